@@ -1,0 +1,50 @@
+# Every target does its own set-up; each line also works by hand.
+SHELL := /bin/sh
+VENV := .venv
+PY := $(VENV)/bin/python
+COMITY := $(VENV)/bin/comity
+
+.PHONY: help install lock demo demo-kafka check test fuzz conformance format clean
+
+help:            ## this list
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/: .*##/\t/'
+
+install: $(VENV)/.installed  ## set up the project folder: .venv/bin/comity
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@sh deploy/setup.sh $(VENV)
+	@touch $@
+
+lock:            ## resolve the packages anew into requirements.lock (hashes, no addresses)
+	$(VENV)/bin/uv lock -q
+	$(VENV)/bin/uv export -q --format requirements.txt --all-groups --no-emit-project --no-header > requirements.lock
+
+demo: install    ## the whole system in one process with the demo data
+	$(COMITY) demo
+
+demo-kafka: install  ## the same on PostgreSQL and Apache Kafka, each service a process of its own
+	$(COMITY) demo --deployment split
+
+format: install  ## lay the code out
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix-only -q .
+
+check: install   ## the fast tier: lint, types, import contracts, unit tests
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(PY) -m pytest -q -n 2 -m "not postgresql and not kafka and not slow"
+
+test: install    ## everything, on real PostgreSQL and Apache Kafka
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(PY) -m pytest -n 2 --dist loadgroup
+
+fuzz: install    ## schemathesis, 50 examples an operation for every role
+	COMITY_FUZZ_EXAMPLES=50 $(PY) -m pytest -q tests/contracts/test_fuzz.py
+
+clean:           ## remove what the targets made (data included)
+	rm -rf $(VENV) var .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
