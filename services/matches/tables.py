@@ -1,0 +1,110 @@
+"""The tables of `matches`: the archive, the epochs, the lists, and who ranks what.
+
+What: every table this service owns. Why: an index is only a cache; lists are recomputed from `documents`, `epochs`
+and `days`, and what was said at the time (`list_versions`) is stored and never rebuilt. It must not hold a row per
+pair of project and candidate, except for the pairs above the floor (`standings`).
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+from services.chassis.bus import deadletters, outbox, positions
+from services.chassis.web import audit, idempotency
+
+METADATA = MetaData()
+
+for attach in (outbox.attach, positions.attach, deadletters.attach, idempotency.attach, audit.attach):
+    attach(METADATA)
+
+DOCUMENTS = Table(
+    "documents",
+    METADATA,
+    # Every revision seen of organisations and projects, as it came and as analysed: the archive that indexes are built
+    # from. `latest` marks the newest revision of a key; it moves in the transaction that adds the newer row.
+    Column("kind", Text, primary_key=True),  # "member" or "project"
+    Column("id", Text, primary_key=True),
+    Column("incarnation", BigInteger, primary_key=True),
+    Column("version", BigInteger, primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("latest", Boolean, nullable=False),
+    Column("erased", Boolean, nullable=False),
+    Column("content_hash", Text, nullable=False),
+    Column("record", LargeBinary),  # canonical JSON of the event; NULL once erased
+    Column("analysed", LargeBinary),  # deflated JSON of the ordered stems; NULL once erased
+)
+Index("documents_by_place", DOCUMENTS.c.topic, DOCUMENTS.c.partition, DOCUMENTS.c.offset, unique=True)
+Index("documents_latest", DOCUMENTS.c.kind, DOCUMENTS.c.latest)
+
+EPOCHS = Table(
+    "epochs",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("hash", Text, nullable=False, unique=True),
+    Column("body", LargeBinary, nullable=False),  # the frozen epoch, deflated canonical JSON
+    Column("published_at", Text, nullable=False),
+)
+
+DAYS = Table(
+    "days",
+    METADATA,
+    Column("day", Text, primary_key=True),  # ISO date; never earlier than one that stands here
+    Column("opened_at", Text, nullable=False),
+)
+
+RANKING = Table(
+    "ranking",
+    METADATA,
+    # One row per partition of the projects topic: the owner's generation and how far its lists have come.
+    Column("partition", Integer, primary_key=True),
+    Column("generation", BigInteger, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("ranked_to", Text, nullable=False),  # JSON: positions by "topic/partition", epoch hash, reference date
+    Column("updated_at", Text, nullable=False),
+)
+
+LIST_VERSIONS = Table(
+    "list_versions",
+    METADATA,
+    Column("project", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("partition", Integer, nullable=False),
+    Column("project_revision", BigInteger, nullable=False),
+    Column("epoch", Text, nullable=False),
+    Column("reference_date", Text, nullable=False),
+    Column("positions", Text, nullable=False),  # JSON: the position vector of the pinned index
+    Column("counts", Text, nullable=False),
+    Column("coverage", Text, nullable=False),
+    Column("reasons", Text, nullable=False),  # JSON: codes of what was material
+    Column("digest", Text, nullable=False),
+    Column("head", LargeBinary, nullable=False),  # JSON: the first 50 rows with points
+    Column("delta", LargeBinary, nullable=False),  # JSON: added, removed, moved against the version before
+    Column("final", Boolean, nullable=False),  # the last version of a closed project
+    Column("rows", LargeBinary),  # the packed canonical rows, stored whole for a final version only
+    Column("excluded", LargeBinary),  # JSON: those a hard rule left out, for a final version only
+    Column("created_at", Text, nullable=False),
+)
+
+STANDINGS = Table(
+    "standings",
+    METADATA,
+    # The pairs above the floor: what notices and an organisation's opportunities stand on.
+    Column("project", Text, primary_key=True),
+    Column("organisation", Text, primary_key=True),
+    Column("number", Integer, nullable=False),  # the list version that last changed this pair
+    Column("points", BigInteger, nullable=False),
+    Column("fit", Integer, nullable=False),
+    Column("band", Text, nullable=False),
+)
+Index("standings_by_organisation", STANDINGS.c.organisation)
