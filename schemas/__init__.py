@@ -1,0 +1,1 @@
+"""Everything that crosses a process boundary: envelope, topics, event data, and the documents made of them."""

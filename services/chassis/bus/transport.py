@@ -1,0 +1,169 @@
+"""The seam: what a log must be able to do, and nothing else.
+
+A log is a set of topics; a topic is a fixed number of partitions; a partition is a sequence of records, each at
+an offset. Three kinds of offset matter, and every one of them is *the next* one, never the last:
+
+- the **end** of a partition is the offset that the next stable record will get (on Kafka the last stable offset,
+  which transaction markers push on, so that it can be larger than "last record + 1");
+- the **fetch position** of a member is where its next fetch reads; *caught up* means that it has reached the end;
+- the **stored position** of a group is a row in the consumer's own database, moved in the same transaction as
+  the effects (`positions`). What a member *reports* to the log is only for the eyes of operators.
+
+Offsets rise; compaction and markers leave gaps, so nobody may count with them. Records of one key stand in one
+partition in the order of their sequences. Nothing is promised across partitions.
+
+Semantics (who may append, what is retried, what is parked) are decided above the seam and are the same on
+every transport; one conformance suite runs against all of them. A transport must not open transactions in a
+service's database and must not look into an event's data.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from schemas.envelope import Event
+from schemas.topics import Topic
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TopicPartition:
+    """One partition of one topic."""
+
+    topic: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One record as the log holds it. `value` None is a tombstone, b"" is not. `appended_at`: Unix microseconds."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    value: bytes | None
+    appended_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Consecutive records of one partition, and where to read on.
+
+    `next_offset` is at least "last record + 1"; it is larger where compaction or markers leave a gap. A batch
+    without records still moves the fetch position.
+    """
+
+    at: TopicPartition
+    records: tuple[Record, ...]
+    next_offset: int
+
+
+class Appender(Protocol):
+    """The right to append what one outbox holds.
+
+    Entering takes the right from whoever had it (fencing); from then on the predecessor's `append` raises
+    Fenced and nothing of it becomes readable. Any other error leaves the appender unusable: leave it, enter a
+    new one, read the outbox again. Appending the same event twice is harmless: the SQL log ignores it, readers
+    of Kafka ignore it.
+    """
+
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    async def append(self, events: Sequence[Event]) -> None:
+        """Append all or none, in this order, durably. The partition follows from `partitionkey` (murmur2)."""
+        ...
+
+
+class Listener(Protocol):
+    """Whom a membership tells about its partitions. Both calls are awaited, and neither raises."""
+
+    async def assigned(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Partitions arrive; answer with the offset to read each from. One left out is not fetched."""
+        ...
+
+    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+        """Partitions leave; finish what is in flight (within a deadline of the listener's own) and return."""
+        ...
+
+
+class Membership(Protocol):
+    """One member of a consumer group. Entering joins the group, leaving revokes everything and leaves it."""
+
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    async def fetch(self, *, timeout: float, limit: int) -> Sequence[Batch]:  # noqa: ASYNC109 - the log waits, not us
+        """Fetch from the assigned partitions that are not paused: at most `limit` records in each batch.
+
+        Waits at most `timeout` seconds when there is nothing, and is always called with a finite one, assigned
+        or not, because it is also the sign of life. Moves the fetch position. Must not be cancelled.
+        """
+        ...
+
+    def seek(self, at: TopicPartition, offset: int) -> None:
+        """Set the fetch position of an assigned partition; ignored for one that has just left."""
+        ...
+
+    def pause(self, partitions: frozenset[TopicPartition]) -> None:
+        """Fetch nothing more of these until they are resumed or assigned anew."""
+        ...
+
+    def resume(self, partitions: frozenset[TopicPartition]) -> None:
+        """Fetch these again."""
+        ...
+
+    async def report(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Tell the log the stored positions, for operators' eyes. Best effort: never raises, decides nothing."""
+        ...
+
+
+class Transport(Protocol):
+    """A log, opened by one process."""
+
+    async def open(self) -> None:
+        """Connect; raises LogBusy where one process is the limit and has come already."""
+        ...
+
+    async def close(self) -> None:
+        """Disconnect; safe to call twice."""
+        ...
+
+    async def create_topics(self, topics: Sequence[Topic]) -> None:
+        """Create what is missing, with its identity; refuse a partition count that differs from the log's."""
+        ...
+
+    async def partitions(self, topic: str) -> int:
+        """How many partitions the topic has."""
+        ...
+
+    async def identity(self, topic: str) -> str:
+        """Return the incarnation marker of this topic in this log: another one means another log."""
+        ...
+
+    async def ends(self, topic: str) -> Mapping[int, int]:
+        """Partition → its end (see above), asked of the log now."""
+        ...
+
+    async def horizons(self, topic: str) -> Mapping[int, int] | None:
+        """Partition → the offset below which tombstones may be gone; None where the log cannot tell (Kafka)."""
+        ...
+
+    async def read(self, topic: str, partition: int, *, offset: int, limit: int) -> Batch:
+        """Up to `limit` stable records from `offset` on, outside any group; returns at once at the end."""
+        ...
+
+    def appender(self, outbox: str) -> Appender:
+        """Return the right to append for one outbox; construct and enter it in one go."""
+        ...
+
+    def membership(self, group: str, topics: Sequence[str], listener: Listener) -> Membership:
+        """Return a membership of a group over topics; construct and enter it in one go."""
+        ...

@@ -1,0 +1,1 @@
+"""The two logs behind the seam: `sql` (embedded, one process) and `kafka` (the only importer of its client)."""
