@@ -221,5 +221,5 @@ def test_a_file_that_does_not_fit_its_row_is_refused_with_its_line():
     header = "code,scheme,name,cycle,valid_from,valid_to,cited_by_resolution,source,status\n"
     with pytest.raises(ValueError, match=r"line 2: expected yes or no"):
         parse_rows(Plan, header + "A,a,n,c,2023-01-01,2026-01-01,maybe,s,v\n", file_name="x.csv")
-    with pytest.raises(ValueError, match=r"line 2: Invalid isoformat"):
+    with pytest.raises(ValueError, match=r"line 2: month must be in"):
         parse_rows(Plan, header + "A,a,n,c,2023-13-01,2026-01-01,yes,s,v\n", file_name="x.csv")

@@ -1,0 +1,140 @@
+"""Says whether a text can be in the language that it is declared to be in, and whether it says anything.
+
+A text under the wrong tag is stemmed by the wrong rules and found by nobody, so it is refused while its author
+is still there. Only what is certain is refused: another script, or no word beside function words. Telling
+Spanish from French is not tried.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from babel.core import get_global
+
+from services.chassis.reference.files import read_rows
+from services.chassis.reference.rows import Refusal
+
+CERTAIN_LETTERS = 12
+"""Fewer (weighted) letters than this decide nothing: a name such as "Giga" stands in any language."""
+
+SHARE = 0.25
+"""The least share of its letters that a text has in the script of its language; the rest is names and acronyms."""
+
+IDEOGRAPH_WEIGHT = 3
+"""One ideograph says about as much as three letters."""
+
+_SCRIPTS: Mapping[str, tuple[str, ...]] = {
+    "Arab": ("ARABIC",),
+    "Armn": ("ARMENIAN",),
+    "Beng": ("BENGALI",),
+    "Cyrl": ("CYRILLIC",),
+    "Deva": ("DEVANAGARI",),
+    "Ethi": ("ETHIOPIC",),
+    "Geor": ("GEORGIAN",),
+    "Grek": ("GREEK",),
+    "Hans": ("CJK",),
+    "Hant": ("CJK",),
+    "Hebr": ("HEBREW",),
+    "Jpan": ("CJK", "HIRAGANA", "KATAKANA"),
+    "Khmr": ("KHMER",),
+    "Kore": ("HANGUL", "CJK"),
+    "Laoo": ("LAO",),
+    "Latn": ("LATIN",),
+    "Mong": ("MONGOLIAN",),
+    "Mymr": ("MYANMAR",),
+    "Sinh": ("SINHALA",),
+    "Taml": ("TAMIL",),
+    "Thaa": ("THAANA",),
+    "Thai": ("THAI",),
+    "Tibt": ("TIBETAN",),
+}
+"""ISO 15924 script → first word of the Unicode names of its letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopWords:
+    """The function words of a language; they carry no subject."""
+
+    language: str
+    words: tuple[str, ...]
+    source: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageChecks:
+    """The checks of texts against their language; built once by ``load_language_checks``."""
+
+    stop_words: Mapping[str, frozenset[str]]
+
+    def check(self, text: str, *, language: str) -> Refusal | None:
+        """Return why a text cannot stand under a BCP 47 tag, or None."""
+        scripts = Counter[str]()
+        for character in text:
+            if character.isalpha():
+                script = unicodedata.name(character, "UNKNOWN").split()[0].split("-")[0]
+                scripts[script] += IDEOGRAPH_WEIGHT if script == "CJK" else 1
+        if not scripts:
+            return Refusal(
+                "text-without-words",
+                "The text has no letter: only white space, digits or signs.",
+                "Write at least one sentence, or leave the text out.",
+            )
+        return self._script(scripts, language) or self._words(text, language)
+
+    def _script(self, scripts: Counter[str], language: str) -> Refusal | None:
+        expected = _SCRIPTS.get(script_of(language))
+        total = scripts.total()
+        if expected is None or total < CERTAIN_LETTERS:
+            return None
+        if sum(scripts[name] for name in expected) >= SHARE * total:
+            return None
+        found = scripts.most_common(1)[0][0].capitalize()
+        return Refusal(
+            "text-language",
+            f"The text is declared as {language!r}, but its letters are {found}.",
+            "Set `language` to the language that the text is written in, or write it in the declared one.",
+        )
+
+    def _words(self, text: str, language: str) -> Refusal | None:
+        known = self.stop_words.get(language.split("-", maxsplit=1)[0].lower(), frozenset())
+        words = _words_of(text)
+        if words and all(word in known for word in words):
+            return Refusal(
+                "text-stop-words-only",
+                "The text holds function words only (such as 'the' and 'of'), so it names no subject.",
+                "Say in at least one sentence what is meant.",
+            )
+        return None
+
+
+def script_of(language: str) -> str:
+    """Return the ISO 15924 script a language is usually written in; empty if CLDR does not say.
+
+    A script inside the tag (``sr-Latn``) decides before anything else.
+    """
+    parts = language.replace("_", "-").split("-")
+    for part in parts[1:]:
+        if len(part) == 4 and part.isalpha():
+            return part.title()
+    likely: Mapping[str, str] = get_global("likely_subtags")
+    for tag in ("_".join([parts[0].lower(), *(part.upper() for part in parts[1:2])]), parts[0].lower()):
+        if tag in likely:
+            return next((part for part in likely[tag].split("_")[1:] if len(part) == 4), "")
+    return ""
+
+
+def load_language_checks() -> LanguageChecks:
+    """Read the function words that ship with Comity."""
+    rows = read_rows(StopWords, "stop_words.csv")
+    return LanguageChecks({row.language: frozenset(row.words) for row in rows})
+
+
+def _words_of(text: str) -> list[str]:
+    """Split at everything that is no letter; every ideograph is a word of its own."""
+    words: list[str] = []
+    for run in re.findall(r"[^\W\d_]+", text.casefold()):
+        words.extend(re.findall(r"[\u3400-\u9fff]|[^\u3400-\u9fff]+", run))
+    return words

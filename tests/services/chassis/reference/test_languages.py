@@ -1,0 +1,76 @@
+import pytest
+
+from services.chassis.reference.languages import LanguageChecks, load_language_checks, script_of
+
+
+@pytest.fixture(scope="module")
+def checks() -> LanguageChecks:
+    return load_language_checks()
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "We build rural networks."),
+        ("fr", "Nous formons des enseignants."),
+        ("es", "Redes comunitarias para escuelas"),
+        ("ru", "Мы строим сети связи в сёлах, стандарт LTE и 5G."),
+        ("ar", "نبني شبكات النطاق العريض في المناطق الريفية"),
+        ("zh", "我们建设农村宽带网络"),
+        ("zh", "5G Open RAN testbed 项目"),
+        ("zh-Hant", "偏鄉寬頻網路"),
+        ("ru", "GovStack"),
+        ("uk", "Ми будуємо мережі"),
+        ("sr-Latn", "Gradimo mreže u selima"),
+        ("ja", "ネットワークを作る"),
+        ("xx", "Text in a language that nobody lists"),
+    ],
+)
+def test_a_text_in_its_own_language_passes(checks, language, text):
+    assert checks.check(text, language=language) is None
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ar", "We build rural networks in villages."),
+        ("zh", "We build rural networks in villages."),
+        ("ru", "We build rural networks in villages."),
+        ("en", "Мы строим сети связи в сёлах"),
+        ("fr", "我们建设农村宽带网络"),
+        ("es", "نبني شبكات النطاق العريض"),
+        ("ru", "نبني شبكات النطاق العريض"),
+        ("sr-Latn", "Градимо мреже у селима"),
+        ("en", "Мы строим сети ITU и LTE в сёлах и городах"),
+    ],
+)
+def test_a_text_in_another_script_than_its_language_is_refused(checks, language, text):
+    refusal = checks.check(text, language=language)
+    assert refusal is not None
+    assert refusal.rule == "text-language"
+    assert language in refusal.detail
+
+
+@pytest.mark.parametrize("text", ["", "   \n\t", "12 345 — …", "\u3000"])
+def test_a_text_without_a_letter_is_refused(checks, text):
+    assert checks.check(text, language="en").rule == "text-without-words"
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "and the of the"), ("en", "The, THE; the!"), ("fr", "de la et les"), ("es", "de la y los"),
+        ("ru", "и в на с"), ("ar", "في من على"), ("zh", "的和在"), ("en-GB", "of the"),
+    ],
+)  # fmt: skip
+def test_a_text_of_function_words_only_is_refused(checks, language, text):
+    assert checks.check(text, language=language).rule == "text-stop-words-only"
+
+
+def test_scripts_of_languages():
+    assert script_of("zh") == "Hans"
+    assert script_of("zh-TW") == "Hant"
+    assert script_of("sr") == "Cyrl"
+    assert script_of("sr-Latn-RS") == "Latn"
+    assert script_of("pt-BR") == "Latn"
+    assert script_of("qqq") == ""
