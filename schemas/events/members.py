@@ -1,0 +1,103 @@
+"""The data of `members.v1`: current organisations with their profiles; contacts are never in an event."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.events.parts import (
+    Country,
+    ExternalId,
+    Identifier,
+    Kind,
+    Language,
+    LocalisedText,
+    Part,
+    Provenance,
+    Region,
+    Stamp,
+    Tag,
+    Text,
+)
+
+Category = Literal["member_state", "sector_member", "associate", "academia", "other_entity", "prospect"]
+OrganisationState = Literal["active", "dormant", "withdrawn"]
+
+
+class SmeStatus(Part):
+    """Whether it is a small or medium enterprise, and who says so."""
+
+    flag: bool
+    basis: Literal["self_declared", "verified"]
+
+
+class Offer(Part):
+    """One thing that the organisation offers, or seeks."""
+
+    kind: Kind
+    texts: tuple[LocalisedText, ...] = ()
+    evidence_url: Text | None = None
+
+
+class EvidenceText(Part):
+    """Title and text of an evidence item in one language."""
+
+    language: Language
+    title: Text | None = None
+    text: Text
+
+
+class Evidence(Part):
+    """One past project, pledge, publication or laboratory."""
+
+    id: Text
+    kind: Literal["project", "pledge", "publication", "laboratory"]
+    texts: tuple[EvidenceText, ...]
+    role: Literal["lead", "partner"]
+    countries: tuple[Country, ...] = ()
+    tags: tuple[Tag, ...] = ()
+    year: int | None = None
+    url: Text | None = None
+
+
+class MembershipTerm(Part):
+    """A dated state of membership; without `to` it lasts."""
+
+    state: Literal["active", "suspended", "ended"]
+    start: Annotated[date, Field(alias="from")]
+    end: Annotated[date | None, Field(alias="to")] = None
+
+
+class Organisation(Part):
+    """One revision of an organisation: `org.comity.organisation.revised.v1`. The sequence's version is `revision`."""
+
+    id: Identifier
+    revision: Annotated[int, Field(ge=1)]
+    state: OrganisationState
+    legal_name: Text
+    short_name: Text | None = None
+    aliases: tuple[Text, ...] = ()
+    category: Category
+    organisation_type: Annotated[Text | None, Field(pattern=r"^\d\d$")] = None
+    """IATI organisation type."""
+    sme: SmeStatus | None = None
+    study_group: Literal["SG1", "SG2"] | None = None
+    hq_country: Country
+    operating_countries: tuple[Country, ...] = ()
+    willing_countries: tuple[Country, ...] = ()
+    willing_regions: tuple[Region, ...] = ()
+    descriptions: tuple[LocalisedText, ...]
+    expertise: tuple[LocalisedText, ...] = ()
+    offers: tuple[Offer, ...]
+    seeks: tuple[Offer, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    languages: tuple[Language, ...] = ()
+    tags: tuple[Tag, ...] = ()
+    parent: Identifier | None = None
+    external_ids: tuple[ExternalId, ...] = ()
+    membership: tuple[MembershipTerm, ...] = ()
+    first_involved_on: date | None = None
+    review_by: date | None = None
+    fictional: bool = False
+    published_at: Stamp | None = None
+    provenance: Provenance = Provenance()

@@ -1,0 +1,117 @@
+"""The data of `projects.v1`: current projects and flagship initiatives, each record the full state."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.events.parts import (
+    Country,
+    Currency,
+    ExternalId,
+    Identifier,
+    Kind,
+    Language,
+    LocalisedText,
+    Part,
+    Period,
+    Provenance,
+    Region,
+    Stamp,
+    Tag,
+    Text,
+)
+
+ProjectState = Literal["draft", "published", "dormant", "closed", "withdrawn"]
+Level = Literal["global", "regional", "national"]
+
+
+class Need(Part):
+    """One thing that the project lacks."""
+
+    id: Text
+    kind: Kind
+    importance: Annotated[int, Field(ge=1, le=5)] = 3
+    texts: tuple[LocalisedText, ...]
+    quantity: Text | None = None
+
+
+class Presence(Part):
+    """Whether a candidate must be present in the project's countries; a hard rule has a reason."""
+
+    required: bool
+    reason: Text | None = None
+
+
+class Amount(Part):
+    """Money sought, in whole or fractional units of an ISO 4217 currency."""
+
+    amount: Annotated[float, Field(ge=0)]
+    currency: Currency
+
+
+class Document(Part):
+    """A paper about the project, by its address."""
+
+    title: Text
+    url: Text
+    language: Language
+    access: Literal["public", "members"]
+
+
+class Project(Part):
+    """One revision of a project: `org.comity.project.revised.v1`. The sequence's version is `revision`."""
+
+    id: Identifier
+    revision: Annotated[int, Field(ge=1)]
+    state: ProjectState
+    titles: tuple[LocalisedText, ...]
+    summaries: tuple[LocalisedText, ...] = ()
+    objectives: tuple[LocalisedText, ...] = ()
+    needs: tuple[Need, ...] = ()
+    level: Level
+    regions: tuple[Region, ...] = ()
+    countries: tuple[Country, ...] = ()
+    presence_required: Presence
+    languages: tuple[Language, ...] = ()
+    tags: tuple[Tag, ...] = ()
+    period: Period | None = None
+    deadline: date | None = None
+    review_by: date | None = None
+    owner: Identifier
+    office: Text | None = None
+    flagship: Identifier | None = None
+    amount_sought: Amount | None = None
+    documents: tuple[Document, ...] = ()
+    external_ids: tuple[ExternalId, ...] = ()
+    fictional: bool = False
+    team: tuple[Text, ...] = ()
+    """Ids of the principals who may see the full list; opaque, no names."""
+    published_at: Stamp | None = None
+    closed_at: Stamp | None = None
+    closed_reason: Text | None = None
+    provenance: Provenance = Provenance()
+
+
+class Flagship(Part):
+    """One revision of a flagship initiative: `org.comity.flagship.revised.v1`."""
+
+    id: Identifier
+    revision: Annotated[int, Field(ge=1)]
+    state: ProjectState
+    titles: tuple[LocalisedText, ...]
+    summaries: tuple[LocalisedText, ...] = ()
+    objectives: tuple[LocalisedText, ...] = ()
+    level: Level | None = None
+    regions: tuple[Region, ...] = ()
+    countries: tuple[Country, ...] = ()
+    tags: tuple[Tag, ...] = ()
+    period: Period | None = None
+    owner: Identifier
+    office: Text | None = None
+    documents: tuple[Document, ...] = ()
+    external_ids: tuple[ExternalId, ...] = ()
+    fictional: bool = False
+    team: tuple[Text, ...] = ()
+    published_at: Stamp | None = None
+    provenance: Provenance = Provenance()
