@@ -24,6 +24,7 @@ from schemas.events.parts import (
 
 ProjectState = Literal["draft", "published", "dormant", "closed", "withdrawn"]
 Level = Literal["global", "regional", "national"]
+ClosedCode = Literal["owner_decision", "deadline_passed", "withdrawn"]
 
 
 class Need(Part):
@@ -69,7 +70,8 @@ class Project(Part):
     summaries: tuple[LocalisedText, ...] = ()
     objectives: tuple[LocalisedText, ...] = ()
     needs: tuple[Need, ...] = ()
-    level: Level
+    level: Level | None = None
+    """Only a draft may be without a level."""
     regions: tuple[Region, ...] = ()
     countries: tuple[Country, ...] = ()
     presence_required: Presence
@@ -90,28 +92,27 @@ class Project(Part):
     published_at: Stamp | None = None
     closed_at: Stamp | None = None
     closed_reason: Text | None = None
+    closed_code: ClosedCode | None = None
     provenance: Provenance = Provenance()
 
 
 class Flagship(Part):
-    """One revision of a flagship initiative: `org.comity.flagship.revised.v1`."""
+    """One revision of a flagship initiative: `org.comity.flagship.revised.v1`. It is public from its first revision."""
 
     id: Identifier
     revision: Annotated[int, Field(ge=1)]
-    state: ProjectState
     titles: tuple[LocalisedText, ...]
     summaries: tuple[LocalisedText, ...] = ()
-    objectives: tuple[LocalisedText, ...] = ()
-    level: Level | None = None
+    level: Level
     regions: tuple[Region, ...] = ()
     countries: tuple[Country, ...] = ()
+    reason: LocalisedText
+    """Why it was declared a flagship; published with it."""
+    declared_by: Text
+    """The id of the BDT editor who declared it; opaque, no name."""
+    declared_at: Stamp
+    ends_on: date | None = None
     tags: tuple[Tag, ...] = ()
-    period: Period | None = None
-    owner: Identifier
-    office: Text | None = None
     documents: tuple[Document, ...] = ()
-    external_ids: tuple[ExternalId, ...] = ()
     fictional: bool = False
-    team: tuple[Text, ...] = ()
-    published_at: Stamp | None = None
     provenance: Provenance = Provenance()
