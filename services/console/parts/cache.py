@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 def cache_folder() -> Path:
-    """The folder of installed parts; it is made when it is missing."""
+    """Return the folder of installed parts; it is made when it is missing."""
     folder = Path(os.environ.get("COMITY_CACHE") or REPOSITORY / ".cache").absolute()
     folder.mkdir(parents=True, exist_ok=True)
     return folder

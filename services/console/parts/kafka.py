@@ -38,7 +38,7 @@ class Kafka:
     libraries: Path
 
     def command(self, main: str, *arguments: str, heap: str = HEAP) -> list[str]:
-        """The command line that runs one of Kafka's main classes."""
+        """Return the command line that runs one of Kafka's main classes."""
         return [
             str(self.java),
             f"-Xmx{heap}",
@@ -53,7 +53,7 @@ class Kafka:
 
 
 def install() -> Kafka:
-    """The installed broker; the first call copies the jars (7–20 s). Raises PartMissingError with what to install."""
+    """Find the broker; the first call copies its jars (7–20 s). Raises PartMissingError with what to install."""
     if not (SETTINGS / "pom.xml").is_file():
         raise PartMissingError(f"Apache Kafka is started from a checkout of Comity; {SETTINGS} is not here.")
     java = ensure(_java, part=f"Java {OLDEST_JAVA} or newer", packages=["default-jre-headless"])
@@ -67,7 +67,7 @@ def install() -> Kafka:
 
 
 def _java() -> Path | None:
-    """A Java that is new enough for the broker: JAVA_HOME's, or the one on the PATH."""
+    """Find a Java that is new enough for the broker: JAVA_HOME's, or the one on the PATH."""
     home = os.environ.get("JAVA_HOME")
     named = Path(home) / "bin" / "java" if home else None
     java = named if named is not None and named.is_file() else program("java")()

@@ -18,7 +18,7 @@ class PartMissingError(RuntimeError):
 
 
 def ensure(find: Callable[[], Path | None], *, part: str, packages: Sequence[str]) -> Path:
-    """What `find` finds, after installing `packages` if it found nothing. Raises PartMissingError."""
+    """Return what `find` finds, after installing `packages` if it found nothing. Raises PartMissingError."""
     found = find()
     if found is not None:
         return found
@@ -52,7 +52,7 @@ def _apt(apt: str, packages: Sequence[str], *, part: str) -> None:
 
 
 def program(name: str) -> Callable[[], Path | None]:
-    """A finder for a program on the PATH."""
+    """Make a finder for a program on the PATH."""
 
     def find() -> Path | None:
         path = shutil.which(name)

@@ -22,7 +22,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from services.console.parts.packages import PartMissingError, ensure
 from services.console.parts.processes import Child, PartFailedError, free_port, is_free
@@ -42,7 +43,7 @@ class Programs:
 
 
 def install() -> Programs:
-    """The installed programs. Raises PartMissingError with the sentence that says what to install."""
+    """Find the programs. Raises PartMissingError with the sentence that says what to install."""
     if _programs() is None and os.geteuid() == 0:
         _ask_for_no_cluster()
     folder = ensure(_programs, part="PostgreSQL", packages=["postgresql"])
@@ -59,7 +60,7 @@ def install() -> Programs:
 
 
 def _programs() -> Path | None:
-    """The newest folder that holds both programs: Debian's, then the PATH."""
+    """Find the newest folder that holds both programs: Debian's, then the PATH."""
     candidates = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
     on_path = shutil.which("initdb")
     if on_path:
@@ -91,7 +92,7 @@ class Cluster:
         self.folder = folder
 
     def url(self, database: str = "postgres") -> str:
-        """The SQLAlchemy URL of a database, password included: not to be printed."""
+        """Return the SQLAlchemy URL of a database, password included: not to be printed."""
         return f"postgresql+asyncpg://{OWNER}:{self._password}@127.0.0.1:{self.port}/{database}"
 
     def database(self, name: str) -> str:
@@ -159,7 +160,7 @@ def _accepts(child: Child, port: int) -> bool:
 
 
 def _home(folder: Path, *, user: str | None) -> Path:
-    """The folder itself, or one of the same meaning that `user` can reach (root's own folders are closed to it)."""
+    """Return the folder itself, or one of the same meaning that `user` can reach (root's own folders are closed to it)."""
     if user is not None and not all(parent.stat().st_mode & 0o001 for parent in _existing(folder)):
         name = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
         folder = REACHABLE / f"comity-postgresql-{name}"
@@ -207,17 +208,19 @@ def _last_port(home: Path) -> int | None:
 
 def create_database(url: str, name: str) -> str:
     """Make the database `name` on the server of `url` unless it exists; its URL. Not to be called on an event loop."""
-    parts = urlsplit(url)
-    plain = urlunsplit(parts._replace(scheme="postgresql"))
-    asyncio.run(_create_database(plain, name))
-    return urlunsplit(parts._replace(path=f"/{name}"))
+    asyncio.run(_create_database(url, name))
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
 async def _create_database(url: str, name: str) -> None:
-    connection = await asyncpg.connect(url)
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+    quoted = engine.dialect.identifier_preparer.quote_identifier(name)
     try:
-        await connection.execute('CREATE DATABASE "{}"'.format(name.replace('"', '""')))
-    except asyncpg.DuplicateDatabaseError:
-        pass
+        async with engine.connect() as connection:
+            known = await connection.scalar(
+                text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": name}
+            )
+            if known is None:
+                await connection.execute(text(f"CREATE DATABASE {quoted}"))
     finally:
-        await connection.close()
+        await engine.dispose()
