@@ -1,0 +1,1 @@
+"""What every service stands on: settings, database, bus, web, identity. It knows no service."""

@@ -1,0 +1,219 @@
+"""Transactions on a service's own database: an SQLite file, or its schema in PostgreSQL.
+
+What: `read()` and `write()` give a connection inside a transaction; leaving `write()` commits, an error rolls back,
+and callbacks run only after the commit. SQLite has one writer (BEGIN IMMEDIATE, serialised in the process by a lock,
+between processes by SQLite's own) beside a pool of readers in WAL mode; `synchronous=FULL` because an accepted write
+must survive a power cut. Why two forms behind one: the services run unchanged on both. This module must not know any
+table, and no other module opens a connection.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import Connection, Table, event, exc
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from services.chassis.settings import Settings
+
+# SQLite's primary result codes that say "not now" rather than "your statement is wrong".
+_SQLITE_AWAY = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PROTOCOL,
+}
+# SQLSTATE classes likewise: connection, transaction rollback (deadlock), resources, operator intervention, system.
+_POSTGRES_AWAY = ("08", "40", "53", "57P", "58")
+
+Insert = sqlite.Insert | postgresql.Insert
+
+
+class DatabaseAway(Exception):  # noqa: N818 - it is a state, not a mistake of the caller
+    """The database does not answer now. Nothing was committed that was reported as such; try again."""
+
+
+class Database:
+    """One service's database. `url` is of SQLAlchemy's async form; `service` names the PostgreSQL schema."""
+
+    def __init__(self, url: str, *, service: str, pool_size: int = 10, busy_seconds: float = 10.0) -> None:
+        self.url: URL = make_url(url)
+        self.service = service
+        self.dialect = self.url.get_backend_name()
+        self.after_commit: list[Callable[[], None]] = []
+        self._pending: dict[int, list[Callable[[], None]]] = {}
+        self._busy_seconds = busy_seconds
+        self._turn: AbstractAsyncContextManager[Any] = nullcontext()
+        if self.dialect == "sqlite":
+            self._turn = asyncio.Lock()
+            self._writer = self._sqlite_engine(size=1, begin="BEGIN IMMEDIATE")
+            self._reader = self._sqlite_engine(size=4, begin="BEGIN")
+        else:
+            self._writer = create_async_engine(
+                self.url,
+                pool_size=pool_size,
+                max_overflow=0,
+                pool_timeout=busy_seconds,
+                pool_recycle=1800,
+                connect_args={
+                    "timeout": busy_seconds,
+                    "server_settings": {"search_path": f'"{service}"', "application_name": f"comity {service}"},
+                },
+            )
+            # A reader sees one snapshot, as it does on SQLite. Same pool: the options are set per checkout.
+            self._reader = self._writer.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+
+    @classmethod
+    def for_service(cls, settings: Settings, service: str) -> "Database":
+        """Open the database that the settings give to this service; makes the data folder if it is needed."""
+        return cls(
+            url_for(settings, service),
+            service=service,
+            pool_size=settings.database.pool_size,
+            busy_seconds=settings.database.busy_seconds,
+        )
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection in a read transaction: one snapshot, nothing may be written. Raises DatabaseAway."""
+        async with self._begin(self._reader) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection in a write transaction; commits at exit, rolls back on any error, cancellation too.
+
+        Do not call `commit` on it. Raises DatabaseAway if the server is away or the lock is not had in time.
+        """
+        callbacks: list[Callable[[], None]] = []
+        async with self._turn:
+            async with self._begin(self._writer) as connection:
+                self._pending[id(connection)] = callbacks
+                try:
+                    yield connection
+                finally:
+                    del self._pending[id(connection)]
+        for callback in (*callbacks, *self.after_commit):
+            callback()
+
+    def when_committed(self, connection: AsyncConnection, callback: Callable[[], None]) -> None:
+        """Run the callback after this transaction's commit, before that of `after_commit`; never on a rollback."""
+        self._pending[id(connection)].append(callback)
+
+    @asynccontextmanager
+    async def autocommit(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection outside any transaction, for what cannot run inside one (advisory locks, VACUUM)."""
+        with _translated():
+            async with self._writer.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+                yield connection
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._writer.dispose()
+        if self.dialect == "sqlite":
+            await self._reader.dispose()
+
+    @asynccontextmanager
+    async def _begin(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        connection = engine.connect()
+        try:
+            await connection.start()
+        except (exc.DBAPIError, exc.TimeoutError, OSError, TimeoutError, sqlite3.Error) as error:
+            raise DatabaseAway(f"The database of {self.service} does not answer.") from error
+        except Exception as error:
+            # asyncpg's own errors at connecting (too many clients, starting up) come unwrapped.
+            if type(error).__module__.partition(".")[0] == "asyncpg":
+                raise DatabaseAway(f"The database of {self.service} does not answer.") from error
+            raise
+        try:
+            with _translated():
+                async with connection.begin():
+                    yield connection
+        finally:
+            await asyncio.shield(connection.close())
+
+    def _sqlite_engine(self, *, size: int, begin: str) -> AsyncEngine:
+        engine = create_async_engine(
+            self.url,
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=self._busy_seconds,
+            pool_reset_on_return=None,  # every transaction has ended when `_begin` gives the connection back
+            connect_args={"timeout": self._busy_seconds},
+        )
+
+        def on_connect(connection: Any, entry: ConnectionPoolEntry) -> None:
+            del entry
+            connection.isolation_level = None  # the driver must not begin transactions of its own
+            cursor = connection.cursor()
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
+                cursor.execute(f"PRAGMA {pragma}")
+            if begin == "BEGIN":
+                cursor.execute("PRAGMA query_only=ON")
+            cursor.close()
+
+        def on_begin(connection: Connection) -> None:
+            if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+                connection.exec_driver_sql(begin)
+
+        event.listen(engine.sync_engine, "connect", on_connect)
+        event.listen(engine.sync_engine, "begin", on_begin)
+        return engine
+
+
+def url_for(settings: Settings, service: str) -> str:
+    """Return the URL of a service's database; for SQLite makes the folder of its file."""
+    if settings.database.url is not None:
+        return settings.database.url.get_secret_value()
+    folder = Path(settings.data_folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return f"sqlite+aiosqlite:///{folder / service}.db"
+
+
+def insert_for(connection: AsyncConnection, table: Table) -> Insert:
+    """Return the dialect's INSERT, which has `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    return postgresql.insert(table)
+
+
+def is_unique_violation(error: exc.IntegrityError) -> bool:
+    """Return whether a unique constraint or primary key refused the statement: somebody else was first."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return code in {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
+    return getattr(error.orig, "sqlstate", None) == "23505"
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn errors that mean "the server is away" into DatabaseAway, and leave every other error as it is."""
+    try:
+        yield
+    except exc.DBAPIError as error:
+        if _is_away(error):
+            raise DatabaseAway("The database does not answer now.") from error
+        raise
+
+
+def _is_away(error: exc.DBAPIError) -> bool:
+    if error.connection_invalidated:
+        return True
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return cast("int", code) & 0xFF in _SQLITE_AWAY
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return str(state).startswith(_POSTGRES_AWAY)
+    return isinstance(error, exc.InterfaceError)

@@ -1,0 +1,113 @@
+"""What one service is, and what it runs on in one process.
+
+`Service` is the descriptor that each service exports; `Runtime` holds what was built for it. Why: nothing has to be
+global, the same service runs alone or beside others, and no code path asks which. This module must not build
+databases or transports itself: `lifecycle` does, and passes them in.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter
+from sqlalchemy import MetaData
+
+from services.chassis.database import Database
+from services.chassis.settings import Settings
+
+if TYPE_CHECKING:
+    from services.chassis.bus.transport import Transport
+
+Run = Callable[[asyncio.Event], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loop:
+    """A background loop; `run` returns soon after its event is set, and whatever it raises ends the process."""
+
+    name: str
+    run: Run
+
+
+def no_loops(runtime: "Runtime") -> tuple[Loop, ...]:
+    """Return no loops: the default of a service without background work of its own."""
+    del runtime
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """The descriptor of a service: what it is called, serves, owns and runs."""
+
+    name: str
+    title: str  # one sentence, for OpenAPI and for `/`
+    prefixes: tuple[str, ...]  # disjoint path prefixes, such as "/v1/projects"
+    metadata: MetaData
+    routers: Callable[[], tuple[APIRouter, ...]]
+    topics: tuple[str, ...] = ()  # the topics that this service alone writes to
+    loops: "Callable[[Runtime], tuple[Loop, ...]]" = no_loops  # consumers and sweeps of the role "worker"
+    startup: "Callable[[Runtime], Awaitable[None]] | None" = None  # before ready, in every role
+    readiness: "Callable[[Runtime], Awaitable[Mapping[str, str | None]]] | None" = None  # part → why not, or None
+    progress: "Callable[[Runtime], Awaitable[Mapping[str, Any]]] | None" = None  # figures for /progress
+
+
+class Signals:
+    """In-process wake-ups by name. Other processes are found out by polling, so a lost wake-up costs time only."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+
+    def notify(self, name: str) -> None:
+        """Wake everybody who waits for this name now."""
+        for waiter in self._waiting.pop(name, ()):
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def wait(self, name: str, timeout: float) -> bool:  # noqa: ASYNC109 - the timeout is the poll interval
+        """Wait for the name, at most `timeout` seconds. Returns whether it was notified."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(name, set()).add(waiter)
+        try:
+            await asyncio.wait_for(waiter, timeout)
+        except TimeoutError:
+            return False
+        finally:
+            rest = self._waiting.get(name)
+            if rest is not None:
+                rest.discard(waiter)
+                if not rest:
+                    del self._waiting[name]
+        return True
+
+
+class Clock:
+    """The only place where the time of day is read; tests pass their own."""
+
+    def now(self) -> datetime:
+        """Return the time of day, aware, in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back, for durations."""
+        return time.monotonic()
+
+
+def timestamp(moment: datetime) -> str:
+    """Return an aware moment as RFC 3339 text in UTC with microseconds; such texts sort by time."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@dataclass(kw_only=True)
+class Runtime:
+    """One service in one process, with all that it stands on."""
+
+    settings: Settings
+    service: Service
+    database: Database
+    transport: "Transport"
+    signals: Signals = field(default_factory=Signals)
+    clock: Clock = field(default_factory=Clock)
+    state: dict[str, Any] = field(default_factory=dict)  # the service's own long-lived objects

@@ -1,0 +1,279 @@
+"""The one typed tree of settings, read once at start and passed on.
+
+Sources, the later wins: the defaults below, a TOML file (named by COMITY_CONFIG, else ./comity.toml if there is
+one), environment variables (COMITY_HTTP__PORT=8081), arguments. Why strict: a misspelt key that is ignored is found
+out in production, so an unknown key is an error in the file and in the environment alike. This module must not read
+anything after start, and nothing else may read the environment.
+"""
+
+import os
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+PREFIX = "COMITY_"
+# Read by the command line and by the test suite, never part of the tree.
+OUTSIDE_THE_TREE = frozenset({"COMITY_CONFIG", "COMITY_TOKEN", "COMITY_URL", "COMITY_FUZZ_EXAMPLES"})
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the message names every key at fault and what is allowed instead."""
+
+
+class Section(BaseModel):
+    """A group of settings; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Http(Section):
+    """The HTTP server."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; loopback unless you say otherwise")
+    port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    max_body_bytes: int = Field(1_000_000, ge=1_000, description="a larger request body is refused with 413")
+    max_json_depth: int = Field(32, ge=4, le=200, description="deeper nested JSON is refused with 400")
+    requests_per_minute: int = Field(60_000, ge=0, description="per principal; 0 sets no limit")
+    anonymous_requests_per_minute: int = Field(6_000, ge=0, description="per client address; 0 sets no limit")
+    token_requests_per_minute: int = Field(600, ge=0, description="tokens asked for, per client address")
+    wait_seconds: float = Field(30.0, gt=0, description="the longest wait that `Prefer: wait` may ask for")
+
+
+class Database(Section):
+    """Where the services keep their tables."""
+
+    url: SecretStr | None = Field(
+        None,
+        description="none: one SQLite file per service in data_folder; or postgresql+asyncpg://user:secret@host/name, "
+        "with one schema per service",
+    )
+    pool_size: int = Field(10, ge=2, description="PostgreSQL connections per service and process")
+    busy_seconds: float = Field(10.0, gt=0, description="how long to wait for a lock or a connection")
+
+
+class Log(Section):
+    """The log of events."""
+
+    transport: Literal["sql", "kafka"] = Field(
+        "sql", description="sql: the embedded log, for exactly one process; kafka: Apache Kafka"
+    )
+    url: SecretStr | None = Field(None, description="the embedded log's database; none: data_folder/log.db")
+    max_record_bytes: int = Field(900_000, ge=1_000, description="a larger event is refused when it is written")
+    partitions: int | None = Field(
+        None, ge=1, description="partitions of a topic when it is created; none: what the topic catalogue says"
+    )
+    poll_seconds: float = Field(0.25, gt=0, description="how often to look for what another process did")
+    compaction_lag_seconds: int = Field(604_800, ge=0, description="a superseded record is kept at least so long")
+    tombstone_seconds: int = Field(2_592_000, ge=0, description="a tombstone is kept at least so long")
+
+
+class Kafka(Section):
+    """Apache Kafka, used where log.transport is "kafka"."""
+
+    bootstrap_servers: str = Field("127.0.0.1:9092", description="comma-separated host:port")
+    replication_factor: int = Field(3, ge=1, description="replicas of a topic when it is created")
+    min_insync_replicas: int = Field(2, ge=1, description="replicas that must have a record before it counts")
+    group_instance_id: str | None = Field(
+        None, description="a stable name of this process, so that a restart does not move partitions"
+    )
+    session_timeout_ms: int = Field(15_000, ge=1_000, description="a silent member loses its partitions after this")
+
+
+class Identity(Section):
+    """Tokens and who may issue them."""
+
+    issuer: str | None = Field(None, description="the token's iss; none: public_url")
+    audience: str = Field("comity", description="the token's aud; a token for another audience is refused")
+    jwks_url: str | None = Field(None, description="where the keys are; none: public_url + /v1/jwks")
+    token_seconds: int = Field(3_600, ge=60, le=86_400, description="lifetime of a token that we issue")
+    leeway_seconds: int = Field(30, ge=0, le=300, description="tolerated difference between clocks")
+
+
+class Matches(Section):
+    """The matching worker."""
+
+    poll_seconds: float = Field(0.25, gt=0, description="how often to look for documents that another process wrote")
+    epoch_file: Path | None = Field(None, description="the epoch to start with; none: the one that ships")
+
+
+class Lifecycle(Section):
+    """Start and stop."""
+
+    stop_seconds: float = Field(20.0, gt=0, description="what has not ended by then is cut off")
+
+
+class Telemetry(Section):
+    """Logs."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least level that is written")
+    format: Literal["json", "text"] = Field("json", description="one JSON object a line, or text for people")
+
+
+class TomlFile(InitSettingsSource):
+    """The settings file as a source: every key in it must exist."""
+
+    def __init__(self, settings_cls: type[BaseSettings], path: Path | None) -> None:
+        content: dict[str, Any] = {}
+        if path is not None:
+            try:
+                content = tomllib.loads(path.read_text("utf-8-sig"))
+            except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+                raise SettingsError(f"The settings file {path} cannot be read: {error}") from error
+        super().__init__(settings_cls, content)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. The defaults run the whole system in one process without any server."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        env_ignore_empty=False,
+    )
+
+    data_folder: Path = Field(Path("var"), description="SQLite files, signing keys and credentials")
+    public_url: str = Field(
+        "http://127.0.0.1:8080",
+        pattern=r"^https?://[^\s/]+(/[^\s]*[^\s/])?$",
+        description="the address under which people and programs reach this system, without a slash at its end",
+    )
+    http: Http = Http()
+    database: Database = Database()
+    log: Log = Log()
+    kafka: Kafka = Kafka()
+    identity: Identity = Identity()
+    matches: Matches = Matches()
+    lifecycle: Lifecycle = Lifecycle()
+    telemetry: Telemetry = Telemetry()
+
+    @property
+    def issuer(self) -> str:
+        """The `iss` of tokens that this system accepts."""
+        return self.identity.issuer or self.public_url
+
+    @property
+    def jwks_url(self) -> str:
+        """Where the keys that verify tokens are published."""
+        return self.identity.jwks_url or f"{self.public_url}/v1/jwks"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments before environment before file; no .env file and no folder of secrets."""
+        del env_settings, dotenv_settings, file_secret_settings
+        return (init_settings, EnvSettingsSource(settings_cls), TomlFile(settings_cls, settings_file()))
+
+
+def settings_file() -> Path | None:
+    """Return the settings file in use: COMITY_CONFIG (which must exist), else ./comity.toml, else none."""
+    named = os.environ.get("COMITY_CONFIG")
+    if named:
+        if not Path(named).is_file():
+            raise SettingsError(f"COMITY_CONFIG names {named}, which is not a file.")
+        return Path(named)
+    beside = Path("comity.toml")
+    return beside if beside.is_file() else None
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings from all sources; nested overrides are dictionaries: `http={"port": 0}`.
+
+    Raises SettingsError naming every key that is unknown or has a value out of bounds.
+    """
+    unknown = unknown_variables()
+    if unknown:
+        raise SettingsError(" ".join(unknown))
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError(" ".join(_sentence(cast("dict[str, Any]", one)) for one in error.errors())) from None
+
+
+def unknown_variables() -> list[str]:
+    """Return one sentence for every COMITY_ variable of the environment that names no setting."""
+    known = {PREFIX + path.replace(".", "__").upper() for path in paths()}
+    groups = {name.rpartition("__")[0] for name in known} - {""}
+    sentences = []
+    for name in sorted(os.environ):
+        upper = name.upper()
+        if upper.startswith(PREFIX) and upper not in known | groups | OUTSIDE_THE_TREE:
+            near = get_close_matches(upper, known, n=1)
+            hint = f" Did you mean {near[0]}?" if near else " `comity settings default` lists what there is."
+            sentences.append(f"The environment variable {name} names no setting.{hint}")
+    return sentences
+
+
+def paths() -> dict[str, tuple[Any, str]]:
+    """Return every setting by its dotted path, with its default and its description."""
+    found: dict[str, tuple[Any, str]] = {}
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.default, Section):
+            for inner, described in type(field.default).model_fields.items():
+                found[f"{name}.{inner}"] = (described.default, described.description or "")
+        else:
+            found[name] = (field.default, field.description or "")
+    return found
+
+
+def default_file() -> str:
+    """Return the commented settings file with every default; uncommenting nothing changes nothing."""
+    lines = ["# Every setting with its default. Remove the # before a key to change it.", ""]
+    section = ""
+    for path, (default, description) in paths().items():
+        group, _, key = path.rpartition(".")
+        if group != section:
+            section = group
+            about = (type(Settings.model_fields[group].default).__doc__ or "").strip()
+            lines += ["", f"[{group}]", f"# {about}"]
+        lines += [f"# {description}", f"# {key} = {_toml(default)}"]
+    return "\n".join(lines) + "\n"
+
+
+def describe(settings: Settings) -> dict[str, Any]:
+    """Return the settings in effect as plain values by dotted path; secrets show only whether they are set."""
+    plain: dict[str, Any] = {}
+    for path in paths():
+        value: Any = settings
+        for part in path.split("."):
+            value = getattr(value, part)
+        if isinstance(value, SecretStr):
+            value = "(set, hidden)"
+        plain[path] = str(value) if isinstance(value, Path) else value
+    return plain
+
+
+def _toml(value: Any) -> str:
+    if value is None:
+        return '""  # none'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return str(value)
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    path = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        near = get_close_matches(path, paths(), n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        return f"There is no setting {path}.{hint}"
+    return f"The setting {path} is wrong: {error['msg']}."
