@@ -1,0 +1,128 @@
+"""The types of people's words: names, titles, long texts, and the language each is written in.
+
+*What.* Pydantic types that every service's bodies share, and the check of their characters. *Why here.* A name
+that one service accepts and another refuses is lost between them. *Never:* change a text. What was sent is
+stored and shown as it was sent, or it is refused with the rule it breaks and the way to mend it.
+"""
+
+import re
+import unicodedata
+from typing import Annotated
+
+from babel import Locale
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr
+from pydantic_core import PydanticCustomError
+
+LETTER = r"[^\W\d_]"
+"""The pattern of one letter of any script: a text without one says nothing."""
+
+LANGUAGE_PATTERN = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
+"""BCP 47 as we use it: language, then perhaps script and region, in their usual letter case."""
+
+OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that reorder what stands around them: an address or a name can be made to read as another."""
+
+LAYOUT = frozenset("\n\r\t")
+"""The control characters that a long text may hold; a name or a title holds none."""
+
+
+def refuse(rule: str, sentence: str, fix: str) -> PydanticCustomError:
+    """Return an error that names the rule, says what is wrong in one sentence, and what to write instead."""
+    return PydanticCustomError(rule, "{sentence}", {"sentence": sentence, "fix": fix})
+
+
+def check_characters(text: str, *, multiline: bool) -> str:
+    """Return the text unchanged. Raises `refuse(...)` naming the first character that no text may hold."""
+    for place, character in enumerate(text):
+        if character in OVERRIDES:
+            rule, noun = "no-bidi-controls", "a character that reorders the text around it"
+        elif "\ud800" <= character <= "\udfff":
+            rule, noun = "no-lone-surrogates", "half of a surrogate pair"
+        elif unicodedata.category(character) == "Cc" and not (multiline and character in LAYOUT):
+            rule, noun = "no-control-characters", "a control character"
+        else:
+            continue
+        raise refuse(
+            rule,
+            f"Character {place + 1} is {noun} (U+{ord(character):04X}).",
+            "Remove it; right-to-left text needs no such marks here.",
+        )
+    return text
+
+
+def _line(text: str) -> str:
+    return check_characters(text, multiline=False)
+
+
+def _prose(text: str) -> str:
+    return check_characters(text, multiline=True)
+
+
+KNOWN_LANGUAGES = frozenset(tag for tag in Locale("en").languages if "_" not in tag) - {
+    "und",
+    "mul",
+    "zxx",
+    "mis",
+}
+"""The primary subtags that CLDR knows by name, without those for "undetermined" and "multiple"."""
+
+
+def check_language(tag: str) -> str:
+    """Return the tag. Raises `refuse(...)` if it is no tag of a language that CLDR knows."""
+    if not re.match(LANGUAGE_PATTERN, tag):
+        raise refuse(
+            "language-tag",
+            f"{tag[:40]!r} is no BCP 47 language tag.",
+            "Use a tag such as ar, en, es, fr, ru, zh or pt-BR.",
+        )
+    if tag.partition("-")[0] not in KNOWN_LANGUAGES:
+        raise refuse(
+            "language-tag",
+            f"No language has the tag {tag!r}.",
+            "Use a tag such as ar, en, es, fr, ru, zh or pt-BR.",
+        )
+    return tag
+
+
+Language = Annotated[
+    StrictStr,
+    Field(min_length=2, max_length=11, json_schema_extra={"pattern": LANGUAGE_PATTERN}, examples=["en"]),
+    AfterValidator(check_language),
+]
+"""The language of a text (BCP 47)."""
+
+Name = Annotated[StrictStr, Field(min_length=1, max_length=300, pattern=LETTER), AfterValidator(_line)]
+"""A name: one line of 1 to 300 characters with at least one letter."""
+
+LongText = Annotated[
+    StrictStr, Field(min_length=1, max_length=20_000, pattern=LETTER), AfterValidator(_prose)
+]
+"""A text of 1 to 20,000 characters with at least one letter."""
+
+ShortText = Annotated[
+    StrictStr, Field(min_length=1, max_length=2_000, pattern=LETTER), AfterValidator(_prose)
+]
+"""A text of 1 to 2,000 characters with at least one letter."""
+
+Label = Annotated[StrictStr, Field(min_length=1, max_length=200), AfterValidator(_line)]
+"""A code or an identifier of somebody else's: one line of 1 to 200 characters."""
+
+
+class Shape(BaseModel):
+    """A body: unknown members are refused, and nothing is changed once it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LocalisedName(Shape):
+    """A name or a title in one language."""
+
+    language: Language
+    text: Name
+
+
+class LocalisedText(Shape):
+    """A text in one language."""
+
+    language: Language
+    text: LongText
