@@ -7,9 +7,8 @@ the runtime fits by shape.
 from datetime import datetime
 from typing import Any, Protocol
 
-from services.chassis.database import Database
-
 from services.chassis.bus.transport import Transport
+from services.chassis.database import Database
 
 
 class Clock(Protocol):

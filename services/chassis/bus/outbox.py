@@ -10,10 +10,50 @@ The columns are those that Debezium's outbox router expects, plus what completes
 This module must not append to the log: only the relay does.
 """
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Integer,
+    LargeBinary,
+    MetaData,
+    RowMapping,
+    Table,
+    Text,
+    bindparam,
+    column,
+    delete,
+    insert,
+    select,
+    table,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.envelope import Event
+from schemas import contracts, envelope
+from services.chassis.bus.errors import InvalidEvent, RecordTooLarge
+
+# The rows by shape, without a MetaData: every service attaches a table of its own.
+_ROWS = table(
+    "outbox",
+    column("position", BigInteger),
+    column("id", Text),
+    column("aggregatetype", Text),
+    column("aggregateid", Text),
+    column("type", Text),
+    column("payload", LargeBinary),
+    column("sequence", Text),
+    column("source", Text),
+    column("subject", Text),
+    column("time", Text),
+    column("dataschema", Text),
+    column("partitionkey", Text),
+    column("traceparent", Text),
+)
+_INSERT = insert(_ROWS)
+_OLDEST = select(_ROWS).order_by(_ROWS.c.position).limit(bindparam("limit"))
+_DELETE = delete(_ROWS).where(_ROWS.c.position.in_(bindparam("positions", expanding=True)))
 
 
 def attach(metadata: MetaData) -> Table:
@@ -40,10 +80,71 @@ def attach(metadata: MetaData) -> Table:
     )
 
 
-async def post(connection: AsyncConnection, event: Event, *, max_record_bytes: int) -> None:
+async def post(connection: AsyncConnection, event: envelope.Event, *, max_record_bytes: int) -> None:
     """Add an event to the outbox of the transaction's own database, after the aggregate's row.
 
     Raises InvalidEvent if its data does not meet its schema, RecordTooLarge if the record (key, headers and
     data) is larger than `max_record_bytes`. The transaction's owner commits; nothing is sent before that.
     """
-    raise NotImplementedError
+    try:
+        contracts.written(event)
+    except contracts.ContractError as error:
+        raise InvalidEvent(str(error)) from error
+    size = record_bytes(event)
+    if size > max_record_bytes:
+        raise RecordTooLarge(
+            f"The record of {event.subject} would be {size:,} bytes; the log takes {max_record_bytes:,}. "
+            "Shorten its texts or lists."
+        )
+    await connection.execute(_INSERT, _row(event))
+
+
+def record_bytes(event: envelope.Event) -> int:
+    """Tell how large the record is on the log: key, header names and values, data; without the log's own framing."""
+    headers = sum(len(name) + len(value) for name, value in event.headers())
+    return len(event.key.encode()) + headers + len(event.data or b"")
+
+
+async def oldest(connection: AsyncConnection, *, limit: int) -> Sequence[tuple[int, envelope.Event]]:
+    """Read what stands in the outbox, by position: (position, event), at most `limit` of them."""
+    rows = await connection.execute(_OLDEST, {"limit": limit})
+    return [(row["position"], _event(row)) for row in rows.mappings()]
+
+
+async def remove(connection: AsyncConnection, positions: Sequence[int]) -> None:
+    """Delete what the log has now."""
+    await connection.execute(_DELETE, {"positions": list(positions)})
+
+
+def _row(event: envelope.Event) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "aggregatetype": event.topic,
+        "aggregateid": event.key,
+        "type": event.type,
+        "payload": event.data,
+        "sequence": event.sequence.sortable(),
+        "source": event.source,
+        "subject": event.subject,
+        "time": event.time,
+        "dataschema": event.dataschema,
+        "partitionkey": event.partitionkey,
+        "traceparent": event.traceparent,
+    }
+
+
+def _event(row: RowMapping) -> envelope.Event:
+    return envelope.Event(
+        id=row["id"],
+        source=row["source"],
+        type=row["type"],
+        subject=row["subject"],
+        time=row["time"],
+        dataschema=row["dataschema"],
+        sequence=envelope.Sequence.parse(row["sequence"]),
+        partitionkey=row["partitionkey"],
+        topic=row["aggregatetype"],
+        key=row["aggregateid"],
+        traceparent=row["traceparent"],
+        data=row["payload"],
+    )

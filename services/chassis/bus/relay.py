@@ -3,19 +3,110 @@
 There is no cursor: it reads whatever is there in the order of `position`, so a transaction that commits late is
 never overtaken. It is fenced at the log: when another relay of the same outbox starts, this one's appends are
 refused and it stops. A crash between append and delete appends again; same id, same sequence, no effect.
+
+It wakes at every commit in its own process and polls for those of other processes, faster after work than
+after silence. This module must not decide what is worth sending: whatever stands in the outbox was checked there.
 """
 
 import asyncio
+import random
+from dataclasses import dataclass
 
+import structlog
+
+from services.chassis.bus import outbox
+from services.chassis.bus.failpoints import reach
+from services.chassis.bus.failures import TRANSIENT
 from services.chassis.bus.host import Host
+from services.chassis.bus.transport import Appender
+
+_SHORTEST_POLL = 0.05
+_LONGEST_POLL = 1.0
+_LONGEST_RETRY = 5.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class RelayFigures:
+    """What the relay did so far, and why it stands still if it does."""
+
+    appended: int = 0
+    batches: int = 0
+    failures: int = 0
+    trouble: str | None = None
 
 
 class Relay:
     """The one active relay of a service's outbox."""
 
-    def __init__(self, runtime: Host) -> None:
-        raise NotImplementedError
+    def __init__(self, runtime: Host, *, batch: int = 500) -> None:
+        self._runtime = runtime
+        self._batch = batch
+        self._wake = asyncio.Event()
+        self.figures = RelayFigures()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relay until `stop` is set. Raises Fenced when another relay took over."""
-        raise NotImplementedError
+        commits = self._runtime.database.after_commit
+        commits.append(self._wake.set)
+        stopping = asyncio.create_task(self._wake_at(stop))
+        try:
+            retry = _SHORTEST_POLL
+            while not stop.is_set():
+                try:
+                    async with self._runtime.transport.appender(self._runtime.service.name) as appender:
+                        await self._relay(appender, stop)
+                    retry = _SHORTEST_POLL
+                except TRANSIENT as error:
+                    # Whatever broke, the rows are still there; only a new appender is certain to be sound.
+                    await self._trouble(error, retry)
+                    retry = min(retry * 2, _LONGEST_RETRY)
+        finally:
+            stopping.cancel()
+            commits.remove(self._wake.set)
+
+    async def step(self, appender: Appender) -> int:
+        """Relay one batch; returns the number of events that left the outbox."""
+        async with self._runtime.database.read() as connection:
+            rows = await outbox.oldest(connection, limit=self._batch)
+        if not rows:
+            return 0
+        await reach("relay.read")
+        await appender.append([event for _, event in rows])
+        await reach("relay.appended")
+        async with self._runtime.database.write() as connection:
+            await outbox.remove(connection, [position for position, _ in rows])
+        self.figures.appended += len(rows)
+        self.figures.batches += 1
+        self.figures.trouble = None
+        return len(rows)
+
+    async def _relay(self, appender: Appender, stop: asyncio.Event) -> None:
+        poll = _SHORTEST_POLL
+        while not stop.is_set():
+            # Cleared before reading: a commit during the read sets it again, and nothing waits for a poll.
+            self._wake.clear()
+            if await self.step(appender):
+                poll = _SHORTEST_POLL
+                continue
+            try:
+                await asyncio.wait_for(self._wake.wait(), poll)
+            except TimeoutError:
+                poll = min(poll * 2, _LONGEST_POLL)
+
+    async def _wake_at(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._wake.set()
+
+    async def _trouble(self, error: Exception, seconds: float) -> None:
+        self.figures.failures += 1
+        self.figures.trouble = f"{type(error).__name__}: {error}"
+        _log.warning(
+            "relay.retry", outbox=self._runtime.service.name, error=self.figures.trouble, seconds=seconds
+        )
+        self._wake.clear()
+        try:
+            await asyncio.wait_for(self._wake.wait(), seconds * random.uniform(0.5, 1.0))
+        except TimeoutError:
+            return

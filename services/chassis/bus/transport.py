@@ -67,7 +67,8 @@ class Appender(Protocol):
     """The right to append what one outbox holds.
 
     Entering takes the right from whoever had it (fencing); from then on the predecessor's `append` raises
-    Fenced and nothing of it becomes readable. Any other error leaves the appender unusable: leave it, enter a
+    Fenced and nothing of it becomes readable. Whatever a new attempt may cure is raised as Transient (or
+    DatabaseAway). Any error leaves the appender unusable: leave it, enter a
     new one, read the outbox again. Appending the same event twice is harmless: the SQL log ignores it, readers
     of Kafka ignore it.
     """

@@ -1,0 +1,236 @@
+"""How far a group has come, stored beside the effects and moved with them.
+
+A position says which offset is next, and remembers two things to be found out by: the identity of the log it
+counts in, and the id of the last event before it. It is moved by compare-and-set inside the transaction that
+holds the effects, so whoever does not find it where it left it has lost the partition and changes nothing. That
+one statement makes effects exactly-once and fences zombies, on any log.
+
+`verify` never guesses. If the record at the very offset of the last event is still there, it must be that event;
+if compaction took it, identity and end of the log decide. Anything else is a loud stop, never a skip.
+"""
+
+from dataclasses import dataclass, replace
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Integer,
+    MetaData,
+    RowMapping,
+    Table,
+    Text,
+    bindparam,
+    column,
+    insert,
+    select,
+    table,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.envelope import EnvelopeError, Event
+from schemas.topics import TOMBSTONE_RETENTION_DAYS
+from services.chassis.bus.errors import LogReplaced, PositionMoved, RebuildNeeded
+from services.chassis.bus.transport import Record, TopicPartition, Transport
+
+_MICROSECONDS_A_DAY = 86_400_000_000
+
+_ROWS = table(
+    "positions",
+    column("group_name", Text),
+    column("topic", Text),
+    column("partition", Integer),
+    column("next_offset", BigInteger),
+    column("log", Text),
+    column("last_offset", BigInteger),
+    column("last_event", Text),
+    column("at_end_on", BigInteger),
+)
+_THIS = (
+    (_ROWS.c.group_name == bindparam("this_group"))
+    & (_ROWS.c.topic == bindparam("this_topic"))
+    & (_ROWS.c.partition == bindparam("this_partition"))
+)
+_LOAD = select(_ROWS).where(_THIS)
+_ALL = (
+    select(_ROWS)
+    .where(_ROWS.c.group_name == bindparam("this_group"))
+    .order_by(_ROWS.c.topic, _ROWS.c.partition)
+)
+_INSERT = insert(_ROWS)
+_MOVE = (
+    update(_ROWS)
+    .where(_THIS & (_ROWS.c.next_offset == bindparam("from_offset")) & (_ROWS.c.log == bindparam("this_log")))
+    .values(
+        next_offset=bindparam("to_offset"),
+        last_offset=bindparam("new_last_offset"),
+        last_event=bindparam("new_last_event"),
+        at_end_on=bindparam("new_at_end_on"),
+    )
+)
+
+
+def attach(metadata: MetaData) -> Table:
+    """Add the positions table to a service's tables."""
+    return Table(
+        "positions",
+        metadata,
+        Column("group_name", Text, primary_key=True),
+        Column("topic", Text, primary_key=True),
+        Column("partition", Integer, primary_key=True),
+        Column("next_offset", BigInteger, nullable=False),
+        Column("log", Text, nullable=False),  # identity of the log that the offsets count in
+        Column("last_offset", BigInteger),  # of the last event before the position; None before the first
+        Column("last_event", Text),
+        Column(
+            "at_end_on", BigInteger, nullable=False
+        ),  # Unix microseconds when the end was last seen, to the day
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """The stored position of one group on one partition."""
+
+    group: str
+    at: TopicPartition
+    next_offset: int
+    log: str
+    last_offset: int | None
+    last_event: str | None
+    at_end_on: int
+
+    def past(self, record: Record, event_id: str | None) -> "Position":
+        """Return the position just after a record."""
+        return replace(self, next_offset=record.offset + 1, last_offset=record.offset, last_event=event_id)
+
+    def jumped(self, next_offset: int) -> "Position":
+        """Return the position after a gap that holds no record (compaction, transaction markers)."""
+        return replace(self, next_offset=max(next_offset, self.next_offset))
+
+    def seen_at_end(self, now: int) -> "Position":
+        """Return the position with the day on which the end was seen; changes once a day at most."""
+        return replace(self, at_end_on=now) if now - self.at_end_on >= _MICROSECONDS_A_DAY else self
+
+
+async def take(
+    connection: AsyncConnection, group: str, at: TopicPartition, *, log: str, now: int
+) -> Position:
+    """Load the group's position, or begin one at offset 0 of this log."""
+    this = {"this_group": group, "this_topic": at.topic, "this_partition": at.partition}
+    row = (await connection.execute(_LOAD, this)).mappings().one_or_none()
+    if row is not None:
+        return _position(row)
+    fresh = Position(
+        group=group, at=at, next_offset=0, log=log, last_offset=None, last_event=None, at_end_on=now
+    )
+    await connection.execute(
+        _INSERT,
+        {
+            "group_name": group,
+            "topic": at.topic,
+            "partition": at.partition,
+            "next_offset": 0,
+            "log": log,
+            "last_offset": None,
+            "last_event": None,
+            "at_end_on": now,
+        },
+    )
+    return fresh
+
+
+async def all_of(connection: AsyncConnection, group: str) -> tuple[Position, ...]:
+    """Every stored position of a group: how far it has committed, as any process can see."""
+    rows = await connection.execute(_ALL, {"this_group": group})
+    return tuple(_position(row) for row in rows.mappings())
+
+
+async def move(connection: AsyncConnection, before: Position, after: Position) -> None:
+    """Compare-and-set, as the first statement of a consumer transaction. Raises PositionMoved."""
+    moved = await connection.execute(
+        _MOVE,
+        {
+            "this_group": before.group,
+            "this_topic": before.at.topic,
+            "this_partition": before.at.partition,
+            "this_log": before.log,
+            "from_offset": before.next_offset,
+            "to_offset": after.next_offset,
+            "new_last_offset": after.last_offset,
+            "new_last_event": after.last_event,
+            "new_at_end_on": after.at_end_on,
+        },
+    )
+    if moved.rowcount != 1:
+        raise PositionMoved(f"{before.group} is not at {before.next_offset} of {before.at} any more.")
+
+
+async def verify(transport: Transport, position: Position, *, now: int, compacted: bool) -> None:
+    """Prove that a stored position belongs to this log. Raises LogReplaced or RebuildNeeded."""
+    at = position.at
+    identity = await transport.identity(at.topic)
+    if identity != position.log:
+        raise LogReplaced(
+            f"{position.group} stands at {position.next_offset} of {at} in log {position.log}, but this is log "
+            f"{identity}. The log was replaced; rebuild the group from this one, or restore the right log."
+        )
+    end = (await transport.ends(at.topic)).get(at.partition, 0)
+    if end < position.next_offset:
+        raise LogReplaced(
+            f"{position.group} stands at {position.next_offset} of {at}, but the log ends at {end}. "
+            "The log was cut; republish what it lost and rebuild the group, or restore the right log."
+        )
+    await _verify_last(transport, position)
+    if compacted and position.next_offset > 0:
+        await _verify_tombstones(transport, position, now)
+
+
+async def _verify_last(transport: Transport, position: Position) -> None:
+    """Check that the record at the very offset of the last event, if one stands there, is that event."""
+    if position.last_offset is None or position.last_event is None:
+        return
+    at = position.at
+    batch = await transport.read(at.topic, at.partition, offset=position.last_offset, limit=1)
+    if not batch.records or batch.records[0].offset != position.last_offset:
+        return  # compacted away; identity and end have decided
+    found = event_id(batch.records[0])
+    if found != position.last_event:
+        raise LogReplaced(
+            f"{position.group} has seen event {position.last_event} at {position.last_offset} of {at}, but "
+            f"{found} stands there. The log was cut and written anew; rebuild the group."
+        )
+
+
+async def _verify_tombstones(transport: Transport, position: Position, now: int) -> None:
+    """Check the absence: a group that was away longer than tombstones are kept may never learn what was erased."""
+    horizons = await transport.horizons(position.at.topic)
+    if horizons is None:
+        gone = now - position.at_end_on > TOMBSTONE_RETENTION_DAYS * _MICROSECONDS_A_DAY
+    else:
+        gone = position.next_offset < horizons.get(position.at.partition, 0)
+    if gone:
+        raise RebuildNeeded(
+            f"{position.group} was away from {position.at} for so long that tombstones may be gone; "
+            "rebuild it from the beginning of the log."
+        )
+
+
+def event_id(record: Record) -> str | None:
+    """Return the id of the event in a record, or None where the record is no event of ours."""
+    try:
+        return Event.from_record(record).id
+    except EnvelopeError:
+        return None
+
+
+def _position(row: RowMapping) -> Position:
+    return Position(
+        group=row["group_name"],
+        at=TopicPartition(row["topic"], row["partition"]),
+        next_offset=row["next_offset"],
+        log=row["log"],
+        last_offset=row["last_offset"],
+        last_event=row["last_event"],
+        at_end_on=row["at_end_on"],
+    )
