@@ -6,10 +6,7 @@ answers. *Why.* A draft may be unfinished, so hardly anything is required here; 
 *Never:* a field that names one partner before others, or a rule that needs a clock, a code list or a database.
 """
 
-import re
-from collections.abc import Hashable, Iterable
-from datetime import date, datetime
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from babel import Locale
@@ -25,6 +22,18 @@ from pydantic import (
     model_validator,
 )
 
+from schemas.http.parts import (
+    CountryCode,
+    Day,
+    ExternalId,
+    NeedKind,
+    RegionCode,
+    Slug,
+    Tag,
+    WebAddress,
+    distinct,
+    one_per_language,
+)
 from schemas.http.texts import (
     Label,
     Language,
@@ -33,25 +42,8 @@ from schemas.http.texts import (
     Name,
     Shape,
     ShortText,
-    check_characters,
     refuse,
 )
-
-NeedKind = Literal[
-    "funding",
-    "equipment",
-    "connectivity",
-    "software",
-    "expertise",
-    "training",
-    "research",
-    "data",
-    "local_implementation",
-    "convening",
-    "policy_support",
-    "in_kind",
-]
-"""What a project can need and an organisation can offer: one list for both, so that one can meet the other."""
 
 Level = Literal["global", "regional", "national"]
 """The three levels of Resolution 71, resolves 5 ii."""
@@ -62,20 +54,6 @@ ProjectState = Literal["draft", "published", "dormant", "closed", "withdrawn"]
 CURRENCY_PATTERN = r"^[A-Z]{3}$"
 
 
-def _day(value: Any) -> Any:
-    """Read a date from its one form; a number of seconds or a time of day is no date."""
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return value
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value, re.ASCII):
-        raise refuse("date", "This is no date.", "Write YYYY-MM-DD, for example 2027-03-31.")
-    try:
-        return date.fromisoformat(value)
-    except ValueError as error:
-        raise refuse(
-            "date", f"{value} is no day of the calendar.", "Write an existing day, YYYY-MM-DD."
-        ) from error
-
-
 def _quantity(value: Any) -> Any:
     """Keep a bare whole number as the words it stands for; `true` is none."""
     return (
@@ -83,17 +61,6 @@ def _quantity(value: Any) -> Any:
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**15
         else value
     )
-
-
-def _url(value: str) -> str:
-    check_characters(value, multiline=False)
-    if not re.fullmatch(r"https?://[^\s/?#@]+\.[^\s/?#@]+([/?#]\S*)?", value):
-        raise refuse(
-            "url",
-            "This is no web address.",
-            "Write a full address that starts with https:// and names a host.",
-        )
-    return value
 
 
 CURRENCIES = frozenset(Locale("en").currencies)
@@ -108,64 +75,13 @@ def _currency(value: str) -> str:
     return value
 
 
-def _distinct(items: Iterable[Hashable], *, rule: str, noun: str) -> None:
-    seen: set[Hashable] = set()
-    for item in items:
-        if item in seen:
-            raise refuse(rule, f"{noun} {item} stands here twice.", "Keep one of them.")
-        seen.add(item)
-
-
-Texts = TypeVar("Texts", tuple[LocalisedName, ...], tuple[LocalisedText, ...])
-
-
-def _one_per_language(texts: Texts) -> Texts:
-    _distinct((text.language for text in texts), rule="one-per-language", noun="The language")
-    return texts
-
-
-Day = Annotated[
-    date, BeforeValidator(_day), Field(ge=date(1900, 1, 1), le=date(2200, 12, 31), examples=["2027-03-31"])
-]
-"""A day, YYYY-MM-DD, between 1900 and 2200."""
-
-WebAddress = Annotated[
-    StrictStr, Field(max_length=2_000, json_schema_extra={"format": "uri"}), AfterValidator(_url)
-]
-"""An http or https address."""
-
-CountryCode = Annotated[StrictStr, Field(min_length=2, max_length=60, examples=["KEN"])]
-"""ISO 3166-1 alpha-3; whether it exists is checked against the reference data, which names the right code."""
-
-RegionCode = Annotated[StrictStr, Field(min_length=1, max_length=60, examples=["AFR"])]
-"""An ITU-D region: AFR, AMS, ARB, ASP, CIS or EUR."""
-
-Slug = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", examples=["n1"])]
-"""A short name given by the client."""
-
-
-class Tag(Shape):
-    """A policy tag. Codes repeat in every plan cycle, so a tag is (scheme, version, code), never a code alone."""
-
-    scheme: Annotated[StrictStr, Field(min_length=1, max_length=40, examples=["bap"])]
-    version: Annotated[StrictStr, Field(min_length=1, max_length=40, examples=["2026-2029"])] | None = None
-    code: Label
-
-
-class ExternalId(Shape):
-    """The project's number in another register."""
-
-    scheme: Annotated[StrictStr, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", examples=["itu-project"])]
-    value: Label
-
-
 class Need(Shape):
     """One thing that the project needs; `importance` 5 is the greatest."""
 
     id: Slug
     kind: NeedKind
     importance: Annotated[StrictInt, Field(ge=1, le=5)] = 3
-    texts: Annotated[tuple[LocalisedText, ...], Field(max_length=20), AfterValidator(_one_per_language)] = ()
+    texts: Annotated[tuple[LocalisedText, ...], Field(max_length=20), AfterValidator(one_per_language)] = ()
     quantity: Annotated[Label, BeforeValidator(_quantity)] | None = None
 
 
@@ -238,9 +154,9 @@ class ProjectBody(Shape):
         },
     )
 
-    titles: Annotated[tuple[LocalisedName, ...], Field(max_length=20), AfterValidator(_one_per_language)] = ()
+    titles: Annotated[tuple[LocalisedName, ...], Field(max_length=20), AfterValidator(one_per_language)] = ()
     summaries: Annotated[
-        tuple[LocalisedText, ...], Field(max_length=20), AfterValidator(_one_per_language)
+        tuple[LocalisedText, ...], Field(max_length=20), AfterValidator(one_per_language)
     ] = ()
     objectives: Annotated[tuple[LocalisedText, ...], Field(max_length=50)] = ()
     needs: Annotated[tuple[Need, ...], Field(max_length=50)] = ()
@@ -263,16 +179,16 @@ class ProjectBody(Shape):
 
     @model_validator(mode="after")
     def _no_repeats(self) -> Self:
-        _distinct((need.id for need in self.needs), rule="need-id", noun="The need id")
-        _distinct(self.regions, rule="no-repeats", noun="The region")
-        _distinct(self.countries, rule="no-repeats", noun="The country")
-        _distinct(self.languages, rule="no-repeats", noun="The language")
-        _distinct(
+        distinct((need.id for need in self.needs), rule="need-id", noun="The need id")
+        distinct(self.regions, rule="no-repeats", noun="The region")
+        distinct(self.countries, rule="no-repeats", noun="The country")
+        distinct(self.languages, rule="no-repeats", noun="The language")
+        distinct(
             (f"{tag.scheme}:{tag.version or ''}:{tag.code}" for tag in self.tags),
             rule="no-repeats",
             noun="The tag",
         )
-        _distinct(
+        distinct(
             (f"{one.scheme}:{one.value}" for one in self.external_ids),
             rule="no-repeats",
             noun="The external id",
@@ -298,10 +214,10 @@ class FlagshipBody(Shape):
     )
 
     titles: Annotated[
-        tuple[LocalisedName, ...], Field(min_length=1, max_length=20), AfterValidator(_one_per_language)
+        tuple[LocalisedName, ...], Field(min_length=1, max_length=20), AfterValidator(one_per_language)
     ]
     summaries: Annotated[
-        tuple[LocalisedText, ...], Field(max_length=20), AfterValidator(_one_per_language)
+        tuple[LocalisedText, ...], Field(max_length=20), AfterValidator(one_per_language)
     ] = ()
     level: Level
     regions: Annotated[tuple[RegionCode, ...], Field(max_length=6)] = ()
@@ -314,8 +230,8 @@ class FlagshipBody(Shape):
 
     @model_validator(mode="after")
     def _no_repeats(self) -> Self:
-        _distinct(self.regions, rule="no-repeats", noun="The region")
-        _distinct(self.countries, rule="no-repeats", noun="The country")
+        distinct(self.regions, rule="no-repeats", noun="The region")
+        distinct(self.countries, rule="no-repeats", noun="The country")
         return self
 
 

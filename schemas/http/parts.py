@@ -1,0 +1,109 @@
+"""Pieces of a body that several services share: days, addresses, codes, tags, kinds, external ids.
+
+*What.* Pydantic types with their bounds and the checks that need nothing but the value. *Why here.* A date or a
+tag that means one thing in a project and another in a profile would be matched wrongly. *Never:* a code list
+that changes with the reference data (those are checked by the services), a clock, a database.
+"""
+
+import re
+from collections.abc import Hashable, Iterable
+from datetime import date, datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, StrictStr
+
+from schemas.http.texts import Label, LocalisedName, LocalisedText, Shape, check_characters, refuse
+
+NeedKind = Literal[
+    "funding",
+    "equipment",
+    "connectivity",
+    "software",
+    "expertise",
+    "training",
+    "research",
+    "data",
+    "local_implementation",
+    "convening",
+    "policy_support",
+    "in_kind",
+]
+"""What a project can need and an organisation can offer: one list for both, so that one can meet the other."""
+
+
+def _day(value: Any) -> Any:
+    """Read a date from its one form; a number of seconds or a time of day is no date."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value, re.ASCII):
+        raise refuse("date", "This is no date.", "Write YYYY-MM-DD, for example 2027-03-31.")
+    try:
+        return date.fromisoformat(value)
+    except ValueError as error:
+        raise refuse(
+            "date", f"{value} is no day of the calendar.", "Write an existing day, YYYY-MM-DD."
+        ) from error
+
+
+def _url(value: str) -> str:
+    check_characters(value, multiline=False)
+    if not re.fullmatch(r"https?://[^\s/?#@]+\.[^\s/?#@]+([/?#]\S*)?", value):
+        raise refuse(
+            "url",
+            "This is no web address.",
+            "Write a full address that starts with https:// and names a host.",
+        )
+    return value
+
+
+def distinct(items: Iterable[Hashable], *, rule: str, noun: str) -> None:
+    """Raise `refuse(...)` naming the first item that stands there twice."""
+    seen: set[Hashable] = set()
+    for item in items:
+        if item in seen:
+            raise refuse(rule, f"{noun} {item} stands here twice.", "Keep one of them.")
+        seen.add(item)
+
+
+Texts = TypeVar("Texts", tuple[LocalisedName, ...], tuple[LocalisedText, ...])
+
+
+def one_per_language(texts: Texts) -> Texts:
+    """Return the texts unchanged. Raises `refuse(...)` if two are in the same language."""
+    distinct((text.language for text in texts), rule="one-per-language", noun="The language")
+    return texts
+
+
+Day = Annotated[
+    date, BeforeValidator(_day), Field(ge=date(1900, 1, 1), le=date(2200, 12, 31), examples=["2027-03-31"])
+]
+"""A day, YYYY-MM-DD, between 1900 and 2200."""
+
+WebAddress = Annotated[
+    StrictStr, Field(max_length=2_000, json_schema_extra={"format": "uri"}), AfterValidator(_url)
+]
+"""An http or https address."""
+
+CountryCode = Annotated[StrictStr, Field(min_length=2, max_length=60, examples=["KEN"])]
+"""ISO 3166-1 alpha-3; whether it exists is checked against the reference data, which names the right code."""
+
+RegionCode = Annotated[StrictStr, Field(min_length=1, max_length=60, examples=["AFR"])]
+"""An ITU-D region: AFR, AMS, ARB, ASP, CIS or EUR."""
+
+Slug = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", examples=["n1"])]
+"""A short name given by the client."""
+
+
+class Tag(Shape):
+    """A policy tag. Codes repeat in every plan cycle, so a tag is (scheme, version, code), never a code alone."""
+
+    scheme: Annotated[StrictStr, Field(min_length=1, max_length=40, examples=["bap"])]
+    version: Annotated[StrictStr, Field(min_length=1, max_length=40, examples=["2026-2029"])] | None = None
+    code: Label
+
+
+class ExternalId(Shape):
+    """The number of the same record in another register."""
+
+    scheme: Annotated[StrictStr, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", examples=["ror"])]
+    value: Label
