@@ -1,0 +1,102 @@
+"""What `/v1/organisations` answers: the public view, the profile, pages, history.
+
+*What.* The shapes of answers, for OpenAPI and for clients. *Why apart from what is written.* Who sees how much
+of an organisation is decided here by type: the public view has no field that could hold more than a name, a
+country and a category. *Never:* a contact in anything but a profile.
+"""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from schemas.http.members import Category, Contact, MembershipState, OrganisationBody, OrganisationState
+from schemas.http.texts import Shape, ShortText
+
+
+class Caution(Shape):
+    """Something that was accepted and deserves a look."""
+
+    rule: str
+    detail: str
+    fix: str
+    organisations: tuple[UUID, ...] = ()
+
+
+class PublicOrganisation(Shape):
+    """What everybody sees of an organisation: that it exists, its name, its country, its category."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [
+        {"id": "018f3c2a-7d10-7000-8000-000000000001", "legal_name": "Mwangaza Community Networks (fictional)",
+         "category": "prospect", "hq_country": "KEN", "fictional": True, "view": "public"},
+    ]})  # fmt: skip
+
+    id: UUID
+    legal_name: str
+    category: Category
+    hq_country: str
+    fictional: bool
+    view: Literal["public"] = "public"
+
+
+class Profile(OrganisationBody):
+    """The whole profile as a reader who may see it gets it; `contact` only for whom it is meant."""
+
+    id: UUID
+    revision: int
+    state: OrganisationState
+    membership_state: MembershipState
+    contact: Contact | None = None  # type: ignore[assignment]
+    completeness: Annotated[int, Field(ge=0, le=100)]
+    missing: tuple[str, ...]
+    registered_at: str
+    revised_at: str
+    warnings: tuple[Caution, ...] = ()
+    view: Literal["full", "profile"] = "profile"
+
+
+class OrganisationPage(Shape):
+    """One page of the list; `next` is the address of the following one."""
+
+    items: tuple[Profile | PublicOrganisation, ...]
+    next: str | None = None
+
+
+class Revision(Shape):
+    """One entry of an organisation's history."""
+
+    revision: int
+    at: str
+    action: Literal["registered", "revised", "withdrawn", "dormant", "membership_changed", "erased"]
+    by: str
+    state: OrganisationState | Literal["erased"]
+    study_group: str | None = None
+
+
+class RevisionPage(Shape):
+    """One page of an organisation's history, newest first."""
+
+    items: tuple[Revision, ...]
+    next: str | None = None
+
+
+class WithdrawalBody(Shape):
+    """Why an organisation leaves."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [{"reason": "We no longer work in this field."}]},
+    )
+
+    reason: ShortText
+
+
+class StudyGroupAnswer(Shape):
+    """Whether an organisation may take a role in a study group; `rule` and `detail` say why not."""
+
+    study_group: str
+    role: str
+    allowed: bool
+    rule: str | None = None
+    detail: str | None = None

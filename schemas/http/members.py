@@ -1,0 +1,296 @@
+"""Organisations as they are sent to and answered by `/v1/organisations`.
+
+*What.* The closed view of what a client may write (six required fields, every size and count bounded) and the
+shapes of the answers. *Why so few required.* A thin profile is matched at once; what is missing lowers the
+confidence shown beside a score, never the score. *Never:* a field that could buy rank (fees, contributions,
+sponsorship), a person in anything but `contact`, or a rule that needs a clock, a code list or a database.
+"""
+
+from datetime import date
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
+
+from schemas.http.parts import (
+    CountryCode,
+    Day,
+    ExternalId,
+    NeedKind,
+    RegionCode,
+    Slug,
+    Tag,
+    WebAddress,
+    distinct,
+    one_per_language,
+)
+from schemas.http.texts import (
+    Label,
+    Language,
+    LocalisedText,
+    LongText,
+    Name,
+    Shape,
+    refuse,
+)
+
+Category = Literal["member_state", "sector_member", "associate", "academia", "other_entity", "prospect"]
+"""How the organisation stands to the Union; a prospect or other entity is a candidate like any member."""
+
+OrganisationType = Literal[
+    "10", "11", "15", "21", "22", "23", "24", "30", "40", "60", "70", "71", "72", "73", "80", "90"
+]  # fmt: skip
+"""IATI organisation type."""
+
+OrganisationState = Literal["active", "dormant", "withdrawn"]
+"""`dormant`: the review date passed; `withdrawn`: it left by its own or BDT's word. Writing it anew wakes it."""
+
+MembershipState = Literal["active", "suspended", "ended", "none"]
+"""The state of membership on the day of the revision, from the dated terms."""
+
+EMAIL_PATTERN = (
+    r"^[^\s@,;<>\"()\[\]\\]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\.[A-Za-z]{2,63}$"
+)
+
+CONSTANT_FIELDS = frozenset(
+    {
+        "legal_name",
+        "short_name",
+        "aliases",
+        "category",
+        "organisation_type",
+        "sme",
+        "study_group",
+        "hq_country",
+        "operating_countries",
+        "willing_countries",
+        "willing_regions",
+        "descriptions",
+        "expertise",
+        "offers",
+        "seeks",
+        "evidence",
+        "languages",
+        "tags",
+        "membership",
+        "first_involved_on",
+        "review_by",
+        "contact",
+    }
+)
+"""The fields that an import may fill with a constant."""
+
+
+def _one_study_group(value: Any) -> Any:
+    """Refuse a list by the rule it breaks, not as a wrong type: an Associate works in exactly one study group."""
+    if isinstance(value, list | tuple):
+        raise refuse(
+            "single-study-group",
+            "An Associate works in exactly one study group and its subordinate groups.",
+            "Name one of SG1 and SG2; a change of study group is a new revision.",
+        )
+    return value
+
+
+def _email(value: str) -> str:
+    if ".." in value:
+        raise refuse("email", "This is no e-mail address.", "Write one address such as office@example.org.")
+    return value
+
+
+StudyGroup = Annotated[Literal["SG1", "SG2"], BeforeValidator(_one_study_group)]
+"""An ITU-D study group."""
+
+
+class SmeStatus(Shape):
+    """Whether the organisation is a small or medium enterprise, and on whose word."""
+
+    flag: StrictBool
+    basis: Literal["self_declared", "verified"] = "self_declared"
+
+
+class Offer(Shape):
+    """One thing that the organisation offers, or seeks."""
+
+    kind: NeedKind
+    texts: Annotated[tuple[LocalisedText, ...], Field(max_length=20), AfterValidator(one_per_language)] = ()
+    evidence_url: WebAddress | None = None
+
+
+class EvidenceText(Shape):
+    """Title and text of an evidence item in one language."""
+
+    language: Language
+    title: Name | None = None
+    text: LongText
+
+
+class Evidence(Shape):
+    """One past project, pledge, publication or laboratory; it is matched as a document of its own."""
+
+    id: Slug
+    kind: Literal["project", "pledge", "publication", "laboratory"] = "project"
+    texts: Annotated[tuple[EvidenceText, ...], Field(min_length=1, max_length=20)]
+    role: Literal["lead", "partner"] = "partner"
+    countries: Annotated[tuple[CountryCode, ...], Field(max_length=250)] = ()
+    tags: Annotated[tuple[Tag, ...], Field(max_length=50)] = ()
+    year: Annotated[StrictInt, Field(ge=1900, le=2200)] | None = None
+    url: WebAddress | None = None
+
+    @model_validator(mode="after")
+    def _no_repeats(self) -> Self:
+        distinct((text.language for text in self.texts), rule="one-per-language", noun="The language")
+        distinct(self.countries, rule="no-repeats", noun="The country")
+        return self
+
+
+class MembershipTerm(Shape):
+    """A dated state of membership, both days included; without `to` it lasts."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, serialize_by_alias=True, validate_by_name=True, validate_by_alias=True
+    )
+
+    state: Literal["active", "suspended", "ended"]
+    start: Annotated[Day, Field(alias="from")]
+    end: Annotated[Day | None, Field(alias="to")] = None
+
+    @model_validator(mode="after")
+    def _forwards(self) -> Self:
+        if self.end is not None and self.end < self.start:
+            raise refuse(
+                "term-order", "The term ends before it begins.", "Set `to` to `from` or a later day."
+            )
+        return self
+
+
+class Contact(Shape):
+    """Whom to write to. Kept apart from the profile, never in an event, emptied by erasure."""
+
+    name: Name
+    email: Annotated[
+        StrictStr,
+        Field(max_length=254, pattern=EMAIL_PATTERN, examples=["office@example.org"]),
+        AfterValidator(_email),
+    ]
+    role: Label | None = None
+
+
+class Provenance(Shape):
+    """How the record came about: the fields that hold a constant of an import, whose words are never indexed."""
+
+    constants: Annotated[tuple[StrictStr, ...], Field(max_length=30)] = ()
+
+    @model_validator(mode="after")
+    def _known_fields(self) -> Self:
+        for name in self.constants:
+            if name not in CONSTANT_FIELDS:
+                raise refuse(
+                    "constant-field",
+                    f"{name[:60]!r} is no field that a constant can fill.",
+                    f"Use names of the profile's fields: {', '.join(sorted(CONSTANT_FIELDS))}.",
+                )
+        distinct(self.constants, rule="no-repeats", noun="The field")
+        return self
+
+
+EXAMPLE: dict[str, Any] = {
+    "legal_name": "Mwangaza Community Networks (fictional)",
+    "category": "prospect",
+    "organisation_type": "22",
+    "hq_country": "KEN",
+    "willing_countries": ["UGA", "TZA"],
+    "descriptions": [
+        {
+            "language": "en",
+            "text": "We plan and run solar-powered community networks for rural schools and clinics.",
+        }
+    ],
+    "offers": [
+        {
+            "kind": "local_implementation",
+            "texts": [{"language": "en", "text": "Crews that put up masts, radio links and solar power."}],
+        }
+    ],
+    "tags": [{"scheme": "sdg", "code": "9"}, {"scheme": "wsis", "code": "C2"}],
+    "contact": {"name": "Front desk", "email": "office@mwangaza.example", "role": "reception"},
+    "fictional": True,
+}
+"""A profile that shows the usual fields; used in OpenAPI."""
+
+
+class OrganisationBody(Shape):
+    """An organisation as it is written, whole; a later PUT replaces it whole."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [EXAMPLE]})
+
+    legal_name: Name
+    short_name: Name | None = None
+    aliases: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
+    category: Category
+    organisation_type: OrganisationType | None = None
+    sme: SmeStatus | None = None
+    study_group: StudyGroup | None = None
+    hq_country: CountryCode
+    operating_countries: Annotated[tuple[CountryCode, ...], Field(max_length=250)] = ()
+    willing_countries: Annotated[tuple[CountryCode, ...], Field(max_length=250)] = ()
+    willing_regions: Annotated[tuple[RegionCode, ...], Field(max_length=6)] = ()
+    descriptions: Annotated[
+        tuple[LocalisedText, ...], Field(min_length=1, max_length=20), AfterValidator(one_per_language)
+    ]
+    expertise: Annotated[tuple[LocalisedText, ...], Field(max_length=50)] = ()
+    offers: Annotated[tuple[Offer, ...], Field(min_length=1, max_length=50)]
+    seeks: Annotated[tuple[Offer, ...], Field(max_length=50)] = ()
+    evidence: Annotated[tuple[Evidence, ...], Field(max_length=500)] = ()
+    languages: Annotated[tuple[Language, ...], Field(max_length=50)] = ()
+    tags: Annotated[tuple[Tag, ...], Field(max_length=100)] = ()
+    parent: UUID | None = None
+    external_ids: Annotated[tuple[ExternalId, ...], Field(max_length=20)] = ()
+    membership: Annotated[tuple[MembershipTerm, ...], Field(max_length=50)] = ()
+    first_involved_on: Day | None = None
+    review_by: Day | None = None
+    contact: Contact
+    fictional: StrictBool = False
+    provenance: Provenance = Provenance()
+
+    @model_validator(mode="after")
+    def _no_repeats(self) -> Self:
+        distinct(self.aliases, rule="no-repeats", noun="The alias")
+        for countries in (self.operating_countries, self.willing_countries):
+            distinct(countries, rule="no-repeats", noun="The country")
+        distinct(self.willing_regions, rule="no-repeats", noun="The region")
+        distinct(self.languages, rule="no-repeats", noun="The language")
+        distinct((item.id for item in self.evidence), rule="evidence-id", noun="The evidence id")
+        distinct(
+            (f"{tag.scheme}:{tag.version or ''}:{tag.code}" for tag in self.tags),
+            rule="no-repeats",
+            noun="The tag",
+        )
+        distinct(
+            (f"{one.scheme}:{one.value}" for one in self.external_ids),
+            rule="no-repeats",
+            noun="The external id",
+        )
+        return self
+
+    @model_validator(mode="after")
+    def _terms_in_order(self) -> Self:
+        terms = sorted(self.membership, key=lambda term: term.start)
+        for earlier, later in pairwise(terms):
+            if (earlier.end or date.max) >= later.start:
+                raise refuse(
+                    "term-overlap",
+                    f"Two terms of membership hold on {later.start.isoformat()}.",
+                    "End the earlier term with `to` before the later one begins.",
+                )
+        return self
