@@ -1,15 +1,25 @@
 """Analysis: texts become ordered stems, per field and language, and nothing more.
 
 The result is archived with each revision, so it holds no lexicon and no statistics: those belong to an epoch and may
-change while the text does not.
+change while the text does not. The same text is analysed once (many organisations share the text of a past project).
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from matching.records import Member, Project
+from matching.golden import GOLDEN_HASH, GOLDEN_TEXTS
+from matching.records import Member, Project, Text
+from matching.tokens import Tokeniser
+
+ANALYSER_NUMBER = 1
+"""Raised with every change of outputs; an epoch names the number and the golden hash that it was fitted with."""
+
+_CACHED_TEXTS = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,32 +44,120 @@ class Analysed:
 
     def to_json(self) -> dict[str, Any]:
         """Write ``{analyser, fields: [[name, language, [run, ...]], ...], evidence: [[id, fields], ...]}``."""
-        raise NotImplementedError
+        return {
+            "analyser": self.analyser,
+            "fields": _fields_to_json(self.fields),
+            "evidence": [[item, _fields_to_json(fields)] for item, fields in self.evidence],
+        }
 
     @classmethod
-    def from_json(cls, body: dict[str, Any]) -> Analysed:
+    def from_json(cls, body: Mapping[str, Any]) -> Analysed:
         """Read what `to_json` wrote."""
-        raise NotImplementedError
+        return cls(
+            analyser=body["analyser"],
+            fields=_fields_from_json(body["fields"]),
+            evidence=tuple((item, _fields_from_json(fields)) for item, fields in body["evidence"]),
+        )
 
 
 class Analyser:
     """The six languages' analysis with a cache by text; one instance per process, used by one thread at a time."""
 
-    number: int
+    number = ANALYSER_NUMBER
+
+    def __init__(self) -> None:
+        self._tokeniser = Tokeniser()
+        self._runs: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def analyse_member(self, member: Member) -> Analysed:
-        """Analyse an organisation's texts; fields named in `constants` are left out."""
-        raise NotImplementedError
+        """Analyse an organisation's texts; fields named in `constants` are left out, and what it seeks is never in."""
+        offers = (text for offer in member.offers for text in offer.texts)
+        named = (("descriptions", "mission", member.descriptions), ("expertise", "expertise", member.expertise))
+        fields: list[FieldStems] = []
+        for source, name, texts in (*named, ("offers", "offers", tuple(offers))):
+            if source not in member.constants:
+                fields += self._fields(name, texts)
+        evidence = () if "evidence" in member.constants else member.evidence
+        items = ((item.id, self.analyse_evidence(item.texts)) for item in evidence)
+        return Analysed(analyser=self.number, fields=tuple(fields), evidence=tuple(sorted(items)))
+
+    def analyse_evidence(self, texts: Iterable[Text]) -> tuple[FieldStems, ...]:
+        """Analyse the texts of one evidence item."""
+        return tuple(self._fields("evidence", texts))
 
     def analyse_project(self, project: Project) -> Analysed:
         """Analyse a project's texts, needs included."""
-        raise NotImplementedError
+        needs = tuple(text for need in project.needs for text in need.texts)
+        fields: list[FieldStems] = []
+        for source, name, texts in (
+            ("titles", "title", project.titles),
+            ("summaries", "summary", project.summaries),
+            ("objectives", "objective", project.objectives),
+            ("needs", "need", needs),
+        ):
+            if source not in project.constants:
+                fields += self._fields(name, texts)
+        return Analysed(analyser=self.number, fields=tuple(fields))
+
+    def runs(self, language: str, text: str) -> tuple[str, ...]:
+        """Analyse one text into runs of space-joined tokens."""
+        key = (language, text)
+        found = self._runs.get(key)
+        if found is None:
+            runs = self._tokeniser.runs(language, text)
+            found = tuple(" ".join(token for _, token in run) for run in runs)
+            if len(self._runs) >= _CACHED_TEXTS:
+                del self._runs[next(iter(self._runs))]
+            self._runs[key] = found
+        return found
+
+    def words(self, texts: Iterable[Text]) -> dict[tuple[str, str], str]:
+        """Return the surface form in which each (language, token) first occurs, for display only."""
+        surfaces: dict[tuple[str, str], str] = {}
+        for text in texts:
+            language = primary_language(text.language)
+            for piece in (text.title, text.text):
+                for run in self._tokeniser.runs(language, piece) if piece else ():
+                    for surface, token in run:
+                        surfaces.setdefault((language, token), surface)
+        return surfaces
 
     def golden_hash(self) -> str:
         """Return the hash of this analyser's outputs over the golden texts of all six languages."""
-        raise NotImplementedError
+        outputs = [[language, list(self.runs(language, text))] for language, text in GOLDEN_TEXTS]
+        return hashlib.sha256(json.dumps(outputs, ensure_ascii=True).encode()).hexdigest()
+
+    def _fields(self, name: str, texts: Iterable[Text]) -> list[FieldStems]:
+        """One FieldStems per language, in the order in which the languages first occur."""
+        runs: dict[str, tuple[str, ...]] = {}
+        for text in texts:
+            language = primary_language(text.language)
+            for piece in (text.title, text.text):
+                if piece:
+                    runs[language] = runs.get(language, ()) + self.runs(language, piece)
+        return [FieldStems(name=name, language=language, runs=found) for language, found in runs.items()]
+
+
+def primary_language(tag: str) -> str:
+    """Return the primary subtag of a BCP-47 tag, in lower case (``zh-Hans`` is analysed as ``zh``)."""
+    return tag.split("-", 1)[0].lower()
 
 
 def prove_analyser() -> Analyser:
     """Return an analyser that reproduces its declared golden outputs; RuntimeError if this machine's does not."""
-    raise NotImplementedError
+    analyser = Analyser()
+    found = analyser.golden_hash()
+    if found != GOLDEN_HASH:
+        raise RuntimeError(
+            f"The text analyser {analyser.number} gives other outputs here ({found[:12]}) than it declares "
+            f"({GOLDEN_HASH[:12]}): PyStemmer, jieba or Python's Unicode tables differ. Nothing may be ranked with it."
+        )
+    return analyser
+
+
+def _fields_to_json(fields: Iterable[FieldStems]) -> list[list[Any]]:
+    return [[field.name, field.language, list(field.runs)] for field in fields]
+
+
+def _fields_from_json(body: Iterable[list[Any]]) -> tuple[FieldStems, ...]:
+    return tuple(FieldStems(name=name, language=language, runs=tuple(runs)) for name, language, runs in body)
