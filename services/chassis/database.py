@@ -29,7 +29,6 @@ _SQLITE_AWAY = {
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_PROTOCOL,
 }
 # SQLSTATE classes likewise: connection, transaction rollback (deadlock), resources, operator intervention, system.
