@@ -44,6 +44,10 @@ class Topic:
     event_types: tuple[str, ...]
     title: str
 
+    def partition_count(self, configured: int | None) -> int:
+        """Return how many partitions to create: the settings may say, except where one means a total order."""
+        return self.partitions if configured is None or self.partitions == 1 else configured
+
 
 _ALL = (
     Topic(

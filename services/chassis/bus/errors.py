@@ -47,6 +47,10 @@ class PositionMoved(BusError):
     """Somebody else moved this position: the partition has another owner, and this transaction must fail."""
 
 
+class TopicMismatch(BusError):
+    """A topic is missing from the log, or stands there in another shape than the catalogue says."""
+
+
 class GroupBusy(BusError):
     """The SQL log has one member per group, and this group has it already."""
 

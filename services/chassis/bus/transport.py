@@ -52,13 +52,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Consecutive records of one partition, and where to read on.
+    """Consecutive records of one partition, where they were asked for from, and where to read on.
 
-    `next_offset` is at least "last record + 1"; it is larger where compaction or markers leave a gap. A batch
+    `offset` is the fetch position that the batch was read at, so that a reader can tell a gap in the log (fine)
+    from a batch that belongs to an earlier assignment (not fine). `next_offset` is at least "last record + 1"; it is larger where compaction or markers leave a gap. A batch
     without records still moves the fetch position.
     """
 
     at: TopicPartition
+    offset: int
     records: tuple[Record, ...]
     next_offset: int
 

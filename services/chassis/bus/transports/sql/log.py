@@ -1,0 +1,209 @@
+"""The embedded log as a transport: opened by one process, on an SQLite file or in a PostgreSQL schema.
+
+It keeps the ends of all partitions in memory (this process alone appends), and wakes its members at every
+append, so a consumer on it never polls. What is kept in memory is only ever behind the tables, never ahead.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+
+import structlog
+from sqlalchemy import insert, select
+
+from schemas.topics import Topic
+from services.chassis.bus.errors import GroupBusy, TopicMismatch
+from services.chassis.bus.failures import TRANSIENT
+from services.chassis.bus.transport import Batch, Listener, TopicPartition
+from services.chassis.bus.transports.sql.appending import SqlAppender
+from services.chassis.bus.transports.sql.compaction import compact
+from services.chassis.bus.transports.sql.holder import held
+from services.chassis.bus.transports.sql.membership import SqlMembership
+from services.chassis.bus.transports.sql.records import read_batch
+from services.chassis.bus.transports.sql.tables import IDENTITY, PARTITIONS
+from services.chassis.bus.transports.sql.tables import TOPICS as TOPIC_ROWS
+from services.chassis.database import Database, insert_for
+
+_PASS_SECONDS = 3_600.0
+
+_log = structlog.get_logger(__name__)
+
+
+class SqlTransport:
+    """The embedded log; see `transport.Transport`. Its tables must have been migrated before it is opened."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        partitions: int | None = None,
+        compaction_lag_seconds: int = 604_800,
+        tombstone_seconds: int = 2_592_000,
+    ) -> None:
+        self.database = database
+        self._partition_setting = partitions
+        self._lag = compaction_lag_seconds
+        self._tombstones = tombstone_seconds
+        self._open = AsyncExitStack()
+        self._identity = ""
+        self._counts: dict[str, int] = {}
+        self._ends: dict[TopicPartition, int] | None = None
+        self._appends = 0
+        self._members: dict[str, asyncio.Event] = {}
+
+    async def open(self) -> None:
+        """Hold the log, learn its identity, start compaction. Raises LogBusy."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(held(self.database))
+            await self._learn_identity()
+            compaction = asyncio.create_task(self._compact_for_ever(), name="log compaction")
+            stack.push_async_callback(_ended, compaction)
+            self._open = stack.pop_all()
+
+    async def close(self) -> None:
+        """Let go of the log. Its database belongs to whoever made it, and stays open."""
+        await self._open.aclose()
+
+    async def create_topics(self, topics: Sequence[Topic]) -> None:
+        """Create missing topics. Raises TopicMismatch where the log has another number of partitions."""
+        async with self.database.write() as connection:
+            for topic in topics:
+                count = topic.partition_count(self._partition_setting)
+                row = (
+                    await connection.execute(select(TOPIC_ROWS).where(TOPIC_ROWS.c.topic == topic.name))
+                ).one_or_none()
+                if row is None:
+                    await connection.execute(
+                        insert(TOPIC_ROWS),
+                        {"topic": topic.name, "partitions": count, "compacted": topic.compacted},
+                    )
+                    await connection.execute(
+                        insert(PARTITIONS),
+                        [
+                            {"topic": topic.name, "partition": number, "next_offset": 0, "horizon": 0}
+                            for number in range(count)
+                        ],
+                    )
+                elif row.partitions != count:
+                    raise TopicMismatch(
+                        f"{topic.name} has {row.partitions} partitions in the log and {count} in the settings; "
+                        "the number never changes, because keys would move. Set it back."
+                    )
+        self._counts.clear()
+        self._ends = None
+
+    async def partitions(self, topic: str) -> int:
+        """Return the number of partitions. Raises TopicMismatch if the topic is missing."""
+        if topic not in self._counts:
+            async with self.database.read() as connection:
+                rows = await connection.execute(select(TOPIC_ROWS.c.topic, TOPIC_ROWS.c.partitions))
+                self._counts = {row.topic: row.partitions for row in rows}
+        if topic not in self._counts:
+            raise TopicMismatch(f"The log has no topic {topic}; run `comity topics`.")
+        return self._counts[topic]
+
+    async def identity(self, topic: str) -> str:
+        """Return the UUID of the log, the same for every topic."""
+        del topic
+        return self._identity
+
+    async def ends(self, topic: str) -> Mapping[int, int]:
+        """Read the ends from the tables."""
+        async with self.database.read() as connection:
+            rows = await connection.execute(
+                select(PARTITIONS.c.partition, PARTITIONS.c.next_offset).where(PARTITIONS.c.topic == topic)
+            )
+            return {row.partition: row.next_offset for row in rows}
+
+    async def horizons(self, topic: str) -> Mapping[int, int] | None:
+        """Read the compaction horizons from the tables."""
+        async with self.database.read() as connection:
+            rows = await connection.execute(
+                select(PARTITIONS.c.partition, PARTITIONS.c.horizon).where(PARTITIONS.c.topic == topic)
+            )
+            return {row.partition: row.horizon for row in rows}
+
+    async def read(self, topic: str, partition: int, *, offset: int, limit: int) -> Batch:
+        """Read records outside any group."""
+        async with self.database.read() as connection:
+            return await read_batch(connection, TopicPartition(topic, partition), offset=offset, limit=limit)
+
+    def appender(self, outbox: str) -> SqlAppender:
+        """Return the right to append for one outbox."""
+        return SqlAppender(
+            self.database,
+            outbox,
+            partitions=self.partitions,
+            appended=self._advance,
+            failed=self._forget_ends,
+        )
+
+    def membership(self, group: str, topics: Sequence[str], listener: Listener) -> SqlMembership:
+        """Return the one membership of a group."""
+        return SqlMembership(self, group, topics, listener)
+
+    def join(self, group: str, wake: asyncio.Event) -> None:
+        """Register the group's member. Raises GroupBusy if there is one."""
+        if group in self._members:
+            raise GroupBusy(f"The group {group} has its one member already; more members need Kafka.")
+        self._members[group] = wake
+
+    def leave(self, group: str, wake: asyncio.Event) -> None:
+        """Forget the group's member."""
+        if self._members.get(group) is wake:
+            del self._members[group]
+
+    async def known_ends(self) -> Mapping[TopicPartition, int]:
+        """Return the ends as this process knows them; asks the tables after a failed append."""
+        while self._ends is None:
+            before = self._appends
+            async with self.database.read() as connection:
+                rows = await connection.execute(
+                    select(PARTITIONS.c.topic, PARTITIONS.c.partition, PARTITIONS.c.next_offset)
+                )
+                ends = {TopicPartition(topic, partition): end for topic, partition, end in rows}
+            if before == self._appends:  # an append meanwhile is not in what was read
+                self._ends = ends
+        return self._ends
+
+    def _advance(self, ends: dict[TopicPartition, int]) -> None:
+        if self._ends is not None:
+            for at, end in ends.items():
+                self._ends[at] = max(end, self._ends.get(at, 0))
+        self._wake_members()
+
+    def _forget_ends(self) -> None:
+        self._ends = None
+        self._wake_members()
+
+    def _wake_members(self) -> None:
+        self._appends += 1
+        for wake in self._members.values():
+            wake.set()
+
+    async def _learn_identity(self) -> None:
+        async with self.database.write() as connection:
+            fresh = {"only": 1, "log": str(uuid.uuid4())}
+            await connection.execute(insert_for(connection, IDENTITY).values(fresh).on_conflict_do_nothing())
+            self._identity = (await connection.execute(select(IDENTITY.c.log))).scalar_one()
+
+    async def _compact_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(_PASS_SECONDS)
+            try:
+                await compact(
+                    self.database,
+                    now=time.time_ns() // 1000,
+                    lag_seconds=self._lag,
+                    tombstone_seconds=self._tombstones,
+                )
+            except TRANSIENT as error:
+                _log.warning("log.compaction", error=str(error))
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,60 @@
+"""Rows of the log ↔ records of the seam, and the one query that reads them."""
+
+import orjson
+from sqlalchemy import bindparam, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.chassis.bus.transport import Batch, Record, TopicPartition
+from services.chassis.bus.transports.sql.tables import PARTITIONS, RECORDS
+
+# The end first: in a transaction that does not see one snapshot, what is read after it can only be more than it.
+_END = select(PARTITIONS.c.next_offset).where(
+    (PARTITIONS.c.topic == bindparam("topic")) & (PARTITIONS.c.partition == bindparam("partition"))
+)
+_FROM = (
+    select(RECORDS.c.offset, RECORDS.c.key, RECORDS.c.headers, RECORDS.c.value, RECORDS.c.appended_at)
+    .where(
+        (RECORDS.c.topic == bindparam("topic"))
+        & (RECORDS.c.partition == bindparam("partition"))
+        & (RECORDS.c.offset >= bindparam("from_offset"))
+        & (RECORDS.c.offset < bindparam("end"))
+    )
+    .order_by(RECORDS.c.offset)
+    .limit(bindparam("limit"))
+)
+
+
+async def read_batch(connection: AsyncConnection, at: TopicPartition, *, offset: int, limit: int) -> Batch:
+    """Read up to `limit` records; the batch that reaches the end reads on there, over any gap."""
+    here = {"topic": at.topic, "partition": at.partition}
+    end = (await connection.scalar(_END, here)) or 0
+    rows = await connection.execute(_FROM, {**here, "from_offset": offset, "end": end, "limit": limit})
+    records = tuple(
+        Record(
+            topic=at.topic,
+            partition=at.partition,
+            offset=place,
+            key=key.encode(),
+            headers=decode_headers(headers),
+            value=value,
+            appended_at=appended_at,
+        )
+        for place, key, headers, value, appended_at in rows
+    )
+    full = len(records) == limit
+    return Batch(
+        at=at,
+        offset=offset,
+        records=records,
+        next_offset=records[-1].offset + 1 if full else max(end, offset),
+    )
+
+
+def encode_headers(headers: tuple[tuple[str, bytes], ...]) -> bytes:
+    """Store headers as JSON: every value is UTF-8 text, since an event's attributes are."""
+    return orjson.dumps([(name, value.decode()) for name, value in headers])
+
+
+def decode_headers(stored: bytes) -> tuple[tuple[str, bytes], ...]:
+    """Give back exactly what `encode_headers` was given."""
+    return tuple((name, value.encode()) for name, value in orjson.loads(stored))
