@@ -1,0 +1,66 @@
+"""Reference data inside an epoch: which region a country is in, and which dated groups it belongs to.
+
+Passed in as data; every membership is resolved at a reference date, never "now".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+DEVELOPING = ("ldc", "lldc", "sids", "transition", "developing")
+"""A country is developing if it is in any of these on the day (``developing`` = other developing, by chosen list)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Membership:
+    """A country's stay in a group: ISO dates, both inclusive; an open end is None."""
+
+    country: str
+    group: str
+    since: str | None = None
+    until: str | None = None
+
+    def covers(self, day: str) -> bool:
+        """Whether `day` (ISO) lies in it."""
+        return (self.since is None or self.since <= day) and (self.until is None or day <= self.until)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceData:
+    """`regions`: alpha-3 -> region code (AFR, AMS, ARB, ASP, CIS, EUR); `groups`: dated memberships."""
+
+    regions: Mapping[str, str]
+    groups: Sequence[Membership] = ()
+
+    @cached_property
+    def region_codes(self) -> tuple[str, ...]:
+        """The regions' codes, sorted."""
+        return tuple(sorted(set(self.regions.values())))
+
+    def members_of(self, group: str, day: str) -> frozenset[str]:
+        """Countries in a group on a day."""
+        return frozenset(one.country for one in self.groups if one.group == group and one.covers(day))
+
+    def developing(self, day: str) -> frozenset[str]:
+        """Countries that count as developing on a day (Resolution 71, footnote 1)."""
+        return frozenset().union(*(self.members_of(group, day) for group in DEVELOPING))
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it in canonical order."""
+        groups = [[one.group, one.country, one.since, one.until] for one in self.groups]
+        return {
+            "regions": dict(sorted(self.regions.items())),
+            "groups": sorted(groups, key=lambda one: [value or "" for value in one]),
+        }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> ReferenceData:
+        """Read what `to_json` wrote."""
+        groups = (
+            Membership(country=country, group=group, since=since, until=until)
+            for group, country, since, until in body["groups"]
+        )
+        return cls(regions=dict(body["regions"]), groups=tuple(groups))

@@ -1,0 +1,99 @@
+"""The one published table of weights: budgets, floors, factors, thresholds and placement numbers.
+
+Everything the ranking is calibrated by stands here, as integers, and goes into every epoch under its content hash. It
+is data: no code branches on a version. Shares are per mille; field weights are sixteenths; impacts are 0..255.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+LARGEST_TOTAL = 2_000_000_000
+"""The budgets' sum stays below 2^31, so that no int32 sum of parts can overflow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """The published table, version `version`.
+
+    `evidence_threshold`, the floors and the near-duplicate limit are per mille: of the item's budget, of the
+    component's budget, and of the union of both term sets.
+    """
+
+    version: int = 1
+    budgets: Mapping[str, int] = field(
+        default_factory=lambda: {
+            "text": 800_000_000,
+            "evidence": 600_000_000,
+            "needs": 250_000_000,
+            "places": 150_000_000,
+            "tags": 120_000_000,
+            "languages": 30_000_000,
+        }
+    )
+    project_fields: Mapping[str, int] = field(
+        default_factory=lambda: {"title": 16, "summary": 16, "objective": 16, "need": 16}
+    )
+    member_fields: Mapping[str, int] = field(
+        default_factory=lambda: {"mission": 16, "expertise": 16, "offers": 20, "evidence": 16}
+    )
+    field_cap: int = 6
+    k1: int = 1200
+    b: int = 750
+    bigram: int = 500
+    concept: int = 1500
+    bridge: int = 700
+    evidence_items: int = 3
+    evidence_threshold: int = 30
+    near_duplicate: int = 600
+    roles: Mapping[str, int] = field(default_factory=lambda: {"lead": 1000, "partner": 870})
+    place_shares: Mapping[str, int] = field(default_factory=lambda: {"country": 600, "region": 400})
+    place_impacts: Mapping[str, int] = field(
+        default_factory=lambda: {"hq": 255, "operating": 255, "willing": 153}
+    )
+    tag_shares: Mapping[str, int] = field(
+        default_factory=lambda: {
+            "kap": 3,
+            "bap": 3,
+            "programme": 3,
+            "wsis": 2,
+            "theme": 2,
+            "p2c": 2,
+            "dac": 2,
+            "sdg": 1,
+        }
+    )
+    floors: Mapping[str, int] = field(default_factory=lambda: {"text": 60, "evidence": 60})
+    band_percentiles: Mapping[str, int] = field(
+        default_factory=lambda: {"possible": 800, "good": 950, "strong": 990}
+    )
+    head: int = 10
+    parent_cap: int = 2
+    local_minimum: int = 1
+    newcomer_minimum: int = 2
+
+    def __post_init__(self) -> None:
+        total = sum(self.budgets.values())
+        if total > LARGEST_TOTAL:
+            raise ValueError(f"the budgets sum to {total}, more than {LARGEST_TOTAL}")
+
+    @property
+    def item_budget(self) -> int:
+        """The budget of one evidence item: an equal part of the component's."""
+        return self.budgets["evidence"] // self.evidence_items
+
+    def to_json(self) -> dict[str, Any]:
+        """Write the table as plain JSON."""
+        return {
+            name: dict(value) if isinstance(value, Mapping) else value for name, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Weights:
+        """Read a table; ValueError where a name is unknown or missing, for a silent default would change scores."""
+        names = {one.name for one in fields(cls)}
+        if names != set(body):
+            raise ValueError(f"the weights table has other names than expected: {sorted(names ^ set(body))}")
+        return cls(**body)
