@@ -58,7 +58,7 @@ def _prose(text: str) -> str:
     return check_characters(text, multiline=True)
 
 
-KNOWN_LANGUAGES = frozenset(tag for tag in Locale("en").languages if "_" not in tag) - {
+KNOWN_LANGUAGES = frozenset(tag for tag in map(str, Locale("en").languages) if "_" not in tag) - {
     "und",
     "mul",
     "zxx",
