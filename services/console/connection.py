@@ -1,0 +1,125 @@
+"""The command line's way to a running Comity: plain HTTP with a token.
+
+What: finds the address and a token (options, environment, or the credential file that a demo wrote), sends requests,
+turns problems into one sentence and an exit code. Why: every verb that reads or writes does so through the doors that
+everybody else uses. It must not know what a resource means.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+
+from services.console.exits import Exit, stop
+
+CREDENTIALS = "credentials.json"
+
+
+class Connection:
+    """HTTP to one Comity: a single address, or one per path prefix when its services stand apart.
+
+    `addresses` maps a path prefix to a base URL; the longest matching prefix wins; "" is the default.
+    """
+
+    def __init__(self, addresses: Mapping[str, str], *, token: str | None = None, timeout: float = 60.0) -> None:
+        self.addresses = dict(addresses)
+        self.token = token
+        self._client = httpx2.Client(timeout=timeout, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the sockets."""
+        self._client.close()
+
+    def address(self, path: str) -> str:
+        """The absolute URL for `path`."""
+        if path.startswith("http"):
+            return path
+        prefix = max((known for known in self.addresses if path.startswith(known)), key=len, default="")
+        return self.addresses[prefix].rstrip("/") + path
+
+    def send(
+        self, method: str, path: str, *, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> httpx2.Response:
+        """One request; an unreachable server ends the command, any answer is returned as it is."""
+        sent = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        content = None
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+            content = json.dumps(body, ensure_ascii=False).encode()
+        try:
+            return self._client.request(
+                method, self.address(path), content=content, headers={**sent, **(headers or {})}
+            )
+        except httpx2.HTTPError as error:
+            stop(
+                Exit.UNREACHABLE,
+                f"No Comity answers at {self.address(path)} ({type(error).__name__}). "
+                "Start one with `comity run all`, or give --url.",
+            )
+
+    def read(self, path: str, *, headers: Mapping[str, str] | None = None) -> Any:
+        """The JSON at `path`; a refusal ends the command with its problem in one sentence."""
+        answer = self.send("GET", path, headers=headers)
+        if answer.status_code >= 400:
+            stop(Exit.REFUSED, sentence_of(answer))
+        return answer.json()
+
+    def pages(self, path: str, key: str) -> Iterator[Any]:
+        """Every item under `key`, following the cursors from `path` to the end."""
+        following: str | None = path
+        while following:
+            page = self.read(following)
+            yield from page[key]
+            following = page.get("next")
+
+    def take_token(self, client_id: str, client_secret: str) -> None:
+        """Get an access token by OAuth2 client credentials and use it from now on."""
+        try:
+            answer = self._client.post(
+                self.address("/v1/tokens"),
+                data={"grant_type": "client_credentials", "client_id": client_id, "client_secret": client_secret},
+            )
+        except httpx2.HTTPError as error:
+            stop(Exit.UNREACHABLE, f"No Comity answers at {self.address('/v1/tokens')} ({type(error).__name__}).")
+        if answer.status_code != 200:
+            stop(Exit.REFUSED, sentence_of(answer))
+        self.token = answer.json()["access_token"]
+
+
+def sentence_of(answer: httpx2.Response) -> str:
+    """The problem of a refused request as one sentence: title, detail, and each field with its fix."""
+    try:
+        problem = answer.json()
+    except ValueError:
+        return f"The server answered {answer.status_code} to {answer.request.method} {answer.request.url.path}."
+    words = [f"{answer.status_code} {problem.get('title', '')}: {problem.get('detail', '')}"]
+    for error in problem.get("errors", [])[:10]:
+        words.append(f"{error.get('pointer', '')}: {error.get('rule', '')} {error.get('fix', '')}".strip())
+    return " | ".join(word for word in words if word)
+
+
+def saved_credentials(data_folder: Path) -> dict[str, Any] | None:
+    """What a demo or a first run wrote into its data folder, or None."""
+    path = data_folder / CREDENTIALS
+    return json.loads(path.read_text("utf-8")) if path.exists() else None
+
+
+def save_credentials(data_folder: Path, content: Mapping[str, Any]) -> Path:
+    """Write the credential file so that only its owner can read it."""
+    path = data_folder / CREDENTIALS
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=2)
+    return path

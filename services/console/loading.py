@@ -1,0 +1,117 @@
+"""Loading the demo data through the HTTP API, and waiting until every list is complete.
+
+What: reads the files in `demo/`, PUTs organisations and projects as any client would, publishes the projects, and waits
+on the tokens that publishing returned. Why: what the demo shows went through every door that users go through. It must
+not touch a database or a topic.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from services.console.connection import Connection, sentence_of
+from services.console.exits import Exit, stop
+
+DEMO_FOLDER = Path(__file__).resolve().parents[2] / "demo"
+PATIENCE_SECONDS = 300.0
+
+
+def records(folder: Path, stem: str) -> Iterator[dict[str, Any]]:
+    """Every line of the JSONL files whose name begins with `stem`, in the order of file names."""
+    for path in sorted(folder.glob(f"{stem}*.jsonl")):
+        with path.open(encoding="utf-8") as lines:
+            yield from (json.loads(line) for line in lines if line.strip())
+
+
+def load(connection: Connection, folder: Path, *, report: Callable[[str, int, int], None]) -> None:
+    """Put every organisation, flagship and project that is not there yet, publish the projects, await their lists.
+
+    `report(what, done, total)` is called as it goes. Organisations come parents first, because a profile that names a
+    parent is refused before the parent exists. A second run finds everything there and changes nothing.
+    """
+    organisations = list(records(folder, "organisations"))
+    initiatives = list(records(folder, "initiatives"))
+    for wave in _waves(organisations):
+        _put_all(connection, "/v1/organisations", wave, lambda done, total: report("organisations", done, total))
+    flagships = {
+        item["_flagship"]["id"]: {key: value for key, value in item["_flagship"].items() if key != "id"}
+        for item in initiatives
+        if item.get("_flagship")
+    }
+    _put_all(
+        connection,
+        "/v1/flagships",
+        [{"id": key, **body} for key, body in flagships.items()],
+        lambda done, total: report("flagships", done, total),
+    )
+    _put_all(
+        connection, "/v1/projects", initiatives, lambda done, total: report("projects", done, total), publish=True
+    )
+    wait_for_lists(connection, report=lambda done, total: report("lists", done, total))
+
+
+def wait_for_lists(connection: Connection, *, report: Callable[[int, int], None]) -> dict[str, Any]:
+    """Wait until every event is archived and every list covers it; the answer is the ranking's progress.
+
+    Complete means: every outbox is empty, every topic is consumed to its end, and `ranked_to` covers what is archived.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        progress: dict[str, Any] = connection.read("/v1/ranking-progress")
+        report(progress["lists"], progress["projects"])
+        if progress["complete"]:
+            return progress
+        if time.monotonic() > deadline:
+            stop(Exit.FAILED, f"The lists are not complete after {PATIENCE_SECONDS:.0f} s: {progress}.")
+        time.sleep(0.1)
+
+
+def _waves(organisations: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Organisations in waves: each wave's parents stand in an earlier one."""
+    pending = list(organisations)
+    here = {item["id"] for item in pending}
+    placed: set[str] = set()
+    waves = []
+    while pending:
+        wave = [item for item in pending if item.get("parent") not in here or item["parent"] in placed]
+        if not wave:
+            stop(Exit.BAD_INPUT, f"The parents of {[item['id'] for item in pending]} form a circle; break it.")
+        waves.append(wave)
+        placed |= {item["id"] for item in wave}
+        pending = [item for item in pending if item["id"] not in placed]
+    return waves
+
+
+def _put_all(
+    connection: Connection,
+    path: str,
+    items: Sequence[dict[str, Any]],
+    report: Callable[[int, int], None],
+    *,
+    publish: bool = False,
+) -> None:
+    def put(item: dict[str, Any]) -> None:
+        identifier = item["id"]
+        there = connection.send("GET", f"{path}/{identifier}")
+        if there.status_code == 404:
+            body = {key: value for key, value in item.items() if key not in {"id", "sources", "_flagship"}}
+            if item.get("_flagship"):
+                body["flagship"] = item["_flagship"]["id"]
+            there = connection.send("PUT", f"{path}/{identifier}", body=body)
+        if there.status_code >= 400:
+            stop(Exit.REFUSED, f"{path}/{identifier}: {sentence_of(there)}")
+        if publish and there.json()["state"] == "draft":
+            answer = connection.send(
+                "POST",
+                f"{path}/{identifier}/publish",
+                headers={"If-Match": there.headers["ETag"], "Idempotency-Key": f"publish-{identifier}"},
+            )
+            if answer.status_code >= 400:
+                stop(Exit.REFUSED, f"{path}/{identifier}/publish: {sentence_of(answer)}")
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        for done, _ in enumerate(pool.map(put, items), 1):
+            report(done, len(items))

@@ -1,0 +1,134 @@
+"""Writes of `matches` that are not list versions: epochs and days.
+
+What: the first epoch and day at start, publishing an epoch, opening a day. Why: they are the frame of every list, so
+each is one row, one event and (where a person asks) one audit row, in one transaction. It must not fit an epoch and must
+not rank: the ranker notices the new frame by itself.
+"""
+
+import importlib.resources
+import zlib
+from datetime import date
+from pathlib import Path
+
+import orjson
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from matching.epoch import Epoch
+from services.chassis.bus import outbox
+from services.chassis.database import insert_for
+from services.chassis.identity.principals import Role
+from services.chassis.runtime import Runtime, timestamp
+from services.chassis.web.operation import Answer, Unit
+from services.chassis.web.problems import Forbidden, InvalidBody, Problem
+from services.matches import events
+from services.matches.tables import DAYS, EPOCHS
+
+FIRST_EPOCH = "first.json"
+MAX_EPOCH_BYTES = 64_000_000
+
+
+class EpochKnown(Problem):
+    """This epoch was published before; an epoch is named by its content, so there is nothing to add."""
+
+    status = 409
+    code = "epoch-known"
+    title = "The epoch is published already"
+
+
+class DayPassed(Problem):
+    """The reference date never goes backwards."""
+
+    status = 409
+    code = "day-passed"
+    title = "A later day is open already"
+
+
+async def open_frame(runtime: Runtime) -> None:
+    """Make sure that there is an epoch and a day: called at start, by every process, and harmless when repeated."""
+    body = first_epoch(runtime.settings.matches.epoch_file)
+    async with runtime.database.write() as connection:
+        known = (await connection.execute(select(func.count()).select_from(EPOCHS))).scalar_one()
+        if not known:
+            await add_epoch(connection, runtime, Epoch.loads(body), body)
+        await add_day(connection, runtime, runtime.clock.now().date())
+
+
+def first_epoch(path: Path | None) -> bytes:
+    """Return the epoch to start with: the file that settings name, else the one that ships."""
+    if path is not None:
+        return path.read_bytes()
+    shipped = importlib.resources.files("services.matches") / "epochs" / FIRST_EPOCH
+    return shipped.read_bytes()
+
+
+async def add_epoch(connection: AsyncConnection, runtime: Runtime, epoch: Epoch, body: bytes) -> int | None:
+    """Add an epoch with the next number and its event; None if the same content stands already."""
+    number = (
+        await connection.execute(select(func.coalesce(func.max(EPOCHS.c.number), -1) + 1))
+    ).scalar_one()
+    added = await connection.execute(
+        insert_for(connection, EPOCHS)
+        .values(
+            number=number,
+            hash=epoch.hash,
+            body=zlib.compress(body, 6),
+            published_at=timestamp(runtime.clock.now()),
+        )
+        .on_conflict_do_nothing()
+    )
+    if added.rowcount == 0:
+        return None
+    event = events.epoch_published(number, epoch.hash, epoch.weights_version, clock=runtime.clock)
+    await outbox.post(connection, event, max_record_bytes=runtime.settings.log.max_record_bytes)
+    return int(number)
+
+
+async def add_day(connection: AsyncConnection, runtime: Runtime, day: date) -> bool:
+    """Open a day if it is later than every open one; days may be skipped, never go backwards."""
+    last = (await connection.execute(select(func.max(DAYS.c.day)))).scalar_one()
+    if last is not None and last >= day.isoformat():
+        return False
+    added = await connection.execute(
+        insert_for(connection, DAYS)
+        .values(day=day.isoformat(), opened_at=timestamp(runtime.clock.now()))
+        .on_conflict_do_nothing()
+    )
+    if added.rowcount:
+        event = events.day_opened(day, clock=runtime.clock)
+        await outbox.post(connection, event, max_record_bytes=runtime.settings.log.max_record_bytes)
+    return bool(added.rowcount)
+
+
+async def publish_epoch(unit: Unit, body: bytes) -> Answer:
+    """Publish an epoch: from now on every list is ranked under it, while the old lists go on serving."""
+    _require(unit, Role.BDT_ADMIN)
+    try:
+        epoch = Epoch.loads(body)
+    except (ValueError, KeyError, orjson.JSONDecodeError) as error:
+        raise InvalidBody.at(
+            "", f"this is no epoch: {error}", "Send the file that `comity epoch build` wrote, unchanged."
+        ) from error
+    number = await add_epoch(unit.connection, unit.runtime, epoch, body)
+    if number is None:
+        raise EpochKnown(f"The epoch {epoch.hash} is published already.")
+    await unit.audit(action="epoch.published", subject=epoch.hash, before=None, after=number)
+    return Answer(
+        status=201,
+        body={"number": number, "hash": epoch.hash, "weights_version": epoch.weights_version},
+        headers={"Location": f"/v1/epochs/{number}"},
+    )
+
+
+async def open_day(unit: Unit, day: date) -> Answer:
+    """Open a day: dated facts (country groups, terms of membership) are resolved at it from now on."""
+    _require(unit, Role.BDT_ADMIN)
+    if not await add_day(unit.connection, unit.runtime, day):
+        raise DayPassed(f"{day} is not later than the last day opened.")
+    await unit.audit(action="day.opened", subject=day.isoformat(), before=None, after=day.toordinal())
+    return Answer(status=201, body={"day": day.isoformat()})
+
+
+def _require(unit: Unit, role: Role) -> None:
+    if role not in unit.principal.roles:
+        raise Forbidden(f"Only {role.value} may do this.")

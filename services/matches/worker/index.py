@@ -1,0 +1,287 @@
+"""This process's copy of both indexes, following `documents` up to the committed positions.
+
+What: loads the newest revisions at start, then applies what was archived since, a batch at a time; pins a view together
+with the vector of positions it stands for. Why: every process that ranks or reads holds the whole candidate index, and
+there is no second reader of the log, so nothing is ranked that is not archived. A batch is everything that one read
+transaction sees below the committed positions, so a view never shows half of a transaction. It must not write.
+"""
+
+import asyncio
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from sqlalchemy import Row, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from matching.engine import Engine
+from matching.epoch import Epoch
+from matching.records import Member
+from matching.view import View
+from services.chassis.bus.transport import TopicPartition
+from services.chassis.runtime import Runtime
+from services.matches.consumers import GROUP
+from services.matches.tables import DAYS, DOCUMENTS, EPOCHS, LIST_VERSIONS
+from services.matches.worker.documents import MEMBER, Analysis, member_of, project_of, unpack
+
+FOLLOWED = "followed:matches"
+BATCH = 2_000
+OPEN = frozenset({"published", "dormant"})  # ranked; a dormant project only sends no notices
+
+logger = structlog.get_logger(__name__)
+
+_POSITIONS = text("SELECT topic, partition, next_offset FROM positions WHERE group_name = :this")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned:
+    """A view with what it stands for: a list is a pure function of these and the project."""
+
+    view: View
+    epoch: str
+    day: str
+    positions: Mapping[str, int]  # "topic/partition" → the next offset
+    version: int  # rises with every change of this process's index; a key for caches
+
+
+@dataclass(slots=True, kw_only=True)
+class Changes:
+    """What changed between two views: members with the view before, projects by what is to be done with them."""
+
+    before: Pinned
+    members: set[str] = field(default_factory=set)
+    rules: set[str] = field(default_factory=set)  # members of whom an input of rules or placement changed
+    projects: set[str] = field(default_factory=set)
+    erased: set[str] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return bool(self.members or self.projects or self.erased)
+
+
+def rule_inputs(member: Member) -> tuple[Any, ...]:
+    """Return what rules and placement read of a member: if it changes, every list it could stand in is ranked anew."""
+    return (
+        member.state,
+        member.category,
+        member.organisation_type,
+        member.sme,
+        member.parent,
+        member.hq_country,
+        member.operating_countries,
+        member.membership,
+        member.first_involved_on,
+    )
+
+
+class Index:
+    """Both indexes of the current epoch (and of the one before, until its last list is replaced)."""
+
+    def __init__(self, runtime: Runtime, analysis: Analysis) -> None:
+        self.runtime = runtime
+        self._analysis = analysis
+        self._engines: dict[str, Engine] = {}
+        self._epoch = ""
+        self._day = ""
+        self._positions: dict[TopicPartition, int] = {}
+        self._inputs: dict[str, tuple[Any, ...]] = {}
+        self._partition_of: dict[str, int] = {}
+        self._closing: set[str] = set()
+        self._turn = asyncio.Lock()
+        self._version = 0
+        self._watchers: list[Changes] = []
+        self._pinned: Pinned | None = None
+
+    @property
+    def projects(self) -> Mapping[str, int]:
+        """The open projects (and those whose final version is still to be made), with their partitions."""
+        return self._partition_of
+
+    async def load(self) -> None:
+        """Build the index from the newest archived revisions; called once before the process is ready."""
+        async with self.runtime.database.read() as connection:
+            await self._read_frame(connection)
+            rows = await connection.stream(
+                select(DOCUMENTS).where(DOCUMENTS.c.latest, DOCUMENTS.c.record.is_not(None))
+            )
+            async for chunk in rows.partitions(500):
+                await asyncio.to_thread(self._apply, list(chunk), None)
+            committed = await self._committed(connection)
+            self._positions = dict(committed)
+            await self._forget_final(connection)
+        self._version += 1
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow until `stop` is set; woken at each commit of this process's consumer, polling for other processes."""
+        while not stop.is_set():
+            if not await self.follow():
+                await self.runtime.signals.wait(f"consumed:{GROUP}", self.runtime.settings.matches.poll_seconds)
+
+    async def follow(self) -> bool:
+        """Apply one batch; True if there was anything. The watchers' changes grow, and FOLLOWED is signalled."""
+        async with self._turn:
+            async with self.runtime.database.read() as connection:
+                framed = await self._read_frame(connection)
+                committed = await self._committed(connection)
+                rows: list[Row[Any]] = []
+                reached = dict(self._positions)
+                for at, end in committed.items():
+                    found = await self._since(connection, at, end)
+                    rows += found
+                    reached[at] = found[-1].offset + 1 if len(found) == BATCH else end
+                if self._closing:
+                    await self._forget_final(connection)
+            if not rows and not framed and reached == self._positions:
+                return False
+            before = self._pin() if self._watchers else None
+            await asyncio.to_thread(self._apply, rows, before)
+            self._positions = reached
+            self._version += 1
+        self.runtime.signals.notify(FOLLOWED)
+        return bool(rows) or framed
+
+    async def pin(self) -> Pinned:
+        """Pin the present state: a consistent view with the positions, epoch and day that it stands for."""
+        async with self._turn:
+            return self._pin()
+
+    async def watch(self) -> Pinned:
+        """Begin to collect changes for the ranker; the answer is the state that they start from."""
+        async with self._turn:
+            pinned = self._pin()
+            self._watchers = [Changes(before=pinned)]
+            return pinned
+
+    async def take_changes(self) -> tuple[Changes, Pinned]:
+        """Take what changed since the last call, together with the state after it."""
+        async with self._turn:
+            pinned = self._pin()
+            taken = self._watchers[0]
+            self._watchers = [Changes(before=pinned)]
+            return taken, pinned
+
+    def _pin(self) -> Pinned:
+        if self._pinned is None or self._pinned.version != self._version:
+            self._pinned = Pinned(
+                view=self._engines[self._epoch].pin(),
+                epoch=self._epoch,
+                day=self._day,
+                positions={str(at): offset for at, offset in sorted(self._positions.items())},
+                version=self._version,
+            )
+        return self._pinned
+
+    async def _committed(self, connection: AsyncConnection) -> dict[TopicPartition, int]:
+        rows = await connection.execute(_POSITIONS, {"this": GROUP})
+        return {TopicPartition(row.topic, row.partition): row.next_offset for row in rows}
+
+    async def _since(self, connection: AsyncConnection, at: TopicPartition, end: int) -> Sequence[Row[Any]]:
+        begin = self._positions.get(at, 0)
+        if begin >= end:
+            return ()
+        rows = await connection.execute(
+            select(DOCUMENTS)
+            .where(
+                DOCUMENTS.c.topic == at.topic,
+                DOCUMENTS.c.partition == at.partition,
+                DOCUMENTS.c.offset >= begin,
+                DOCUMENTS.c.offset < end,
+            )
+            .order_by(DOCUMENTS.c.offset)
+            .limit(BATCH)
+        )
+        return rows.all()
+
+    async def _read_frame(self, connection: AsyncConnection) -> bool:
+        """Read the epoch and day in force; True if either is another than before. A new epoch builds a new engine."""
+        day = (await connection.execute(select(DAYS.c.day).order_by(DAYS.c.day.desc()).limit(1))).scalar_one()
+        newest = select(EPOCHS.c.hash).order_by(EPOCHS.c.number.desc()).limit(1)
+        epoch = (await connection.execute(newest)).scalar_one()
+        changed = (day, epoch) != (self._day, self._epoch)
+        self._day = day
+        if epoch != self._epoch:
+            body = (await connection.execute(select(EPOCHS.c.body).where(EPOCHS.c.hash == epoch))).scalar_one()
+            first = not self._epoch
+            engine = await asyncio.to_thread(self._new_engine, zlib.decompress(body))
+            if not first:
+                rows = await connection.stream(
+                    select(DOCUMENTS).where(DOCUMENTS.c.latest, DOCUMENTS.c.record.is_not(None))
+                )
+                async for chunk in rows.partitions(500):
+                    await asyncio.to_thread(self._fill, engine, list(chunk))
+            self._engines = {epoch: engine}
+            self._epoch = epoch
+            logger.info("an epoch is in force", epoch=epoch[:12], day=day)
+        return changed
+
+    def _new_engine(self, body: bytes) -> Engine:
+        return Engine(Epoch.loads(body), analyser=self._analysis.analyser)
+
+    def _fill(self, engine: Engine, rows: Iterable[Row[Any]]) -> None:
+        """Put archived revisions that this process follows already into another epoch's engine."""
+        for row in rows:
+            if row.kind == MEMBER and row.id in self._inputs:
+                engine.put_member(member_of(row.record), unpack(row.analysed))
+            elif row.kind != MEMBER and row.id in self._partition_of:
+                engine.put_project(project_of(row.record), unpack(row.analysed))
+
+    def _apply(self, rows: Iterable[Row[Any]], before: Pinned | None) -> None:
+        changes = self._watchers[0] if before is not None else None
+        for row in rows:
+            if row.kind == MEMBER:
+                self._apply_member(row, changes)
+            else:
+                self._apply_project(row, changes)
+
+    def _apply_member(self, row: Row[Any], changes: Changes | None) -> None:
+        known = self._inputs.get(row.id)
+        if row.record is None:
+            self._inputs.pop(row.id, None)
+            for engine in self._engines.values():
+                engine.remove_member(row.id)
+            changed = known is not None
+        else:
+            member = member_of(row.record)
+            analysed = unpack(row.analysed)
+            self._inputs[row.id] = rule_inputs(member)
+            for engine in self._engines.values():
+                engine.put_member(member, analysed)
+            changed = known is not None and known != self._inputs[row.id]
+        if changes is not None:
+            changes.members.add(row.id)
+            if changed:
+                changes.rules.add(row.id)
+
+    def _apply_project(self, row: Row[Any], changes: Changes | None) -> None:
+        if row.record is None:
+            self._drop(row.id)
+            if changes is not None:
+                changes.erased.add(row.id)
+            return
+        project = project_of(row.record)
+        if project.state == "draft" or project.published_on is None:
+            return  # never published: it has no list and gets none
+        self._partition_of[row.id] = row.partition
+        if project.state not in OPEN:
+            self._closing.add(row.id)
+        else:
+            self._closing.discard(row.id)
+        for engine in self._engines.values():
+            engine.put_project(project, unpack(row.analysed))
+        if changes is not None:
+            changes.projects.add(row.id)
+
+    def _drop(self, project: str) -> None:
+        self._partition_of.pop(project, None)
+        self._closing.discard(project)
+        for engine in self._engines.values():
+            engine.remove_project(project)
+
+    async def _forget_final(self, connection: AsyncConnection) -> None:
+        """Drop projects whose final list version is stored: their pages are read from there."""
+        rows = await connection.execute(
+            select(LIST_VERSIONS.c.project).where(LIST_VERSIONS.c.final, LIST_VERSIONS.c.project.in_(self._closing))
+        )
+        for row in rows:
+            self._drop(row.project)

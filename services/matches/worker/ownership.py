@@ -1,0 +1,98 @@
+"""Which partitions of the projects topic this process ranks, and the generation that proves it.
+
+What: ownership is the consumer group's assignment of the projects topic, nothing else; taking a partition over raises
+its generation, and every version is written in a transaction that checks it. Why: an owner that was frozen past its
+lease wakes up with an old generation, and whatever it writes is refused, although nothing else changed meanwhile. It
+must not schedule or balance anything: that is the group's.
+"""
+
+import json
+from collections.abc import Mapping
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.chassis.bus.transport import TopicPartition
+from services.chassis.database import insert_for
+from services.chassis.runtime import Runtime, timestamp
+from services.matches.tables import RANKING
+
+PROJECTS_TOPIC = "projects.v1"
+
+
+class Refused(Exception):  # noqa: N818 - it is an answer, not a mistake
+    """Another process has taken the partition over: its generation is higher than ours."""
+
+
+class Ownership:
+    """The partitions that this process owns: `arriving` until they are taken over, then `generations`."""
+
+    def __init__(self, runtime: Runtime, owner: str) -> None:
+        self._runtime = runtime
+        self.owner = owner
+        self.arriving: set[int] = set()
+        self.generations: dict[int, int] = {}
+
+    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+        """Note partitions that the group gives us; they are taken over by the next pass."""
+        self.arriving |= {at.partition for at in partitions if at.topic == PROJECTS_TOPIC}
+        self._runtime.signals.notify("followed:matches")
+
+    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+        """Drop partitions that the group takes away; a pass that is under way is refused by generation, or harmless."""
+        for at in partitions:
+            if at.topic == PROJECTS_TOPIC:
+                self.arriving.discard(at.partition)
+                self.generations.pop(at.partition, None)
+
+    def lost(self, partition: int) -> None:
+        """Another generation refused us: take the partition over anew, if the group still gives it to us."""
+        if self.generations.pop(partition, None) is not None:
+            self.arriving.add(partition)
+
+    async def take_over(self, partition: int) -> int:
+        """Raise the partition's generation and note it as ours; from now on the owner before is refused."""
+        async with self._runtime.database.write() as connection:
+            now = timestamp(self._runtime.clock.now())
+            await connection.execute(
+                insert_for(connection, RANKING)
+                .values(partition=partition, generation=0, owner=self.owner, ranked_to="{}", updated_at=now)
+                .on_conflict_do_nothing()
+            )
+            row = (
+                await connection.execute(
+                    update(RANKING)
+                    .where(RANKING.c.partition == partition)
+                    .values(generation=RANKING.c.generation + 1, owner=self.owner, updated_at=now)
+                    .returning(RANKING.c.generation)
+                )
+            ).one()
+        generation: int = row.generation
+        return generation
+
+
+async def check(connection: AsyncConnection, partition: int, generation: int) -> None:
+    """Lock the partition's row and compare the generation; raises Refused if somebody took it over."""
+    row = (
+        await connection.execute(
+            select(RANKING.c.generation).where(RANKING.c.partition == partition).with_for_update()
+        )
+    ).first()
+    if row is None or row.generation != generation:
+        raise Refused(f"Partition {partition} is at generation {row and row.generation}; ours is {generation}.")
+
+
+async def advance(
+    connection: AsyncConnection,
+    partition: int,
+    *,
+    positions: Mapping[str, int],
+    epoch: str,
+    day: str,
+    now: str,
+) -> None:
+    """Move `ranked_to` of a partition whose generation was checked in this transaction."""
+    ranked_to = json.dumps({"positions": dict(positions), "epoch": epoch, "day": day}, sort_keys=True)
+    await connection.execute(
+        update(RANKING).where(RANKING.c.partition == partition).values(ranked_to=ranked_to, updated_at=now)
+    )

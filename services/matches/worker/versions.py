@@ -1,0 +1,267 @@
+"""What a ranking pass writes: list versions, standings, and their events, in one transaction a chunk.
+
+What: turns ranked lists into rows and outbox events, checking the owner's generation and setting (project, number) by
+compare-and-set. Why: a version either stands with its standings and its events, or not at all. It must not rank and must
+not decide what is material (`rules`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import zlib
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from matching.lists import LABELS, RankedList
+from matching.records import Need
+from services.chassis.bus import outbox
+from services.chassis.database import insert_for
+from services.chassis.runtime import Runtime, timestamp
+from services.matches import events
+from services.matches.rules import HEAD_ROWS, Crossings, Delta, Kept, crossings, delta_of, head_of, material
+from services.matches.tables import LIST_VERSIONS, STANDINGS
+from services.matches.worker.index import Pinned
+from services.matches.worker.rows import rows_json
+
+_LOCAL = 1 << LABELS.index("local")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One ranked project: the list, what it crossed against the version before, and why it is a version (or not)."""
+
+    project: str
+    partition: int
+    ranked: RankedList
+    needs: tuple[Need, ...]
+    crossed: Crossings
+    reasons: tuple[str, ...]
+    closing: bool
+
+
+def outcome_of(
+    kept: Kept, ranked: RankedList, *, partition: int, needs: tuple[Need, ...], closing: bool
+) -> Outcome:
+    """Compare a ranked list with what its last version said."""
+    crossed = crossings(kept, ranked)
+    return Outcome(
+        project=ranked.project,
+        partition=partition,
+        ranked=ranked,
+        needs=needs,
+        crossed=crossed,
+        reasons=material(kept, ranked, crossed, closing=closing),
+        closing=closing,
+    )
+
+
+def counts_of(ranked: RankedList) -> dict[str, int]:
+    """Return how many organisations the list covers."""
+    above = ranked.above_floor
+    return {
+        "candidates": len(ranked),
+        "above_floor": int(above.sum()),
+        "excluded": len(ranked.excluded),
+        "local_above_floor": int((above & ((ranked.labels & _LOCAL) > 0)).sum()),
+    }
+
+
+def coverage_of(ranked: RankedList, needs: Sequence[Need]) -> list[dict[str, Any]]:
+    """Return per need how many candidates above the floor offer it, and how many of them are local."""
+    coverage = []
+    for need in needs:
+        meets = ranked.above_floor & (ranked.need_points(need.id) > 0)
+        coverage.append(
+            {
+                "need": need.id,
+                "kind": need.kind,
+                "above_floor": int(meets.sum()),
+                "local": int((meets & ((ranked.labels & _LOCAL) > 0)).sum()),
+            }
+        )
+    return coverage
+
+
+async def write(connection: AsyncConnection, runtime: Runtime, outcome: Outcome, kept: Kept, pinned: Pinned) -> int:
+    """Write one version with its standings and events; returns its number. The caller checked the generation.
+
+    The primary key (project, number) is the compare-and-set: a second writer of the same number fails, and with it its
+    whole transaction.
+    """
+    ranked = outcome.ranked
+    number = kept.number + 1
+    head = rows_json(ranked.rows(0, HEAD_ROWS))
+    delta = delta_of(kept.head, head_of(ranked))
+    counts = counts_of(ranked)
+    coverage = coverage_of(ranked, outcome.needs)
+    digest = ranked.digest()
+    moment = timestamp(runtime.clock.now())
+    await connection.execute(
+        LIST_VERSIONS.insert().values(
+            project=outcome.project,
+            number=number,
+            partition=outcome.partition,
+            project_revision=ranked.project_revision,
+            epoch=ranked.epoch,
+            reference_date=ranked.reference_date,
+            positions=orjson.dumps(pinned.positions).decode(),
+            counts=orjson.dumps(counts).decode(),
+            coverage=orjson.dumps(coverage).decode(),
+            reasons=orjson.dumps(outcome.reasons).decode(),
+            digest=digest,
+            head=orjson.dumps(head),
+            delta=orjson.dumps(_delta_json(delta)),
+            final=outcome.closing,
+            rows=zlib.compress(ranked.packed(), 6) if outcome.closing else None,
+            excluded=_excluded(ranked) if outcome.closing else None,
+            created_at=moment,
+        )
+    )
+    await _write_standings(connection, runtime, outcome, kept, number)
+    await outbox.post(
+        connection,
+        events.list_versioned(
+            {
+                "project": outcome.project,
+                "project_revision": ranked.project_revision,
+                "number": number,
+                "epoch": ranked.epoch,
+                "reference_date": ranked.reference_date,
+                "as_of": events.as_of(pinned.positions),
+                "counts": counts,
+                "coverage": coverage,
+                "digest": digest,
+                "head": [_head_row(row) for row in head],
+                "delta": _delta_json(delta),
+                "reasons": list(outcome.reasons),
+                "made_at": moment,
+            },
+            clock=runtime.clock,
+        ),
+        max_record_bytes=runtime.settings.log.max_record_bytes,
+    )
+    return number
+
+
+async def erase(connection: AsyncConnection, runtime: Runtime, project: str) -> None:
+    """Take the standings of an erased project away, with a tombstone for each; its versions stay as digests."""
+    rows = (
+        await connection.execute(
+            select(STANDINGS.c.organisation, STANDINGS.c.number).where(STANDINGS.c.project == project)
+        )
+    ).all()
+    await connection.execute(delete(STANDINGS).where(STANDINGS.c.project == project))
+    for row in rows:
+        event = events.standing_lost(project, row.organisation, row.number + 1, clock=runtime.clock)
+        await outbox.post(connection, event, max_record_bytes=runtime.settings.log.max_record_bytes)
+
+
+async def load_kept(connection: AsyncConnection, partition: int) -> dict[str, Kept]:
+    """Read what the last versions of a partition's lists said; called when the partition is taken over."""
+    kept: dict[str, Kept] = {}
+    rows = await connection.execute(
+        select(
+            LIST_VERSIONS.c.project,
+            LIST_VERSIONS.c.number,
+            LIST_VERSIONS.c.project_revision,
+            LIST_VERSIONS.c.epoch,
+            LIST_VERSIONS.c.head,
+        )
+        .where(LIST_VERSIONS.c.partition == partition)
+        .order_by(LIST_VERSIONS.c.project, LIST_VERSIONS.c.number)
+    )
+    for row in rows:  # the last row of a project wins
+        head = tuple(item["organisation"] for item in orjson.loads(row.head))
+        kept[row.project] = Kept(
+            number=row.number, project_revision=row.project_revision, epoch=row.epoch, head=head
+        )
+    if kept:
+        standing = await connection.execute(
+            select(STANDINGS.c.project, STANDINGS.c.organisation, STANDINGS.c.band).where(
+                STANDINGS.c.project.in_(
+                    select(LIST_VERSIONS.c.project).where(LIST_VERSIONS.c.partition == partition)
+                )
+            )
+        )
+        for row in standing:
+            kept[row.project].standing[row.organisation] = row.band
+    return kept
+
+
+def passed(kept: Kept, outcome: Outcome, number: int) -> Kept:
+    """Return what is kept after a pass: the version's state if one was made, and in any case the pass's own head."""
+    ranked = outcome.ranked
+    head = head_of(ranked)
+    cut = int(ranked.points[: len(head)].min()) if len(ranked) > HEAD_ROWS else 0
+    if number == kept.number:
+        kept.passed, kept.cut = frozenset(head), cut
+        return kept
+    return Kept(
+        number=number,
+        project_revision=ranked.project_revision,
+        epoch=ranked.epoch,
+        head=head,
+        standing={} if outcome.closing else dict(outcome.crossed.standing),
+        passed=frozenset(head),
+        cut=cut,
+    )
+
+
+async def _write_standings(
+    connection: AsyncConnection, runtime: Runtime, outcome: Outcome, kept: Kept, number: int
+) -> None:
+    """Write the pairs that crossed; a closed project stands for nobody any more."""
+    project, ranked, crossed = outcome.project, outcome.ranked, outcome.crossed
+    lost = tuple(sorted(kept.standing)) if outcome.closing else crossed.lost
+    changed = {} if outcome.closing else crossed.changed
+    posted = []
+    if lost:
+        await connection.execute(
+            delete(STANDINGS).where(STANDINGS.c.project == project, STANDINGS.c.organisation.in_(lost))
+        )
+        posted += [events.standing_lost(project, member, number, clock=runtime.clock) for member in lost]
+    rows = []
+    for member, band in changed.items():
+        place = ranked.places[member]
+        rows.append(
+            {
+                "project": project,
+                "organisation": member,
+                "number": number,
+                "points": int(ranked.points[place]),
+                "fit": int(ranked.fit[place]),
+                "band": band,
+            }
+        )
+    if rows:
+        insert = insert_for(connection, STANDINGS)
+        await connection.execute(
+            insert.on_conflict_do_update(
+                index_elements=[STANDINGS.c.project, STANDINGS.c.organisation],
+                set_={name: insert.excluded[name] for name in ("number", "points", "fit", "band")},
+            ),
+            rows,
+        )
+        posted += [events.standing_crossed(project, row, number, clock=runtime.clock) for row in rows]
+    for event in posted:
+        await outbox.post(connection, event, max_record_bytes=runtime.settings.log.max_record_bytes)
+
+
+def _head_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("rank", "organisation", "points", "fit", "band")}
+
+
+def _delta_json(delta: Delta) -> dict[str, Any]:
+    return {
+        "added": list(delta.added),
+        "removed": list(delta.removed),
+        "moved": [{"organisation": m, "before": old, "after": new} for m, old, new in delta.moved],
+    }
+
+
+def _excluded(ranked: RankedList) -> bytes:
+    return zlib.compress(
+        orjson.dumps([{"organisation": e.member, "code": e.code, "codes": e.codes} for e in ranked.excluded]), 6
+    )
