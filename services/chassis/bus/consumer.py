@@ -1,55 +1,36 @@
 """The consumer: events of a group's partitions become effects in a service's database, exactly once.
 
-One transaction is *compare-and-set of the position + effects + next outbox rows*. Whatever is killed, redelivered
-or run twice, the position row decides: a transaction that does not find it where it left it changes nothing.
+It is one member of a group at the log. Records go to a lane per partition (`lane`), which turns them into
+transactions in order; arriving and leaving partitions are the `assignment`'s. The loop here only moves batches and
+keeps the balance: a partition whose lane is full is paused, never waited for, so one slow or failing partition holds
+up no other. It is also the sign of life, and goes on fetching whether or not anything is assigned.
 
-The handler adds rows and posts events; it never commits, never produces, never performs an effect outside its
-database (it writes a delivery row for that). It gates on `event.sequence`: what is not newer than what it
-holds changes nothing.
+This module must not know what any record means, and must not ask the log how far the group has come.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
-from pydantic import BaseModel
-from sqlalchemy.ext.asyncio import AsyncConnection
+import structlog
 
-from schemas.envelope import Event
+from services.chassis.bus import deadletters
+from services.chassis.bus.assignment import Assignment, PartitionsHook
+from services.chassis.bus.delivery import Coordinates, Delivery, Handler, replay
+from services.chassis.bus.failures import TRANSIENT
 from services.chassis.bus.host import Host
-from services.chassis.bus.transport import TopicPartition
+from services.chassis.bus.lane import LaneRules
+from services.chassis.bus.transport import Membership, TopicPartition
 
+__all__ = ["Consumer", "Coordinates", "Delivery", "Handler", "PartitionsHook"]
 
-@dataclass(frozen=True, slots=True)
-class Coordinates:
-    """Where a record stands in the log."""
+_FETCH_SECONDS = 0.5
+_REJOIN_SECONDS = 0.5
+_REPORT_SECONDS = 1.0
+_NOTE_END_SECONDS = 3_600.0
 
-    topic: str
-    partition: int
-    offset: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """One event handed to a handler, inside the transaction that moves the position past it.
-
-    `data` is the event's data, validated by its reader's model; None for a tombstone.
-    """
-
-    connection: AsyncConnection
-    event: Event
-    data: BaseModel | None
-    at: Coordinates
-    runtime: Any
-
-    async def post(self, event: Event) -> None:
-        """Add an event to this service's outbox, in this transaction."""
-        raise NotImplementedError
-
-
-Handler = Callable[[Delivery], Awaitable[None]]
-PartitionsHook = Callable[[frozenset[TopicPartition]], Awaitable[None]]
+_log = structlog.get_logger(__name__)
 
 
 class Consumer:
@@ -68,21 +49,138 @@ class Consumer:
         handle: Handler,
         on_assigned: PartitionsHook | None = None,
         on_revoked: PartitionsHook | None = None,
+        batch: int = 200,
+        rules: LaneRules | None = None,
+        drain_seconds: float = 10.0,
     ) -> None:
-        raise NotImplementedError
+        self._runtime = runtime
+        self._group = group
+        self._topics = tuple(topics)
+        self._handle = handle
+        self._batch = batch
+        self._stop = asyncio.Event()
+        self._reported: dict[TopicPartition, int] = {}
+        self._report_at = 0.0
+        self._note_end_at = 0.0
+        self._membership: Membership | None = None
+        self._paused: set[TopicPartition] = set()
+        self._assignment = Assignment(
+            runtime,
+            group=group,
+            handle=handle,
+            rules=rules or LaneRules(),
+            drain_seconds=drain_seconds,
+            stop=self._stop,
+            on_assigned=on_assigned,
+            on_revoked=on_revoked,
+            on_room=self._resume,
+        )
 
     @property
     def assigned(self) -> frozenset[TopicPartition]:
         """The partitions that this member owns now."""
-        raise NotImplementedError
+        return frozenset(self._assignment.lanes)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop` is set; then finish what is in flight and leave the group.
 
         Raises LogReplaced, RebuildNeeded or TooManyDeadLetters: a person has to decide.
         """
-        raise NotImplementedError
+        stopping = asyncio.create_task(self._stop_with(stop))
+        try:
+            while not self._stop.is_set():
+                try:
+                    async with self._runtime.transport.membership(
+                        self._group, self._topics, self._assignment
+                    ) as membership:
+                        await self._consume(membership)
+                except TRANSIENT as error:
+                    # The log is away. A membership that has failed is not trusted again: join anew.
+                    _log.warning(
+                        "consumer.rejoin", group=self._group, error=f"{type(error).__name__}: {error}"
+                    )
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._stop.wait(), _REJOIN_SECONDS)
+                self._raise_failure()
+        finally:
+            stopping.cancel()
 
     async def progress(self) -> dict[str, Any]:
-        """Tell, per partition: stored position, end of the log, lag, dead and parked; for readiness and `/progress`."""
-        raise NotImplementedError
+        """Tell, per partition: stored position, end of the log, lag, trouble; and the letters set aside."""
+        ends = {topic: await self._runtime.transport.ends(topic) for topic in self._topics}
+        async with self._runtime.database.read() as connection:
+            letters = await deadletters.counts(connection, self._group)
+        partitions, lags = {}, 0
+        for at, lane in sorted(self._assignment.lanes.items()):
+            end = ends[at.topic].get(at.partition, 0)
+            lag = max(0, end - lane.done_to)
+            lags += lag
+            partitions[str(at)] = {
+                "position": lane.position.next_offset,
+                "end": end,
+                "lag": lag,
+                "trouble": lane.trouble,
+            }
+        return {"group": self._group, "lag": lags, "partitions": partitions, **letters}
+
+    async def replay(self, topic: str, key: str) -> int:
+        """Hand the dead and parked letters of a key to the handler again, in order; how many there were."""
+        return await replay(self._runtime, group=self._group, topic=topic, key=key, handle=self._handle)
+
+    async def _consume(self, membership: Membership) -> None:
+        self._membership, self._paused, self._reported = membership, set(), {}
+        while not self._stop.is_set() and self._assignment.failure is None:
+            for at in tuple(self._assignment.moved):
+                offset = await self._assignment.retake(at)
+                if offset is not None:
+                    membership.seek(at, offset)
+                    self._resume(at)
+            batches = await membership.fetch(timeout=_FETCH_SECONDS, limit=self._batch)
+            for batch in batches:
+                lane = self._assignment.lanes.get(batch.at)
+                if lane is None:
+                    continue
+                if not lane.offer(batch):
+                    membership.seek(batch.at, lane.expected)
+                elif lane.full:
+                    self._paused.add(batch.at)
+                    membership.pause(frozenset({batch.at}))
+            await self._report(membership)
+            await self._note_ends()
+
+    def _resume(self, at: TopicPartition) -> None:
+        """Fetch again for a lane that has room; called by the lane, so that no poll has to pass first."""
+        if at in self._paused and self._membership is not None:
+            self._paused.discard(at)
+            self._membership.resume(frozenset({at}))
+
+    async def _report(self, membership: Membership) -> None:
+        now = self._runtime.clock.monotonic()
+        if now < self._report_at:
+            return
+        self._report_at = now + _REPORT_SECONDS
+        stored = {at: lane.position.next_offset for at, lane in self._assignment.lanes.items()}
+        changed = {at: offset for at, offset in stored.items() if self._reported.get(at) != offset}
+        if changed:
+            await membership.report(changed)
+            self._reported = stored
+
+    async def _note_ends(self) -> None:
+        """Remember that the end was seen, for the rule about tombstones (`positions.verify`)."""
+        now = self._runtime.clock.monotonic()
+        if now < self._note_end_at:
+            return
+        self._note_end_at = now + _NOTE_END_SECONDS
+        for topic in self._topics:
+            ends = await self._runtime.transport.ends(topic)
+            for at, lane in tuple(self._assignment.lanes.items()):
+                if at.topic == topic and lane.done_to >= ends.get(at.partition, 0):
+                    await lane.note_end()
+
+    def _raise_failure(self) -> None:
+        if self._assignment.failure is not None:
+            raise self._assignment.failure
+
+    async def _stop_with(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._stop.set()

@@ -1,0 +1,148 @@
+"""The partitions that a consumer owns now: proved on arrival, drained on departure.
+
+It is what a membership tells about its partitions. On arrival the stored position of each is loaded and proved to
+belong to this log; one that is not makes the consumer fail, loudly, instead of reading on from somewhere else. On
+departure the transaction in flight is given time to end and is rolled back after that; either way the next owner
+begins exactly where the last commit stands. This module must not read from the log.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from functools import partial
+
+import structlog
+
+from schemas.topics import TOPICS
+from services.chassis.bus import positions
+from services.chassis.bus.delivery import Handler, microseconds
+from services.chassis.bus.errors import PositionMoved
+from services.chassis.bus.failures import TRANSIENT
+from services.chassis.bus.host import Host
+from services.chassis.bus.lane import Lane, LaneRules
+from services.chassis.bus.positions import Position
+from services.chassis.bus.transport import TopicPartition
+
+PartitionsHook = Callable[[frozenset[TopicPartition]], Awaitable[None]]
+
+_RETRY_SECONDS = 0.5
+
+_log = structlog.get_logger(__name__)
+
+
+class Assignment:
+    """The listener of one consumer, and its lanes."""
+
+    def __init__(
+        self,
+        runtime: Host,
+        *,
+        group: str,
+        handle: Handler,
+        rules: LaneRules,
+        drain_seconds: float,
+        stop: asyncio.Event,
+        on_assigned: PartitionsHook | None,
+        on_revoked: PartitionsHook | None,
+        on_room: Callable[[TopicPartition], None],
+    ) -> None:
+        self._runtime = runtime
+        self._group = group
+        self._handle = handle
+        self._rules = rules
+        self._drain_seconds = drain_seconds
+        self._stop = stop
+        self._on_assigned = on_assigned
+        self._on_revoked = on_revoked
+        self._on_room = on_room
+        self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
+        self.lanes: dict[TopicPartition, Lane] = {}
+        self.moved: set[TopicPartition] = set()
+        self.failure: BaseException | None = None
+
+    async def assigned(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Prove the positions, tell the service, open the lanes; a partition that fails is left out."""
+        await self._drain([at for at in sorted(partitions) if at in self.lanes])
+        try:
+            taken = [position for at in sorted(partitions) if (position := await self._take(at)) is not None]
+            if self._on_assigned is not None and taken:
+                await self._on_assigned(frozenset(position.at for position in taken))
+        except Exception as error:  # noqa: BLE001 - the consumer edge; a listener never raises into a client
+            self._fail(error)
+            return {}
+        for position in taken:
+            self._open(position)
+        return {position.at: position.next_offset for position in taken}
+
+    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+        """Close the lanes, let their transactions end, tell the service."""
+        leaving = [at for at in sorted(partitions) if at in self.lanes]
+        await self._drain(leaving)
+        try:
+            if self._on_revoked is not None and leaving:
+                await self._on_revoked(frozenset(leaving))
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fail(error)
+
+    async def retake(self, at: TopicPartition) -> int | None:
+        """Take a partition anew whose position somebody else moved while it is still ours: the offset, or None."""
+        self.moved.discard(at)
+        if at not in self.lanes:
+            return None
+        await self._drain([at])
+        position = await self._take(at)
+        if position is None:
+            return None
+        self._open(position)
+        return position.next_offset
+
+    async def _take(self, at: TopicPartition) -> Position | None:
+        """Load and prove the stored position; waits for a database or a log that is away; None once stopping."""
+        while not self._stop.is_set():
+            try:
+                now = microseconds(self._runtime)
+                log = await self._runtime.transport.identity(at.topic)
+                async with self._runtime.database.write() as connection:
+                    position = await positions.take(connection, self._group, at, log=log, now=now)
+                compacted = at.topic in TOPICS and TOPICS[at.topic].compacted
+                await positions.verify(self._runtime.transport, position, now=now, compacted=compacted)
+            except TRANSIENT as error:
+                _log.warning("consumer.assign", group=self._group, at=str(at), error=str(error))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stop.wait(), _RETRY_SECONDS)
+            else:
+                return position
+        return None
+
+    def _open(self, position: Position) -> None:
+        room = partial(self._on_room, position.at)
+        lane = Lane(self._runtime, position, handle=self._handle, rules=self._rules, on_room=room)
+        task = asyncio.create_task(lane.run(), name=f"{self._group} {position.at}")
+        self.lanes[position.at] = lane
+        self._tasks[position.at] = task
+        task.add_done_callback(lambda done: self._lane_ended(position.at, lane, done))
+
+    def _lane_ended(self, at: TopicPartition, lane: Lane, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, PositionMoved):
+            if self.lanes.get(at) is lane:
+                self.moved.add(at)
+        elif error is not None:
+            self._fail(error)
+
+    async def _drain(self, leaving: list[TopicPartition]) -> None:
+        tasks = [self._tasks.pop(at) for at in leaving]
+        for at in leaving:
+            self.lanes.pop(at).close()
+            self.moved.discard(at)
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=self._drain_seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+
+    def _fail(self, error: BaseException) -> None:
+        if self.failure is None:
+            self.failure = error

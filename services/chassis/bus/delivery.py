@@ -1,0 +1,103 @@
+"""One event in the hands of a handler, and the step that puts it there.
+
+A handler adds rows and posts events inside the transaction that it is given; it never commits, never produces, and
+performs no effect outside its database (it writes a row for that, which somebody else acts on). It gates on
+`event.sequence`: what is not newer than what it holds changes nothing.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas import contracts
+from schemas.envelope import Event
+from services.chassis.bus import deadletters, outbox
+from services.chassis.bus.host import Host
+from services.chassis.bus.transport import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinates:
+    """Where a record stands in the log."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One event handed to a handler, inside the transaction that moves the position past it.
+
+    `data` is the event's data, validated by its reader's model; None for a tombstone. `runtime` is the service's.
+    """
+
+    connection: AsyncConnection
+    event: Event
+    data: BaseModel | None
+    at: Coordinates
+    runtime: Any
+
+    async def post(self, event: Event) -> None:
+        """Add an event to this service's outbox, in this transaction. Raises InvalidEvent, RecordTooLarge."""
+        await outbox.post(self.connection, event, max_record_bytes=self.runtime.settings.log.max_record_bytes)
+
+
+Handler = Callable[[Delivery], Awaitable[None]]
+
+
+async def deliver(
+    connection: AsyncConnection,
+    record: Record,
+    *,
+    runtime: Host,
+    group: str,
+    handle: Handler,
+    parked: set[str],
+) -> bool:
+    """Hand one record to the handler, or set it aside if its key is parked; whether the handler had it.
+
+    A tombstone opens its key and drops what was set aside for it: nothing of an erased aggregate is kept.
+    """
+    key = deadletters.key_of(record)
+    if key in parked and record.value is not None:
+        await deadletters.park(connection, group, record, now=microseconds(runtime))
+        return False
+    event = Event.from_record(record)
+    data = contracts.read(event)
+    if key in parked:
+        await deadletters.clear(connection, group, record.topic, key)
+        parked.discard(key)
+    await handle(
+        Delivery(
+            connection=connection,
+            event=event,
+            data=data,
+            at=Coordinates(record.topic, record.partition, record.offset),
+            runtime=runtime,
+        )
+    )
+    return True
+
+
+async def replay(runtime: Host, *, group: str, topic: str, key: str, handle: Handler) -> int:
+    """Hand the letters of one key to the handler again, in order, all or none; returns how many there were.
+
+    Positions are not touched. What fails raises, and leaves every letter where it was.
+    """
+    async with runtime.database.write() as connection:
+        letters = await deadletters.of_key(connection, group, topic, key)
+        await deadletters.clear(connection, group, topic, key)
+        again = partial(deliver, connection, runtime=runtime, group=group, handle=handle, parked=set())
+        for letter in letters:
+            await again(letter.record)
+    return len(letters)
+
+
+def microseconds(runtime: Host) -> int:
+    """Return the wall time in Unix microseconds, for stamps only."""
+    return int(runtime.clock.now().timestamp() * 1_000_000)

@@ -1,0 +1,222 @@
+"""One partition's lane: its batches, one after the other, each a transaction of the consumer.
+
+A transaction is *compare-and-set of the position, then effects and next outbox rows, then commit*. Many records
+share one as long as nothing goes wrong; if something does, it is rolled back and the records are taken one by one,
+so that the one at fault is found and the others do not pay for it. Order within the lane is never given up:
+
+- transient: the same records again, in place, after a growing pause with jitter;
+- invalid: buried at once, its key parked;
+- unexpected: a few tries, then buried, its key parked;
+- the position was moved by somebody else: the lane ends, for the partition has another owner.
+
+This is the consumer edge: the one place here that catches every error of a handler, because classifying what
+nobody foresaw is its job.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+
+from services.chassis.bus import deadletters, positions
+from services.chassis.bus.delivery import Handler, deliver, microseconds
+from services.chassis.bus.errors import PositionMoved, TooManyDeadLetters
+from services.chassis.bus.failpoints import reach
+from services.chassis.bus.failures import classify
+from services.chassis.bus.host import Host
+from services.chassis.bus.positions import Position
+from services.chassis.bus.transport import Batch, Record
+
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 10.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneRules:
+    """How much one transaction takes on, and how much failure is borne."""
+
+    transaction_seconds: float = 0.25  # after this a transaction commits what it has
+    tries: int = 3  # of a record on which the handler fails unexpectedly
+    burials: int = 50  # in a row, without one success between: then the lane halts
+    backlog: int = 2  # batches waiting before the partition is paused
+
+
+class Lane:
+    """The records of one assigned partition, from its stored position on."""
+
+    def __init__(
+        self,
+        runtime: Host,
+        position: Position,
+        *,
+        handle: Handler,
+        rules: LaneRules,
+        on_room: Callable[[], None],
+    ) -> None:
+        self._runtime = runtime
+        self._handle = handle
+        self._rules = rules
+        self._on_room = on_room
+        self._waiting: deque[Batch] = deque()
+        self._arrived = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._burials = 0
+        self.position = position
+        self.expected = position.next_offset
+        self.done_to = position.next_offset
+        self.trouble: str | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether the partition should be paused until the lane has caught up."""
+        return len(self._waiting) >= self._rules.backlog
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything that was offered is committed."""
+        return self.done_to == self.expected
+
+    def offer(self, batch: Batch) -> bool:
+        """Queue a batch; False if it was read for another assignment and has to be fetched anew."""
+        if batch.offset != self.expected:
+            return False
+        self.expected = batch.next_offset
+        self._waiting.append(batch)
+        self._arrived.set()
+        return True
+
+    def close(self) -> None:
+        """Finish the transaction in flight, start no other."""
+        self._closing.set()
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Work until closed. Raises PositionMoved and TooManyDeadLetters."""
+        while not self._closing.is_set():
+            if not self._waiting:
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            await self._work(self._waiting[0])
+            if not self._closing.is_set():
+                self.done_to = self._waiting.popleft().next_offset
+                self._on_room()
+
+    async def note_end(self) -> None:
+        """Store that the end of the log was seen; called when idle there, writes once a day at most."""
+        seen = self.position.seen_at_end(microseconds(self._runtime))
+        if seen is not self.position and self.idle:
+            with suppress(PositionMoved):  # the next commit will find out, and knows what to do
+                async with self._runtime.database.write() as connection:
+                    await positions.move(connection, self.position, seen)
+                self.position = seen
+
+    async def _work(self, batch: Batch) -> None:
+        """Commit a batch, in as few transactions as time and faults allow."""
+        records = deque(batch.records)
+        together, tries, pause = True, 0, _FIRST_PAUSE
+        while records and not self._closing.is_set():
+            group = tuple(records) if together else (records[0],)
+            try:
+                committed = await self._commit(group)
+            except PositionMoved:
+                raise
+            except Exception as error:  # noqa: BLE001 - the consumer edge
+                self.trouble = f"{type(error).__name__}: {error}"
+                kind = classify(error)
+                if kind == "transient":
+                    await self._pause(error, pause)
+                    pause = min(pause * 2, _LONGEST_PAUSE)
+                elif together and len(group) > 1:
+                    together = False
+                elif kind == "unexpected" and tries + 1 < self._rules.tries:
+                    tries += 1
+                    await self._pause(error, _FIRST_PAUSE)
+                else:
+                    await self._bury(records.popleft(), error, tries + 1)
+                    tries = 0
+                continue
+            for _ in range(committed):
+                records.popleft()
+            self.trouble, tries, pause = None, 0, _FIRST_PAUSE
+
+    async def _commit(self, records: Sequence[Record]) -> int:
+        """Run one transaction over these records, or over the first of them if time runs out; how many."""
+        runtime, before = self._runtime, self.position
+        planned = before.past(records[-1], positions.event_id(records[-1]))
+        started = runtime.clock.monotonic()
+        handled, taken, after = 0, 0, planned
+        async with runtime.database.write() as connection:
+            await positions.move(connection, before, planned)
+            await reach("consumer.moved")
+            parked = await deadletters.parked_keys(connection, before.group, before.at)
+            for record in records:
+                handled += await deliver(
+                    connection,
+                    record,
+                    runtime=runtime,
+                    group=before.group,
+                    handle=self._handle,
+                    parked=parked,
+                )
+                taken += 1
+                if runtime.clock.monotonic() - started > self._rules.transaction_seconds:
+                    break
+            if taken < len(records):
+                last = records[taken - 1]
+                after = before.past(last, positions.event_id(last))
+                await positions.move(connection, planned, after)
+            await reach("consumer.before_commit")
+        self.position = after
+        if handled:
+            self._burials = 0
+        await self._committed()
+        return taken
+
+    async def _bury(self, record: Record, error: Exception, attempts: int) -> None:
+        """Set the record aside and move past it, in one transaction of its own."""
+        group, pause = self.position.group, _FIRST_PAUSE
+        if self._burials >= self._rules.burials:
+            raise TooManyDeadLetters(
+                f"{group} buried {self._burials} records of {self.position.at} in a row; the last fault: {error}"
+            ) from error
+        after = self.position.past(record, positions.event_id(record))
+        _log.error(
+            "consumer.buried", group=group, at=str(self.position.at), offset=record.offset, error=self.trouble
+        )
+        while not self._closing.is_set():
+            try:
+                async with self._runtime.database.write() as connection:
+                    await positions.move(connection, self.position, after)
+                    now = microseconds(self._runtime)
+                    await deadletters.bury(connection, group, record, error=error, attempts=attempts, now=now)
+            except PositionMoved:
+                raise
+            except Exception as again:
+                if classify(again) != "transient":
+                    raise
+                await self._pause(again, pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+                continue
+            self.position = after
+            self._burials += 1
+            await self._committed()
+            return
+
+    async def _committed(self) -> None:
+        await reach("consumer.committed")
+        self._runtime.signals.notify(f"consumed:{self.position.group}")
+
+    async def _pause(self, error: Exception, seconds: float) -> None:
+        group, at = self.position.group, str(self.position.at)
+        _log.warning("consumer.retry", group=group, at=at, error=f"{type(error).__name__}: {error}")
+        try:
+            await asyncio.wait_for(self._closing.wait(), seconds * random.uniform(0.5, 1.0))
+        except TimeoutError:
+            return
