@@ -22,8 +22,11 @@ from pydantic_settings import (
 )
 
 PREFIX = "COMITY_"
-# Read by the command line and by the test suite, never part of the tree.
-OUTSIDE_THE_TREE = frozenset({"COMITY_CONFIG", "COMITY_TOKEN", "COMITY_URL", "COMITY_FUZZ_EXAMPLES"})
+# Read by the command line, by the installer of parts and by the test suite, never part of the tree.
+OUTSIDE_THE_TREE = frozenset(
+    {"COMITY_CACHE", "COMITY_CONFIG", "COMITY_TOKEN", "COMITY_URL", "COMITY_FUZZ_EXAMPLES"}
+)
+TEST_PREFIX = "COMITY_TEST_"
 
 
 class SettingsError(Exception):
@@ -68,12 +71,18 @@ class Log(Section):
         "sql", description="sql: the embedded log, for exactly one process; kafka: Apache Kafka"
     )
     url: SecretStr | None = Field(None, description="the embedded log's database; none: data_folder/log.db")
-    max_record_bytes: int = Field(900_000, ge=1_000, description="a larger event is refused when it is written")
+    max_record_bytes: int = Field(
+        900_000, ge=1_000, description="a larger event is refused when it is written"
+    )
     partitions: int | None = Field(
-        None, ge=1, description="partitions of a topic when it is created; none: what the topic catalogue says"
+        None,
+        ge=1,
+        description="partitions of a topic when it is created; none: what the topic catalogue says",
     )
     poll_seconds: float = Field(0.25, gt=0, description="how often to look for what another process did")
-    compaction_lag_seconds: int = Field(604_800, ge=0, description="a superseded record is kept at least so long")
+    compaction_lag_seconds: int = Field(
+        604_800, ge=0, description="a superseded record is kept at least so long"
+    )
     tombstone_seconds: int = Field(2_592_000, ge=0, description="a tombstone is kept at least so long")
 
 
@@ -86,7 +95,17 @@ class Kafka(Section):
     group_instance_id: str | None = Field(
         None, description="a stable name of this process, so that a restart does not move partitions"
     )
-    session_timeout_ms: int = Field(15_000, ge=1_000, description="a silent member loses its partitions after this")
+    session_timeout_ms: int = Field(
+        15_000, ge=1_000, description="a silent member loses its partitions after this"
+    )
+    max_poll_interval_ms: int = Field(
+        300_000, ge=1_000, description="a member that asks for nothing so long loses its partitions"
+    )
+    prefix: str = Field(
+        "",
+        pattern=r"^[a-zA-Z0-9._-]{0,100}$",
+        description="put before topics, groups and transactional ids, where several systems share a cluster",
+    )
 
 
 class Identity(Section):
@@ -102,7 +121,9 @@ class Identity(Section):
 class Matches(Section):
     """The matching worker."""
 
-    poll_seconds: float = Field(0.25, gt=0, description="how often to look for documents that another process wrote")
+    poll_seconds: float = Field(
+        0.25, gt=0, description="how often to look for documents that another process wrote"
+    )
     epoch_file: Path | None = Field(None, description="the epoch to start with; none: the one that ships")
 
 
@@ -115,7 +136,9 @@ class Lifecycle(Section):
 class Telemetry(Section):
     """Logs."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least level that is written")
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="the least level that is written"
+    )
     format: Literal["json", "text"] = Field("json", description="one JSON object a line, or text for people")
 
 
@@ -204,7 +227,9 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        raise SettingsError(" ".join(_sentence(cast("dict[str, Any]", one)) for one in error.errors())) from None
+        raise SettingsError(
+            " ".join(_sentence(cast("dict[str, Any]", one)) for one in error.errors())
+        ) from None
 
 
 def unknown_variables() -> list[str]:
@@ -214,7 +239,8 @@ def unknown_variables() -> list[str]:
     sentences = []
     for name in sorted(os.environ):
         upper = name.upper()
-        if upper.startswith(PREFIX) and upper not in known | groups | OUTSIDE_THE_TREE:
+        ours = upper.startswith(PREFIX) and not upper.startswith(TEST_PREFIX)
+        if ours and upper not in known | groups | OUTSIDE_THE_TREE:
             near = get_close_matches(upper, known, n=1)
             hint = f" Did you mean {near[0]}?" if near else " `comity settings default` lists what there is."
             sentences.append(f"The environment variable {name} names no setting.{hint}")
