@@ -1,0 +1,233 @@
+"""Documents: what the index holds of an organisation, as impacts 0..255 by term.
+
+One posting per (term, document): fields are folded into a weighted count before saturation. Everything here is integers
+and depends on the record and the epoch alone. Terms: ``w:en:stem`` word, ``b:en:two stems`` bigram, ``n:lte`` name,
+number or code, ``d:en:stems`` domain term, ``offer:``, ``country:``, ``region:``, ``scheme:code``, ``lang:``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeVar
+
+from matching.analysis import Analysed, FieldStems, primary_language
+from matching.epoch import EVIDENCE, PROFILE, Epoch, language_of
+from matching.records import Member, Tag
+
+FULL = 255
+"""The impact of what is there altogether, and the most that any impact can be."""
+
+_CACHED_ITEMS = 20_000
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceDocument:
+    """One evidence item: impacts with its role folded in, and its words (for telling near-duplicates)."""
+
+    id: str
+    impacts: Mapping[str, int]
+    words: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberDocument:
+    """All that is matched of one organisation: its profile, and its evidence items in the order of their ids."""
+
+    text: Mapping[str, int]
+    needs: Mapping[str, int]
+    places: Mapping[str, int]
+    tags: Mapping[str, int]
+    languages: Mapping[str, int]
+    evidence: tuple[EvidenceDocument, ...]
+
+    @property
+    def profile(self) -> dict[str, int]:
+        """The profile's terms of all components in one document; their names do not meet."""
+        return {**self.text, **self.needs, **self.places, **self.tags, **self.languages}
+
+    @property
+    def has_data(self) -> tuple[bool, ...]:
+        """For each component, in the order of COMPONENTS, whether the profile says anything."""
+        parts = (self.text, self.evidence, self.needs, self.places, self.tags, self.languages)
+        return tuple(bool(part) for part in parts)
+
+
+class DocumentBuilder:
+    """Makes documents under one epoch, with a cache by the stems of an evidence item (many share one)."""
+
+    def __init__(self, epoch: Epoch) -> None:
+        self._epoch = epoch
+        self._items: dict[tuple[tuple[FieldStems, ...], str], tuple[Mapping[str, int], frozenset[str]]] = {}
+
+    def build(self, member: Member, analysed: Analysed) -> MemberDocument:
+        """Make a member's document from its record and its analysed texts."""
+        roles = {item.id: item.role for item in member.evidence}
+        items = (
+            EvidenceDocument(id=item, impacts=impacts, words=words)
+            for item, fields in analysed.evidence
+            for impacts, words in (self._item(fields, roles.get(item, "partner")),)
+            if words
+        )
+        open_fields = _Open(member)
+        return MemberDocument(
+            text=text_impacts(analysed.fields, kind=PROFILE, epoch=self._epoch),
+            needs={f"offer:{offer.kind}": FULL for offer in open_fields.offers},
+            places=_places(open_fields, self._epoch),
+            tags={tag_term(tag): FULL for tag in open_fields.tags},
+            languages={f"lang:{primary_language(tag)}": FULL for tag in open_fields.languages},
+            evidence=tuple(items),
+        )
+
+    def _item(
+        self, fields: tuple[FieldStems, ...], role: str
+    ) -> tuple[Mapping[str, int], frozenset[str]]:
+        key = (fields, role)
+        found = self._items.get(key)
+        if found is None:
+            factor = self._epoch.weights.roles.get(role, self._epoch.weights.roles["partner"])
+            plain = text_impacts(fields, kind=EVIDENCE, epoch=self._epoch)
+            impacts = {term: impact * factor // 1000 for term, impact in plain.items()}
+            words = frozenset(
+                f"{field.language}:{token}" for field in fields for run in field.runs for token in run.split(" ")
+            )
+            if len(self._items) >= _CACHED_ITEMS:
+                del self._items[next(iter(self._items))]
+            found = self._items[key] = (impacts, words)
+        return found
+
+
+class _Open:
+    """A member's lists without those that an import filled with a constant."""
+
+    def __init__(self, member: Member) -> None:
+        self.offers = _given(member, "offers", member.offers)
+        self.tags = _given(member, "tags", member.tags)
+        self.languages = _given(member, "languages", member.languages)
+        self.hq = _given(member, "hq_country", (member.hq_country,) if member.hq_country else ())
+        self.operating = _given(member, "operating_countries", member.operating_countries)
+        self.willing = _given(member, "willing_countries", member.willing_countries)
+        self.willing_regions = _given(member, "willing_regions", member.willing_regions)
+
+
+def _given(member: Member, name: str, values: tuple[_T, ...]) -> tuple[_T, ...]:
+    return () if name in member.constants else values
+
+
+def tag_term(tag: Tag) -> str:
+    """Return the index term of a policy tag: scheme and code; the plan's version is kept apart from it."""
+    return f"{tag.scheme}:{tag.code}"
+
+
+def token_term(language: str, token: str) -> str:
+    """Return the index term of one token of a run in a language."""
+    return f"n:{token[1:]}" if token[0] == "=" else f"w:{language}:{token}"
+
+
+def count_terms(
+    runs: Iterable[str], language: str, *, epoch: Epoch, bigrams: frozenset[str]
+) -> dict[str, int]:
+    """Count the terms of one field in one language: words, names, known bigrams, domain terms."""
+    counts: Counter[str] = Counter()
+    for run in runs:
+        tokens = run.split(" ")
+        counts.update(token_term(language, token) for token in tokens)
+        counts.update(
+            pair for a, b in pairwise(tokens) if (pair := f"b:{language}:{a} {b}") in bigrams
+        )
+        counts.update(found.term.key for found in epoch.lexicon.find(language, tokens))
+    return counts
+
+
+def text_impacts(fields: Sequence[FieldStems], *, kind: str, epoch: Epoch) -> dict[str, int]:
+    """Return the impacts of a document's text terms, bridged ones included.
+
+    impact = floor(255 x tf / (tf + k1 x (1 - b + b x max(length, mean) / mean))), tf the weighted count (BM25F,
+    Robertson and Zaragoza 2009, with the length not below the mean), all scaled to integers. What a translation repeats
+    without a language (names, numbers) counts once per field: the largest count over its languages.
+    """
+    weights = epoch.weights
+    folded: dict[str, int] = {}
+    lengths: Counter[str] = Counter()
+    neutral: dict[str, dict[str, int]] = {}
+    for field in fields:
+        share = weights.member_fields[field.name]
+        most = neutral.setdefault(field.name, {})
+        for term, count in count_terms(
+            field.runs, field.language, epoch=epoch, bigrams=epoch.bigrams[kind]
+        ).items():
+            weighted = share * min(count, weights.field_cap)
+            if term[0] == "w":
+                lengths[field.language] += count
+            if language_of(term):
+                folded[term] = folded.get(term, 0) + weighted
+            else:
+                if term[0] == "n" and count > most.get(f"length {term}", 0):
+                    lengths[""] += count - most.get(f"length {term}", 0)
+                    most[f"length {term}"] = count
+                if weighted > most.get(term, 0):
+                    folded[term] = folded.get(term, 0) + weighted - most.get(term, 0)
+                    most[term] = weighted
+    impacts = _saturate(folded, lengths, kind=kind, epoch=epoch)
+    for term, (impact, _) in bridged(impacts, epoch).items():
+        impacts[term] = max(impact, impacts.get(term, 0))
+    return impacts
+
+
+def _saturate(folded: Mapping[str, int], lengths: Mapping[str, int], *, kind: str, epoch: Epoch) -> dict[str, int]:
+    weights = epoch.weights
+    statistics = epoch.statistics(kind)
+    scales: dict[str, tuple[int, int]] = {}
+    impacts: dict[str, int] = {}
+    for term, count in folded.items():
+        language = language_of(term)
+        scale = scales.get(language)
+        if scale is None:
+            mean = statistics.of(language).mean
+            length = max(lengths.get(language, 0) * 256, mean)
+            norm = (1000 - weights.b) * mean + weights.b * length
+            scale = scales[language] = (1_000_000 * mean, 16 * weights.k1 * norm)
+        weight = count * scale[0]
+        impacts[term] = FULL * weight // (weight + scale[1])
+    return impacts
+
+
+def bridged(impacts: Mapping[str, int], epoch: Epoch) -> dict[str, tuple[int, str]]:
+    """Return what concepts add to a document: term -> (impact, the domain term that it is bridged from).
+
+    Each term of a concept, in every language, at floor(discount x impact) of the document's strongest term of it.
+    """
+    lexicon = epoch.lexicon
+    strongest: dict[str, tuple[int, str]] = {}
+    for term, impact in impacts.items():
+        if term[0] == "d":
+            for concept in lexicon.concepts_of(term):
+                strongest[concept] = max(strongest.get(concept, (0, "")), (impact, term))
+    found: dict[str, tuple[int, str]] = {}
+    for concept, (impact, source) in strongest.items():
+        discounted = impact * epoch.weights.bridge // 1000
+        for other in lexicon.concepts[concept]:
+            if other.key != source and discounted > 0:
+                found[other.key] = max(found.get(other.key, (0, "")), (discounted, source))
+    return found
+
+
+def _places(member: _Open, epoch: Epoch) -> dict[str, int]:
+    """Countries and the regions they lie in, each with the largest impact that any mention gives it."""
+    impacts = epoch.weights.place_impacts
+    places: dict[str, int] = {}
+    for countries, impact in (
+        (member.hq, impacts["hq"]),
+        (member.operating, impacts["operating"]),
+        (member.willing, impacts["willing"]),
+    ):
+        for country in countries:
+            region = epoch.reference.regions.get(country)
+            for term in (f"country:{country}", *((f"region:{region}",) if region else ())):
+                places[term] = max(impact, places.get(term, 0))
+    for region in member.willing_regions:
+        places[f"region:{region}"] = max(impacts["willing"], places.get(f"region:{region}", 0))
+    return places
