@@ -6,26 +6,23 @@ Why each thing is as it is, because aiokafka has sharp edges:
   there for the fence: a successor's start makes everything of its predecessor fail, and nothing of it becomes readable.
   Between two transactions lie five milliseconds, because aiokafka waits twenty after "concurrent transactions".
 - **Reading** sees committed records only, and every end is the last stable offset.
-- **Membership** uses an eager assignor (range, so that partitions of the same number of several topics stay together),
-  never the sticky one, which keeps state on its class. Nothing is committed automatically; where to start is what the
-  listener says. A fetch always has a finite timeout and is never cancelled: it runs as a task of its own, so that a
-  rebalance, which makes aiokafka ignore the timeout, cannot hold the caller.
-- **The identity** of a topic is the id that the broker gives it when it is created. It survives restarts and moves of
-  the broker, and another topic of the same name, on this cluster or on any other, has another one.
+- **Membership** (`kafka_membership`) uses an eager assignor: range, so that partitions of one number stay together over
+  several topics; never the sticky one, which keeps state on its class. Nothing is committed automatically.
+- **The identity** of a topic is the id that the cluster gave it when it was created (`kafka_metadata`). It survives
+  restarts and moves; another topic of the same name, on this cluster or on any other, has another one.
 
 Semantics do not belong here: what is retried, skipped or parked is decided above the seam.
 """
 
 import asyncio
 import contextlib
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
 import aiokafka
-import structlog
 from aiokafka import errors as kafka_errors
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -34,23 +31,19 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.protocol.abstract import AbstractType
 from aiokafka.protocol.api import Request, RequestStruct, Response
-from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Schema, TaggedFields
+from aiokafka.protocol.types import Schema
 
 from schemas.envelope import Event
 from schemas.topics import Topic
 from services.chassis.bus.errors import BusError, Fenced, LogReplaced, Transient
 from services.chassis.bus.partitioner import partition_for
 from services.chassis.bus.transport import Batch, Listener, Record, TopicPartition
-from services.chassis.bus.transports.kafka_topics import (
-    ENVELOPE_BYTES,
-    FIXED_SETTINGS,
-    partition_count,
-    topic_settings,
-)
+from services.chassis.bus.transports import kafka_metadata, kafka_topics
+from services.chassis.bus.transports.kafka_membership import KafkaMembership
 from services.chassis.settings import Settings
 
-_REQUEST_MS = 10_000  # how long one request may take before the broker counts as away
-_APPEND_SECONDS = 30.0  # the same for a whole batch, whose commit aiokafka would otherwise retry for ever
+_REQUEST_MS = 10_000  # after how long without an answer the broker counts as away
+_BATCH_SECONDS = 30.0  # the same for a whole batch, whose commit aiokafka would otherwise retry for ever
 _STOP_SECONDS = 10.0
 _BETWEEN_TRANSACTIONS = 0.005
 _TRANSACTION_MS = 20_000  # readers wait at most so long for a relay that died within a transaction
@@ -58,9 +51,23 @@ _REBALANCE_MS = 60_000  # how long a member may finish what is in flight before 
 _FETCH_WAIT_MS = 100  # a partition that is resumed waits this long for the fetch under way
 _READ_WAIT_MS = 20
 _BATCH_BYTES = 262_144
-_REPORT_SECONDS = 5.0
 
-_log = structlog.get_logger(__name__)
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Topics and partitions as they are called on the cluster, and back."""
+
+    prefix: str
+
+    def place(self, at: TopicPartition) -> Any:
+        return aiokafka.TopicPartition(self.prefix + at.topic, at.partition)
+
+    def at(self, place: Any) -> TopicPartition:
+        return TopicPartition(place.topic.removeprefix(self.prefix), place.partition)
+
+    def records(self, fetched: Mapping[Any, Sequence[Any]]) -> dict[TopicPartition, tuple[Record, ...]]:
+        named = {self.at(place): some for place, some in fetched.items()}
+        return {at: tuple(_record(at, one) for one in some) for at, some in named.items()}
 
 
 class KafkaTransport:
@@ -68,28 +75,29 @@ class KafkaTransport:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._names = _Names(settings.kafka.prefix)
         self._client: Any = None
         self._reader: Any = None
         self._reading = asyncio.Lock()
+        self._read_on: tuple[Any, int] | None = None
         self._counts: dict[str, int] = {}
 
     async def open(self) -> None:
         """Connect. Raises Transient if no broker answers."""
-        client = AIOKafkaClient(**self._connection(), request_timeout_ms=_REQUEST_MS)
-        with _translated("connecting"):
-            try:
-                await client.bootstrap()
-            except BaseException:
-                await client.close()
-                raise
-            self._client = client
-            self._reader = aiokafka.AIOKafkaConsumer(
-                **self._consuming(),
-                group_id=None,
-                fetch_max_wait_ms=_READ_WAIT_MS,
-                request_timeout_ms=_REQUEST_MS,
-            )
-            await self._reader.start()
+        self._client = AIOKafkaClient(**self._connection(), request_timeout_ms=_REQUEST_MS)
+        self._reader = aiokafka.AIOKafkaConsumer(
+            **self._consuming(),
+            group_id=None,
+            fetch_max_wait_ms=_READ_WAIT_MS,
+            request_timeout_ms=_REQUEST_MS,
+        )
+        try:
+            with _translated("connecting"):
+                await self._client.bootstrap()
+                await self._reader.start()
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Disconnect; safe to call twice."""
@@ -103,99 +111,97 @@ class KafkaTransport:
     async def create_topics(self, topics: Sequence[Topic]) -> None:
         """Create what is missing; refuse what exists with another number of partitions or another meaning."""
         missing = []
-        for topic in topics:
-            known = await self._describe(topic.name)
-            if known is None:
-                missing.append(topic)
-            else:
-                await self._refuse_difference(topic, known)
-        if not missing:
-            return
         async with self._admin() as admin:
+            for topic in topics:
+                known = await self._describe(topic.name)
+                if known is None:
+                    missing.append(self._new_topic(topic))
+                else:
+                    await self._refuse_difference(admin, topic, known)
             with _translated("creating topics"):
-                answer = await admin.create_topics([self._new_topic(topic) for topic in missing])
-        for name, code, *reason in answer.topic_errors:
+                errors = (await admin.create_topics(missing)).topic_errors if missing else ()
+        for name, code, *reason in errors:
             if code not in (0, kafka_errors.TopicAlreadyExistsError.errno):
                 raise BusError(f"Kafka did not create the topic {name}: {reason[0] if reason else code}.")
-        for topic in missing:
-            await self._wait_for(topic)
+        with _translated("waiting for the leaders of new topics"):
+            async with asyncio.timeout(_BATCH_SECONDS):
+                while not all([await self._is_led(topic) for topic in topics]):  # noqa: ASYNC110 - a broker's, not an event
+                    await asyncio.sleep(0.02)
 
     async def partitions(self, topic: str) -> int:
         """How many partitions the topic has; asked once, because the number never changes."""
         if topic not in self._counts:
-            self._counts[topic] = (await self._known(topic))[1]
+            self._counts[topic] = (await self._known(topic)).partitions
         return self._counts[topic]
 
     async def identity(self, topic: str) -> str:
         """Return the id that the cluster gave this topic when it was created."""
-        return f"kafka:{(await self._known(topic))[0]}"
+        return f"kafka:{(await self._known(topic)).identity}"
 
     async def ends(self, topic: str) -> Mapping[int, int]:
         """Partition → last stable offset, asked of the brokers now."""
-        places = [aiokafka.TopicPartition(topic, number) for number in range(await self.partitions(topic))]
+        count = await self.partitions(topic)
+        places = [self._names.place(TopicPartition(topic, number)) for number in range(count)]
         with _translated("asking for the ends"):
-            ends = await self._opened_reader().end_offsets(places)
+            ends = await self._reader.end_offsets(places)
         return {place.partition: offset for place, offset in ends.items()}
 
     async def horizons(self, topic: str) -> Mapping[int, int] | None:
         """None: a broker does not tell what compaction has taken."""
         del topic
+        return None
 
     async def read(self, topic: str, partition: int, *, offset: int, limit: int) -> Batch:
         """Up to `limit` stable records from `offset` on; at the end an empty batch, at once.
 
         Raises LogReplaced if the log begins after `offset`: those records are gone.
         """
-        reader, place = self._opened_reader(), aiokafka.TopicPartition(topic, partition)
+        at = TopicPartition(topic, partition)
+        end = (await self.ends(topic)).get(partition, 0)
+        if offset >= end:
+            return Batch(at=at, offset=offset, records=(), next_offset=offset)
+        reader, place = self._reader, self._names.place(at)
         async with self._reading:
             with _translated("reading"):
-                end = (await reader.end_offsets([place]))[place]
-                if offset >= end:
-                    return Batch(at=TopicPartition(topic, partition), records=(), next_offset=offset)
-                if reader.assignment() != {place}:
+                if self._read_on != (place, offset):
                     reader.assign([place])
                     reader.seek(place, offset)
-                elif await reader.position(place) != offset:
-                    reader.seek(place, offset)
+                self._read_on = None
                 reader.resume(place)
+                records: tuple[Record, ...] = ()
+                position = offset
                 try:
-                    async with asyncio.timeout(_APPEND_SECONDS):
-                        records, position = (), offset
+                    async with asyncio.timeout(_BATCH_SECONDS):
                         while not records and position < end:
                             found = await reader.getmany(
                                 place, timeout_ms=_READ_WAIT_MS * 10, max_records=limit
                             )
-                            records, position = found.get(place, ()), await reader.position(place)
+                            records = self._names.records(found).get(at, ())
+                            position = await reader.position(place)
+                    self._read_on = (place, position)  # a rebuild reads on, from what was fetched ahead
                 finally:
                     reader.pause(place)  # else it goes on fetching what nobody asked for
-        return _batch(place, records, position)
+        return Batch(at=at, offset=offset, records=records, next_offset=position)
 
     def appender(self, outbox: str) -> "KafkaAppender":
         """Return the right to append for one outbox."""
-        return KafkaAppender(self, outbox)
-
-    def membership(self, group: str, topics: Sequence[str], listener: Listener) -> "KafkaMembership":
-        """Return a membership of a group over topics."""
-        return KafkaMembership(self, group, topics, listener)
-
-    def producer(self, transactional_id: str) -> Any:
-        """Build the producer of an appender."""
-        return aiokafka.AIOKafkaProducer(
+        producer = aiokafka.AIOKafkaProducer(
             **self._connection(),
-            transactional_id=transactional_id,
+            transactional_id=f"{self._names.prefix}comity.{outbox}",
             transaction_timeout_ms=_TRANSACTION_MS,
             request_timeout_ms=_REQUEST_MS,
             max_batch_size=_BATCH_BYTES,
-            max_request_size=self._settings.log.max_record_bytes + ENVELOPE_BYTES,
+            max_request_size=self._settings.log.max_record_bytes + kafka_topics.ENVELOPE_BYTES,
             linger_ms=0,
         )
+        return KafkaAppender(self, producer, self._names)
 
-    def consumer(self, group: str) -> Any:
-        """Build the consumer of a membership."""
+    def membership(self, group: str, topics: Sequence[str], listener: Listener) -> KafkaMembership:
+        """Return a membership of a group over topics."""
         session = self._settings.kafka.session_timeout_ms
-        return aiokafka.AIOKafkaConsumer(
+        consumer = aiokafka.AIOKafkaConsumer(
             **self._consuming(),
-            group_id=group,
+            group_id=self._names.prefix + group,
             group_instance_id=self._settings.kafka.group_instance_id,
             partition_assignment_strategy=(RangePartitionAssignor,),
             session_timeout_ms=session,
@@ -204,6 +210,7 @@ class KafkaTransport:
             max_poll_interval_ms=self._settings.kafka.max_poll_interval_ms,
             fetch_max_wait_ms=_FETCH_WAIT_MS,
         )
+        return KafkaMembership(_Group(self, consumer, topics, self._names), group=group, listener=listener)
 
     def _connection(self) -> dict[str, Any]:
         return {"bootstrap_servers": self._settings.kafka.bootstrap_servers, "client_id": "comity"}
@@ -213,16 +220,11 @@ class KafkaTransport:
             "enable_auto_commit": False,
             "auto_offset_reset": "none",  # a position that the log does not have is ours to decide on
             "isolation_level": "read_committed",
-            "max_partition_fetch_bytes": self._settings.log.max_record_bytes + ENVELOPE_BYTES,
+            "max_partition_fetch_bytes": self._settings.log.max_record_bytes + kafka_topics.ENVELOPE_BYTES,
         }
 
-    def _opened_reader(self) -> Any:
-        if self._reader is None:
-            raise BusError("The log was not opened.")
-        return self._reader
-
     @contextlib.asynccontextmanager
-    async def _admin(self) -> Any:
+    async def _admin(self) -> AsyncIterator[Any]:
         admin = AIOKafkaAdminClient(**self._connection(), request_timeout_ms=_REQUEST_MS)
         try:
             with _translated("connecting"):
@@ -233,47 +235,31 @@ class KafkaTransport:
 
     def _new_topic(self, topic: Topic) -> Any:
         return NewTopic(
-            topic.name,
-            num_partitions=partition_count(topic, self._settings.log.partitions),
+            self._names.prefix + topic.name,
+            num_partitions=kafka_topics.partition_count(topic, self._settings),
             replication_factor=self._settings.kafka.replication_factor,
-            topic_configs=dict(
-                topic_settings(
-                    topic,
-                    min_insync_replicas=self._settings.kafka.min_insync_replicas,
-                    max_record_bytes=self._settings.log.max_record_bytes,
-                    compaction_lag_seconds=self._settings.log.compaction_lag_seconds,
-                    tombstone_seconds=self._settings.log.tombstone_seconds,
-                )
-            ),
+            topic_configs=kafka_topics.topic_settings(topic, self._settings),
         )
 
-    async def _refuse_difference(self, topic: Topic, known: tuple[uuid.UUID, int]) -> None:
+    async def _refuse_difference(self, admin: Any, topic: Topic, known: kafka_metadata.TopicFacts) -> None:
         wanted = self._new_topic(topic)
-        if known[1] != wanted.num_partitions:
-            raise BusError(
-                f"The topic {topic.name} has {known[1]} partitions on Kafka, and {wanted.num_partitions} are wanted. "
-                "The number never changes, or keys would lose their order; make a new log instead."
+        names = dict.fromkeys(kafka_topics.FIXED_SETTINGS)
+        with _translated("asking for settings"):
+            answers = await admin.describe_configs(
+                [ConfigResource(ConfigResourceType.TOPIC, wanted.name, names)]
             )
-        async with self._admin() as admin:
-            with _translated("asking for settings"):
-                resource = ConfigResource(ConfigResourceType.TOPIC, topic.name, dict.fromkeys(FIXED_SETTINGS))
-                answers = await admin.describe_configs([resource])
         found = {entry[0]: entry[1] for answer in answers for each in answer.resources for entry in each[4]}
-        for name in FIXED_SETTINGS:
-            if found.get(name) != wanted.topic_configs[name]:
-                raise BusError(
-                    f"The topic {topic.name} has {name}={found.get(name)} on Kafka instead of "
-                    f"{wanted.topic_configs[name]}; it is not the topic that the catalogue means."
-                )
+        kafka_topics.refuse_difference(
+            wanted.name,
+            {"partitions": wanted.num_partitions} | {name: wanted.topic_configs[name] for name in names},
+            {"partitions": known.partitions} | found,
+        )
 
-    async def _wait_for(self, topic: Topic) -> None:
-        """Wait until a new topic has a leader for each partition; appending earlier could be refused."""
-        with _translated("waiting for a new topic"):
-            async with asyncio.timeout(_APPEND_SECONDS):
-                while (known := await self._describe(topic.name)) is None or known[1] == 0:
-                    await asyncio.sleep(0.02)
+    async def _is_led(self, topic: Topic) -> bool:
+        known = await self._describe(topic.name)
+        return known is not None and 0 < known.partitions == known.led
 
-    async def _known(self, topic: str) -> tuple[uuid.UUID, int]:
+    async def _known(self, topic: str) -> kafka_metadata.TopicFacts:
         known = await self._describe(topic)
         if known is None:
             raise BusError(
@@ -281,37 +267,35 @@ class KafkaTransport:
             )
         return known
 
-    async def _describe(self, topic: str) -> tuple[uuid.UUID, int] | None:
-        """Ask for the topic's id and its number of partitions that have a leader; None if there is no such topic."""
-        if self._client is None:
-            raise BusError("The log was not opened.")
+    async def _describe(self, topic: str) -> kafka_metadata.TopicFacts | None:
+        """Ask a broker for the topic; None if there is none of this name."""
         with _translated(f"asking for the topic {topic}"):
-            answer = await self._client.send(self._client.get_random_node(), _TopicRequest(topic))
-        code, _, identity, _, partitions, _, _ = answer.topics[0]
-        if code == kafka_errors.UnknownTopicOrPartitionError.errno:
-            return None
-        with _translated(f"asking for the topic {topic}"):
-            if code:
-                raise kafka_errors.for_code(code)(topic)
-        return identity, sum(1 for partition in partitions if partition[0] == 0)
+            broker = self._client.get_random_node()
+            facts: kafka_metadata.TopicFacts = (
+                await self._client.send(broker, _Question(self._names.prefix + topic))
+            ).facts
+            if facts.error == kafka_errors.UnknownTopicOrPartitionError.errno:
+                return None
+            if facts.error not in (0, kafka_errors.LeaderNotAvailableError.errno):
+                raise kafka_errors.for_code(facts.error)(topic)
+        return facts
 
 
 class KafkaAppender:
     """The right to append for one outbox: a transactional producer, whose start fences its predecessor."""
 
-    def __init__(self, transport: KafkaTransport, outbox: str) -> None:
+    def __init__(self, transport: KafkaTransport, producer: Any, names: _Names) -> None:
         self._transport = transport
-        self._outbox = outbox
-        self._producer: Any = None
+        self._producer = producer
+        self._names = names
         self._sound = False
         self._next = 0.0
 
     async def __aenter__(self) -> Self:
         """Take the right from whoever had it."""
-        self._producer = self._transport.producer(f"comity.{self._outbox}")
         with _translated("starting to append"):
             try:
-                async with asyncio.timeout(_APPEND_SECONDS):
+                async with asyncio.timeout(_BATCH_SECONDS):
                     await self._producer.start()
             except BaseException:
                 await _bounded(self._producer.stop())
@@ -338,25 +322,25 @@ class KafkaAppender:
         ]
         loop = asyncio.get_running_loop()
         await asyncio.sleep(self._next - loop.time())
-        self._sound = False  # whatever interrupts this leaves a producer of unknown state
+        self._sound = False  # whatever interrupts what follows leaves a producer of unknown state
         sent: list[asyncio.Future[Any]] = []
-        with _translated("appending"):
-            async with asyncio.timeout(_APPEND_SECONDS):
-                try:
+        try:
+            with _translated("appending"):
+                async with asyncio.timeout(_BATCH_SECONDS):
                     await self._producer.begin_transaction()
                     for event, place in zip(events, places, strict=True):
                         sent.append(await self._send(event, place))
                     await asyncio.gather(*sent)
                     await self._producer.commit_transaction()
-                finally:
-                    for future in sent:
-                        future.add_done_callback(_seen)
+        finally:
+            for future in sent:
+                future.add_done_callback(_seen)
         self._next = loop.time() + _BETWEEN_TRANSACTIONS
         self._sound = True
 
     async def _send(self, event: Event, place: int) -> "asyncio.Future[Any]":
         sent: asyncio.Future[Any] = await self._producer.send(
-            event.topic,
+            self._names.prefix + event.topic,
             value=event.data,
             key=event.key.encode(),
             partition=place,
@@ -365,263 +349,118 @@ class KafkaAppender:
         return sent
 
 
-class KafkaMembership(ConsumerRebalanceListener):  # type: ignore[misc]
-    """One member of a Kafka consumer group.
-
-    `_expected` holds, for each partition that the listener has given a start, the offset that the caller gets next;
-    what is fetched of any other partition is thrown away. A partition whose start was moved while a fetch was under
-    way is thrown away too and sought again, so a fetch can never deliver from before a seek.
-    """
+class _Group:
+    """aiokafka's group consumer in the seam's terms: see `kafka_membership.GroupClient`."""
 
     def __init__(
-        self, transport: KafkaTransport, group: str, topics: Sequence[str], listener: Listener
+        self, transport: KafkaTransport, consumer: Any, topics: Sequence[str], names: _Names
     ) -> None:
-        self._transport = transport
-        self._group = group
+        self._log = transport
+        self._consumer = consumer
         self._topics = tuple(topics)
-        self._listener = listener
-        self._consumer: Any = None
-        self._expected: dict[Any, int] = {}
-        self._moved: set[Any] = set()
-        self._fetching: asyncio.Task[Any] | None = None
-        self._assigning: asyncio.Task[None] | None = None
-        self._reporting: asyncio.Task[None] | None = None
-        self._to_report: dict[Any, int] = {}
-        self._failure: BaseException | None = None
+        self._names = names
 
-    async def __aenter__(self) -> Self:
-        """Join the group."""
-        for topic in self._topics:
-            await self._transport.partitions(topic)
-        self._consumer = self._transport.consumer(self._group)
-        self._consumer.subscribe(self._topics, listener=self)
-        with _translated("joining the group"):
-            try:
+    async def join(self, member: KafkaMembership) -> None:
+        try:
+            # Asked first, because aiokafka would wait for a missing topic without a word.
+            places = [
+                self._names.place(TopicPartition(topic, await self._log.partitions(topic)))
+                for topic in self._topics
+            ]
+            self._consumer.subscribe([place.topic for place in places], listener=_Rebalances(self, member))
+            with _translated("joining the group"):
                 await self._consumer.start()
-            except BaseException:
-                await _bounded(self._consumer.stop())
-                raise
-        return self
+        except BaseException:
+            await self.leave()
+            raise
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Give all partitions back, then leave the group."""
-        try:
-            await self.on_partitions_revoked(self._consumer.assignment())
-        finally:
-            if self._reporting is not None:
-                await asyncio.wait({self._reporting}, timeout=_REPORT_SECONDS)
-            await _bounded(self._consumer.stop())
-            if self._fetching is not None:
-                self._fetching.cancel()  # the consumer has ended, so its idle clock does not matter any more
-                await asyncio.gather(self._fetching, return_exceptions=True)
+    async def leave(self) -> None:
+        await _bounded(self._consumer.stop())
 
-    async def fetch(self, *, timeout: float, limit: int) -> Sequence[Batch]:  # noqa: ASYNC109 - the seam's
-        """Fetch at most `limit` records; `timeout` holds during a rebalance as well."""
-        self._raise_failure()
-        if self._fetching is None:
-            self._moved.clear()
-            wait = self._consumer.getmany(timeout_ms=int(timeout * 1000), max_records=limit)
-            self._fetching = asyncio.create_task(wait)
-        await asyncio.wait({self._fetching}, timeout=timeout + 0.05)
-        self._raise_failure()
-        if not self._fetching.done():
-            return ()
-        done, self._fetching = self._fetching, None
+    def assignment(self) -> frozenset[TopicPartition]:
+        return self.seen(self._consumer.assignment())
+
+    def seen(self, places: Iterable[Any]) -> frozenset[TopicPartition]:
+        return frozenset(self._names.at(place) for place in places)
+
+    async def fetch(self, *, timeout: float, limit: int) -> Mapping[TopicPartition, tuple[Record, ...]]:  # noqa: ASYNC109
+        with _translated("fetching"):
+            found = await self._consumer.getmany(timeout_ms=int(timeout * 1000), max_records=limit)
+        return self._names.records(found)
+
+    async def position(self, at: TopicPartition) -> int | None:
         try:
-            with _translated("fetching"):
-                fetched = done.result()
-        except LogReplaced:
-            if self._expected:
-                raise
-            return ()  # aiokafka's own idea of where to start, before the listener has said it
-        return await self._batches(fetched)
+            offset: int = await self._consumer.position(self._names.place(at))
+        except kafka_errors.IllegalStateError:
+            return None
+        return offset
 
     def seek(self, at: TopicPartition, offset: int) -> None:
-        """Set the fetch position of an assigned partition; ignored for one that has just left."""
-        place = aiokafka.TopicPartition(at.topic, at.partition)
-        if place in self._expected and place in self._consumer.assignment():
-            self._expected[place] = offset
-            self._moved.add(place)
-            self._consumer.seek(place, offset)
+        self._consumer.seek(self._names.place(at), offset)
 
     def pause(self, partitions: frozenset[TopicPartition]) -> None:
-        """Fetch nothing more of these until they are resumed or assigned anew."""
-        self._consumer.pause(*self._held(partitions))
+        self._consumer.pause(*map(self._names.place, partitions))
 
     def resume(self, partitions: frozenset[TopicPartition]) -> None:
-        """Fetch these again."""
-        self._consumer.resume(*(place for place in self._held(partitions) if place in self._expected))
+        self._consumer.resume(*map(self._names.place, partitions))
 
-    async def report(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Commit the positions to the group in the background; only the newest of each partition matters."""
-        self._to_report |= {
-            aiokafka.TopicPartition(at.topic, at.partition): offset for at, offset in positions.items()
-        }
-        if self._reporting is None or self._reporting.done():
-            self._reporting = asyncio.create_task(self._report())
+    async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
+        with _translated("reporting positions"):
+            await self._consumer.commit({self._names.place(at): offset for at, offset in positions.items()})
+
+
+class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Hands aiokafka's calls on to the membership."""
+
+    def __init__(self, group: _Group, member: KafkaMembership) -> None:
+        self._group = group
+        self._member = member
 
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        """Called by aiokafka, which sends no sign of life before this returns: so the listener's part is a task."""
-        places = frozenset(assigned)
-        self._consumer.pause(*places)
-        if places:
-            self._assigning = asyncio.create_task(self._start_reading(places))
+        await self._member.assigned(self._group.seen(assigned))
 
     async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
-        """Called by aiokafka, with signs of life going on: the listener finishes what is in flight."""
-        places = frozenset(revoked)
-        if self._assigning is not None:
-            await asyncio.wait({self._assigning})
-            self._assigning = None
-        self._expected.clear()
-        self._to_report.clear()
-        if places:
-            try:
-                await self._listener.revoked(_ours(places))
-            except Exception as error:  # noqa: BLE001 - aiokafka would swallow it; fetch raises it instead
-                self._failure = error
-
-    async def _start_reading(self, places: frozenset[Any]) -> None:
-        try:
-            starts = await self._listener.assigned(_ours(places))
-        except Exception as error:  # noqa: BLE001 - as above
-            self._failure = error
-            return
-        for at, offset in starts.items():
-            place = aiokafka.TopicPartition(at.topic, at.partition)
-            if place in self._consumer.assignment():
-                self._expected[place] = offset
-                self._moved.add(place)
-                self._consumer.seek(place, offset)
-                self._consumer.resume(place)
-
-    async def _batches(self, fetched: Mapping[Any, Sequence[Any]]) -> Sequence[Batch]:
-        batches = []
-        for place, expected in tuple(self._expected.items()):
-            records = fetched.get(place, ())
-            if place in self._moved:
-                if records:
-                    self._consumer.seek(place, expected)
-                continue
-            with contextlib.suppress(kafka_errors.IllegalStateError):
-                position = records[-1].offset + 1 if records else await self._consumer.position(place)
-                if records or position > expected:
-                    self._expected[place] = position
-                    batches.append(_batch(place, records, position))
-        return batches
-
-    async def _report(self) -> None:
-        while self._to_report:
-            positions, self._to_report = self._to_report, {}
-            try:
-                async with asyncio.timeout(_REPORT_SECONDS):
-                    await self._consumer.commit(positions)
-            except (kafka_errors.KafkaError, TimeoutError) as error:
-                # A rebalance refuses it; the stored position decides anyway.
-                _log.debug("kafka.report", group=self._group, error=repr(error))
-
-    def _held(self, partitions: frozenset[TopicPartition]) -> list[Any]:
-        places = (aiokafka.TopicPartition(at.topic, at.partition) for at in partitions)
-        return [place for place in places if place in self._consumer.assignment()]
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
+        await self._member.revoked(self._group.seen(revoked))
 
 
-class _Identity(AbstractType):  # type: ignore[misc]
-    """A UUID on the wire: sixteen bytes."""
+class _Wire(AbstractType):  # type: ignore[misc]
+    """Hands the bytes of a metadata request to our own codec."""
 
-    @classmethod
-    def encode(cls, value: uuid.UUID) -> bytes:
-        return value.bytes
+    encode = staticmethod(kafka_metadata.encode_question)
 
-    @classmethod
-    def decode(cls, data: BytesIO) -> uuid.UUID:
-        return uuid.UUID(bytes=data.read(16))
+    @staticmethod
+    def decode(data: BytesIO) -> kafka_metadata.TopicFacts:
+        return kafka_metadata.decode_answer(data)
 
 
-_NUMBERS = CompactArray(Int32)
-_PARTITION = (
-    ("error_code", Int16),
-    ("partition", Int32),
-    ("leader", Int32),
-    ("leader_epoch", Int32),
-    ("replicas", _NUMBERS),
-    ("in_sync", _NUMBERS),
-    ("offline", _NUMBERS),
-    ("tags", TaggedFields),
-)
+class _Answer(Response):  # type: ignore[misc]
+    API_KEY = kafka_metadata.API_KEY
+    API_VERSION = kafka_metadata.VERSION
+    SCHEMA = Schema(("facts", _Wire))
 
 
-class _TopicAnswerV12(Response):  # type: ignore[misc]
-    """Metadata, version 12 (KIP-516): the first that tells topic ids and that every Kafka since 3.1 speaks.
-
-    aiokafka stops at version 5, which has none.
-    """
-
-    API_KEY = 3
-    API_VERSION = 12
-    SCHEMA = Schema(
-        ("throttle", Int32),
-        (
-            "brokers",
-            CompactArray(
-                ("node", Int32),
-                ("host", CompactString()),
-                ("port", Int32),
-                ("rack", CompactString()),
-                ("tags", TaggedFields),
-            ),
-        ),
-        ("cluster", CompactString()),
-        ("controller", Int32),
-        (
-            "topics",
-            CompactArray(
-                ("error_code", Int16),
-                ("name", CompactString()),
-                ("id", _Identity),
-                ("internal", Boolean),
-                ("partitions", CompactArray(*_PARTITION)),
-                ("operations", Int32),
-                ("tags", TaggedFields),
-            ),
-        ),
-        ("tags", TaggedFields),
-    )
-
-
-class _TopicRequestV12(RequestStruct):  # type: ignore[misc]
+class _Asked(RequestStruct):  # type: ignore[misc]
     FLEXIBLE_VERSION = True
-    API_KEY = 3
-    API_VERSION = 12
-    RESPONSE_TYPE = _TopicAnswerV12
-    SCHEMA = Schema(
-        ("topics", CompactArray(("id", _Identity), ("name", CompactString()), ("tags", TaggedFields))),
-        ("create", Boolean),
-        ("operations", Boolean),
-        ("tags", TaggedFields),
-    )
+    API_KEY = kafka_metadata.API_KEY
+    API_VERSION = kafka_metadata.VERSION
+    RESPONSE_TYPE = _Answer
+    SCHEMA = Schema(("topic", _Wire))
 
 
-class _TopicRequest(Request[_TopicRequestV12]):  # type: ignore[misc]
-    """What does the cluster know of this topic?"""
+class _Question(Request[_Asked]):  # type: ignore[misc]
+    """Asks what the cluster knows of a topic."""
 
-    API_KEY: ClassVar[int] = 3
+    API_KEY: ClassVar[int] = kafka_metadata.API_KEY
 
     def __init__(self, topic: str) -> None:
         self._topic = topic
 
-    def build(self, request_struct_class: type[_TopicRequestV12]) -> _TopicRequestV12:
-        return request_struct_class([(uuid.UUID(int=0), self._topic, {})], False, False, {})  # noqa: FBT003
+    def build(self, request_struct_class: type[_Asked]) -> _Asked:
+        return request_struct_class(self._topic)
 
 
 @contextlib.contextmanager
-def _translated(doing: str) -> Any:
+def _translated(doing: str) -> Iterator[None]:
     """Raise the bus's errors for the client's: nobody above the seam knows aiokafka."""
     try:
         yield
@@ -635,26 +474,15 @@ def _translated(doing: str) -> Any:
         ) from error
 
 
-def _ours(places: Iterable[Any]) -> frozenset[TopicPartition]:
-    return frozenset(TopicPartition(place.topic, place.partition) for place in places)
-
-
-def _batch(place: Any, records: Sequence[Any], next_offset: int) -> Batch:
-    return Batch(
-        at=TopicPartition(place.topic, place.partition),
-        records=tuple(
-            Record(
-                topic=record.topic,
-                partition=record.partition,
-                offset=record.offset,
-                key=record.key,
-                headers=tuple(record.headers),
-                value=record.value,
-                appended_at=record.timestamp * 1000,
-            )
-            for record in records
-        ),
-        next_offset=next_offset,
+def _record(at: TopicPartition, record: Any) -> Record:
+    return Record(
+        topic=at.topic,
+        partition=at.partition,
+        offset=record.offset,
+        key=record.key,
+        headers=tuple(record.headers),
+        value=record.value,
+        appended_at=record.timestamp * 1000,
     )
 
 

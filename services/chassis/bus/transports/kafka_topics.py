@@ -7,6 +7,8 @@ the operators' page show the same figures. It must not talk to a broker.
 from collections.abc import Mapping
 
 from schemas.topics import Topic
+from services.chassis.bus.errors import BusError
+from services.chassis.settings import Settings
 
 ENVELOPE_BYTES = 65_536
 """Room beside the largest record for batch overhead and headers."""
@@ -15,14 +17,7 @@ FIXED_SETTINGS = ("cleanup.policy",)
 """Settings that the meaning of a topic hangs on; where an existing topic differs, it is refused."""
 
 
-def topic_settings(
-    topic: Topic,
-    *,
-    min_insync_replicas: int,
-    max_record_bytes: int,
-    compaction_lag_seconds: int,
-    tombstone_seconds: int,
-) -> Mapping[str, str]:
+def topic_settings(topic: Topic, settings: Settings) -> dict[str, str]:
     """Return the topic's settings on Kafka.
 
     A state topic is compacted no later than the lag (a bound for erasure: without it a superseded record may stay for
@@ -30,20 +25,31 @@ def topic_settings(
     record is the broker's, so that no producer's clock decides when a tombstone may go.
     """
     shared = {
-        "min.insync.replicas": str(min_insync_replicas),
-        "max.message.bytes": str(max_record_bytes + ENVELOPE_BYTES),
+        "min.insync.replicas": str(settings.kafka.min_insync_replicas),
+        "max.message.bytes": str(settings.log.max_record_bytes + ENVELOPE_BYTES),
         "message.timestamp.type": "LogAppendTime",
         "unclean.leader.election.enable": "false",
     }
     if topic.compacted:
         return shared | {
             "cleanup.policy": "compact",
-            "max.compaction.lag.ms": str(max(1, compaction_lag_seconds * 1000)),
-            "delete.retention.ms": str(tombstone_seconds * 1000),
+            "max.compaction.lag.ms": str(max(1, settings.log.compaction_lag_seconds * 1000)),
+            "delete.retention.ms": str(settings.log.tombstone_seconds * 1000),
         }
     return shared | {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 
 
-def partition_count(topic: Topic, wanted: int | None) -> int:
+def partition_count(topic: Topic, settings: Settings) -> int:
     """Return how many partitions to create; a topic of one partition stays one, because its order is the point."""
+    wanted = settings.log.partitions
     return topic.partitions if wanted is None or topic.partitions == 1 else wanted
+
+
+def refuse_difference(name: str, wanted: Mapping[str, object], found: Mapping[str, object]) -> None:
+    """Refuse an existing topic that is not the one the catalogue means. Raises BusError."""
+    for what, value in wanted.items():
+        if found.get(what) != value:
+            raise BusError(
+                f"The topic {name} has {what} = {found.get(what)} on Kafka, but the catalogue says {value}. It cannot be "
+                "changed without losing the order or the history of keys: use another cluster or another kafka.prefix."
+            )
