@@ -65,7 +65,10 @@ class Database:
                 pool_recycle=1800,
                 connect_args={
                     "timeout": busy_seconds,
-                    "server_settings": {"search_path": f'"{service}"', "application_name": f"comity {service}"},
+                    "server_settings": {
+                        "search_path": f'"{service}"',
+                        "application_name": f"comity {service}",
+                    },
                 },
             )
             # A reader sees one snapshot, as it does on SQLite. Same pool: the options are set per checkout.
@@ -96,13 +99,12 @@ class Database:
         Do not call `commit` on it. Raises DatabaseAway if the server is away or the lock is not had in time.
         """
         callbacks: list[Callable[[], None]] = []
-        async with self._turn:
-            async with self._begin(self._writer) as connection:
-                self._pending[id(connection)] = callbacks
-                try:
-                    yield connection
-                finally:
-                    del self._pending[id(connection)]
+        async with self._turn, self._begin(self._writer) as connection:
+            self._pending[id(connection)] = callbacks
+            try:
+                yield connection
+            finally:
+                del self._pending[id(connection)]
         for callback in (*callbacks, *self.after_commit):
             callback()
 

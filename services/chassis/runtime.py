@@ -17,6 +17,7 @@ from sqlalchemy import MetaData
 
 from services.chassis.database import Database
 from services.chassis.settings import Settings
+from services.chassis.telemetry import Metrics
 
 if TYPE_CHECKING:
     from services.chassis.bus.transport import Transport
@@ -50,7 +51,9 @@ class Service:
     topics: tuple[str, ...] = ()  # the topics that this service alone writes to
     loops: "Callable[[Runtime], tuple[Loop, ...]]" = no_loops  # consumers and sweeps of the role "worker"
     startup: "Callable[[Runtime], Awaitable[None]] | None" = None  # before ready, in every role
-    readiness: "Callable[[Runtime], Awaitable[Mapping[str, str | None]]] | None" = None  # part → why not, or None
+    readiness: "Callable[[Runtime], Awaitable[Mapping[str, str | None]]] | None" = (
+        None  # part → why not, or None
+    )
     progress: "Callable[[Runtime], Awaitable[Mapping[str, Any]]] | None" = None  # figures for /progress
 
 
@@ -110,4 +113,5 @@ class Runtime:
     transport: "Transport"
     signals: Signals = field(default_factory=Signals)
     clock: Clock = field(default_factory=Clock)
+    metrics: Metrics = field(default_factory=Metrics)
     state: dict[str, Any] = field(default_factory=dict)  # the service's own long-lived objects

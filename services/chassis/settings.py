@@ -49,6 +49,11 @@ class Http(Section):
     requests_per_minute: int = Field(60_000, ge=0, description="per principal; 0 sets no limit")
     anonymous_requests_per_minute: int = Field(6_000, ge=0, description="per client address; 0 sets no limit")
     token_requests_per_minute: int = Field(600, ge=0, description="tokens asked for, per client address")
+    cursor_key: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="seals cursors; set it where several processes serve one address; none: a file in data_folder",
+    )
     wait_seconds: float = Field(30.0, gt=0, description="the longest wait that `Prefer: wait` may ask for")
 
 

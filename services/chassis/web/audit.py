@@ -20,7 +20,9 @@ from services.chassis.web.reading import respond_page
 
 READERS = ("auditor", "bdt_admin")
 
-Subject = Annotated[str | None, Query(min_length=1, max_length=200, description="Only commands on this subject.")]
+Subject = Annotated[
+    str | None, Query(min_length=1, max_length=200, description="Only commands on this subject.")
+]
 
 
 def attach(metadata: MetaData) -> Table:
@@ -28,7 +30,9 @@ def attach(metadata: MetaData) -> Table:
     return Table(
         "audit",
         metadata,
-        Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+        Column(
+            "position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+        ),
         Column("at", Text, nullable=False),  # RFC 3339, UTC, microseconds
         Column("principal", Text, nullable=False),
         Column("roles", Text, nullable=False),  # the roles that the caller had then, sorted, space-separated
@@ -79,7 +83,9 @@ def router(service: str, table: Table) -> APIRouter:
         async with request.app.state.runtime.database.read() as connection:
             rows = (await connection.execute(query)).mappings().all()
         page = rows[:limit]
-        following = cursors_of(request).seal(kind, page[-1]["position"], principal) if len(rows) > limit else None
+        following = (
+            cursors_of(request).seal(kind, page[-1]["position"], principal) if len(rows) > limit else None
+        )
         return respond_page(request, [_row(row) for row in page], next_cursor=following)
 
     return routes

@@ -9,7 +9,9 @@ from starlette.requests import Request
 from services.chassis.web.problems import InvalidParameter, PreconditionRequired, StaleRevision
 from services.chassis.web.reading import etag_of
 
-_TAGS = re.compile(r'\s*(?:\*|(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"(?:\s*,\s*(?:W/)?"[\x21\x23-\x7e\x80-\xff]*")*)\s*')
+_TAGS = re.compile(
+    r'\s*(?:\*|(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"(?:\s*,\s*(?:W/)?"[\x21\x23-\x7e\x80-\xff]*")*)\s*'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,13 @@ class Conditions:
             if value is not None and not _TAGS.fullmatch(value):
                 raise InvalidParameter(
                     f'{name} must be an ETag as we sent it, with its quotation marks, such as "7".',
-                    errors=[{"header": name, "rule": "It is no entity tag.", "fix": 'Send the ETag as it is: "7".'}],
+                    errors=[
+                        {
+                            "header": name,
+                            "rule": "It is no entity tag.",
+                            "fix": 'Send the ETag as it is: "7".',
+                        }
+                    ],
                 )
             values.append(value)
         return cls(*values)
@@ -40,7 +48,9 @@ class Conditions:
                 raise StaleRevision("It does not exist, so it has no revision that If-Match could name.")
             return
         tag = etag_of(current_revision)
-        if self.if_none_match is not None and (self.if_none_match.strip() == "*" or tag in _tags(self.if_none_match)):
+        if self.if_none_match is not None and (
+            self.if_none_match.strip() == "*" or tag in _tags(self.if_none_match)
+        ):
             raise StaleRevision("It exists already.", headers={"ETag": tag})
         if self.if_match is None:
             raise PreconditionRequired(headers={"ETag": tag})

@@ -47,7 +47,9 @@ class Cursors:
 
     def _mac(self, kind: str, content: bytes, principal: Principal) -> bytes:
         about = orjson.dumps([kind, principal.id, sorted(principal.roles), principal.organisation])
-        return blake2b(len(about).to_bytes(4, "big") + about + content, key=self.key, digest_size=_MAC_BYTES).digest()
+        return blake2b(
+            len(about).to_bytes(4, "big") + about + content, key=self.key, digest_size=_MAC_BYTES
+        ).digest()
 
 
 def cursors_of(request: Request) -> Cursors:

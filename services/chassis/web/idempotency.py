@@ -57,7 +57,13 @@ def read_key(header: str | None, *, principal: str, route: str, body: bytes) -> 
     if not _KEY.fullmatch(header):
         raise InvalidParameter(
             "Idempotency-Key must be 1 to 255 visible ASCII characters.",
-            errors=[{"header": "Idempotency-Key", "rule": "It is no key.", "fix": "Send a random UUID, for example."}],
+            errors=[
+                {
+                    "header": "Idempotency-Key",
+                    "rule": "It is no key.",
+                    "fix": "Send a random UUID, for example.",
+                }
+            ],
         )
     return Key(principal, route, header, sha256(body).hexdigest())
 

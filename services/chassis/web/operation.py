@@ -138,7 +138,9 @@ async def execute(request: Request, command: Command, *, audit_required: bool = 
                 return stored
             response = _response(await _run(command, unit))
             if audit_required and unit.audits != 1:
-                raise AssertionError(f"{request.method} {request.url.path} left {unit.audits} audit rows, not one")
+                raise AssertionError(
+                    f"{request.method} {request.url.path} left {unit.audits} audit rows, not one"
+                )
             if key:
                 await idempotency.store_answer(connection, key, response, now=unit.now)
     return response
@@ -149,7 +151,9 @@ async def _run(command: Command, unit: Unit) -> Answer:
         return await command(unit)
     except exc.IntegrityError as error:
         if is_unique_violation(error):
-            raise Conflict("Another request wrote the same at the same moment. Read it and try again.") from error
+            raise Conflict(
+                "Another request wrote the same at the same moment. Read it and try again."
+            ) from error
         raise
 
 

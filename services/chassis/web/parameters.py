@@ -10,9 +10,9 @@ from difflib import get_close_matches
 from typing import Annotated, Any, get_args, get_origin
 
 from fastapi import Query, Request
-from fastapi.dependencies.utils import get_flat_dependant
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query as QueryField
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
 
 from services.chassis.web.problems import InvalidParameter, UnknownParameter
 
@@ -45,7 +45,9 @@ async def refuse_unknown_parameters(request: Request) -> None:
                 {
                     "parameter": name[:100],
                     "rule": "It is not a parameter of this address.",
-                    "fix": f"Did you mean {near[0]}?" if (near := get_close_matches(name, known, n=1)) else "Remove it.",
+                    "fix": f"Did you mean {near[0]}?"
+                    if (near := get_close_matches(name, known, n=1))
+                    else "Remove it.",
                 }
                 for name in unknown[:20]
             ],
@@ -54,7 +56,10 @@ async def refuse_unknown_parameters(request: Request) -> None:
     if twice:
         raise InvalidParameter(
             f"The parameter {', '.join(twice)} may be given once.",
-            errors=[{"parameter": name, "rule": "It is given more than once.", "fix": "Give it once."} for name in twice],
+            errors=[
+                {"parameter": name, "rule": "It is given more than once.", "fix": "Give it once."}
+                for name in twice
+            ],
         )
 
 
@@ -70,13 +75,9 @@ def _declared(request: Request) -> dict[str, bool]:
 
 
 def _parameters(route: APIRoute) -> Iterator[tuple[str, bool]]:
-    for field in get_flat_dependant(route.dependant).query_params:
-        kind = field.field_info.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            for name, inner in kind.model_fields.items():
-                yield inner.alias or name, _repeats(inner.annotation)
-        else:
-            yield field.alias, _repeats(kind)
+    for field in get_flat_params(route.dependant):
+        if isinstance(field.field_info, QueryField):
+            yield field.alias, _repeats(field.field_info.annotation)
 
 
 def _repeats(annotation: Any) -> bool:

@@ -53,7 +53,9 @@ class Problem(Exception):  # noqa: N818 - the name of the standard
     @classmethod
     def at(cls, pointer: str, rule: str, fix: str, *, detail: str = "") -> Self:
         """Return a problem about one place of the body: JSON pointer, what is wrong, what to do."""
-        return cls(detail or f"{pointer or '/'}: {rule}", errors=[{"pointer": pointer, "rule": rule, "fix": fix}])
+        return cls(
+            detail or f"{pointer or '/'}: {rule}", errors=[{"pointer": pointer, "rule": rule, "fix": fix}]
+        )
 
 
 def every_problem(root: type[Problem] = Problem) -> Iterator[type[Problem]]:
@@ -109,6 +111,45 @@ class Unauthenticated(Problem):
     def __init__(self, detail: str = "", **members: Any) -> None:
         headers = {"WWW-Authenticate": 'Bearer realm="comity"'} | dict(members.pop("headers", None) or {})
         super().__init__(detail, headers=headers, **members)
+
+
+class TokenProblem(Unauthenticated):
+    """The token cannot be used."""
+
+    code = "token-invalid"
+    title = "The token cannot be used"
+
+    def __init__(self, detail: str = "", **members: Any) -> None:
+        headers = {"WWW-Authenticate": 'Bearer realm="comity", error="invalid_token"'}
+        super().__init__(detail, headers=headers, **members)
+
+
+class TokenExpired(TokenProblem):
+    """The token has expired. Ask for a new one at /v1/tokens."""
+
+    code = "token-expired"
+    title = "The token has expired"
+
+
+class TokenWrongAudience(TokenProblem):
+    """The token was issued for another system."""
+
+    code = "token-wrong-audience"
+    title = "The token is for another system"
+
+
+class TokenWrongIssuer(TokenProblem):
+    """The token was issued by somebody whom this system does not trust."""
+
+    code = "token-wrong-issuer"
+    title = "The token is from another issuer"
+
+
+class TokenWrongAlgorithm(TokenProblem):
+    """The token is signed with an algorithm that is not accepted. Accepted are EdDSA and RS256."""
+
+    code = "token-wrong-algorithm"
+    title = "The token's algorithm is not accepted"
 
 
 class Forbidden(Problem):

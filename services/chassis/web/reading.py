@@ -31,7 +31,11 @@ def respond(
     (given without its quotation marks), else a digest of the body. `links` are relation → address.
     """
     content = encode(body)
-    tag = etag_of(revision) if revision is not None else f'"{etag or blake2b(content, digest_size=16).hexdigest()}"'
+    tag = (
+        etag_of(revision)
+        if revision is not None
+        else f'"{etag or blake2b(content, digest_size=16).hexdigest()}"'
+    )
     sent = _REVALIDATE | {"ETag": tag} | dict(headers or {})
     if links:
         sent["Link"] = ", ".join(f'<{address}>; rel="{relation}"' for relation, address in links.items())
@@ -79,4 +83,6 @@ def _address(request: Request, parameters: list[tuple[str, str]]) -> str:
 def _matches(condition: str | None, tag: str) -> bool:
     if condition is None:
         return False
-    return condition.strip() == "*" or tag in (part.strip().removeprefix("W/") for part in condition.split(","))
+    return condition.strip() == "*" or tag in (
+        part.strip().removeprefix("W/") for part in condition.split(",")
+    )

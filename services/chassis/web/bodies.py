@@ -1,0 +1,85 @@
+"""The gate that every request body passes before a route sees it: size, content type, strict JSON.
+
+Why one gate rather than a rule a route: a route cannot forget it. The size is counted as bytes arrive, so a chunked
+body or a wrong Content-Length is cut off at the same bound.
+"""
+
+from email.message import Message as ContentType
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.chassis.web import strict_json
+from services.chassis.web.problems import BodyTooLarge, UnsupportedMedia
+
+FORM = "application/x-www-form-urlencoded"
+
+
+class BodyGate:
+    """ASGI middleware; raises Problems, which the edge outside of it answers."""
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int, max_depth: int) -> None:
+        self.app = app
+        self.max_bytes = max_bytes
+        self.max_depth = max_depth
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS", "TRACE"}:
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        body = await self._read(headers, receive)
+        if body:
+            self._check(headers, body)
+        replayed = False
+
+        async def replay() -> Message:
+            nonlocal replayed
+            if replayed:
+                return await receive()
+            replayed = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self.app(scope, replay, send)
+
+    async def _read(self, headers: Headers, receive: Receive) -> bytes:
+        declared = headers.get("content-length", "")
+        if (
+            declared.isascii()
+            and declared.isdigit()
+            and (len(declared) > 18 or int(declared) > self.max_bytes)
+        ):
+            raise self._too_large()
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > self.max_bytes:
+                raise self._too_large()
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                return b"".join(chunks)
+
+    def _check(self, headers: Headers, body: bytes) -> None:
+        sent = ContentType()
+        sent["content-type"] = headers.get("content-type", "")
+        kind = sent.get_content_type() if headers.get("content-type") else ""
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            raise UnsupportedMedia(
+                "Send the body without a content encoding.", headers={"Accept-Encoding": "identity"}
+            )
+        if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
+            if str(sent.get_param("charset", "utf-8")).lower() not in {"utf-8", "utf8"}:
+                raise UnsupportedMedia("JSON is read as UTF-8 only.", headers={"Accept": "application/json"})
+            strict_json.parse(body, max_depth=self.max_depth)
+        elif kind != FORM:
+            named = f"{kind[:60]!r} is not read here." if kind else "The body has no content type."
+            raise UnsupportedMedia(f"{named} Send application/json.", headers={"Accept": "application/json"})
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(f"At most {self.max_bytes:,} bytes are read.", headers={"Connection": "close"})

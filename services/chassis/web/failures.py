@@ -1,0 +1,140 @@
+"""From whatever was raised to an answer: every error leaves as a problem document (RFC 9457).
+
+This is the HTTP edge, one of the two places where any exception is caught. What is not one of our problems answers 500
+with the request's id and nothing else about the inside.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Scope
+
+from services.chassis.bus.errors import BusError
+from services.chassis.database import DatabaseAway
+from services.chassis.identity.verification import KeysAway, TokenRefused
+from services.chassis.telemetry import log_of
+from services.chassis.web import problems
+from services.chassis.web.problems import Problem
+from services.chassis.web.strict_json import pointer_to
+
+_TOKENS: dict[str, type[Problem]] = {
+    kind.code: kind
+    for kind in (
+        problems.TokenProblem,
+        problems.TokenExpired,
+        problems.TokenWrongAudience,
+        problems.TokenWrongIssuer,
+        problems.TokenWrongAlgorithm,
+    )
+}
+_FIXES = {
+    "missing": "Add it.",
+    "extra_forbidden": "Remove it, or look for its right name in the API documentation.",
+    "string_too_short": "Write more.",
+    "string_too_long": "Shorten it.",
+    "too_long": "Send fewer.",
+    "too_short": "Send more.",
+    "literal_error": "Use one of the values named.",
+    "enum": "Use one of the values named.",
+    "uuid_parsing": "Send a UUID, such as 019ab3c2-7d4e-7f00-8a11-3c5e9d7b2f60.",
+    "uuid_type": "Send a UUID as text.",
+}
+_MOST_ERRORS = 100
+
+
+def problem_of(error: Exception, scope: Scope) -> Problem:
+    """Return the problem that answers this error."""
+    match error:
+        case Problem():
+            return error
+        case RequestValidationError():
+            return _validation(error, scope)
+        case HTTPException():
+            return _http(error)
+        case TokenRefused():
+            return _TOKENS[error.code](str(error))
+        case DatabaseAway() | KeysAway():
+            return problems.Unavailable(str(error))
+        case BusError() if error.status == problems.RecordTooLarge.status:
+            return problems.RecordTooLarge(error.detail)
+        case BusError() if error.status == problems.Unavailable.status:
+            return problems.Unavailable(error.detail)
+        case _:
+            return problems.Internal()
+
+
+def answer(error: Exception, scope: Scope, *, public_url: str) -> Response:
+    """Return the error as a problem document; what is our own fault goes to the log with its trace."""
+    problem = problem_of(error, scope)
+    request_id = scope.get("state", {}).get("request_id", "unknown")
+    if problem.status >= 500:
+        log_of("web").error("request failed", exc_info=error, code=problem.code, request_id=request_id)
+    body = problem.body(public_url=public_url, instance=f"urn:request:{request_id}")
+    return Response(
+        orjson.dumps(body),
+        status_code=problem.status,
+        media_type=problems.MEDIA_TYPE,
+        headers={"Cache-Control": "no-store"} | problem.headers,
+    )
+
+
+def _http(error: HTTPException) -> Problem:
+    headers = dict(error.headers or {})
+    match error.status_code:
+        case 404:
+            return problems.NotFound()
+        case 405:
+            return problems.MethodNotAllowed(
+                f"Allowed here: {headers.get('Allow', 'see the documentation')}.", headers=headers
+            )
+        case 413:
+            return problems.BodyTooLarge()
+        case status if status < 500:
+            return problems.MalformedBody(str(error.detail), headers=headers)
+        case _:
+            return problems.Internal()
+
+
+def _validation(error: RequestValidationError, scope: Scope) -> Problem:
+    faults = error.errors()[:_MOST_ERRORS]
+    outside = [fault for fault in faults if fault["loc"][:1] != ("body",)]
+    if outside:
+        return problems.InvalidParameter(
+            " ".join(f"{fault['loc'][-1]}: {_rule(fault)}." for fault in outside)[:1000],
+            errors=[
+                {_KINDS.get(str(fault["loc"][0]), "parameter"): str(fault["loc"][-1]), **_advice(fault)}
+                for fault in outside
+            ],
+        )
+    kind = Headers(scope=scope).get("content-type", "")
+    if kind and "json" not in kind.lower():
+        return problems.UnsupportedMedia(
+            "This address reads application/json.", headers={"Accept": "application/json"}
+        )
+    errors = [{"pointer": _pointer(fault["loc"][1:]), **_advice(fault)} for fault in faults]
+    first = errors[0]
+    more = f" ({len(errors)} rules are broken in all.)" if len(errors) > 1 else ""
+    return problems.InvalidBody(f"{first['pointer'] or 'The body'}: {first['rule']}{more}", errors=errors)
+
+
+_KINDS = {"query": "parameter", "path": "parameter", "header": "header", "cookie": "cookie"}
+
+
+def _pointer(place: Sequence[Any]) -> str:
+    # A missing body is reported at the body itself, whose pointer is the empty text.
+    return pointer_to(*(part if isinstance(part, int) else str(part) for part in place))
+
+
+def _advice(fault: Mapping[str, Any]) -> dict[str, str]:
+    fix = (fault.get("ctx") or {}).get("fix") or _FIXES.get(fault["type"], "Change it accordingly.")
+    return {"rule": f"{_rule(fault)}.", "fix": str(fix)}
+
+
+def _rule(fault: Mapping[str, Any]) -> str:
+    sentence = str(fault["msg"]).removeprefix("Value error, ").rstrip(".")
+    return sentence.encode("utf-8", "backslashreplace").decode().replace("\0", "\\u0000")[:500]

@@ -1,0 +1,180 @@
+"""The OpenAPI document, made true: every operation shows the problems that it can answer with, and who may call it.
+
+FastAPI's own default for errors (a 422 of its own shape) is replaced; what the edge does for every route is added to
+every route here. Also the older dialect that the bundled documentation page reads.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fastapi.openapi.utils import get_openapi
+from starlette.routing import BaseRoute
+
+from services.chassis.web.problems import MEDIA_TYPE
+
+VERSION = "1.0.0"
+_TITLES = {
+    400: "The request cannot be read: unknown or wrong parameter, malformed body",
+    401: "No token, or one that cannot be used",
+    403: "Your roles do not allow this",
+    404: "Not found, or not visible to you",
+    409: "It contradicts the present state",
+    412: "Changed since you read it",
+    413: "Too large",
+    415: "Unsupported content type",
+    422: "The body breaks a rule; `errors` names each",
+    428: "If-Match is missing",
+    429: "Too many requests; see Retry-After",
+    500: "Something went wrong here",
+    503: "Not available now; see Retry-After",
+}
+_OF_EVERY_OPERATION = (400, 401, 403, 404, 429, 500, 503)
+_OF_WRITES = (409, 412, 413, 415, 422, 428)
+_METHODS = {"get", "put", "post", "delete", "patch", "head", "options", "trace"}
+_PROBLEM = {
+    "type": "object",
+    "title": "Problem",
+    "description": "An error (RFC 9457). `type` opens a page with its meaning, an example and the fix.",
+    "required": ["type", "title", "status", "detail", "instance", "code"],
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string"},
+        "instance": {"type": "string", "description": "The request's id, as in X-Request-ID."},
+        "code": {"type": "string", "pattern": "^[a-z][a-z0-9-]*$"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["rule", "fix"],
+                "properties": {
+                    "pointer": {"type": "string", "description": "Where in the body (RFC 6901)."},
+                    "parameter": {"type": "string"},
+                    "header": {"type": "string"},
+                    "rule": {"type": "string"},
+                    "fix": {"type": "string"},
+                },
+            },
+        },
+    },
+    "example": {
+        "type": "https://comity.example/problems/not-found",
+        "title": "Not found",
+        "status": 404,
+        "detail": "There is nothing at this address, or nothing that you may see.",
+        "instance": "urn:request:019ab3c2-7d4e-7f00-8a11-3c5e9d7b2f60",
+        "code": "not-found",
+    },
+}
+_IDEMPOTENCY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Your own name of this request; sent again within 24 hours it gets the first answer again.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag that you read; required where the resource exists.",
+    "schema": {"type": "string", "pattern": '^"[0-9]{1,18}"$'},
+}
+
+
+def document(routes: Iterable[BaseRoute], *, title: str, description: str, public_url: str) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of these routes, which may stem from several applications."""
+    made = get_openapi(
+        title=title,
+        version=VERSION,
+        description=description,
+        routes=list(routes),
+        servers=[{"url": public_url}],
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    components = made.setdefault("components", {})
+    components["securitySchemes"] = _security_schemes(public_url)
+    schemas = components.setdefault("schemas", {})
+    schemas.pop("HTTPValidationError", None)
+    schemas.pop("ValidationError", None)
+    schemas["Problem"] = _PROBLEM
+    components["responses"] = {f"Problem{status}": _response(status) for status in _TITLES}
+    for path in made.get("paths", {}).values():
+        for method, operation in path.items():
+            if method in _METHODS:
+                _complete(method, operation)
+    return made
+
+
+def older_dialect(made: Any) -> Any:
+    """Return an OpenAPI 3.1 document in the 3.0 form that the documentation page reads; the API serves 3.1."""
+    if isinstance(made, list):
+        return [older_dialect(item) for item in made]
+    if not isinstance(made, dict):
+        return made
+    plain = {name: older_dialect(value) for name, value in made.items()}
+    if "openapi" in plain:
+        plain["openapi"] = "3.0.3"
+        plain["info"] = {**plain["info"], "license": {"name": plain["info"]["license"]["name"]}}
+    branches = plain.get("anyOf")
+    if isinstance(branches, list) and {"type": "null"} in branches:
+        rest = [branch for branch in branches if branch != {"type": "null"}]
+        del plain["anyOf"]
+        plain |= {"nullable": True} | (
+            rest[0] if len(rest) == 1 and "$ref" not in rest[0] else {"anyOf": rest}
+        )
+    if "const" in plain and "enum" not in plain and not isinstance(plain["const"], dict):
+        plain["enum"] = [plain.pop("const")]
+    return plain
+
+
+def _complete(method: str, operation: dict[str, Any]) -> None:
+    operation.setdefault("security", [{"bearer": []}])
+    responses = operation.setdefault("responses", {})
+    if _is_frameworks_own(responses.get("422")):
+        del responses["422"]
+    statuses = _OF_EVERY_OPERATION if method == "get" else _OF_EVERY_OPERATION + _OF_WRITES
+    for status in statuses:
+        responses.setdefault(str(status), {"$ref": f"#/components/responses/Problem{status}"})
+    if method == "get":
+        responses.setdefault("304", {"description": "Not changed since the ETag in If-None-Match"})
+    parameters = operation.setdefault("parameters", [])
+    named = {(one.get("in"), str(one.get("name", "")).lower()) for one in parameters}
+    if method == "post" and ("header", "idempotency-key") not in named:
+        parameters.append(_IDEMPOTENCY)
+    if method in {"put", "patch", "delete"} and ("header", "if-match") not in named:
+        parameters.append(_IF_MATCH)
+    if not parameters:
+        del operation["parameters"]
+
+
+def _is_frameworks_own(response: Mapping[str, Any] | None) -> bool:
+    return response is not None and "HTTPValidationError" in str(response)
+
+
+def _response(status: int) -> dict[str, Any]:
+    return {
+        "description": _TITLES[status],
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+
+
+def _security_schemes(public_url: str) -> dict[str, Any]:
+    return {
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "A token from /v1/tokens.",
+        },
+        "client_credentials": {
+            "type": "oauth2",
+            "flows": {"clientCredentials": {"tokenUrl": f"{public_url}/v1/tokens", "scopes": {}}},
+        },
+        "basic": {
+            "type": "http",
+            "scheme": "basic",
+            "description": "Client id and secret, for /v1/tokens only.",
+        },
+    }

@@ -1,0 +1,117 @@
+"""JSON as the standard means it, refused where lenient readers would each understand something else.
+
+Refused: invalid UTF-8 and byte order marks, duplicate keys, NaN and Infinity, numbers beyond what a double or 64 bits
+hold, nesting deeper than the bound, lone surrogates and NUL in any text. Every refusal names the place.
+"""
+
+import json
+import math
+import re
+from collections import Counter
+from typing import Any, NoReturn
+
+from services.chassis.web.problems import InvalidBody, MalformedBody
+
+_MAYBE_BAD_TEXT = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)|\x00")
+_LARGEST = 2**63 - 1
+
+
+def parse(body: bytes, *, max_depth: int) -> Any:
+    """Return the value of a JSON body. Raises MalformedBody, or InvalidBody for characters that no text may hold."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedBody(f"The body is not UTF-8: byte {error.start} cannot be read.") from None
+    if text.startswith("\ufeff"):
+        raise MalformedBody("The body begins with a byte order mark. Send JSON as UTF-8 without one.")
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_float=_float,
+            parse_int=_int,
+        )
+    except json.JSONDecodeError as error:
+        raise MalformedBody(
+            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from None
+    except RecursionError:
+        raise _too_deep(max_depth) from None
+    _check(value, max_depth=max_depth, texts=_MAYBE_BAD_TEXT.search(body) is not None)
+    return value
+
+
+def pointer_to(*parts: str | int) -> str:
+    """Return the JSON pointer (RFC 6901) of a place."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise MalformedBody(
+            f"The key {_shown(twice)} stands twice in one object; which value counts is undefined."
+        )
+    return value
+
+
+def _constant(name: str) -> NoReturn:
+    raise MalformedBody(f"{name} is not JSON. Leave the field out, or send null where it is allowed.")
+
+
+def _float(literal: str) -> float:
+    value = float(literal)
+    if math.isinf(value):
+        raise MalformedBody(f"The number {literal[:40]} is too large.")
+    return value
+
+
+def _int(literal: str) -> int:
+    if len(literal) > 20 or abs(int(literal)) > _LARGEST:
+        raise MalformedBody(f"The number {literal[:40]} is too large; at most 64 bits are read.")
+    return int(literal)
+
+
+def _check(value: Any, *, max_depth: int, texts: bool) -> None:
+    """Walk the value without recursion: its depth, and its texts if any of them may hold what none may."""
+    waiting: list[tuple[Any, int, tuple[str | int, ...]]] = [(value, 1, ())]
+    while waiting:
+        item, depth, place = waiting.pop()
+        if isinstance(item, dict):
+            children: list[tuple[str | int, Any]] = list(item.items())
+            if texts:
+                for name in item:
+                    _check_text(name, place)
+        elif isinstance(item, list):
+            children = list(enumerate(item))
+        else:
+            if texts and isinstance(item, str):
+                _check_text(item, place)
+            continue
+        if depth > max_depth:
+            raise _too_deep(max_depth)
+        waiting += [
+            (child, depth + 1, (*place, name))
+            for name, child in children
+            if texts or isinstance(child, dict | list)
+        ]
+
+
+def _check_text(text: str, place: tuple[str | int, ...]) -> None:
+    bad = next(
+        (character for character in text if character == "\0" or "\ud800" <= character <= "\udfff"), None
+    )
+    if bad is not None:
+        noun = "the character NUL" if bad == "\0" else "half of a surrogate pair"
+        shown = pointer_to(*(_shown(part) if isinstance(part, str) else part for part in place))
+        raise InvalidBody.at(shown, f"A text here holds {noun} (U+{ord(bad):04X}).", "Remove it.")
+
+
+def _too_deep(max_depth: int) -> MalformedBody:
+    return MalformedBody(f"The body is nested more than {max_depth} levels deep.")
+
+
+def _shown(name: str) -> str:
+    return name[:80].encode("utf-8", "backslashreplace").decode().replace("\0", "\\u0000")
