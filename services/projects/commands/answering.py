@@ -1,0 +1,40 @@
+"""What a command answers: the project as it now is, and the token by which its list can be waited for."""
+
+from typing import Any, cast
+
+from schemas.envelope import Sequence
+from schemas.events.projects import Project
+from services.chassis.runtime import Runtime, timestamp
+from services.chassis.web.operation import Answer, Unit
+from services.projects import events
+from services.projects.commands.storing import Stored
+from services.projects.queries.showing import shown_project
+from services.projects.rules.faults import Codebook
+
+CODEBOOK = "codebook"
+"""Where the runtime's state holds the published lists."""
+
+
+def codebook_of(runtime: Runtime) -> Codebook:
+    """Return the published lists that were loaded at start."""
+    return cast("Codebook", runtime.state[CODEBOOK])
+
+
+async def answer(unit: Unit, project: Project, *, stored: Stored | None) -> Answer:
+    """Return the project as the caller sees it now; 201 if it was not there before.
+
+    `token` names the record that this write puts on the log: with it, `GET /v1/lists/{id}/candidates?token=…` waits
+    until the list has taken this revision in.
+    """
+    now = timestamp(unit.now)
+    created_at = now if stored is None else stored.created_at
+    reference = codebook_of(unit.runtime).reference
+    body: dict[str, Any] = shown_project(
+        project, principal=unit.principal, reference=reference, created_at=created_at, changed_at=now
+    )
+    sequence = Sequence(await events.incarnation(unit.connection), project.revision)
+    body["token"] = {"topic": events.TOPIC, "id": project.id, "sequence": str(sequence)}
+    headers = {"Location": f"/v1/projects/{project.id}"} if stored is None else {}
+    return Answer(
+        status=201 if stored is None else 200, body=body, revision=project.revision, headers=headers
+    )

@@ -1,0 +1,52 @@
+"""Erasing a project for good: the tombstone goes out, every row of it is emptied, its id is not given out again."""
+
+from sqlalchemy import delete, select, update
+
+from services.chassis.runtime import timestamp
+from services.chassis.web.access import require
+from services.chassis.web.operation import Answer, Unit
+from services.chassis.web.problems import NotFound
+from services.projects import events
+from services.projects.commands.storing import add_revision
+from services.projects.rules.problems import ProjectErased
+from services.projects.tables import ERASED, EXTERNAL_IDS, FACETS, LIST_SUMMARIES, PROJECTS, REVISIONS
+
+
+async def erase_project(unit: Unit, *, project_id: str) -> Answer:
+    """Empty the project's row and history, and post its tombstone. Answers 204. The audit trail stays.
+
+    Raises Unauthenticated, Forbidden (only a BDT administrator may), NotFound, ProjectErased,
+    PreconditionRequired, StaleRevision.
+    """
+    require(unit.principal, "bdt_admin")
+    connection = unit.connection
+    found = await connection.execute(
+        select(PROJECTS.c.revision, PROJECTS.c.state).where(PROJECTS.c.id == project_id).with_for_update()
+    )
+    row = found.one_or_none()
+    if row is None:
+        raise NotFound(f"There is no project {project_id}.")
+    if row.state == ERASED:
+        raise ProjectErased
+    unit.check_match(row.revision)
+    revision = row.revision + 1
+    emptied = dict.fromkeys(("level", "owner", "office", "flagship", "deadline", "review_by", "record"))
+    await connection.execute(
+        update(PROJECTS)
+        .where(PROJECTS.c.id == project_id)
+        .values(revision=revision, state=ERASED, changed_at=timestamp(unit.now), **emptied)
+    )
+    for table in (FACETS, EXTERNAL_IDS, LIST_SUMMARIES):
+        await connection.execute(delete(table).where(table.c.project == project_id))
+    await connection.execute(
+        update(REVISIONS).where(REVISIONS.c.id == project_id).values(record=None, why=None)
+    )
+    await add_revision(
+        unit, project_id, revision, state=ERASED, action="project.erased", record=None, why=None
+    )
+    number = await events.incarnation(connection)
+    await unit.post(
+        events.project_erased(project_id, revision=revision, incarnation=number, clock=unit.runtime.clock)
+    )
+    await unit.audit(action="project.erased", subject=project_id, before=row.revision, after=revision)
+    return Answer(status=204)

@@ -1,0 +1,78 @@
+"""The steps of a project's life that somebody takes: publish, close, withdraw."""
+
+from typing import Any
+
+from schemas.events.projects import Project
+from schemas.http.projects import ClosingBody, ProjectBody
+from services.chassis.runtime import timestamp
+from services.chassis.web.operation import Answer, Unit
+from services.chassis.web.problems import Forbidden, NotFound, Unauthenticated
+from services.projects.commands.answering import answer, codebook_of
+from services.projects.commands.storing import Stored, existing_project, save_project
+from services.projects.rules import rights
+from services.projects.rules.faults import publication_faults
+from services.projects.rules.problems import NotPublishable, refuse_faults
+from services.projects.rules.states import Step, require_step
+
+
+async def publish_project(unit: Unit, *, project_id: str) -> Answer:
+    """Open the project to everybody at once, or open a dormant one again.
+
+    Raises NotPublishable with every missing point, WrongState, ProjectClosed, Forbidden, NotFound,
+    PreconditionRequired, StaleRevision.
+    """
+    stored = await editable_project(unit, project_id, step="publish")
+    codebook = codebook_of(unit.runtime)
+    faults = publication_faults(body_of(stored.project), today=unit.now.date(), codebook=codebook)
+    refuse_faults(faults, kind=NotPublishable)
+    first = stored.project.published_at or timestamp(unit.now)
+    return await step_to(
+        unit, stored, action="project.published", changes={"state": "published", "published_at": first}
+    )
+
+
+async def close_project(unit: Unit, *, project_id: str, body: ClosingBody) -> Answer:
+    """Close the project with a published reason. That is final. Raises as `publish_project`."""
+    stored = await editable_project(unit, project_id, step="close")
+    changes = {"state": "closed", "closed_code": "owner_decision"}
+    return await step_to(unit, stored, action="project.closed", changes=changes, why=body.reason)
+
+
+async def withdraw_project(unit: Unit, *, project_id: str, body: ClosingBody) -> Answer:
+    """Take the project back, published or not, with a reason. That is final. Raises as `publish_project`."""
+    stored = await editable_project(unit, project_id, step="withdraw")
+    changes = {"state": "withdrawn", "closed_code": "withdrawn"}
+    return await step_to(unit, stored, action="project.withdrawn", changes=changes, why=body.reason)
+
+
+async def editable_project(unit: Unit, project_id: str, *, step: Step) -> Stored:
+    """Return the project, locked, if the caller may change it, read its newest revision, and its state allows it."""
+    if unit.principal.is_anonymous:
+        raise Unauthenticated
+    stored = await existing_project(unit, project_id)
+    if not rights.may_read(unit.principal, stored.project):
+        raise NotFound(f"There is no project {project_id}, or none that you may see.")
+    if not rights.may_edit(unit.principal, stored.project):
+        raise Forbidden("Only the team of this project and BDT editors may change it.")
+    unit.check_match(stored.project.revision)
+    require_step(stored.project, step)
+    return stored
+
+
+async def step_to(
+    unit: Unit, stored: Stored, *, action: str, changes: dict[str, Any], why: str | None = None
+) -> Answer:
+    """Store the next revision with these changes, audit it, and answer. A reason is stored as the closing's."""
+    before = stored.project
+    if why is not None:
+        changes = changes | {"closed_reason": why, "closed_at": timestamp(unit.now)}
+    after = before.model_copy(update=changes | {"revision": before.revision + 1})
+    after = Project.model_validate(after.model_dump())
+    await save_project(unit, after, action=action, reference=codebook_of(unit.runtime).reference, why=why)
+    await unit.audit(action=action, subject=before.id, before=before.revision, after=after.revision, why=why)
+    return await answer(unit, after, stored=stored)
+
+
+def body_of(project: Project) -> ProjectBody:
+    """Return what the owner wrote of a stored project, as the body it came in."""
+    return ProjectBody.model_validate(project.model_dump(include=set(ProjectBody.model_fields)))

@@ -1,0 +1,56 @@
+"""The newest list of each project in figures, projected from `matches.v1` for the flagship pages.
+
+*What.* One row for each project, replaced only by a newer list version. *Why here.* The register shows need
+coverage without asking another service. *Never:* keep an organisation's rank; a flagship's page shows figures.
+"""
+
+from sqlalchemy import and_, or_, select
+
+from schemas.events.matches import ListVersion
+from schemas.topics import LIST_VERSIONED
+from services.chassis.bus.consumer import Consumer, Delivery
+from services.chassis.database import insert_for
+from services.chassis.runtime import Loop, Runtime
+from services.projects.commands.dates import sweep
+from services.projects.commands.storing import encoded
+from services.projects.tables import ERASED, LIST_SUMMARIES, PROJECTS
+
+GROUP = "projects.lists"
+
+
+def loops(runtime: Runtime) -> tuple[Loop, ...]:
+    """Return the loops of the worker: the consumer of list versions, and the sweep of dates."""
+    consumer = Consumer(runtime, group=GROUP, topics=("matches.v1",), handle=keep_newest_list)
+    return (
+        Loop(name=GROUP, run=consumer.run),
+        Loop(name="projects.dates", run=lambda stop: sweep(runtime, stop)),
+    )
+
+
+async def keep_newest_list(delivery: Delivery) -> None:
+    """Keep what a list version says in figures, unless a newer one is held or its project was erased."""
+    if delivery.event.type != LIST_VERSIONED or not isinstance(delivery.data, ListVersion):
+        return
+    version, sequence = delivery.data, delivery.event.sequence
+    connection = delivery.connection
+    state = await connection.scalar(select(PROJECTS.c.state).where(PROJECTS.c.id == version.project))
+    if state == ERASED:
+        return
+    kept = version.model_copy(update={"head": (), "delta": type(version.delta)(), "as_of": ()})
+    row = insert_for(connection, LIST_SUMMARIES).values(
+        project=version.project,
+        incarnation=sequence.incarnation,
+        version=sequence.version,
+        record=encoded(kept),
+    )
+    held = LIST_SUMMARIES.c
+    await connection.execute(
+        row.on_conflict_do_update(
+            index_elements=[held.project],
+            set_={name: row.excluded[name] for name in ("incarnation", "version", "record")},
+            where=or_(
+                held.incarnation < row.excluded.incarnation,
+                and_(held.incarnation == row.excluded.incarnation, held.version < row.excluded.version),
+            ),
+        )
+    )

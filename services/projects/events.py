@@ -1,0 +1,61 @@
+"""The events of this service: the full record of a project or flagship, once for every revision.
+
+*What.* From a stored record to the event that goes into the outbox. *Why here.* What stands on `projects.v1` is
+decided in one place. *Never:* a name, an address or a contact of a person; principals are opaque ids.
+"""
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.envelope import Clock, Event, Sequence, new_event
+from schemas.events.projects import Flagship, Project
+from schemas.topics import FLAGSHIP_REVISED, PROJECT_ERASED, PROJECT_REVISED
+from services.projects.tables import INCARNATION
+
+TOPIC = "projects.v1"
+SOURCE = "/comity/projects"
+
+
+async def incarnation(connection: AsyncConnection) -> int:
+    """Return the incarnation of this owner; without a row it is the first."""
+    number: int | None = await connection.scalar(select(INCARNATION.c.number))
+    return 1 if number is None else number
+
+
+def project_revised(project: Project, *, incarnation: int, clock: Clock) -> Event:
+    """Return the event that carries this revision of a project."""
+    return new_event(
+        TOPIC,
+        PROJECT_REVISED,
+        key=project.id,
+        sequence=Sequence(incarnation, project.revision),
+        data=project,
+        source=SOURCE,
+        clock=clock,
+    )
+
+
+def flagship_revised(flagship: Flagship, *, incarnation: int, clock: Clock) -> Event:
+    """Return the event that carries this revision of a flagship."""
+    return new_event(
+        TOPIC,
+        FLAGSHIP_REVISED,
+        key=flagship.id,
+        sequence=Sequence(incarnation, flagship.revision),
+        data=flagship,
+        source=SOURCE,
+        clock=clock,
+    )
+
+
+def project_erased(project: str, *, revision: int, incarnation: int, clock: Clock) -> Event:
+    """Return the tombstone of a project; `revision` is one above its last."""
+    return new_event(
+        TOPIC,
+        PROJECT_ERASED,
+        key=project,
+        sequence=Sequence(incarnation, revision),
+        data=None,
+        source=SOURCE,
+        clock=clock,
+    )

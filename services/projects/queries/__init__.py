@@ -1,0 +1,1 @@
+"""What is read of projects and flagships, and what each reader is shown of it."""

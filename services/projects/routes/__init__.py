@@ -1,0 +1,17 @@
+"""The HTTP addresses of this service; each route asks one command or one query and shapes nothing itself."""
+
+from fastapi import APIRouter
+
+from services.chassis.web import audit
+from services.projects.routes import flagships, lifecycle, projects
+from services.projects.tables import METADATA
+
+
+def routers() -> tuple[APIRouter, ...]:
+    """Return the routers of `/v1/projects`, `/v1/flagships` and `/v1/audit/projects`."""
+    return (
+        projects.router(),
+        lifecycle.router(),
+        flagships.router(),
+        audit.router("projects", METADATA.tables["audit"]),
+    )

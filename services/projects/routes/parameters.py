@@ -1,0 +1,91 @@
+"""What the routes of this service take from the address, and how their refusals are documented."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Path, Query, Request
+
+from services.chassis.runtime import Runtime
+from services.chassis.web.problems import MEDIA_TYPE, InvalidParameter, Problem
+from services.projects.commands.answering import codebook_of
+from services.projects.rules.faults import Codebook
+
+Responses = dict[int | str, dict[str, Any]]
+"""What a route can answer with, for OpenAPI."""
+
+ProjectId = Annotated[
+    UUID,
+    Path(
+        description="The project's id, a UUID that its creator chose.",
+        examples=["018f3c2a-7d10-7000-8000-0000000000aa"],
+    ),
+]
+FlagshipId = Annotated[
+    UUID,
+    Path(
+        description="The flagship's id, a UUID that its creator chose.",
+        examples=["018f3c2a-7d10-7000-8000-0000000000ff"],
+    ),
+]
+RevisionNumber = Annotated[int, Path(ge=1, le=2**53, description="A revision's number, from 1 on.")]
+TeamMember = Annotated[
+    str,
+    Path(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$",
+        description="The id of a person or an API client, as the identity service gave it.",
+    ),
+]
+Region = Annotated[
+    str | None, Query(max_length=60, description="ITU region; countries count for their region.")
+]
+Country = Annotated[str | None, Query(max_length=60, description="ISO 3166-1 alpha-3 code.")]
+TagFilter = Annotated[
+    str | None,
+    Query(
+        max_length=300, pattern=r"^[^:]+(:[^:]+){1,2}$", description="`scheme:code` or `scheme:version:code`."
+    ),
+]
+
+
+def codebook_in(request: Request) -> Codebook:
+    """Return the published lists of this process."""
+    return codebook_of(runtime_in(request))
+
+
+def runtime_in(request: Request) -> Runtime:
+    """Return the runtime that this application was built on."""
+    found: Runtime = request.app.state.runtime
+    return found
+
+
+def check_places(codebook: Codebook, *, region: str | None, country: str | None) -> None:
+    """Raise InvalidParameter if a filter names a region or country that does not exist."""
+    reference = codebook.reference
+    refusals = (
+        ("region", None if region is None else reference.check_region(region)),
+        ("country", None if country is None else reference.check_country(country)),
+    )
+    errors = [
+        {"parameter": name, "rule": refusal.rule, "detail": refusal.detail, "fix": refusal.fix}
+        for name, refusal in refusals
+        if refusal is not None
+    ]
+    if errors:
+        raise InvalidParameter(errors[0]["detail"], errors=errors)
+
+
+def refusals(*kinds: type[Problem]) -> Responses:
+    """Return the documentation of the problems that are particular to a route, by status.
+
+    What every route or every write can answer with is added by the chassis.
+    """
+    by_status: dict[int, list[str]] = {}
+    for kind in kinds:
+        by_status.setdefault(kind.status, []).append(f"`{kind.code}`: {kind.title}")
+    return {
+        status: {
+            "description": "; ".join(lines),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status, lines in sorted(by_status.items())
+    }

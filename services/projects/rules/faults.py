@@ -1,0 +1,205 @@
+"""What is wrong with a project, and what it lacks before it may be published.
+
+*What.* Every fault as data: where (a JSON pointer), which rule, what is wrong, what to write instead. *Why.* A
+person who is told one fault at a time gives up at the third; so every check runs and all faults are named at
+once. *Never:* read a clock (the day is an argument), a database, or who is asking.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from schemas.http.parts import Tag
+from schemas.http.projects import FlagshipBody, ProjectBody
+from schemas.http.texts import LocalisedName, LocalisedText
+from services.chassis.reference import Reference, Refusal
+from services.chassis.reference.languages import LanguageChecks
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong: `pointer` into the body, the `rule` it breaks, a sentence, and the `fix`."""
+
+    pointer: str
+    rule: str
+    detail: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Codebook:
+    """The published lists that bodies are held against; loaded once at start."""
+
+    reference: Reference
+    languages: LanguageChecks
+
+
+def body_faults(body: ProjectBody, *, today: date, codebook: Codebook) -> list[Fault]:
+    """Return every fault that even a draft may not have: unknown codes, wrong words, dates that contradict."""
+    return [
+        *_code_faults(body, codebook.reference),
+        *_text_faults(body, codebook.languages),
+        *_date_faults(body, today=today),
+        *_presence_faults(body),
+    ]
+
+
+def publication_faults(body: ProjectBody, *, today: date, codebook: Codebook) -> list[Fault]:
+    """Return everything that stands between this project and the public: what it lacks, then what is wrong."""
+    return [*_lacks(body), *body_faults(body, today=today, codebook=codebook)]
+
+
+def flagship_faults(body: FlagshipBody, *, codebook: Codebook) -> list[Fault]:
+    """Return every fault of a flagship's declaration."""
+    texts = [
+        ("/reason", body.reason),
+        *_indexed("/titles", body.titles),
+        *_indexed("/summaries", body.summaries),
+    ]
+    return [
+        *_place_faults(body.regions, body.countries, codebook.reference),
+        *_tag_faults(body.tags, codebook.reference),
+        *_geography_faults(body.level, regions=body.regions, countries=body.countries),
+        *_language_faults(texts, codebook.languages),
+    ]
+
+
+def _lacks(body: ProjectBody) -> Iterator[Fault]:
+    if not body.titles:
+        yield Fault(
+            "/titles", "title-required", "The project has no title.", "Give a title in at least one language."
+        )
+    if not body.needs:
+        yield Fault(
+            "/needs",
+            "need-required",
+            "The project names no need, so nobody can know what to offer.",
+            "Name at least one need with its kind.",
+        )
+    if body.level is None:
+        yield Fault(
+            "/level",
+            "level-required",
+            "The project has no level.",
+            "Set level to global, regional or national.",
+        )
+    yield from _geography_faults(body.level, regions=body.regions, countries=body.countries)
+    if body.deadline is None and body.review_by is None:
+        yield Fault(
+            "/deadline",
+            "deadline-or-review",
+            "The project has neither a deadline for interest nor, being open-ended, a day of review.",
+            "Set deadline, or review_by for an open-ended project.",
+        )
+    if body.presence_required.required and not (body.regions or body.countries):
+        yield Fault(
+            "/presence_required/required",
+            "presence-needs-place",
+            "Presence is required, but the project names no place to be present in.",
+            "Name the countries or regions, or set required to false.",
+        )
+
+
+def _geography_faults(
+    level: str | None, *, regions: Sequence[str], countries: Sequence[str]
+) -> Iterator[Fault]:
+    """Hold the places against the level; a global one has no limit and needs no place."""
+    if level == "regional" and not regions:
+        yield Fault(
+            "/regions",
+            "regional-needs-region",
+            "A regional project names at least one ITU region.",
+            "Add a region (AFR, AMS, ARB, ASP, CIS or EUR), or set another level.",
+        )
+    if level == "national" and not countries:
+        yield Fault(
+            "/countries",
+            "national-needs-country",
+            "A national project names at least one country.",
+            "Add the country's alpha-3 code, or set another level.",
+        )
+
+
+def _date_faults(body: ProjectBody, *, today: date) -> Iterator[Fault]:
+    period = body.period
+    if period is not None and period.end < period.start:
+        yield Fault(
+            "/period/end",
+            "period-order",
+            f"The period ends on {period.end}, before its start on {period.start}.",
+            "Let the end be the start or a later day.",
+        )
+    for name, day in (("deadline", body.deadline), ("review_by", body.review_by)):
+        if day is not None and day < today:
+            yield Fault(
+                f"/{name}",
+                f"{name.replace('_', '-')}-past",
+                f"{name} is {day}, which is past (today is {today}, UTC).",
+                "Set today or a later day.",
+            )
+    if body.deadline is not None and period is not None and body.deadline < period.start:
+        yield Fault(
+            "/deadline",
+            "deadline-before-period",
+            f"The deadline for interest is {body.deadline}, before the period starts on {period.start}.",
+            "Set a deadline on or after the first day of the period, or let the period start earlier.",
+        )
+
+
+def _presence_faults(body: ProjectBody) -> Iterator[Fault]:
+    presence = body.presence_required
+    if presence.required and presence.reason is None:
+        yield Fault(
+            "/presence_required/reason",
+            "presence-needs-reason",
+            "Presence is required without a reason; this rule excludes candidates, who are shown why.",
+            "Give the reason in one sentence, or set required to false.",
+        )
+
+
+def _code_faults(body: ProjectBody, reference: Reference) -> Iterator[Fault]:
+    yield from _place_faults(body.regions, body.countries, reference)
+    yield from _tag_faults(body.tags, reference)
+    if body.office is not None:
+        yield from _refused("/office", reference.check_office(body.office))
+
+
+def _place_faults(regions: Sequence[str], countries: Sequence[str], reference: Reference) -> Iterator[Fault]:
+    for index, region in enumerate(regions):
+        yield from _refused(f"/regions/{index}", reference.check_region(region))
+    for index, country in enumerate(countries):
+        yield from _refused(f"/countries/{index}", reference.check_country(country))
+
+
+def _tag_faults(tags: Sequence[Tag], reference: Reference) -> Iterator[Fault]:
+    field_of = {"tag-scheme": "scheme", "tag-version": "version", "tag-code": "code"}
+    for index, tag in enumerate(tags):
+        refusal = reference.check_tag(tag.scheme, tag.code, version=tag.version)
+        if refusal is not None:
+            yield from _refused(f"/tags/{index}/{field_of.get(refusal.rule, 'code')}", refusal)
+
+
+def _text_faults(body: ProjectBody, languages: LanguageChecks) -> Iterator[Fault]:
+    fields = (("/titles", body.titles), ("/summaries", body.summaries), ("/objectives", body.objectives))
+    for pointer, texts in fields:
+        yield from _language_faults(_indexed(pointer, texts), languages)
+    for index, need in enumerate(body.needs):
+        yield from _language_faults(_indexed(f"/needs/{index}/texts", need.texts), languages)
+
+
+def _language_faults(
+    texts: Sequence[tuple[str, LocalisedName | LocalisedText]], languages: LanguageChecks
+) -> Iterator[Fault]:
+    for pointer, one in texts:
+        yield from _refused(f"{pointer}/text", languages.check(one.text, language=one.language))
+
+
+def _indexed(
+    pointer: str, texts: Sequence[LocalisedName | LocalisedText]
+) -> list[tuple[str, LocalisedName | LocalisedText]]:
+    return [(f"{pointer}/{index}", text) for index, text in enumerate(texts)]
+
+
+def _refused(pointer: str, refusal: Refusal | None) -> Iterator[Fault]:
+    if refusal is not None:
+        yield Fault(pointer, refusal.rule, refusal.detail, refusal.fix)
