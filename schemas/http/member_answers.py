@@ -5,7 +5,7 @@ of an organisation is decided here by type: the public view has no field that co
 country and a category. *Never:* a contact in anything but a profile.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
@@ -21,6 +21,14 @@ class Caution(Shape):
     detail: str
     fix: str
     organisations: tuple[UUID, ...] = ()
+
+
+class Token(Shape):
+    """Names one record of the log: the topic, the key and the sequence (incarnation and revision)."""
+
+    topic: str
+    id: UUID
+    sequence: str
 
 
 class PublicOrganisation(Shape):
@@ -40,7 +48,13 @@ class PublicOrganisation(Shape):
 
 
 class Profile(OrganisationBody):
-    """The whole profile as a reader who may see it gets it; `contact` only for whom it is meant."""
+    """The whole profile as a reader who may see it gets it; `contact` only for whom it is meant.
+
+    `missing` names the optional parts that are not there; a profile without any is complete. `token` stands in the
+    answer of a write: with it the candidates of a project can be waited for until this revision counts.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": []})
 
     id: UUID
     revision: int
@@ -52,11 +66,12 @@ class Profile(OrganisationBody):
     registered_at: str
     revised_at: str
     warnings: tuple[Caution, ...] = ()
+    token: Token | None = None
     view: Literal["full", "profile"] = "profile"
 
 
 class OrganisationPage(Shape):
-    """One page of the list; `next` is the address of the following one."""
+    """One page of the list; `next` is the cursor of the following one."""
 
     items: tuple[Profile | PublicOrganisation, ...]
     next: str | None = None
@@ -70,7 +85,14 @@ class Revision(Shape):
     action: Literal["registered", "revised", "withdrawn", "dormant", "membership_changed", "erased"]
     by: str
     state: OrganisationState | Literal["erased"]
+    why: str | None = None
     study_group: str | None = None
+
+
+class RevisionRecord(Revision):
+    """One revision with its whole record, as it went on the log; empty once erased."""
+
+    record: dict[str, Any]
 
 
 class RevisionPage(Shape):
@@ -100,3 +122,4 @@ class StudyGroupAnswer(Shape):
     allowed: bool
     rule: str | None = None
     detail: str | None = None
+    fix: str | None = None
