@@ -2,9 +2,7 @@
 
 Why each thing is as it is, because aiokafka has sharp edges:
 
-- **Appending** is one short transaction per batch under a transactional id named after the outbox. The transaction is
-  there for the fence: a successor's start makes everything of its predecessor fail, and nothing of it becomes readable.
-  Between two transactions lie five milliseconds, because aiokafka waits twenty after "concurrent transactions".
+- **Appending** (`kafka_appender`) is one short transaction per batch, under a transactional id named after the outbox.
 - **Reading** sees committed records only, and every end is the last stable offset.
 - **Membership** (`kafka_membership`) uses an eager assignor: range, so that partitions of one number stay together over
   several topics; never the sticky one, which keeps state on its class. Nothing is committed automatically.
@@ -19,8 +17,7 @@ import contextlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import aiokafka
 from aiokafka import errors as kafka_errors
@@ -39,13 +36,11 @@ from services.chassis.bus.errors import BusError, Fenced, LogReplaced, Transient
 from services.chassis.bus.partitioner import partition_for
 from services.chassis.bus.transport import Batch, Listener, Record, TopicPartition
 from services.chassis.bus.transports import kafka_metadata, kafka_topics
+from services.chassis.bus.transports.kafka_appender import BATCH_SECONDS, KafkaAppender, bounded
 from services.chassis.bus.transports.kafka_membership import KafkaMembership
 from services.chassis.settings import Settings
 
 _REQUEST_MS = 10_000  # after how long without an answer the broker counts as away
-_BATCH_SECONDS = 30.0  # the same for a whole batch, whose commit aiokafka would otherwise retry for ever
-_STOP_SECONDS = 10.0
-_BETWEEN_TRANSACTIONS = 0.005
 _TRANSACTION_MS = 20_000  # readers wait at most so long for a relay that died within a transaction
 _REBALANCE_MS = 60_000  # how long a member may finish what is in flight before the group goes on without it
 _FETCH_WAIT_MS = 100  # a partition that is resumed waits this long for the fetch under way
@@ -104,7 +99,7 @@ class KafkaTransport:
         client, self._client = self._client, None
         reader, self._reader = self._reader, None
         if reader is not None:
-            await _bounded(reader.stop())
+            await bounded(reader.stop())
         if client is not None:
             await client.close()
 
@@ -124,7 +119,7 @@ class KafkaTransport:
             if code not in (0, kafka_errors.TopicAlreadyExistsError.errno):
                 raise BusError(f"Kafka did not create the topic {name}: {reason[0] if reason else code}.")
         with _translated("waiting for the leaders of new topics"):
-            async with asyncio.timeout(_BATCH_SECONDS):
+            async with asyncio.timeout(BATCH_SECONDS):
                 while not all([await self._is_led(topic) for topic in topics]):  # noqa: ASYNC110 - a broker's, not an event
                     await asyncio.sleep(0.02)
 
@@ -171,7 +166,7 @@ class KafkaTransport:
                 records: tuple[Record, ...] = ()
                 position = offset
                 try:
-                    async with asyncio.timeout(_BATCH_SECONDS):
+                    async with asyncio.timeout(BATCH_SECONDS):
                         while not records and position < end:
                             found = await reader.getmany(
                                 place, timeout_ms=_READ_WAIT_MS * 10, max_records=limit
@@ -183,7 +178,7 @@ class KafkaTransport:
                     reader.pause(place)  # else it goes on fetching what nobody asked for
         return Batch(at=at, offset=offset, records=records, next_offset=position)
 
-    def appender(self, outbox: str) -> "KafkaAppender":
+    def appender(self, outbox: str) -> KafkaAppender:
         """Return the right to append for one outbox."""
         producer = aiokafka.AIOKafkaProducer(
             **self._connection(),
@@ -194,7 +189,7 @@ class KafkaTransport:
             max_request_size=self._settings.log.max_record_bytes + kafka_topics.ENVELOPE_BYTES,
             linger_ms=0,
         )
-        return KafkaAppender(self, producer, self._names)
+        return KafkaAppender(producer, self._target, translated=_translated)
 
     def membership(self, group: str, topics: Sequence[str], listener: Listener) -> KafkaMembership:
         """Return a membership of a group over topics."""
@@ -211,6 +206,11 @@ class KafkaTransport:
             fetch_max_wait_ms=_FETCH_WAIT_MS,
         )
         return KafkaMembership(_Group(self, consumer, topics, self._names), group=group, listener=listener)
+
+    async def _target(self, event: Event) -> tuple[str, int]:
+        """Return the topic's name on the cluster and the partition that an event belongs to."""
+        number = partition_for(event.partitionkey, await self.partitions(event.topic))
+        return self._names.prefix + event.topic, number
 
     def _connection(self) -> dict[str, Any]:
         return {"bootstrap_servers": self._settings.kafka.bootstrap_servers, "client_id": "comity"}
@@ -281,74 +281,6 @@ class KafkaTransport:
         return facts
 
 
-class KafkaAppender:
-    """The right to append for one outbox: a transactional producer, whose start fences its predecessor."""
-
-    def __init__(self, transport: KafkaTransport, producer: Any, names: _Names) -> None:
-        self._transport = transport
-        self._producer = producer
-        self._names = names
-        self._sound = False
-        self._next = 0.0
-
-    async def __aenter__(self) -> Self:
-        """Take the right from whoever had it."""
-        with _translated("starting to append"):
-            try:
-                async with asyncio.timeout(_BATCH_SECONDS):
-                    await self._producer.start()
-            except BaseException:
-                await _bounded(self._producer.stop())
-                raise
-        self._sound = True
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Let go. A transaction that is still open was not promised to anybody; the successor's start ends it."""
-        self._sound = False
-        await _bounded(self._producer.stop())
-
-    async def append(self, events: Sequence[Event]) -> None:
-        """Append all or none, in this order. Raises Fenced, or Transient after which this appender is of no use."""
-        if not self._sound:
-            raise Transient("This appender broke; enter a new one and read the outbox again.")
-        if not events:
-            return
-        places = [
-            partition_for(event.partitionkey, await self._transport.partitions(event.topic))
-            for event in events
-        ]
-        loop = asyncio.get_running_loop()
-        await asyncio.sleep(self._next - loop.time())
-        self._sound = False  # whatever interrupts what follows leaves a producer of unknown state
-        sent: list[asyncio.Future[Any]] = []
-        try:
-            with _translated("appending"):
-                async with asyncio.timeout(_BATCH_SECONDS):
-                    await self._producer.begin_transaction()
-                    for event, place in zip(events, places, strict=True):
-                        sent.append(await self._send(event, place))
-                    await asyncio.gather(*sent)
-                    await self._producer.commit_transaction()
-        finally:
-            for future in sent:
-                future.add_done_callback(_seen)
-        self._next = loop.time() + _BETWEEN_TRANSACTIONS
-        self._sound = True
-
-    async def _send(self, event: Event, place: int) -> "asyncio.Future[Any]":
-        sent: asyncio.Future[Any] = await self._producer.send(
-            self._names.prefix + event.topic,
-            value=event.data,
-            key=event.key.encode(),
-            partition=place,
-            headers=list(event.headers()),
-        )
-        return sent
-
-
 class _Group:
     """aiokafka's group consumer in the seam's terms: see `kafka_membership.GroupClient`."""
 
@@ -375,7 +307,7 @@ class _Group:
             raise
 
     async def leave(self) -> None:
-        await _bounded(self._consumer.stop())
+        await bounded(self._consumer.stop())
 
     def assignment(self) -> frozenset[TopicPartition]:
         return self.seen(self._consumer.assignment())
@@ -468,7 +400,12 @@ def _translated(doing: str) -> Iterator[None]:
         raise Fenced("Another relay has taken this outbox over.") from error
     except (kafka_errors.OffsetOutOfRangeError, kafka_errors.NoOffsetForPartitionError) as error:
         raise LogReplaced(f"The log does not hold the offset that was asked for: {error}.") from error
-    except (kafka_errors.KafkaError, TimeoutError, OSError) as error:
+    except (
+        kafka_errors.KafkaError,
+        TimeoutError,
+        OSError,
+        AssertionError,
+    ) as error:  # aiokafka asserts its states
         raise Transient(
             f"Kafka did not answer while {doing}: {type(error).__name__} {error}".rstrip()
         ) from error
@@ -484,16 +421,3 @@ def _record(at: TopicPartition, record: Any) -> Record:
         value=record.value,
         appended_at=record.timestamp * 1000,
     )
-
-
-def _seen(future: "asyncio.Future[Any]") -> None:
-    """Mark a failure as seen: one reason is enough, the others would be reported as forgotten."""
-    if not future.cancelled():
-        future.exception()
-
-
-async def _bounded(stopping: Any) -> None:
-    """Let a client stop, but not for ever: with its broker away aiokafka waits for answers that do not come."""
-    task = asyncio.ensure_future(stopping)
-    await asyncio.wait({task}, timeout=_STOP_SECONDS)
-    task.add_done_callback(_seen)

@@ -1,0 +1,115 @@
+"""The right to append for one outbox on Apache Kafka: a transactional producer, seen from the seam.
+
+What: one short transaction per batch. Why transactions: for the fence alone. A successor's start makes everything of
+its predecessor fail, and nothing of it becomes readable. Between two transactions lie a few milliseconds, because the
+client waits twenty after "concurrent transactions", while the markers of the one before are still being written.
+After any failure the producer's state is unknown, and it is not used again. It must not try again by itself: only a
+relay that reads its outbox anew may.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any, Self
+
+from schemas.envelope import Event
+from services.chassis.bus.errors import Transient
+
+BATCH_SECONDS = 30.0
+"""After how long a batch has failed; the client would go on asking for its commit for ever."""
+
+_STOP_SECONDS = 10.0
+_BETWEEN_TRANSACTIONS = 0.005
+
+Target = Callable[[Event], Awaitable[tuple[str, int]]]
+Translated = Callable[[str], AbstractContextManager[None]]
+
+
+class KafkaAppender:
+    """The right to append, from entering to leaving.
+
+    `producer` is the client's, with a transactional id; `target` gives an event's topic and partition on the cluster;
+    `translated` raises the bus's errors for the client's.
+    """
+
+    def __init__(self, producer: Any, target: Target, *, translated: Translated) -> None:
+        self._producer = producer
+        self._target = target
+        self._translated = translated
+        self._sound = False
+        self._next = 0.0
+
+    async def __aenter__(self) -> Self:
+        """Take the right from whoever had it."""
+        with self._translated("starting to append"):
+            try:
+                async with asyncio.timeout(BATCH_SECONDS):
+                    await self._producer.start()
+            except BaseException:
+                await bounded(self._producer.stop())
+                raise
+        self._sound = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let go. A transaction that is still open was not promised to anybody; the successor's start ends it."""
+        self._sound = False
+        await bounded(self._producer.stop())
+
+    async def append(self, events: Sequence[Event]) -> None:
+        """Append all or none, in this order. Raises Fenced, or Transient after which this appender is of no use."""
+        if not self._sound:
+            raise Transient("This appender broke; enter a new one and read the outbox again.")
+        if not events:
+            return
+        targets = [await self._target(event) for event in events]
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(self._next - loop.time())
+        self._sound = False  # whatever interrupts what follows leaves a producer of unknown state
+        with self._translated("appending"):
+            async with asyncio.timeout(BATCH_SECONDS):
+                await self._transact(events, targets)
+        self._next = loop.time() + _BETWEEN_TRANSACTIONS
+        self._sound = True
+
+    async def _transact(self, events: Sequence[Event], targets: Sequence[tuple[str, int]]) -> None:
+        sent: list[asyncio.Future[Any]] = []
+        await self._producer.begin_transaction()
+        ends = [self._end()]
+        try:
+            for event, (topic, partition) in zip(events, targets, strict=True):
+                sent.append(
+                    await self._producer.send(
+                        topic,
+                        value=event.data,
+                        key=event.key.encode(),
+                        partition=partition,
+                        headers=list(event.headers()),
+                    )
+                )
+            await asyncio.gather(*sent)
+            await self._producer.commit_transaction()
+        finally:
+            # One reason is enough; the same error in the other futures would be reported as forgotten.
+            for future in (*sent, *ends, self._end()):
+                future.add_done_callback(_seen)
+
+    def _end(self) -> "asyncio.Future[Any]":
+        """Return what the client fails when a transaction fails, which it may replace while one runs."""
+        end: asyncio.Future[Any] = self._producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001
+        return end
+
+
+def _seen(future: "asyncio.Future[Any]") -> None:
+    if not future.cancelled():
+        future.exception()
+
+
+async def bounded(stopping: Awaitable[Any]) -> None:
+    """Let a client stop, but not for ever: with its broker away it waits for answers that do not come."""
+    task = asyncio.ensure_future(stopping)
+    await asyncio.wait({task}, timeout=_STOP_SECONDS)
+    task.add_done_callback(_seen)
