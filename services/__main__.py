@@ -1,0 +1,65 @@
+"""The `comity` command: run, set up, look after and ask a Comity.
+
+What: mounts the verbs of `services.console` as one command line. Why: one image, one command, roles by name. It must not
+hold logic of its own, and must not import a service before a verb needs it.
+"""
+
+from typing import Annotated
+
+import typer
+
+from services.console import (
+    demo,
+    doctor,
+    epoch,
+    evaluate,
+    importing,
+    migrate,
+    rank,
+    run,
+    schemas,
+    settings,
+    topics,
+    why,
+)
+
+app = typer.Typer(
+    name="comity",
+    help="Matches telecom/ICT development projects with the organisations that could help to carry them out.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong command line, 3 not reachable, 4 refused, 5 rows not taken.",
+)
+app.command("run")(run.run)
+app.command("demo")(demo.demo)
+app.command("migrate")(migrate.migrate)
+app.command("topics")(topics.topics)
+app.command("schemas")(schemas.schemas)
+app.command("doctor")(doctor.doctor)
+app.command("rank")(rank.rank)
+app.command("why")(why.why)
+app.command("evaluate")(evaluate.evaluate)
+app.add_typer(importing.app, name="import")
+app.add_typer(epoch.app, name="epoch")
+app.add_typer(settings.app, name="settings")
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(installed("comity"))
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""`comity settings`: the effective settings, and the commented default file.
+
+What: prints. Why: what can be set is found out by a command, not by reading code. It must not show a secret.
+"""
+
+import json
+
+import typer
+
+app = typer.Typer(help="Show what can be set, and what is.", no_args_is_help=True)
+
+
+@app.command("default")
+def default() -> None:
+    """Print the commented settings file with every default."""
+    from services.chassis.settings import default_file
+
+    typer.echo(default_file(), nl=False)
+
+
+@app.command("show")
+def show() -> None:
+    """Print the settings in effect as JSON, secrets hidden."""
+    from services.chassis.settings import describe, load_settings
+
+    typer.echo(json.dumps(describe(load_settings()), indent=2))
