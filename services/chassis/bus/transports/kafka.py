@@ -32,7 +32,7 @@ from aiokafka.protocol.types import Schema
 
 from schemas.envelope import Event
 from schemas.topics import Topic
-from services.chassis.bus.errors import BusError, Fenced, LogReplaced, Transient
+from services.chassis.bus.errors import BusError, Fenced, LogReplaced, TopicMismatch, Transient
 from services.chassis.bus.partitioner import partition_for
 from services.chassis.bus.transport import Batch, Listener, Record, TopicPartition
 from services.chassis.bus.transports import kafka_metadata, kafka_topics
@@ -236,7 +236,7 @@ class KafkaTransport:
     def _new_topic(self, topic: Topic) -> Any:
         return NewTopic(
             self._names.prefix + topic.name,
-            num_partitions=kafka_topics.partition_count(topic, self._settings),
+            num_partitions=topic.partition_count(self._settings.log.partitions),
             replication_factor=self._settings.kafka.replication_factor,
             topic_configs=kafka_topics.topic_settings(topic, self._settings),
         )

@@ -7,7 +7,7 @@ the operators' page show the same figures. It must not talk to a broker.
 from collections.abc import Mapping
 
 from schemas.topics import Topic
-from services.chassis.bus.errors import BusError
+from services.chassis.bus.errors import TopicMismatch
 from services.chassis.settings import Settings
 
 ENVELOPE_BYTES = 65_536
@@ -39,17 +39,11 @@ def topic_settings(topic: Topic, settings: Settings) -> dict[str, str]:
     return shared | {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 
 
-def partition_count(topic: Topic, settings: Settings) -> int:
-    """Return how many partitions to create; a topic of one partition stays one, because its order is the point."""
-    wanted = settings.log.partitions
-    return topic.partitions if wanted is None or topic.partitions == 1 else wanted
-
-
 def refuse_difference(name: str, wanted: Mapping[str, object], found: Mapping[str, object]) -> None:
-    """Refuse an existing topic that is not the one the catalogue means. Raises BusError."""
+    """Refuse an existing topic that is not the one the catalogue means. Raises TopicMismatch."""
     for what, value in wanted.items():
         if found.get(what) != value:
-            raise BusError(
+            raise TopicMismatch(
                 f"The topic {name} has {what} = {found.get(what)} on Kafka, but the catalogue says {value}. It cannot be "
                 "changed without losing the order or the history of keys: use another cluster or another kafka.prefix."
             )
