@@ -51,18 +51,18 @@ async def put_organisation(
     organisation_id: str,
     body: OrganisationBody,
     constants: Series[str] = (),
-    match: bool = True,
+    conditional: bool = True,
 ) -> Answer:
     """Register or replace an organisation; 201 for a new one, 200 otherwise, with warnings.
 
     `constants` names the fields that an import filled with a constant, beside those that the body names itself.
-    `match=False` is for a bulk import, which repeats its rows and holds no ETag. Raises Forbidden or Unauthenticated,
+    `conditional=False` is for a bulk import, which repeats its rows and holds no ETag. Raises Forbidden or Unauthenticated,
     OrganisationErased, PreconditionRequired, StaleRevision, InvalidBody (all faults at once), DuplicateExternalId.
     """
     if not rights.may_write(organisation_id, roles=unit.principal.roles, own=unit.principal.organisation):
         refuse_writer(unit.principal)
     before = await locked(unit, organisation_id)
-    if match:
+    if conditional:
         unit.check_match(None if before is None else before["revision"])
     codebook = codebook_of(unit.runtime)
     if constants:
