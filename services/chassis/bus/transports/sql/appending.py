@@ -1,12 +1,16 @@
 """Appending to the embedded log: one transaction that is fenced, idempotent and gapless.
 
-In it, in this order: the appender's epoch is read under a row lock, so a successor cannot come in between; what
-the log has already (same event id, or a key's sequence that is not higher) is left out; the touched partitions
-are locked in order and give out dense offsets; records, keys and partitions are written. All or nothing.
+In it, in this order: the appender's epoch and the partitions are read under row locks, in order, so that no
+successor comes in between; what the log has already is left out; dense offsets are given out; records, keys and
+partitions are written. All or nothing.
+
+"Has already" is decided by the sequence alone: an event is on the log exactly if its key's last sequence is as
+high, whatever compaction has removed since. The unique event id behind it would only ever stop a bug.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,21 +25,18 @@ from services.chassis.bus.partitioner import partition_for
 from services.chassis.bus.transport import TopicPartition
 from services.chassis.bus.transports.sql.records import encode_headers
 from services.chassis.bus.transports.sql.tables import APPENDERS, KEYS, PARTITIONS, RECORDS
-from services.chassis.database import Database, insert_for
+from services.chassis.database import Database, Insert, insert_for
 
 Appended = Callable[[dict[TopicPartition, int]], None]
 
-_EPOCH = select(APPENDERS.c.epoch).where(APPENDERS.c.outbox == bindparam("outbox")).with_for_update()
-_KNOWN_IDS = select(RECORDS.c.topic, RECORDS.c.event_id).where(
-    (RECORDS.c.topic.in_(bindparam("topics", expanding=True)))
-    & (RECORDS.c.event_id.in_(bindparam("ids", expanding=True)))
-)
+_EPOCH = select(APPENDERS.c.epoch).where(APPENDERS.c.outbox == bindparam("outbox"))
 _KNOWN_KEYS = select(KEYS.c.topic, KEYS.c.key, KEYS.c.incarnation, KEYS.c.version).where(
     (KEYS.c.topic.in_(bindparam("topics", expanding=True)))
     & (KEYS.c.key.in_(bindparam("keys", expanding=True)))
 )
 _LOCKED_PARTITIONS = (
-    select(PARTITIONS.c.topic, PARTITIONS.c.partition, PARTITIONS.c.next_offset)
+    select(PARTITIONS.c.topic, PARTITIONS.c.partition, PARTITIONS.c.next_offset, APPENDERS.c.epoch)
+    .join(APPENDERS, APPENDERS.c.outbox == bindparam("outbox"))
     .where(PARTITIONS.c.topic.in_(bindparam("topics", expanding=True)))
     .order_by(PARTITIONS.c.topic, PARTITIONS.c.partition)
     .with_for_update()
@@ -59,16 +60,15 @@ class SqlAppender:
         database: Database,
         outbox: str,
         *,
-        partitions: Callable[[str], Awaitable[int]],
         appended: Appended,
         failed: Callable[[], None],
     ) -> None:
         self._database = database
         self._outbox = outbox
-        self._partitions = partitions
         self._appended = appended
         self._failed = failed
         self._epoch = 0
+        self._remember: Insert
 
     async def __aenter__(self) -> Self:
         async with self._database.write() as connection:
@@ -78,6 +78,7 @@ class SqlAppender:
                 .on_conflict_do_update(index_elements=["outbox"], set_={"epoch": APPENDERS.c.epoch + 1})
                 .returning(APPENDERS.c.epoch)
             )
+            self._remember = _remember(connection)
             self._epoch = (await connection.execute(raise_epoch)).scalar_one()
         return self
 
@@ -91,33 +92,40 @@ class SqlAppender:
         ends: dict[TopicPartition, int] = {}
         try:
             async with self._database.write() as connection:
-                await self._hold_right(connection)
+                before = await self._locked_ends(connection, events)
                 fresh = await _unknown(connection, events)
-                if fresh:
-                    ends = await self._write(connection, fresh)
+                ends = await self._write(connection, fresh, before) if fresh else {}
                 await reach("log.before_commit")
         except BaseException:
             self._failed()  # a commit that broke may still have happened: ask the log for its ends anew
             raise
         self._appended(ends)
 
-    async def _hold_right(self, connection: AsyncConnection) -> None:
-        if await connection.scalar(_EPOCH, {"outbox": self._outbox}) != self._epoch:
-            raise Fenced(f"Another relay has taken over the outbox of {self._outbox}.")
-
-    async def _write(self, connection: AsyncConnection, events: Sequence[Event]) -> dict[TopicPartition, int]:
+    async def _locked_ends(
+        self, connection: AsyncConnection, events: Sequence[Event]
+    ) -> dict[TopicPartition, int]:
+        """Lock the right to append and the partitions of the topics; the ends before this append."""
         topics = sorted({event.topic for event in events})
-        counts = {topic: await self._partitions(topic) for topic in topics}
-        rows = await connection.execute(_LOCKED_PARTITIONS, {"topics": topics})
-        ends = {TopicPartition(topic, partition): end for topic, partition, end in rows}
+        rows = (
+            await connection.execute(_LOCKED_PARTITIONS, {"outbox": self._outbox, "topics": topics})
+        ).all()
+        epochs = {row.epoch for row in rows} or {await connection.scalar(_EPOCH, {"outbox": self._outbox})}
+        if epochs != {self._epoch}:
+            raise Fenced(f"Another relay has taken over the outbox of {self._outbox}.")
+        return {TopicPartition(row.topic, row.partition): row.next_offset for row in rows}
+
+    async def _write(
+        self, connection: AsyncConnection, events: Sequence[Event], ends: dict[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
+        counts = Counter(at.topic for at in ends)
         touched: set[TopicPartition] = set()
         keys: dict[tuple[str, str], dict[str, Any]] = {}
         records: list[dict[str, Any]] = []
         now = time.time_ns() // 1000
         for event in events:
+            if event.topic not in counts:
+                raise TopicMismatch(f"The log has no topic {event.topic}; run `comity topics`.")
             at = TopicPartition(event.topic, partition_for(event.partitionkey, counts[event.topic]))
-            if at not in ends:
-                raise TopicMismatch(f"The log has no partition {at}; run `comity topics`.")
             records.append(_row(event, at, ends[at], now))
             keys[event.topic, event.key] = {
                 "topic": event.topic,
@@ -129,7 +137,7 @@ class SqlAppender:
             ends[at] += 1
             touched.add(at)
         await connection.execute(_RECORD, records)
-        await _remember(connection, keys.values())
+        await connection.execute(self._remember, list(keys.values()))
         await connection.execute(
             _ADVANCE,
             [
@@ -154,12 +162,8 @@ def _row(event: Event, at: TopicPartition, offset: int, now: int) -> dict[str, A
 
 
 async def _unknown(connection: AsyncConnection, events: Sequence[Event]) -> list[Event]:
-    """Leave out what the log has: by event id, and by sequence of the key (which compaction cannot forget)."""
+    """Leave out what the log has: every event whose key has said something as high already."""
     topics = sorted({event.topic for event in events})
-    ids = await connection.execute(
-        _KNOWN_IDS, {"topics": topics, "ids": sorted({event.id for event in events})}
-    )
-    seen = {(topic, event_id) for topic, event_id in ids}
     keys = await connection.execute(
         _KNOWN_KEYS, {"topics": topics, "keys": sorted({event.key for event in events})}
     )
@@ -167,16 +171,15 @@ async def _unknown(connection: AsyncConnection, events: Sequence[Event]) -> list
     fresh: list[Event] = []
     for event in events:
         before = last.get((event.topic, event.key))
-        if (event.topic, event.id) in seen or (before is not None and event.sequence <= before):
+        if before is not None and event.sequence <= before:
             continue
-        seen.add((event.topic, event.id))
         last[event.topic, event.key] = event.sequence
         fresh.append(event)
     return fresh
 
 
-async def _remember(connection: AsyncConnection, keys: Iterable[dict[str, Any]]) -> None:
+def _remember(connection: AsyncConnection) -> Insert:
+    """Build the statement that keeps what each key said last."""
     statement = insert_for(connection, KEYS)
     changed = {name: statement.excluded[name] for name in ("incarnation", "version", "last_offset")}
-    upsert = statement.on_conflict_do_update(index_elements=["topic", "key"], set_=changed)
-    await connection.execute(upsert, list(keys))
+    return statement.on_conflict_do_update(index_elements=["topic", "key"], set_=changed)

@@ -21,7 +21,7 @@ from services.chassis.bus.transports.sql.appending import SqlAppender
 from services.chassis.bus.transports.sql.compaction import compact
 from services.chassis.bus.transports.sql.holder import held
 from services.chassis.bus.transports.sql.membership import SqlMembership
-from services.chassis.bus.transports.sql.records import read_batch
+from services.chassis.bus.transports.sql.records import end_of, read_batch
 from services.chassis.bus.transports.sql.tables import IDENTITY, PARTITIONS
 from services.chassis.bus.transports.sql.tables import TOPICS as TOPIC_ROWS
 from services.chassis.database import Database, insert_for
@@ -128,17 +128,13 @@ class SqlTransport:
     async def read(self, topic: str, partition: int, *, offset: int, limit: int) -> Batch:
         """Read records outside any group."""
         async with self.database.read() as connection:
-            return await read_batch(connection, TopicPartition(topic, partition), offset=offset, limit=limit)
+            at = TopicPartition(topic, partition)
+            end = await end_of(connection, at)
+            return await read_batch(connection, at, offset=offset, limit=limit, end=end)
 
     def appender(self, outbox: str) -> SqlAppender:
         """Return the right to append for one outbox."""
-        return SqlAppender(
-            self.database,
-            outbox,
-            partitions=self.partitions,
-            appended=self._advance,
-            failed=self._forget_ends,
-        )
+        return SqlAppender(self.database, outbox, appended=self._advance, failed=self._forget_ends)
 
     def membership(self, group: str, topics: Sequence[str], listener: Listener) -> SqlMembership:
         """Return the one membership of a group."""

@@ -95,7 +95,8 @@ class SqlMembership:
             return ()
         async with self._log.database.read() as connection:
             batches = [
-                await read_batch(connection, at, offset=self._fetched[at], limit=limit) for at in behind
+                await read_batch(connection, at, offset=self._fetched[at], limit=limit, end=ends[at])
+                for at in behind
             ]
         for batch in batches:
             self._fetched[batch.at] = batch.next_offset

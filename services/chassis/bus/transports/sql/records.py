@@ -7,7 +7,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.chassis.bus.transport import Batch, Record, TopicPartition
 from services.chassis.bus.transports.sql.tables import PARTITIONS, RECORDS
 
-# The end first: in a transaction that does not see one snapshot, what is read after it can only be more than it.
 _END = select(PARTITIONS.c.next_offset).where(
     (PARTITIONS.c.topic == bindparam("topic")) & (PARTITIONS.c.partition == bindparam("partition"))
 )
@@ -24,10 +23,19 @@ _FROM = (
 )
 
 
-async def read_batch(connection: AsyncConnection, at: TopicPartition, *, offset: int, limit: int) -> Batch:
-    """Read up to `limit` records; the batch that reaches the end reads on there, over any gap."""
+async def end_of(connection: AsyncConnection, at: TopicPartition) -> int:
+    """Read the end of a partition."""
+    return (await connection.scalar(_END, {"topic": at.topic, "partition": at.partition})) or 0
+
+
+async def read_batch(
+    connection: AsyncConnection, at: TopicPartition, *, offset: int, limit: int, end: int
+) -> Batch:
+    """Read up to `limit` records below `end`; the batch that reaches it reads on there, over any gap.
+
+    The end must have been known before this transaction began, or be read in it first.
+    """
     here = {"topic": at.topic, "partition": at.partition}
-    end = (await connection.scalar(_END, here)) or 0
     rows = await connection.execute(_FROM, {**here, "from_offset": offset, "end": end, "limit": limit})
     records = tuple(
         Record(
