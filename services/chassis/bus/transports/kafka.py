@@ -262,7 +262,7 @@ class KafkaTransport:
     async def _known(self, topic: str) -> kafka_metadata.TopicFacts:
         known = await self._describe(topic)
         if known is None:
-            raise BusError(
+            raise TopicMismatch(
                 f"There is no topic {topic} on Kafka; `comity topics` creates what the catalogue lists."
             )
         return known

@@ -1,0 +1,82 @@
+"""What every test may ask for: the folder of third-party data, a PostgreSQL server, an Apache Kafka.
+
+The servers are started once, at the first test that asks, and shared by the workers of a parallel run. A server that
+runs already is used where `COMITY_TEST_POSTGRESQL_URL` or `COMITY_TEST_KAFKA` names it. Nothing is skipped: where a part
+cannot be had, the test fails with the sentence that says what to install.
+"""
+
+import itertools
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from services.console.parts import postgresql
+from services.console.parts.cache import REPOSITORY, locked
+
+START_SECONDS = 300  # the first time of all, the parts are fetched
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Return the folder of third-party data (COMITY_TEST_DATA), which the repository does not hold."""
+    folder = Path(os.environ.get("COMITY_TEST_DATA") or REPOSITORY.parent / "shared" / "data").absolute()
+    if not folder.is_dir():
+        pytest.fail(
+            f"This test needs the third-party data; {folder} is not there. Set COMITY_TEST_DATA to its folder."
+        )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql_url(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[[], str]:
+    """Return a maker of SQLAlchemy URLs, each of a fresh and empty database."""
+    server = os.environ.get("COMITY_TEST_POSTGRESQL_URL") or shared(tmp_path_factory, worker_id, "postgresql")
+    run, numbers = f"comity_test_{uuid.uuid4().hex[:8]}", itertools.count(1)
+
+    def make() -> str:
+        # In a thread of its own: the caller may stand on an event loop.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(postgresql.create_database, server, f"{run}_{next(numbers)}").result()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> str:
+    """Return the bootstrap servers of an Apache Kafka; tests on it keep apart by `kafka.prefix`."""
+    return os.environ.get("COMITY_TEST_KAFKA") or shared(tmp_path_factory, worker_id, "kafka")
+
+
+def shared(factory: pytest.TempPathFactory, worker: str, part: str) -> str:
+    """Return the address of the server that this test run shares; the first who asks has it started."""
+    parallel = worker != "master"
+    base = factory.getbasetemp()
+    folder = (base.parent if parallel else base) / f"shared-{part}"
+    address, refused = folder / "address", folder / "refused"
+    with locked(folder / "lock"):
+        if not address.exists() and not refused.exists():
+            run = os.getppid() if parallel else os.getpid()
+            keeper = [
+                sys.executable,
+                str(Path(__file__).with_name("keep_server.py")),
+                part,
+                str(folder),
+                str(run),
+            ]
+            kept = subprocess.Popen(keeper, cwd=REPOSITORY, start_new_session=True, stdin=subprocess.DEVNULL)
+            deadline = time.monotonic() + START_SECONDS
+            while not address.exists() and not refused.exists():
+                if kept.poll() is not None or time.monotonic() > deadline:
+                    pytest.fail(f"{part} did not start in {START_SECONDS} s.", pytrace=False)
+                time.sleep(0.05)
+            kept.returncode = 0  # it outlives us by a moment, on purpose
+        if refused.exists():
+            pytest.fail(refused.read_text(), pytrace=False)
+        return address.read_text()
