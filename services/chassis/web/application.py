@@ -41,11 +41,17 @@ def build_application(runtime: Runtime, *, verifier: Verifier | None = None, hou
     return application
 
 
-def merge_applications(runtimes: Sequence[Runtime], *, verifier: Verifier | None = None) -> ASGIApp:
-    """Return one ASGI application for several services in one process, with one merged OpenAPI document."""
+def merge_applications(
+    runtimes: Sequence[Runtime], *, verifier: Verifier | None = None, routes: bool = True
+) -> ASGIApp:
+    """Return one ASGI application for several services in one process, with one merged OpenAPI document.
+
+    `routes=False` serves health, metrics and the pages only, as a process without the role "api" does.
+    """
     shared = verifier or Verifier.from_settings(runtimes[0].settings)
     applications = {
-        runtime.service.name: build_application(runtime, verifier=shared, house=False) for runtime in runtimes
+        runtime.service.name: build_application(runtime, verifier=shared, house=False)
+        for runtime in (runtimes if routes else ())
     }
     shell = _bare(runtimes[0], title="Comity", verifier=shared)
     by_name = {runtime.service.name: runtime for runtime in runtimes}
@@ -53,7 +59,8 @@ def merge_applications(runtimes: Sequence[Runtime], *, verifier: Verifier | None
         house_routes(by_name, lambda: _document([*applications.values(), shell], runtimes[0]))
     )
     return Door(
-        {runtime.service: applications[runtime.service.name] for runtime in runtimes}, otherwise=shell
+        {runtime.service: applications[runtime.service.name] for runtime in runtimes if routes},
+        otherwise=shell,
     )
 
 
@@ -108,7 +115,10 @@ def _bare(runtime: Runtime, *, title: str, verifier: Verifier | None) -> FastAPI
         middleware=[
             Middleware(Edge, runtime=runtime),
             Middleware(
-                BodyGate, max_bytes=settings.http.max_body_bytes, max_depth=settings.http.max_json_depth
+                BodyGate,
+                max_bytes=settings.http.max_body_bytes,
+                max_depth=settings.http.max_json_depth,
+                larger=runtime.service.body_limits,
             ),
         ],
         exception_handlers={HTTPException: _pass_on, RequestValidationError: _pass_on},

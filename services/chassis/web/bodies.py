@@ -4,6 +4,8 @@ Why one gate rather than a rule a route: a route cannot forget it. The size is c
 body or a wrong Content-Length is cut off at the same bound.
 """
 
+import asyncio
+from collections.abc import Mapping
 from email.message import Message as ContentType
 
 from starlette.datastructures import Headers
@@ -14,23 +16,29 @@ from services.chassis.web import strict_json
 from services.chassis.web.problems import BodyTooLarge, UnsupportedMedia
 
 FORM = "application/x-www-form-urlencoded"
+_LONG = 1_000_000  # bytes; a longer body is parsed in a thread, so that other requests go on
 
 
 class BodyGate:
-    """ASGI middleware; raises Problems, which the edge outside of it answers."""
+    """ASGI middleware; raises Problems, which the edge outside of it answers. `larger`: path → its own bound."""
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int, max_depth: int) -> None:
+    def __init__(
+        self, app: ASGIApp, *, max_bytes: int, max_depth: int, larger: Mapping[str, int] | None = None
+    ) -> None:
         self.app = app
         self.max_bytes = max_bytes
         self.max_depth = max_depth
+        self.larger = dict(larger or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS", "TRACE"}:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        body = await self._read(headers, receive)
-        if body:
+        body = await self._read(headers, receive, self.larger.get(scope["path"], self.max_bytes))
+        if len(body) > _LONG:
+            await asyncio.to_thread(self._check, headers, body)
+        elif body:
             self._check(headers, body)
         replayed = False
 
@@ -43,14 +51,14 @@ class BodyGate:
 
         await self.app(scope, replay, send)
 
-    async def _read(self, headers: Headers, receive: Receive) -> bytes:
+    async def _read(self, headers: Headers, receive: Receive, most: int) -> bytes:
         declared = headers.get("content-length", "")
         if (
             declared.isascii()
             and declared.isdigit()
-            and (len(declared) > 18 or int(declared) > self.max_bytes)
+            and (len(declared) > 18 or int(declared) > most)
         ):
-            raise self._too_large()
+            raise _too_large(most)
         chunks: list[bytes] = []
         size = 0
         while True:
@@ -59,8 +67,8 @@ class BodyGate:
                 raise ClientDisconnect
             chunk = message.get("body", b"")
             size += len(chunk)
-            if size > self.max_bytes:
-                raise self._too_large()
+            if size > most:
+                raise _too_large(most)
             chunks.append(chunk)
             if not message.get("more_body", False):
                 return b"".join(chunks)
@@ -81,5 +89,6 @@ class BodyGate:
             named = f"{kind[:60]!r} is not read here." if kind else "The body has no content type."
             raise UnsupportedMedia(f"{named} Send application/json.", headers={"Accept": "application/json"})
 
-    def _too_large(self) -> BodyTooLarge:
-        return BodyTooLarge(f"At most {self.max_bytes:,} bytes are read.", headers={"Connection": "close"})
+
+def _too_large(most: int) -> BodyTooLarge:
+    return BodyTooLarge(f"At most {most:,} bytes are read.", headers={"Connection": "close"})
