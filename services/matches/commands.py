@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from matching.epoch import Epoch
 from services.chassis.bus import outbox
 from services.chassis.database import insert_for
-from services.chassis.identity.principals import Role
 from services.chassis.runtime import Runtime, timestamp
+from services.chassis.web.access import require
 from services.chassis.web.operation import Answer, Unit
-from services.chassis.web.problems import Forbidden, InvalidBody, Problem
+from services.chassis.web.problems import InvalidBody, Problem
 from services.matches import events
 from services.matches.tables import DAYS, EPOCHS
 
@@ -79,7 +79,7 @@ async def add_epoch(connection: AsyncConnection, runtime: Runtime, epoch: Epoch,
     )
     if added.rowcount == 0:
         return None
-    event = events.epoch_published(number, epoch.hash, epoch.weights_version, clock=runtime.clock)
+    event = events.epoch_published(number, epoch.hash, str(epoch.weights.version), clock=runtime.clock)
     await outbox.post(connection, event, max_record_bytes=runtime.settings.log.max_record_bytes)
     return int(number)
 
@@ -102,7 +102,7 @@ async def add_day(connection: AsyncConnection, runtime: Runtime, day: date) -> b
 
 async def publish_epoch(unit: Unit, body: bytes) -> Answer:
     """Publish an epoch: from now on every list is ranked under it, while the old lists go on serving."""
-    _require(unit, Role.BDT_ADMIN)
+    require(unit.principal, "bdt_admin")
     try:
         epoch = Epoch.loads(body)
     except (ValueError, KeyError, orjson.JSONDecodeError) as error:
@@ -115,20 +115,16 @@ async def publish_epoch(unit: Unit, body: bytes) -> Answer:
     await unit.audit(action="epoch.published", subject=epoch.hash, before=None, after=number)
     return Answer(
         status=201,
-        body={"number": number, "hash": epoch.hash, "weights_version": epoch.weights_version},
+        body={"number": number, "hash": epoch.hash, "weights_version": str(epoch.weights.version)},
         headers={"Location": f"/v1/epochs/{number}"},
     )
 
 
 async def open_day(unit: Unit, day: date) -> Answer:
     """Open a day: dated facts (country groups, terms of membership) are resolved at it from now on."""
-    _require(unit, Role.BDT_ADMIN)
+    require(unit.principal, "bdt_admin")
     if not await add_day(unit.connection, unit.runtime, day):
         raise DayPassed(f"{day} is not later than the last day opened.")
     await unit.audit(action="day.opened", subject=day.isoformat(), before=None, after=day.toordinal())
     return Answer(status=201, body={"day": day.isoformat()})
 
-
-def _require(unit: Unit, role: Role) -> None:
-    if role not in unit.principal.roles:
-        raise Forbidden(f"Only {role.value} may do this.")

@@ -16,7 +16,7 @@ from matching.lists import RankedList
 from matching.records import Project
 from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Runtime, timestamp
-from services.matches.rules import Kept, gone, touched
+from services.matches.rules.material import Kept, gone, touched
 from services.matches.worker import ownership, versions
 from services.matches.worker.index import FOLLOWED, OPEN, Changes, Index, Pinned
 from services.matches.worker.ownership import Ownership, Refused
@@ -75,7 +75,9 @@ class Ranker:
         done: dict[int, int] = {}
         for partition, generation in list(self._owned.generations.items()):
             try:
-                failed = await self._rank(partition, generation, targets.get(partition, set()), changes, pinned)
+                erased = self._erased(partition, changes, taken_over=partition in arriving)
+                await self._erase(partition, generation, erased)
+                failed = await self._rank(partition, generation, targets.get(partition, set()), pinned)
             except Refused as refusal:
                 logger.warning("another process ranks this partition now", partition=partition, why=str(refusal))
                 self._drop(partition)
@@ -113,27 +115,39 @@ class Ranker:
         logger.info("took a partition over", partition=partition, generation=generation)
         return {project for project, at in self._index.projects.items() if at == partition}
 
+    def _erased(self, partition: int, changes: Changes, *, taken_over: bool) -> list[str]:
+        """Return the projects whose standings have to go, those too that were erased while nobody owned this."""
+        kept = self._kept[partition]
+        erased = {project for project in changes.erased if project in kept}
+        if taken_over:
+            here = self._index.projects
+            erased |= {project for project, known in kept.items() if known.standing and project not in here}
+        return sorted(erased)
+
     async def _rank(
-        self, partition: int, generation: int, targets: Iterable[str], changes: Changes, pinned: Pinned
+        self, partition: int, generation: int, targets: Iterable[str], pinned: Pinned
     ) -> set[str]:
         """Rank these projects of one partition and write what is material; returns those that failed."""
-        kept = self._kept.setdefault(partition, {})
-        erased = [project for project in changes.erased if project in kept]
-        wanted = sorted(targets)
+        kept = self._kept[partition]
+        wanted = sorted(project for project in targets if not kept.get(project, Kept()).final)
         failed: set[str] = set()
         for begin in range(0, len(wanted), CHUNK):
             chunk = wanted[begin : begin + CHUNK]
             outcomes, bad = await asyncio.to_thread(self._outcomes, partition, chunk, pinned)
             failed |= bad
             await self._write(partition, generation, outcomes, pinned)
-        if erased:
-            async with self._runtime.database.write() as connection:
-                await ownership.check(connection, partition, generation)
-                for project in erased:
-                    await versions.erase(connection, self._runtime, project)
-            for project in erased:
-                kept.pop(project)
         return failed
+
+    async def _erase(self, partition: int, generation: int, erased: Sequence[str]) -> None:
+        """Take the standings of erased projects away."""
+        if not erased:
+            return
+        async with self._runtime.database.write() as connection:
+            await ownership.check(connection, partition, generation)
+            for project in erased:
+                await versions.erase(connection, self._runtime, project)
+        for project in erased:
+            self._kept[partition].pop(project)
 
     def _outcomes(
         self, partition: int, projects: Sequence[str], pinned: Pinned

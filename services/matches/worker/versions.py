@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 import zlib
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from matching.lists import LABELS, RankedList
@@ -20,12 +20,23 @@ from services.chassis.bus import outbox
 from services.chassis.database import insert_for
 from services.chassis.runtime import Runtime, timestamp
 from services.matches import events
-from services.matches.rules import HEAD_ROWS, Crossings, Delta, Kept, crossings, delta_of, head_of, material
+from services.matches.rules.material import (
+    HEAD_ROWS,
+    Crossings,
+    Delta,
+    Kept,
+    crossings,
+    delta_of,
+    head_of,
+    material,
+)
 from services.matches.tables import LIST_VERSIONS, STANDINGS
 from services.matches.worker.index import Pinned
 from services.matches.worker.rows import rows_json
 
 _LOCAL = 1 << LABELS.index("local")
+_AT_ONCE = 1_000
+"""Ids in one statement: databases bound the number of its parameters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +172,12 @@ async def erase(connection: AsyncConnection, runtime: Runtime, project: str) -> 
 async def load_kept(connection: AsyncConnection, partition: int) -> dict[str, Kept]:
     """Read what the last versions of a partition's lists said; called when the partition is taken over."""
     kept: dict[str, Kept] = {}
+    newest = (
+        select(LIST_VERSIONS.c.project, func.max(LIST_VERSIONS.c.number).label("number"))
+        .where(LIST_VERSIONS.c.partition == partition)
+        .group_by(LIST_VERSIONS.c.project)
+        .subquery()
+    )
     rows = await connection.execute(
         select(
             LIST_VERSIONS.c.project,
@@ -168,14 +185,20 @@ async def load_kept(connection: AsyncConnection, partition: int) -> dict[str, Ke
             LIST_VERSIONS.c.project_revision,
             LIST_VERSIONS.c.epoch,
             LIST_VERSIONS.c.head,
+            LIST_VERSIONS.c.final,
+        ).join(
+            newest,
+            (LIST_VERSIONS.c.project == newest.c.project) & (LIST_VERSIONS.c.number == newest.c.number),
         )
-        .where(LIST_VERSIONS.c.partition == partition)
-        .order_by(LIST_VERSIONS.c.project, LIST_VERSIONS.c.number)
     )
-    for row in rows:  # the last row of a project wins
+    for row in rows:
         head = tuple(item["organisation"] for item in orjson.loads(row.head))
         kept[row.project] = Kept(
-            number=row.number, project_revision=row.project_revision, epoch=row.epoch, head=head
+            number=row.number,
+            project_revision=row.project_revision,
+            epoch=row.epoch,
+            head=head,
+            final=row.final,
         )
     if kept:
         standing = await connection.execute(
@@ -206,6 +229,7 @@ def passed(kept: Kept, outcome: Outcome, number: int) -> Kept:
         standing={} if outcome.closing else dict(outcome.crossed.standing),
         passed=frozenset(head),
         cut=cut,
+        final=outcome.closing,
     )
 
 
@@ -217,14 +241,16 @@ async def _write_standings(
     lost = tuple(sorted(kept.standing)) if outcome.closing else crossed.lost
     changed = {} if outcome.closing else crossed.changed
     posted = []
-    if lost:
+    for begin in range(0, len(lost), _AT_ONCE):
+        some = lost[begin : begin + _AT_ONCE]
         await connection.execute(
-            delete(STANDINGS).where(STANDINGS.c.project == project, STANDINGS.c.organisation.in_(lost))
+            delete(STANDINGS).where(STANDINGS.c.project == project, STANDINGS.c.organisation.in_(some))
         )
-        posted += [events.standing_lost(project, member, number, clock=runtime.clock) for member in lost]
+    posted += [events.standing_lost(project, member, number, clock=runtime.clock) for member in lost]
     rows = []
+    places = {member: place for place, member in enumerate(ranked.members)} if changed else {}
     for member, band in changed.items():
-        place = ranked.places[member]
+        place = places[member]
         rows.append(
             {
                 "project": project,

@@ -31,6 +31,7 @@ class Kept:
     standing: dict[str, str] = field(default_factory=dict)  # organisation above the floor → band
     passed: frozenset[str] = frozenset()  # the first rows of the last pass, version or not
     cut: int = 0  # points at the last of those rows; 0 while the list is shorter
+    final: bool = False  # the project is closed and its last version is written: nothing follows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,8 @@ def delta_of(before: tuple[str, ...], after: tuple[str, ...]) -> Delta:
 
 def material(kept: Kept, ranked: RankedList, crossed: Crossings, *, closing: bool) -> tuple[str, ...]:
     """Return the codes of what makes this list a new version; empty if nothing does. Same input twice makes none."""
+    if kept.final:
+        return ()
     if kept.number == 0:
         return ("first", "closed") if closing else ("first",)
     reasons = []
