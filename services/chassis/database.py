@@ -177,9 +177,13 @@ def url_for(settings: Settings, service: str) -> str:
     """Return the URL of a service's database; for SQLite makes the folder of its file."""
     if settings.database.url is not None:
         return settings.database.url.get_secret_value()
-    folder = Path(settings.data_folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    return f"sqlite+aiosqlite:///{folder / service}.db"
+    return _file_url(settings, service)
+
+
+def for_log(settings: Settings) -> Database:
+    """Open the embedded log's database: the one in the settings, else a file of its own in the data folder."""
+    url = settings.log.url.get_secret_value() if settings.log.url else _file_url(settings, "log")
+    return Database(url, service="log", busy_seconds=settings.database.busy_seconds)
 
 
 def insert_for(connection: AsyncConnection, table: Table) -> Insert:
@@ -195,6 +199,12 @@ def is_unique_violation(error: exc.IntegrityError) -> bool:
     if code is not None:
         return code in {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
     return getattr(error.orig, "sqlstate", None) == "23505"
+
+
+def _file_url(settings: Settings, name: str) -> str:
+    folder = Path(settings.data_folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return f"sqlite+aiosqlite:///{folder / name}.db"
 
 
 @contextmanager

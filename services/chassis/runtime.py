@@ -50,7 +50,9 @@ class Service:
     routers: Callable[[], tuple[APIRouter, ...]]
     topics: tuple[str, ...] = ()  # the topics that this service alone writes to
     loops: "Callable[[Runtime], tuple[Loop, ...]]" = no_loops  # consumers and sweeps of the role "worker"
-    body_limits: Mapping[str, int] = field(default_factory=dict, hash=False)  # path → bytes, larger than usual
+    body_limits: Mapping[str, int] = field(
+        default_factory=dict, hash=False
+    )  # path → bytes, larger than usual
     followers: "Callable[[Runtime], tuple[Loop, ...]]" = (
         no_loops  # loops of every role, e.g. what keeps an index fresh
     )

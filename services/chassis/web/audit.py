@@ -2,7 +2,7 @@
 
 Who, what, the revisions before and after, why. Why in the same transaction: an effect without its trace, or a trace
 without its effect, would make the trail worthless. Nothing updates or deletes a row; on both databases a trigger
-that the owner's migration creates (`append_only`) refuses it. The readers are the auditor and the BDT administrator.
+that the owner's first migration creates refuses it. The readers are the auditor and the BDT administrator.
 """
 
 from collections.abc import Mapping
@@ -44,22 +44,6 @@ def attach(metadata: MetaData) -> Table:
         Column("details", LargeBinary),  # JSON object
         Column("request_id", Text, nullable=False),
         sqlite_autoincrement=True,
-    )
-
-
-def append_only(dialect: str) -> tuple[str, ...]:
-    """Return the statements that make the audit table refuse updates and deletes, for the owner's migration."""
-    if dialect == "sqlite":
-        return tuple(
-            f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit "
-            "BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END"
-            for verb in ("UPDATE", "DELETE")
-        )
-    return (
-        "CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'the audit trail is append-only'; END $$",
-        "CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE ON audit "
-        "FOR EACH ROW EXECUTE FUNCTION audit_is_append_only()",
     )
 
 

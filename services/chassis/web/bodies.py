@@ -53,11 +53,7 @@ class BodyGate:
 
     async def _read(self, headers: Headers, receive: Receive, most: int) -> bytes:
         declared = headers.get("content-length", "")
-        if (
-            declared.isascii()
-            and declared.isdigit()
-            and (len(declared) > 18 or int(declared) > most)
-        ):
+        if declared.isascii() and declared.isdigit() and (len(declared) > 18 or int(declared) > most):
             raise _too_large(most)
         chunks: list[bytes] = []
         size = 0

@@ -102,7 +102,7 @@ class InvalidCursor(Problem):
 
 
 class Unauthenticated(Problem):
-    """This address needs a bearer token."""
+    """A bearer token is needed here."""
 
     status = 401
     code = "unauthenticated"
@@ -169,7 +169,7 @@ class NotFound(Problem):
 
 
 class MethodNotAllowed(Problem):
-    """This address exists, but does not know this method."""
+    """The address exists, but does not know this method."""
 
     status = 405
     code = "method-not-allowed"
@@ -233,7 +233,7 @@ class InvalidBody(Problem):
 
 
 class IdempotencyMismatch(Problem):
-    """This Idempotency-Key was used with another body. Use a new key for a new request."""
+    """The Idempotency-Key was used with another body. Use a new key for a new request."""
 
     status = 422
     code = "idempotency-mismatch"

@@ -18,6 +18,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, Text, insert, select, text
 
+from migrations.append_only import SQLITE
 from schemas.http.texts import Name
 from services.chassis.bus.transports.sql.log import SqlTransport
 from services.chassis.bus.transports.sql.tables import METADATA as LOG_METADATA
@@ -212,7 +213,7 @@ async def make_bench(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
         database = Database.for_service(settings, service.name)
         async with database.write() as connection:
             await connection.run_sync(METADATA.create_all)
-            for statement in audit.append_only("sqlite"):
+            for statement in SQLITE:
                 await connection.execute(text(statement))
         log = Database.for_service(settings, "log")
         async with log.write() as connection:

@@ -1,0 +1,296 @@
+"""Starting a process, keeping it honest, and stopping it in good order.
+
+What: opens the log and the databases, runs each service's startup, serves HTTP and runs the background loops of a role,
+until a signal, a crash or the caller says stop. A loop that ends by itself ends the process with an error: half a
+process that looks alive is the worst kind. Stopping: no new requests, finish those in hand, then the workers, and
+the relays last so that what the others wrote still leaves; what is not done by the deadline is cut off, and nothing is
+lost by it, because every effect is in a transaction. This module must not know any service by name.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import uvicorn
+import uvloop
+from starlette.types import ASGIApp
+
+from services.chassis.bus.relay import Relay
+from services.chassis.bus.transport import Transport
+from services.chassis.database import Database, for_log
+from services.chassis.identity.verification import Verifier
+from services.chassis.runtime import Loop, Runtime, Service, Signals
+from services.chassis.settings import Settings
+from services.chassis.telemetry import Metrics, log_of
+from services.chassis.web.application import merge_applications
+
+Role = Literal["all", "api", "worker", "relay"]
+
+
+class ProcessFailed(Exception):  # noqa: N818 - what happened, in the past tense
+    """A background loop ended by itself, or the port is taken; the process must exit with an error."""
+
+
+@dataclass(kw_only=True)
+class System:
+    """A running set of services in this process."""
+
+    address: str  # where it answers, without a slash at the end
+    settings: Settings
+    runtimes: tuple[Runtime, ...]
+    stop: asyncio.Event = field(default_factory=asyncio.Event)  # set it to stop
+
+    def runtime(self, service: str) -> Runtime:
+        """Return the runtime of one service."""
+        return next(runtime for runtime in self.runtimes if runtime.service.name == service)
+
+
+@asynccontextmanager
+async def open_transport(settings: Settings) -> AsyncIterator[Transport]:
+    """Open the log that the settings name, and close it at the end."""
+    if settings.log.transport == "kafka":
+        from services.chassis.bus.transports.kafka import KafkaTransport  # noqa: PLC0415 - only where it is used
+
+        transport: Transport = KafkaTransport(settings)
+        database = None
+    else:
+        from services.chassis.bus.transports.sql.log import SqlTransport  # noqa: PLC0415 - only where it is used
+
+        database = for_log(settings)
+        transport = SqlTransport(
+            database,
+            partitions=settings.log.partitions,
+            compaction_lag_seconds=settings.log.compaction_lag_seconds,
+            tombstone_seconds=settings.log.tombstone_seconds,
+        )
+    try:
+        await transport.open()
+        try:
+            yield transport
+        finally:
+            await transport.close()
+    finally:
+        if database is not None:
+            await database.close()
+
+
+@asynccontextmanager
+async def open_runtimes(
+    settings: Settings, services: Sequence[Service], *, transport: Transport | None = None
+) -> AsyncIterator[tuple[Runtime, ...]]:
+    """Open a runtime for each service, with one log, one set of signals and metrics; run each service's startup."""
+    async with AsyncExitStack() as stack:
+        if transport is None:
+            transport = await stack.enter_async_context(open_transport(settings))
+        signals, metrics = Signals(), Metrics()
+        runtimes = []
+        for service in services:
+            database = Database.for_service(settings, service.name)
+            stack.push_async_callback(database.close)
+            runtimes.append(
+                Runtime(
+                    settings=settings,
+                    service=service,
+                    database=database,
+                    transport=transport,
+                    signals=signals,
+                    metrics=metrics,
+                )
+            )
+        for runtime in runtimes:
+            if runtime.service.startup is not None:
+                await runtime.service.startup(runtime)
+        yield tuple(runtimes)
+
+
+async def run_services(
+    settings: Settings,
+    services: Sequence[Service],
+    *,
+    role: Role = "all",
+    ready: Callable[[System], None] | None = None,
+    stop: asyncio.Event | None = None,
+    verifier: Verifier | None = None,
+) -> None:
+    """Run these services in one role until `stop` is set. `ready` is called once requests are answered.
+
+    Port 0 takes a free one, and `public_url` then follows it. Every role answers on its port: api and all with
+    everything, worker and relay with health and metrics. Raises ProcessFailed if the port is taken or a loop ended.
+    """
+    listening, settings = listen(settings)
+    with contextlib.closing(listening):
+        async with open_runtimes(settings, services) as runtimes:
+            system = System(
+                address=f"http://{_host(settings)}:{settings.http.port}",
+                settings=settings,
+                runtimes=runtimes,
+                stop=stop or asyncio.Event(),
+            )
+            application = merge_applications(runtimes, verifier=verifier, routes=role in {"all", "api"})
+            await _run(system, application, listening, role=role, ready=ready)
+
+
+def listen(settings: Settings) -> tuple[socket.socket, Settings]:
+    """Take the port; return the listening socket, and the settings with the port that was taken."""
+    family = socket.AF_INET6 if ":" in settings.http.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.http.host, settings.http.port))
+        listening.listen(1024)
+    except OSError as error:
+        listening.close()
+        raise ProcessFailed(
+            f"Port {settings.http.port} of {settings.http.host} cannot be used ({error.strerror}). "
+            "Set COMITY_HTTP__PORT to another, or to 0 for a free one."
+        ) from error
+    listening.setblocking(False)  # noqa: FBT003 - the socket module's own signature
+    if settings.http.port != 0:
+        return listening, settings
+    port = listening.getsockname()[1]
+    http = settings.http.model_copy(update={"port": port})
+    url = f"http://{_host(settings)}:{port}"
+    return listening, settings.model_copy(update={"http": http, "public_url": url})
+
+
+def run_until_signalled(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+    """Run a coroutine function on a fast event loop; SIGTERM and SIGINT set the event that it is given.
+
+    A second signal ends the process at once.
+    """
+
+    async def watched() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+
+            def on_signal(number: signal.Signals = number) -> None:
+                stop.set()
+                loop.remove_signal_handler(number)
+
+            loop.add_signal_handler(number, on_signal)
+        await main(stop)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(watched())
+
+
+async def _run(
+    system: System,
+    application: ASGIApp,
+    listening: socket.socket,
+    *,
+    role: Role,
+    ready: Callable[[System], None] | None,
+) -> None:
+    log = log_of("lifecycle")
+    deadline = system.settings.lifecycle.stop_seconds
+    server = _server(application, deadline)
+    workers, relays = asyncio.Event(), asyncio.Event()
+    loops = {
+        asyncio.create_task(_watched(loop, stopping, system), name=loop.name): stopping
+        for loop, stopping in _loops(system.runtimes, role, workers, relays)
+    }
+    serving = asyncio.create_task(server.serve(sockets=[listening]), name="http")
+    stopping = asyncio.create_task(system.stop.wait(), name="stop")
+    announcing = asyncio.create_task(_announce(server, system, ready), name="ready")
+    tasks = [serving, *loops]
+    try:
+        await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        failed = [task for task in tasks if task.done()]
+        log.info("stopping", because="a part ended" if failed else "asked to")
+        try:
+            async with asyncio.timeout(deadline):
+                server.should_exit = True
+                await asyncio.wait([serving])
+                for event in (workers, relays):
+                    event.set()
+                    ending = [task for task, its in loops.items() if its is event]
+                    if ending:
+                        await asyncio.wait(ending)
+        except TimeoutError:
+            log.warning("cut off", parts=[task.get_name() for task in tasks if not task.done()])
+    finally:
+        for task in (*tasks, stopping, announcing):
+            task.cancel()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(stopping, announcing, return_exceptions=True)
+    broken = [
+        (task.get_name(), outcome)
+        for task, outcome in zip(tasks, outcomes, strict=True)
+        if isinstance(outcome, Exception)
+    ]
+    if broken:
+        name, error = broken[0]
+        raise ProcessFailed(f"The part {name!r} ended: {type(error).__name__}: {error}") from error
+
+
+def _loops(
+    runtimes: Sequence[Runtime], role: Role, workers: asyncio.Event, relays: asyncio.Event
+) -> Iterator[tuple[Loop, asyncio.Event]]:
+    for runtime in runtimes:
+        for loop in runtime.service.followers(runtime):
+            yield loop, workers
+        if role in {"all", "worker"}:
+            for loop in runtime.service.loops(runtime):
+                yield loop, workers
+        if role in {"all", "relay"} and "outbox" in runtime.service.metadata.tables:
+            yield Loop(name=f"{runtime.service.name} relay", run=Relay(runtime).run), relays
+
+
+async def _watched(loop: Loop, stop: asyncio.Event, system: System) -> None:
+    gauge = system.runtimes[0].metrics.loops.labels(loop.name)
+    gauge.set(1)
+    try:
+        await loop.run(stop)
+    except Exception as error:
+        log_of("lifecycle").error("a loop crashed", loop=loop.name, exc_info=error)
+        raise
+    finally:
+        gauge.set(0)
+    if not stop.is_set():
+        raise ProcessFailed(f"The loop {loop.name} returned without being asked to.")
+
+
+async def _announce(server: uvicorn.Server, system: System, ready: Callable[[System], None] | None) -> None:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has a flag, not an event
+        await asyncio.sleep(0.005)
+    log_of("lifecycle").info("ready", address=system.address)
+    if ready is not None:
+        ready(system)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: a process has one way to stop, and it is ours."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _server(application: ASGIApp, deadline: float) -> uvicorn.Server:
+    return _Server(
+        uvicorn.Config(
+            application,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            date_header=True,
+            proxy_headers=False,
+            timeout_graceful_shutdown=max(1, int(deadline)),
+            h11_max_incomplete_event_size=65_536,
+        )
+    )
+
+
+def _host(settings: Settings) -> str:
+    host = settings.http.host
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared with, not bound to
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
