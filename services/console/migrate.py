@@ -16,15 +16,15 @@ def migrate(
     ] = None,
 ) -> None:
     """Bring the tables of all owners, or of those named, to the newest revision."""
+    from migrations.owners import owners_of
+    from migrations.running import migrate as migrate_owners
     from services.chassis.settings import load_settings
-    from services.console.owners import migrate_all, owners_of
+    from services.console.exits import Exit, stop
 
     settings = load_settings()
     known = owners_of(settings)
-    for name in owner or ():
-        if name not in known:
-            from services.console.exits import Exit, stop
-
-            stop(Exit.USAGE, f"There is no owner {name!r}; there are {', '.join(known)}.")
-    for name, revision in migrate_all(settings, tuple(owner or known)).items():
+    unknown = [name for name in owner or () if name not in known]
+    if unknown:
+        stop(Exit.USAGE, f"There is no owner {unknown[0]!r}; there are {', '.join(known)}.")
+    for name, revision in migrate_owners(settings, owner or None).items():
         Console(stderr=True).print(f"{name}: {revision}")
