@@ -1,0 +1,171 @@
+"""The split deployment: PostgreSQL, Apache Kafka, and every service a process of its own.
+
+What: installs and starts the two servers, migrates, creates topics, starts the processes of `PROCESSES` and waits until
+each is ready; leaving the context stops all of it. Why: the same system as in production's shape, in one command, for
+`make demo-kafka`, tests and benchmarks. `deploy/compose.yaml` describes the same processes; a test compares them. It must
+not be taken for production: one broker, one database server, one machine.
+"""
+
+import asyncio
+import os
+import re
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGTERM
+from types import TracebackType
+from typing import Self
+
+import httpx2
+
+from services.catalogue import SERVICES
+from services.chassis.settings import Settings, load_settings
+from services.console.connection import save_credentials, saved_credentials
+from services.console.embedded import prepare
+from services.console.parts import kafka, postgresql
+from services.console.parts.processes import Child, PartFailedError, free_port
+
+READY_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """One process of the deployment: `comity run SERVICE --role ROLE`."""
+
+    name: str
+    service: str
+    role: str
+
+
+PROCESSES = (
+    Process(name="identity", service="identity", role="all"),
+    Process(name="projects", service="projects", role="all"),
+    Process(name="members", service="members", role="all"),
+    Process(name="matches-api", service="matches", role="api"),
+    Process(name="matches-relay", service="matches", role="relay"),
+    Process(name="matches-worker-1", service="matches", role="worker"),
+    Process(name="matches-worker-2", service="matches", role="worker"),
+)
+"""Every process of the split deployment; projects and members run their relay and sweep beside their API."""
+
+_SECRET = re.compile(rb"client_id=(\S+) client_secret=(\S+)")
+
+
+class Split:
+    """A running split deployment; `addresses` maps path prefixes to the processes that answer them."""
+
+    def __init__(self, folder: Path, *, processes: Sequence[Process] = PROCESSES) -> None:
+        self.folder = folder.absolute()
+        self.processes = processes
+        self.addresses: dict[str, str] = {}
+        self.environment: dict[str, str] = {}
+        self._parts: list[kafka.Broker | postgresql.Cluster | Child] = []
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop the processes, then the servers."""
+        for part in reversed(self._parts):
+            part.stop()
+        self._parts.clear()
+
+    def _start(self) -> None:
+        cluster = postgresql.start(self.folder / "postgresql")
+        self._parts.append(cluster)
+        broker = kafka.start(self.folder / "kafka")
+        self._parts.append(broker)
+        ports = {process.name: free_port() for process in self.processes}
+        issuer = f"http://127.0.0.1:{ports['identity']}"
+        self.environment = {
+            "COMITY_DATA_FOLDER": str(self.folder),
+            "COMITY_DATABASE__URL": cluster.database("comity"),
+            "COMITY_DATABASE__POOL_SIZE": "5",
+            "COMITY_LOG__TRANSPORT": "kafka",
+            "COMITY_KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap_servers,
+            "COMITY_KAFKA__REPLICATION_FACTOR": "1",
+            "COMITY_KAFKA__MIN_INSYNC_REPLICAS": "1",
+            "COMITY_IDENTITY__ISSUER": issuer,
+            "COMITY_IDENTITY__JWKS_URL": f"{issuer}/v1/jwks",
+        }
+        asyncio.run(prepare(self.settings()))
+        children = {process.name: self._run(process, ports[process.name]) for process in self.processes}
+        for process in self.processes:
+            address = f"http://127.0.0.1:{ports[process.name]}"
+            _await_ready(children[process.name], address)
+            if process.role in ("all", "api"):
+                self.addresses |= dict.fromkeys(SERVICES[process.service].prefixes, address)
+        self._remember(children["identity"])
+
+    def settings(self) -> Settings:
+        """The settings that the processes share."""
+        return load_settings(**_nested(self.environment))
+
+    def _run(self, process: Process, port: int) -> Child:
+        child = Child(
+            process.name,
+            [sys.executable, "-m", "services", "run", process.service, "--role", process.role],
+            log=self.folder / f"{process.name}.log",
+            stop_signal=SIGTERM,
+            environment={
+                **os.environ,
+                **self.environment,
+                "COMITY_HTTP__PORT": str(port),
+                "COMITY_PUBLIC_URL": f"http://127.0.0.1:{port}",
+                "PYTHONUNBUFFERED": "1",
+            },
+        )
+        self._parts.append(child)
+        return child
+
+    def _remember(self, identity: Child) -> None:
+        """Keep the first administrator that the identity service printed, and where everything answers."""
+        saved = saved_credentials(self.folder) or {}
+        deadline = time.monotonic() + 15
+        while "client_id" not in saved:
+            found = _SECRET.search(identity.log.read_bytes())
+            if found:
+                saved["client_id"], saved["client_secret"] = (part.decode() for part in found.groups())
+            elif time.monotonic() > deadline:
+                raise PartFailedError("The identity service made no first administrator.")
+            else:
+                time.sleep(0.05)
+        saved["addresses"] = self.addresses
+        save_credentials(self.folder, saved)
+
+
+def _await_ready(child: Child, address: str) -> None:
+    def ready() -> bool:
+        try:
+            return httpx2.get(f"{address}/readyz", timeout=5.0, trust_env=False).status_code == 200
+        except httpx2.HTTPError:
+            return False
+
+    child.wait_until(ready, seconds=READY_SECONDS)
+
+
+def _nested(environment: Mapping[str, str]) -> dict[str, object]:
+    """Turn COMITY_A__B=x into {"a": {"b": "x"}}, the form of overrides."""
+    nested: dict[str, object] = {}
+    for name, value in environment.items():
+        path = name.removeprefix("COMITY_").lower().split("__")
+        place: dict[str, object] = nested
+        for part in path[:-1]:
+            inner = place.setdefault(part, {})
+            assert isinstance(inner, dict)  # noqa: S101 - for the type checker: groups are dictionaries
+            place = inner
+        place[path[-1]] = value
+    return nested
