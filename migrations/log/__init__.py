@@ -1,0 +1,1 @@
+"""The chain of revisions of log, oldest first; a released one is never changed."""
