@@ -8,13 +8,14 @@ number or code, ``d:en:stems`` domain term, ``offer:``, ``country:``, ``region:`
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
 from matching.analysis import Analysed, FieldStems, primary_language
 from matching.epoch import EVIDENCE, PROFILE, Epoch, language_of
+from matching.lexicon import Lexicon
 from matching.records import Member, Tag
 
 FULL = 255
@@ -104,16 +105,17 @@ class _Open:
     """A member's lists without those that an import filled with a constant."""
 
     def __init__(self, member: Member) -> None:
-        self.offers = _given(member, "offers", member.offers)
-        self.tags = _given(member, "tags", member.tags)
-        self.languages = _given(member, "languages", member.languages)
-        self.hq = _given(member, "hq_country", (member.hq_country,) if member.hq_country else ())
-        self.operating = _given(member, "operating_countries", member.operating_countries)
-        self.willing = _given(member, "willing_countries", member.willing_countries)
-        self.willing_regions = _given(member, "willing_regions", member.willing_regions)
+        self.offers = given(member, "offers", member.offers)
+        self.tags = given(member, "tags", member.tags)
+        self.languages = given(member, "languages", member.languages)
+        self.hq = given(member, "hq_country", (member.hq_country,) if member.hq_country else ())
+        self.operating = given(member, "operating_countries", member.operating_countries)
+        self.willing = given(member, "willing_countries", member.willing_countries)
+        self.willing_regions = given(member, "willing_regions", member.willing_regions)
 
 
-def _given(member: Member, name: str, values: tuple[_T, ...]) -> tuple[_T, ...]:
+def given(member: Member, name: str, values: tuple[_T, ...]) -> tuple[_T, ...]:
+    """Return a member's list, empty where an import filled it with a constant: such a field is never scored."""
     return () if name in member.constants else values
 
 
@@ -128,9 +130,9 @@ def token_term(language: str, token: str) -> str:
 
 
 def count_terms(
-    runs: Iterable[str], language: str, *, epoch: Epoch, bigrams: frozenset[str]
+    runs: Iterable[str], language: str, *, lexicon: Lexicon, bigrams: Container[str]
 ) -> dict[str, int]:
-    """Count the terms of one field in one language: words, names, known bigrams, domain terms."""
+    """Count the terms of one field in one language: words, names, those bigrams that take part, domain terms."""
     counts: Counter[str] = Counter()
     for run in runs:
         tokens = run.split(" ")
@@ -138,12 +140,20 @@ def count_terms(
         counts.update(
             pair for a, b in pairwise(tokens) if (pair := f"b:{language}:{a} {b}") in bigrams
         )
-        counts.update(found.term.key for found in epoch.lexicon.find(language, tokens))
+        counts.update(found.term.key for found in lexicon.find(language, tokens))
     return counts
 
 
 def text_impacts(fields: Sequence[FieldStems], *, kind: str, epoch: Epoch) -> dict[str, int]:
-    """Return the impacts of a document's text terms, bridged ones included.
+    """Return the impacts of a document's text terms, bridged ones included: for each term the larger of the two."""
+    impacts = own_impacts(fields, kind=kind, epoch=epoch)
+    for term, (impact, _) in bridged(impacts, epoch).items():
+        impacts[term] = max(impact, impacts.get(term, 0))
+    return impacts
+
+
+def own_impacts(fields: Sequence[FieldStems], *, kind: str, epoch: Epoch) -> dict[str, int]:
+    """Return the impacts of the terms that the document's own words make.
 
     impact = floor(255 x tf / (tf + k1 x (1 - b + b x max(length, mean) / mean))), tf the weighted count (BM25F,
     Robertson and Zaragoza 2009, with the length not below the mean), all scaled to integers. What a translation repeats
@@ -151,30 +161,24 @@ def text_impacts(fields: Sequence[FieldStems], *, kind: str, epoch: Epoch) -> di
     """
     weights = epoch.weights
     folded: dict[str, int] = {}
-    lengths: Counter[str] = Counter()
-    neutral: dict[str, dict[str, int]] = {}
+    lengths: dict[str, int] = {}
+    neutral: dict[tuple[str, str], int] = {}
     for field in fields:
-        share = weights.member_fields[field.name]
-        most = neutral.setdefault(field.name, {})
-        for term, count in count_terms(
-            field.runs, field.language, epoch=epoch, bigrams=epoch.bigrams[kind]
-        ).items():
-            weighted = share * min(count, weights.field_cap)
+        counts = count_terms(field.runs, field.language, lexicon=epoch.lexicon, bigrams=epoch.bigrams[kind])
+        for term, count in counts.items():
+            language = language_of(term)
+            if not language:
+                most = neutral.get((field.name, term), 0)
+                neutral[field.name, term] = max(most, count)
+                continue
             if term[0] == "w":
-                lengths[field.language] += count
-            if language_of(term):
-                folded[term] = folded.get(term, 0) + weighted
-            else:
-                if term[0] == "n" and count > most.get(f"length {term}", 0):
-                    lengths[""] += count - most.get(f"length {term}", 0)
-                    most[f"length {term}"] = count
-                if weighted > most.get(term, 0):
-                    folded[term] = folded.get(term, 0) + weighted - most.get(term, 0)
-                    most[term] = weighted
-    impacts = _saturate(folded, lengths, kind=kind, epoch=epoch)
-    for term, (impact, _) in bridged(impacts, epoch).items():
-        impacts[term] = max(impact, impacts.get(term, 0))
-    return impacts
+                lengths[language] = lengths.get(language, 0) + count
+            folded[term] = folded.get(term, 0) + weights.member_fields[field.name] * min(count, weights.field_cap)
+    for (name, term), count in neutral.items():
+        if term[0] == "n":
+            lengths[""] = lengths.get("", 0) + count
+        folded[term] = folded.get(term, 0) + weights.member_fields[name] * min(count, weights.field_cap)
+    return _saturate(folded, lengths, kind=kind, epoch=epoch)
 
 
 def _saturate(folded: Mapping[str, int], lengths: Mapping[str, int], *, kind: str, epoch: Epoch) -> dict[str, int]:

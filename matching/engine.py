@@ -7,46 +7,90 @@ the reference date alone. One thread puts; any thread may use a view. Order and 
 from __future__ import annotations
 
 from matching.analysis import Analysed, Analyser
+from matching.columns import Geography, Numbers
+from matching.documents import DocumentBuilder
 from matching.epoch import Epoch
+from matching.members import MemberStore
+from matching.openings import ProjectStore
+from matching.queries import build_query
 from matching.records import Member, Project
 from matching.view import View
+from matching.vocabulary import Vocabulary
 
 
 class Engine:
     """Both indexes of one epoch: members (asked by projects) and projects (asked by changed members).
 
-    `analyser` may be shared by engines; it holds a cache by text.
+    `analyser` may be shared by engines; it holds a cache by text. ValueError if it is not the one that the epoch was
+    fitted with: an engine ranks only under an epoch whose analyser it has.
     """
 
     def __init__(self, epoch: Epoch, *, analyser: Analyser | None = None) -> None:
-        raise NotImplementedError
+        self._analyser = analyser or Analyser()
+        if self._analyser.number != epoch.analyser:
+            raise ValueError(f"the epoch needs text analyser {epoch.analyser}; here is {self._analyser.number}")
+        self._epoch = epoch
+        self._builder = DocumentBuilder(epoch)
+        vocabulary, names, self._geography = Vocabulary(), Numbers(), Geography(epoch.reference)
+        self._members = MemberStore(
+            vocabulary=vocabulary, names=names, geography=self._geography, limit=epoch.weights.near_duplicate
+        )
+        self._projects = ProjectStore(vocabulary=vocabulary, names=names, geography=self._geography)
+        self._names = names
 
     @property
     def epoch(self) -> Epoch:
         """The epoch that this engine scores under."""
-        raise NotImplementedError
+        return self._epoch
+
+    @property
+    def analyser(self) -> Analyser:
+        """The analyser that turns texts into stems here."""
+        return self._analyser
 
     def put_member(self, member: Member, analysed: Analysed | None = None) -> bool:
         """Take in a member's revision; False (and nothing done) if the same or a later revision is there.
 
         `analysed` is what the archive kept of this revision (`Analyser.analyse_member`); without it the texts are
-        analysed here. Revisions are compared by `Member.revision`; pass ``force`` through `remove_member` first to
-        take an older one in.
+        analysed here. An older revision is taken in only after `remove_member`.
         """
-        raise NotImplementedError
+        here = self._members.revision_of(member.id)
+        if here is not None and here >= member.revision:
+            return False
+        stems = self._checked(analysed) or self._analyser.analyse_member(member)
+        self._members.put(member, self._builder.build(member, stems))
+        return True
 
     def remove_member(self, member: str) -> bool:
         """Forget a member (erasure, or a withdrawn record that is to vanish); False if it was not there."""
-        raise NotImplementedError
+        return self._members.remove(member)
 
     def put_project(self, project: Project, analysed: Analysed | None = None) -> bool:
         """Take in a project's revision, to be ranked; False if the same or a later revision is there."""
-        raise NotImplementedError
+        here = self._projects.revision_of(project.id)
+        if here is not None and here >= project.revision:
+            return False
+        stems = self._checked(analysed) or self._analyser.analyse_project(project)
+        self._projects.put(project, build_query(project, stems, self._epoch))
+        return True
 
     def remove_project(self, project: str) -> bool:
         """Forget a project (closed, withdrawn, erased); False if it was not there."""
-        raise NotImplementedError
+        return self._projects.remove(project)
 
     def pin(self) -> View:
-        """Return an immutable view of the present state; cheap, and cached until the next change."""
-        raise NotImplementedError
+        """Return an immutable view of the present state; cheap, and what did not change is shared with the last one."""
+        return View(
+            epoch=self._epoch,
+            analyser=self._analyser,
+            builder=self._builder,
+            members=self._members.pin(),
+            projects=self._projects.pin(),
+            names=self._names,
+            geography=self._geography,
+        )
+
+    def _checked(self, analysed: Analysed | None) -> Analysed | None:
+        if analysed is not None and analysed.analyser != self._analyser.number:
+            raise ValueError(f"stems of analyser {analysed.analyser} cannot be read by {self._analyser.number}")
+        return analysed

@@ -6,8 +6,8 @@ both texts. Nothing here decides a score; it names what the kernel summed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -16,10 +16,11 @@ class Part:
     """Points from one cause.
 
     `component` is one of COMPONENTS; `code` names the kind of reason (``word``, ``phrase``, ``name``, ``concept``,
-    ``bridge``, ``threshold``, ``need``, ``place``, ``tag``, ``language``); `term` is the index term; `asked` and
-    `found` are the words of the project's and of the organisation's text; `fields` name where it was found;
+    ``bridge``, ``threshold``, ``need``, ``country``, ``region``, ``tag``, ``language``); `term` is the index term;
+    `asked` and `found` are the words of the project's and of the organisation's text; `fields` name where it was found;
     `language` is the project's language version; `evidence` is the id of the evidence item, if it is one;
-    `bridged_from` the word through which a concept was reached; `needs` the ids of the needs it answers.
+    `bridged_from` the term of the organisation's text through which a concept was reached; `needs` the ids of the needs
+    that it answers.
     """
 
     component: str
@@ -37,16 +38,18 @@ class Part:
 
     def to_json(self) -> dict[str, Any]:
         """Write the part, leaving out what is empty."""
-        raise NotImplementedError
+        body = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {name: value for name, value in body.items() if name == "points" or value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """One candidate's points on one project, with every part. `sum(part.points) == points`, always.
+    """One candidate's points on one project, with every part. `sum(part.points for part in parts) == points`, always.
 
     `shown` holds, for each component, the whole per-mille of the total budget rounded by largest remainder, so that it
     adds up to `fit`. `failed_rules` is not empty where a hard rule leaves the candidate out (points are still given).
-    `gaps` are terms, needs and places that the project asks for and the profile lacks, dearest first.
+    `gaps` are terms, needs, places, tags and languages that the project asks for and the profile lacks, dearest first;
+    their points are the most that could be had. `reasons` say the main things in a few sentences.
     """
 
     project: str
@@ -66,9 +69,46 @@ class Explanation:
     parts: tuple[Part, ...]
     labels: tuple[str, ...]
     failed_rules: tuple[str, ...]
+    rule_sentences: tuple[str, ...]
     gaps: tuple[Part, ...]
     reasons: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Write it for an API answer."""
-        raise NotImplementedError
+        return {
+            "project": self.project,
+            "project_revision": self.project_revision,
+            "organisation": self.member,
+            "revision": self.revision,
+            "epoch": self.epoch,
+            "reference_date": self.reference_date,
+            "points": self.points,
+            "total_budget": self.total_budget,
+            "fit": self.fit,
+            "band": self.band,
+            "above_floor": self.above_floor,
+            "confidence": self.confidence,
+            "components": dict(self.components),
+            "shown": dict(self.shown),
+            "parts": [part.to_json() for part in self.parts],
+            "labels": list(self.labels),
+            "failed_rules": list(self.failed_rules),
+            "rule_sentences": list(self.rule_sentences),
+            "gaps": [gap.to_json() for gap in self.gaps],
+            "reasons": list(self.reasons),
+        }
+
+
+def per_mille(points: Sequence[int], total: int) -> list[int]:
+    """Return whole per-milles of `total` that add up to floor(1000 x sum / total), by largest remainder.
+
+    Ties of remainders go to the earlier one. Negative points are allowed.
+    """
+    if total <= 0:
+        return [0] * len(points)
+    floors = [value * 1000 // total for value in points]
+    missing = sum(points) * 1000 // total - sum(floors)
+    by_remainder = sorted(range(len(points)), key=lambda place: (-(points[place] * 1000 % total), place))
+    for place in by_remainder[:missing]:
+        floors[place] += 1
+    return floors

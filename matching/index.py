@@ -99,11 +99,15 @@ class Index:
         self._current[entry] = self._stamp
         self._pinned = None
 
+    def clear(self, entry: int) -> None:
+        """Forget an entry's document; the number stays the entry's."""
+        self._current[entry] = -1
+        self._pinned = None
+
     def drop(self, entry: int) -> None:
         """Forget an entry's document and give its number back."""
-        self._current[entry] = -1
+        self.clear(entry)
         self._free.append(entry)
-        self._pinned = None
 
     def pin(self) -> PinnedIndex:
         """Return the index as it is now."""

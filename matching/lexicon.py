@@ -86,6 +86,11 @@ class Lexicon:
         """Names of the concepts that a domain term (by index term) belongs to."""
         return self._concepts_of.get(key, ())
 
+    def surface_of(self, key: str) -> str:
+        """The words of a domain term as the lexicon writes them, empty if it is none."""
+        concepts = self.concepts_of(key)
+        return next((term.surface for name in concepts[:1] for term in self.concepts[name] if term.key == key), "")
+
     def to_json(self) -> dict[str, list[list[str]]]:
         """Write ``{concept: [[language, stems, surface], ...]}``, compiled, as an epoch holds it."""
         return {

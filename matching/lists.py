@@ -7,11 +7,13 @@ an object for those who read a page of it. No texts here and no parts (see `expl
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from matching import ledger_rows
+from matching.rules import codes_of
 
 COMPONENTS = ("text", "evidence", "needs", "places", "tags", "languages")
 """The score's components in the order of every `components` column and of the packed rows."""
@@ -90,7 +92,8 @@ class RankedList:
     Columns: `members` (ids), `revisions`, `points` (int64), `components` (n x 6, int64, order of COMPONENTS), `fit`
     (0..1000 per mille of `total_budget`), `band` (0..3), `above_floor`, `confidence` (0..1000), `labels` and `steps`
     (bit sets), `tie` (uint64), and facts for filters: `category`, `sector` (number), `country` (HQ, alpha-3), `regions`
-    (bit set over `region_codes`: HQ and operating countries), `offers` (bit set over OFFER_KINDS).
+    (bit set over `region_codes`: HQ and operating countries), `offers` (bit set over OFFER_KINDS). `head` is the number
+    of rows that the placement steps arranged; `need_weights` gives each need's kind and the points of meeting it.
     """
 
     project: str
@@ -101,7 +104,7 @@ class RankedList:
     budgets: Mapping[str, int]
     serves_ldc: bool
     head: int
-    members: Sequence[str]
+    members: list[str]
     revisions: npt.NDArray[np.int64]
     points: npt.NDArray[np.int64]
     components: npt.NDArray[np.int64]
@@ -112,42 +115,79 @@ class RankedList:
     labels: npt.NDArray[np.uint32]
     steps: npt.NDArray[np.uint32]
     tie: npt.NDArray[np.uint64]
-    category: npt.NDArray[np.str_]
+    category: npt.NDArray[np.object_]
     sector: npt.NDArray[np.uint8]
-    country: npt.NDArray[np.str_]
+    country: npt.NDArray[np.object_]
     regions: npt.NDArray[np.uint8]
     region_codes: tuple[str, ...]
     offers: npt.NDArray[np.uint16]
-    excluded: tuple[Excluded, ...]
-    places: Mapping[str, int] = field(default_factory=dict, repr=False)
+    need_weights: Mapping[str, tuple[str, int]]
+    excluded_members: Sequence[str]
+    excluded_rules: npt.NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.members)
 
+    @property
+    def excluded(self) -> tuple[Excluded, ...]:
+        """Those whom a hard rule leaves out, by id, each with its codes."""
+        pairs = zip(self.excluded_members, self.excluded_rules.tolist(), strict=True)
+        coded = ((member, codes_of(bits)) for member, bits in pairs)
+        return tuple(Excluded(member=member, code=codes[0], codes=codes) for member, codes in coded)
+
     def position_of(self, member: str) -> int | None:
         """Return the rank (from 1) of an organisation, or None where it is no eligible candidate."""
-        raise NotImplementedError
+        try:
+            return self.members.index(member) + 1
+        except ValueError:
+            return None
 
     def row(self, rank: int) -> Row:
-        """Return the candidate at a rank (from 1)."""
-        raise NotImplementedError
+        """Return the candidate at a rank (from 1); IndexError beyond the list."""
+        place = rank - 1
+        if not 0 <= place < len(self):
+            raise IndexError(f"rank {rank} of {len(self)}")
+        points = self.components[place].tolist()
+        return Row(
+            rank=rank,
+            member=self.members[place],
+            revision=int(self.revisions[place]),
+            points=int(self.points[place]),
+            components=dict(zip(COMPONENTS, points, strict=True)),
+            fit=int(self.fit[place]),
+            band=BANDS[self.band[place]],
+            above_floor=bool(self.above_floor[place]),
+            confidence=int(self.confidence[place]),
+            labels=names_of(int(self.labels[place]), LABELS),
+            steps=names_of(int(self.steps[place]), STEPS),
+            tie=int(self.tie[place]),
+        )
 
     def rows(self, start: int = 0, stop: int | None = None) -> Iterator[Row]:
         """Yield the rows [start, stop) counted from 0."""
-        raise NotImplementedError
+        return (self.row(place + 1) for place in range(*slice(start, stop).indices(len(self))))
 
     def packed(self) -> bytes:
-        """Return the canonical rows, packed at fixed width (see `digest`)."""
-        raise NotImplementedError
+        """Return the canonical rows: 92 bytes each, see `ledger_rows.ROW`."""
+        return ledger_rows.pack(self)
+
+    def header(self) -> bytes:
+        """Return the canonical header of the list."""
+        return ledger_rows.header(
+            project=self.project, revision=self.project_revision, epoch=self.epoch, day=self.reference_date
+        )
 
     def digest(self) -> str:
         """Return the hex Merkle root (fan-out 256) of header and canonical rows."""
-        raise NotImplementedError
+        return ledger_rows.root(self.header(), self.packed())
 
     def need_points(self, need: str) -> npt.NDArray[np.int64]:
         """Return the points of each candidate, in rank order, on one need of the project (KeyError if unknown)."""
-        raise NotImplementedError
+        kind, weight = self.need_weights[need]
+        offered = (self.offers >> OFFER_KINDS.index(kind)) & 1
+        return offered.astype(np.int64) * weight
 
-    def to_json(self, start: int = 0, stop: int | None = None) -> list[dict[str, Any]]:
-        """Write rows as JSON objects."""
-        raise NotImplementedError
+
+def names_of(bits: int, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the bits that are set."""
+    return tuple(name for bit, name in enumerate(names) if bits >> bit & 1)

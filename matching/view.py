@@ -6,65 +6,265 @@ All reading goes through a view, so one answer never mixes two states. It comput
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from matching import judging
+from matching.analysis import Analyser
+from matching.columns import CATEGORIES, MEMBER_ROW, Geography, Numbers, fill_member
+from matching.documents import DocumentBuilder, MemberDocument
+from matching.epoch import Epoch
+from matching.explaining import explain_pair
 from matching.explanation import Explanation
-from matching.lists import RankedList, Row
+from matching.family import root_of
+from matching.items import best_items
+from matching.kernel import best_three
+from matching.lists import BANDS, COMPONENTS, LABELS, STEPS, RankedList, Row, names_of
+from matching.members import PinnedMembers, active_terms
+from matching.openings import PinnedProjects, ProjectState
+from matching.placement import STEP_BITS, place
+from matching.queries import STRUCTURED
 from matching.records import Member
+from matching.rules import codes_of
+from matching.scoring import score_pair
+from matching.standings import Standings, standings_of
+from matching.ties import id_words, tie_hashes
 
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Standings:
-    """Points of some members on every open project: arrays of shape (members, projects).
-
-    `components` has a third axis in the order of COMPONENTS; `eligible` is False where a hard rule fails.
-    """
-
-    members: tuple[str, ...]
-    projects: tuple[str, ...]
-    points: npt.NDArray[np.int64]
-    components: npt.NDArray[np.int64]
-    fit: npt.NDArray[np.int32]
-    band: npt.NDArray[np.uint8]
-    above_floor: npt.NDArray[np.bool_]
-    eligible: npt.NDArray[np.bool_]
-    labels: npt.NDArray[np.uint32]
+_CATEGORY_NAMES = np.array([*CATEGORIES, *[""] * (256 - len(CATEGORIES))], object)
 
 
 class View:
     """A pinned state of an `Engine`; get one with `Engine.pin`."""
 
+    def __init__(
+        self,
+        *,
+        epoch: Epoch,
+        analyser: Analyser,
+        builder: DocumentBuilder,
+        members: PinnedMembers,
+        projects: PinnedProjects,
+        names: Numbers,
+        geography: Geography,
+    ) -> None:
+        self._epoch = epoch
+        self._analyser = analyser
+        self._builder = builder
+        self._members = members
+        self._projects = projects
+        self._names = names
+        self._geography = geography
+        self._countries = geography.countries.names
+
     @property
     def epoch(self) -> str:
         """The content hash of the epoch that every number here was computed under."""
-        raise NotImplementedError
+        return self._epoch.hash
 
     @property
     def projects(self) -> tuple[str, ...]:
         """Ids of the projects in the engine, sorted."""
-        raise NotImplementedError
+        return self._projects.ids
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Ids of the members in the engine, sorted."""
+        return tuple(sorted(self._members.ids[self._members.rows["present"]].tolist()))
 
     def __len__(self) -> int:
         """Return the number of members in the engine, eligible or not."""
-        raise NotImplementedError
+        return int(self._members.rows["present"].sum())
+
+    def member(self, member: str) -> Member:
+        """Return a member's record as it stands here (KeyError if unknown)."""
+        return self._members.state(member).record
 
     def rank(self, project: str, reference_date: str) -> RankedList:
         """Rank every eligible candidate of a project (KeyError if unknown) at an ISO date. Releases the GIL inside."""
-        raise NotImplementedError
+        state = self._projects.states[project]
+        members, weights = self._members, self._epoch.weights
+        day = judging.resolve_day(reference_date, self._epoch.reference, self._countries)
+        rules = judging.failed_rules(
+            members.rows, state.facts, roots=members.roots, owner_roots=self._owner_root(state)
+        )
+        eligible = np.flatnonzero(members.rows["present"] & (rules == 0))
+        rows = members.rows[eligible]
+        components = self._components(state)[eligible]
+        points = components.sum(axis=1)
+        tie = tie_hashes(self._epoch.tie_key, project, rows["words"])
+        order = np.lexsort((rows["order"][:, 1], rows["order"][:, 0], tie, -points))
+        enrolled = judging.enrolled_rows(members.intervals, len(members.rows), day.number)[eligible]
+        labels = judging.labels_of(rows, state.facts, day=day, enrolled=enrolled)
+        above = judging.above_floor(components, state.facts, weights)
+        placed = place(
+            members.roots[eligible][order],
+            above_floor=above[order],
+            local=judging.has_label(labels, "local")[order],
+            newcomer=judging.has_label(labels, "newcomer")[order],
+            weights=weights,
+        )
+        order = order[placed.order]
+        rows = rows[order]
+        fit = judging.fits(points, state.facts)[order]
+        excluded = np.flatnonzero(members.rows["present"] & (rules != 0))
+        excluded = excluded[np.argsort(members.ids[excluded].astype(str), kind="stable")]
+        return RankedList(
+            project=project,
+            project_revision=state.record.revision,
+            epoch=self._epoch.hash,
+            reference_date=reference_date,
+            total_budget=state.query.total,
+            budgets=dict(state.query.budgets),
+            serves_ldc=any(country in self._ldc(reference_date) for country in state.record.countries),
+            head=placed.head,
+            members=members.ids[eligible[order]].tolist(),
+            revisions=rows["revision"],
+            points=points[order],
+            components=components[order],
+            fit=fit,
+            band=judging.bands(fit, self._epoch.bands),
+            above_floor=above[order],
+            confidence=judging.confidences(rows, state.facts),
+            labels=labels[order],
+            steps=placed.steps[placed.order],
+            tie=tie[order],
+            category=_CATEGORY_NAMES[rows["category"]],
+            sector=rows["sector"],
+            country=np.array([*self._countries, ""], object)[rows["hq"]],
+            regions=rows["regions"],
+            region_codes=self._geography.region_codes,
+            offers=rows["offers"],
+            need_weights=_need_weights(state),
+            excluded_members=members.ids[excluded].tolist(),
+            excluded_rules=rules[excluded],
+        )
 
     def explain(
         self, project: str, member: str, reference_date: str, *, edited: Member | None = None
     ) -> Explanation:
         """Explain a candidate's points, eligible or not; with `edited`, those of an edited copy of its record."""
-        raise NotImplementedError
+        state = self._projects.states[project]
+        record = edited or self._members.state(member).record
+        analysed = self._analyser.analyse_member(record)
+        document = self._builder.build(record, analysed)
+        row = self._judged(state, record, document, reference_date)
+        failed = self._failed(state, record, document)
+        return explain_pair(
+            state=state,
+            record=record,
+            document=document,
+            analysed=analysed,
+            epoch=self._epoch,
+            analyser=self._analyser,
+            row=row,
+            reference_date=reference_date,
+            failed=codes_of(int(failed)),
+        )
 
     def what_if(self, project: str, edited: Member, reference_date: str) -> Row:
-        """Give points and place that an edited (or new) record would have, by rescoring it exactly."""
-        raise NotImplementedError
+        """Give points and place that an edited (or new) record would have, by rescoring it exactly.
+
+        The rank is that of the sorted order (before the placement steps of the head); it counts the other eligible
+        candidates as they are. A record that a hard rule leaves out has rank 0.
+        """
+        state = self._projects.states[project]
+        document = self._builder.build(edited, self._analyser.analyse_member(edited))
+        row = self._judged(state, edited, document, reference_date)
+        if self._failed(state, edited, document):
+            return row
+        ranked = self.rank(project, reference_date)
+        others = [
+            (-points, tie, name)
+            for points, tie, name in zip(ranked.points.tolist(), ranked.tie.tolist(), ranked.members, strict=True)
+            if name != edited.id
+        ]
+        mine = (-row.points, row.tie, edited.id)
+        return replace(row, rank=1 + sum(other < mine for other in others))
 
     def points_of(self, members: Sequence[str], reference_date: str) -> Standings:
         """Points of some members on every project in the engine, from the projects index; the integers of `rank`."""
-        raise NotImplementedError
+        day = judging.resolve_day(reference_date, self._epoch.reference, self._countries)
+        return standings_of(
+            [self._members.state(member) for member in members],
+            members=self._members,
+            projects=self._projects,
+            owner_roots=np.array([self._owner_root(state) for state in self._projects.states.values()], np.int64),
+            day=day,
+            epoch=self._epoch,
+        )
+
+    def _components(self, state: ProjectState) -> npt.NDArray[np.int64]:
+        """Points of every row on one project, by component."""
+        members = self._members
+        found = np.zeros((len(members.rows), len(COMPONENTS)), np.int64)
+        if not len(members.rows):
+            return found
+        sums = members.profiles.sums([*state.versions, *state.structured])
+        versions = len(state.versions)
+        if versions:
+            found[:, 0] = sums[:versions].max(axis=0)
+            items = np.maximum(members.items.sums(state.items).max(axis=0) - np.int32(state.query.threshold), 0)
+            found[:, 1] = best_three(items, members.owners, len(members.rows)).sum(axis=1, dtype=np.int64)
+            for one in members.conflicts:
+                points = items[list(one.entries)].tolist()
+                chosen = best_items(points, one.pairs, self._epoch.weights.evidence_items)
+                found[one.row, 1] = sum(points[place] for place in chosen)
+        found[:, 2:] = sums[versions:].T
+        return found
+
+    def _judged(self, state: ProjectState, record: Member, document: MemberDocument, day: str) -> Row:
+        """One pair from its record alone, without the indexes; rank 0."""
+        facts = self._facts(record, document)
+        weights = self._epoch.weights
+        score = score_pair(state.query, document, weights)
+        components = np.array([score.components[name] for name in COMPONENTS], np.int64)
+        resolved = judging.resolve_day(day, self._epoch.reference, self._geography.countries.names)
+        enrolled = np.bool_(any(first <= resolved.number <= last for first, last in active_terms(record)))
+        labels = judging.labels_of(facts, state.facts, day=resolved, enrolled=enrolled)
+        fit = judging.fits(components.sum(), state.facts)
+        above = bool(judging.above_floor(components, state.facts, weights))
+        words = np.array([id_words(record.id)], np.uint64)
+        return Row(
+            rank=0,
+            member=record.id,
+            revision=record.revision,
+            points=score.points,
+            components=dict(score.components),
+            fit=int(fit),
+            band=BANDS[int(judging.bands(fit, self._epoch.bands))],
+            above_floor=above,
+            confidence=int(judging.confidences(facts, state.facts)),
+            labels=names_of(int(labels), LABELS),
+            steps=names_of(0 if above else STEP_BITS["below_floor"], STEPS),
+            tie=int(tie_hashes(self._epoch.tie_key, state.record.id, words)[0]),
+        )
+
+    def _facts(self, record: Member, document: MemberDocument) -> npt.NDArray[Any]:
+        facts = np.zeros((), MEMBER_ROW)
+        fill_member(facts, record, document, number=self._names[record.id], geography=self._geography)
+        return facts
+
+    def _failed(self, state: ProjectState, record: Member, document: MemberDocument) -> int:
+        parents = {**self._members.parents, **({record.id: record.parent} if record.parent else {})}
+        root = np.int64(self._names[root_of(record.id, parents)])
+        facts = self._facts(record, document)
+        return int(judging.failed_rules(facts, state.facts, roots=root, owner_roots=self._owner_root(state)))
+
+    def _owner_root(self, state: ProjectState) -> np.int64:
+        owner = state.record.owner
+        return np.int64(self._names[root_of(owner, self._members.parents)] if owner else -1)
+
+    def _ldc(self, day: str) -> frozenset[str]:
+        return self._epoch.reference.members_of("ldc", day)
+
+
+def _need_weights(state: ProjectState) -> dict[str, tuple[str, int]]:
+    needs = state.query.structured["needs"]
+    return {
+        need: (kind, 255 * needs.get(f"offer:{kind}", 0)) for kind, ids in state.query.kinds.items() for need in ids
+    }
+
+

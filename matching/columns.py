@@ -1,0 +1,181 @@
+"""Columns: the facts of members and projects that rules, labels and filters read, one fixed-width row each.
+
+Names (of organisations, owners, parents) and countries are numbers here, given out once by `Numbers`. A pinned copy is
+one memory copy. No points here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from matching.documents import MemberDocument, given
+from matching.lists import COMPONENTS, OFFER_KINDS, SECTORS
+from matching.queries import Query
+from matching.records import Member, Project
+from matching.reference import ReferenceData
+from matching.ties import id_bytes, id_words
+
+CATEGORIES = ("member_state", "sector_member", "associate", "academia", "other_entity", "prospect")
+"""Categories by number; any other is 255."""
+
+NON_MEMBERS = ("other_entity", "prospect")
+
+_WORDS = 8
+_MOST_COUNTRIES = 64 * _WORDS
+
+MEMBER_ROW = np.dtype(
+    [
+        ("present", "?"),
+        ("revision", "i8"),
+        ("number", "i8"),
+        ("words", "u8", 2),
+        ("order", "u8", 2),
+        ("withdrawn", "?"),
+        ("dormant", "?"),
+        ("hq", "i4"),
+        ("hq_bits", "u8", _WORDS),
+        ("hq_region", "u1"),
+        ("countries", "u8", _WORDS),
+        ("regions", "u1"),
+        ("first_involved", "i4"),
+        ("sme", "?"),
+        ("fictional", "?"),
+        ("category", "u1"),
+        ("sector", "u1"),
+        ("offers", "u2"),
+        ("dated", "?"),
+        ("has_data", "?", 6),
+    ]
+)
+"""One member. `words` feed the tie hash, `order` sorts by id; country sets are bit sets; dates are yyyymmdd, 0 = none."""
+
+PROJECT_ROW = np.dtype(
+    [
+        ("owner", "i8"),
+        ("presence_required", "?"),
+        ("has_countries", "?"),
+        ("countries", "u8", _WORDS),
+        ("regions", "u1"),
+        ("all_regions", "u1"),
+        ("published", "i4"),
+        ("budgets", "i8", 6),
+        ("total", "i8"),
+    ]
+)
+"""One project. `regions` are those listed, `all_regions` those of its countries too."""
+
+
+class Numbers:
+    """Numbers for names, given out in the order of asking and never changed. They decide nothing but equality."""
+
+    def __init__(self, most: int | None = None) -> None:
+        self._numbers: dict[str, int] = {}
+        self._most = most
+        self._lock = threading.Lock()
+
+    def __getitem__(self, name: str) -> int:
+        with self._lock:  # a view in another thread may ask while the engine puts
+            number = self._numbers.setdefault(name, len(self._numbers))
+        if self._most is not None and number >= self._most:
+            raise ValueError(f"more than {self._most} different codes; {name!r} has no place")
+        return number
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names by number."""
+        return tuple(self._numbers)
+
+
+class Geography:
+    """Countries by number and regions by bit, of one engine."""
+
+    def __init__(self, reference: ReferenceData) -> None:
+        self._reference = reference
+        self.countries = Numbers(_MOST_COUNTRIES)
+        self.region_codes = reference.region_codes
+        for country in sorted(reference.regions):
+            self.countries[country]  # noqa: B018 - gives it its number
+
+    def bits(self, countries: Iterable[str]) -> npt.NDArray[np.uint64]:
+        """Return countries as a bit set."""
+        found = np.zeros(_WORDS, np.uint64)
+        for country in countries:
+            number = self.countries[country]
+            found[number >> 6] |= np.uint64(1 << (number & 63))
+        return found
+
+    def region_bits(self, countries: Iterable[str], regions: Iterable[str] = ()) -> int:
+        """Return the regions of countries, and regions, as a bit set; an unknown code has no bit."""
+        codes = {self._reference.regions.get(country) for country in countries} | set(regions)
+        return sum(1 << bit for bit, code in enumerate(self.region_codes) if code in codes)
+
+
+def day_number(day: str | None) -> int:
+    """Return an ISO date as yyyymmdd, 0 for none."""
+    return int(day[:10].replace("-", "")) if day else 0
+
+
+def sector_of(member: Member) -> int:
+    """Return the sector's number from the category and the IATI organisation type."""
+    kind = member.organisation_type or ""
+    if member.category == "academia" or kind.startswith("8"):
+        name = "academic"
+    elif member.category == "member_state" or kind in {"10", "11", "15", "40"}:
+        name = "public"
+    elif kind.startswith("7"):
+        name = "private"
+    elif not kind and member.category in {"sector_member", "associate"}:
+        name = "private"
+    else:
+        name = "other"
+    return SECTORS.index(name)
+
+
+def fill_member(
+    row: npt.NDArray[Any], member: Member, document: MemberDocument, *, number: int, geography: Geography
+) -> None:
+    """Write a member's facts into its row; a field that an import filled with a constant counts as not given."""
+    hq = given(member, "hq_country", (member.hq_country,) if member.hq_country else ())
+    operating = (*hq, *given(member, "operating_countries", member.operating_countries))
+    kinds = {offer.kind for offer in given(member, "offers", member.offers)}
+    content = id_bytes(member.id)
+    row["present"] = True
+    row["revision"] = member.revision
+    row["number"] = number
+    row["words"] = id_words(member.id)
+    row["order"] = (int.from_bytes(content[:8], "big"), int.from_bytes(content[8:], "big"))
+    row["withdrawn"] = member.state == "withdrawn"
+    row["dormant"] = member.state == "dormant"
+    row["hq"] = geography.countries[hq[0]] if hq else -1
+    row["hq_bits"] = geography.bits(hq)
+    row["hq_region"] = geography.region_bits(hq)
+    row["countries"] = geography.bits(operating)
+    row["regions"] = geography.region_bits(operating)
+    row["first_involved"] = day_number(member.first_involved_on)
+    row["sme"] = member.sme and "sme" not in member.constants
+    row["fictional"] = member.fictional
+    row["category"] = CATEGORIES.index(member.category) if member.category in CATEGORIES else 255
+    row["sector"] = sector_of(member)
+    row["offers"] = sum(1 << bit for bit, kind in enumerate(OFFER_KINDS) if kind in kinds)
+    row["dated"] = bool(member.membership)
+    row["has_data"] = document.has_data
+
+
+def fill_project(
+    row: npt.NDArray[Any], project: Project, query: Query, *, owner: int, geography: Geography
+) -> None:
+    """Write a project's facts into its row."""
+    row["owner"] = owner
+    row["presence_required"] = project.presence_required
+    row["has_countries"] = bool(project.countries)
+    row["countries"] = geography.bits(project.countries)
+    row["regions"] = geography.region_bits((), project.regions)
+    row["all_regions"] = geography.region_bits(project.countries, project.regions)
+    row["published"] = day_number(project.published_on)
+    row["budgets"] = [query.budgets[name] for name in COMPONENTS]
+    row["total"] = query.total

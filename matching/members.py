@@ -1,0 +1,209 @@
+"""The members' side: profiles and evidence items in two indexes, facts in columns; put, forget, pin.
+
+Rows belong to organisations for good, so a row number never means somebody else. Nothing is scored here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from matching.columns import MEMBER_ROW, Geography, Numbers, day_number, fill_member
+from matching.documents import MemberDocument
+from matching.family import root_of
+from matching.index import Asked, Index, PinnedIndex
+from matching.items import Pairs, near_duplicates
+from matching.records import Member
+from matching.vocabulary import Vocabulary
+
+_OPEN_END = 99_999_999
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MemberState:
+    """One member's revision as it stands in the indexes.
+
+    `profile` and `items` are its documents by term number; `entries` the items' numbers in the evidence index, in the
+    order of their ids; `pairs` the near-duplicates among them.
+    """
+
+    record: Member
+    row: int
+    profile: Asked
+    items: tuple[Asked, ...]
+    entries: tuple[int, ...]
+    pairs: Pairs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PinnedMembers:
+    """The members at one moment; arrays run over rows. `conflicts` are the members that have near-duplicates."""
+
+    rows: npt.NDArray[Any]
+    ids: npt.NDArray[np.object_]
+    states: tuple[MemberState | None, ...]
+    row_of: Mapping[str, int]
+    profiles: PinnedIndex
+    items: PinnedIndex
+    owners: npt.NDArray[np.int32]
+    conflicts: tuple[MemberState, ...]
+    intervals: Mapping[int, tuple[tuple[int, int], ...]]
+    roots: npt.NDArray[np.int64]
+    parents: Mapping[str, str]
+
+    def state(self, member: str) -> MemberState:
+        """Return a member's state; KeyError if it is not (or no longer) here."""
+        row = self.row_of[member]
+        state = self.states[row] if row < len(self.states) else None
+        if state is None:
+            raise KeyError(member)
+        return state
+
+
+class MemberStore:
+    """Takes members in and forgets them; `pin` gives what a view reads."""
+
+    def __init__(self, *, vocabulary: Vocabulary, names: Numbers, geography: Geography, limit: int) -> None:
+        self._vocabulary = vocabulary
+        self._names = names
+        self._geography = geography
+        self._limit = limit
+        self._rows = np.zeros(64, MEMBER_ROW)
+        self._roots = np.zeros(64, np.int64)
+        self._ids: list[str] = []
+        self._states: list[MemberState | None] = []
+        self._row_of: dict[str, int] = {}
+        self._profiles = Index(np.uint8)
+        self._items = Index(np.uint8)
+        self._owners = np.full(64, -1, np.int32)
+        self._conflicts: dict[int, MemberState] = {}
+        self._intervals: dict[int, tuple[tuple[int, int], ...]] = {}
+        self._parents: dict[str, str] = {}
+        self._pinned: PinnedMembers | None = None
+
+    def revision_of(self, member: str) -> int | None:
+        """Return the revision that is here, None if the member is not."""
+        row = self._row_of.get(member)
+        state = None if row is None else self._states[row]
+        return state.record.revision if state else None
+
+    def put(self, member: Member, document: MemberDocument) -> None:
+        """Take a revision in, in place of the one that was here."""
+        row = self._row_of.get(member.id)
+        if row is None:
+            row = self._new_row(member.id)
+        previous = self._states[row]
+        self._drop_items(previous)
+        terms, impacts = self._vocabulary.interned(document.profile, np.uint8)
+        self._profiles.put(row, terms, impacts)
+        items = tuple(self._vocabulary.interned(item.impacts, np.uint8) for item in document.evidence)
+        state = MemberState(
+            record=member,
+            row=row,
+            profile=_as_asked((terms, impacts)),
+            items=tuple(_as_asked(item) for item in items),
+            entries=tuple(self._put_item(row, *item) for item in items),
+            pairs=near_duplicates(document.evidence, self._limit),
+        )
+        self._states[row] = state
+        _set(self._conflicts, row, state if state.pairs else None)
+        _set(self._intervals, row, active_terms(member) or None)
+        number = self._names[member.id]
+        fill_member(self._rows[row], member, document, number=number, geography=self._geography)
+        _set(self._parents, member.id, member.parent or None)
+        self._roots[row] = number
+        self._pinned = None
+
+    def remove(self, member: str) -> bool:
+        """Forget a member; False if it was not here."""
+        row = self._row_of.get(member)
+        state = None if row is None else self._states[row]
+        if row is None or state is None:
+            return False
+        self._drop_items(state)
+        self._profiles.clear(row)
+        self._states[row] = None
+        _set(self._conflicts, row, None)
+        _set(self._intervals, row, None)
+        self._rows[row] = np.zeros((), MEMBER_ROW)
+        _set(self._parents, member, None)
+        self._pinned = None
+        return True
+
+    def pin(self) -> PinnedMembers:
+        """Return the members as they are now."""
+        if self._pinned is None:
+            size = len(self._ids)
+            items = self._items.pin()
+            ids = np.empty(size, object)
+            ids[:] = self._ids
+            self._pinned = PinnedMembers(
+                rows=self._rows[:size].copy(),
+                ids=ids,
+                states=tuple(self._states),
+                row_of=self._row_of,
+                profiles=self._profiles.pin(),
+                items=items,
+                owners=self._owners[: len(items.current)].copy(),
+                conflicts=tuple(self._conflicts.values()),
+                intervals=dict(self._intervals),
+                roots=self._resolved_roots(size),
+                parents=dict(self._parents),
+            )
+        return self._pinned
+
+    def _new_row(self, member: str) -> int:
+        row = self._profiles.new_entry()
+        if row == len(self._rows):
+            self._rows = np.concatenate((self._rows, np.zeros(row, MEMBER_ROW)))
+            self._roots = np.concatenate((self._roots, np.zeros(row, np.int64)))
+        self._ids.append(member)
+        self._states.append(None)
+        self._row_of[member] = row
+        return row
+
+    def _drop_items(self, state: MemberState | None) -> None:
+        for entry in state.entries if state else ():
+            self._items.drop(entry)
+            self._owners[entry] = -1
+
+    def _put_item(self, row: int, terms: npt.NDArray[np.int32], impacts: npt.NDArray[Any]) -> int:
+        entry = self._items.new_entry()
+        if entry >= len(self._owners):
+            self._owners = np.concatenate((self._owners, np.full(len(self._owners), -1, np.int32)))
+        self._owners[entry] = row
+        self._items.put(entry, terms, impacts)
+        return entry
+
+    def _resolved_roots(self, size: int) -> npt.NDArray[np.int64]:
+        """Each row's root: itself, but for those that have a parent."""
+        roots = self._roots[:size].copy()
+        for member in self._parents:
+            roots[self._row_of[member]] = self._names[root_of(member, self._parents)]
+        return roots
+
+
+def active_terms(member: Member) -> tuple[tuple[int, int], ...]:
+    """Return the first and last day (yyyymmdd) of each active term of membership."""
+    return tuple(
+        (day_number(term.since), day_number(term.until) or _OPEN_END)
+        for term in member.membership
+        if term.state == "active"
+    )
+
+
+def _as_asked(document: tuple[npt.NDArray[np.int32], npt.NDArray[Any]]) -> Asked:
+    terms, impacts = document
+    return terms, impacts.astype(np.int32)
+
+
+def _set(mapping: dict[Any, Any], key: Any, value: Any) -> None:
+    """Set a value, or forget the key where there is none."""
+    if value is None:
+        mapping.pop(key, None)
+    else:
+        mapping[key] = value

@@ -1,0 +1,27 @@
+"""Term numbers: a process's own names for index terms. They differ between runs and decide nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Vocabulary:
+    """Gives each term a number on first sight; numbers are never taken back."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def interned(
+        self, values: Mapping[str, int], dtype: type[np.generic]
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.generic]]:
+        """Return term numbers and values as arrays of one length; terms without a value are left out."""
+        numbers = self._numbers
+        terms = [numbers.setdefault(term, len(numbers)) for term, value in values.items() if value]
+        kept = [value for value in values.values() if value]
+        return np.array(terms, np.int32), np.array(kept, dtype)
