@@ -1,0 +1,82 @@
+"""Failure: a record that cannot be applied is set aside with its place and reason, and costs nobody else anything."""
+
+from dataclasses import replace
+
+from services.chassis.bus.consumer import Delivery
+from services.chassis.bus.errors import Transient
+from tests.conformance.kit import Bench, apply, erased, ids, revised
+
+KEYS = ids(12)
+BAD, GOOD = KEYS[0], KEYS[1:]
+
+
+async def test_c21_a_transient_error_keeps_the_order_and_is_overcome(bench: Bench) -> None:
+    await bench.append(*(revised(key, version) for version in (1, 2) for key in KEYS))
+    failures = iter([True, True, False, True])
+    order: list[tuple[str, int]] = []
+
+    async def flaky(delivery: Delivery) -> None:
+        if next(failures, False):
+            raise Transient("The map service is away.")
+        await apply(delivery)
+        order.append((delivery.event.key, delivery.event.sequence.version))
+
+    await bench.consume(flaky)
+    effects = await bench.effects()
+    assert sorted(effects) == sorted((key, version) for key in KEYS for version in (1, 2))
+    assert [version for key, version in effects if key == BAD] == [1, 2]
+    assert await bench.letters() == []
+
+
+async def test_c22_an_invalid_record_is_buried_with_its_coordinates_and_the_next_is_applied(
+    bench: Bench,
+) -> None:
+    invalid = [
+        replace(revised(BAD, 1), data=b'{"id": 1}'),
+        replace(revised(KEYS[1], 1), data=b"not JSON"),
+        replace(revised(KEYS[2], 1), type="org.comity.unheard.of.v1"),
+    ]
+    await bench.append(*invalid, *(revised(key, 1) for key in KEYS[3:]))
+    await bench.consume()
+    assert sorted(await bench.effects()) == [(key, 1) for key in KEYS[3:]]
+
+    letters = {letter.key: letter for letter in await bench.letters()}
+    stand = {record.key.decode(): record for record in await bench.log()}
+    assert set(letters) == {BAD, KEYS[1], KEYS[2]}
+    for key, letter in letters.items():
+        assert (letter.state, letter.kind, letter.group) == ("dead", "invalid", "things")
+        assert letter.record == stand[key]  # topic, partition, offset, key, headers and value
+    assert "/id" in letters[BAD].reason or "legal_name" in letters[BAD].reason
+    assert "org.comity.unheard.of.v1" in letters[KEYS[2]].reason
+
+
+async def test_c23_a_parked_key_keeps_its_order_and_replays_in_order(bench: Bench) -> None:
+    broken = True
+
+    async def handle(delivery: Delivery) -> None:
+        if broken and delivery.event.key == BAD and delivery.event.sequence.version == 2:
+            raise ZeroDivisionError("a bug of ours")
+        await apply(delivery)
+
+    await bench.append(*(revised(key, version) for version in (1, 2, 3, 4) for key in KEYS))
+    await bench.consume(handle)
+    assert await bench.things() == {BAD: (1, "Kigali Fibre")} | dict.fromkeys(GOOD, (4, "Kigali Fibre"))
+    assert [(letter.state, letter.record.value is not None) for letter in await bench.letters()] == [
+        ("dead", True),
+        ("parked", True),
+        ("parked", True),
+    ]
+
+    broken = False
+    async with bench.consuming(handle) as running:
+        await bench.caught_up(running)
+        assert await running.consumer.replay("members.v1", BAD) == 3
+    assert [version for key, version in await bench.effects() if key == BAD] == [1, 2, 3, 4]
+    assert await bench.letters() == []
+
+
+async def test_c23_a_tombstone_clears_what_was_set_aside_for_its_key(bench: Bench) -> None:
+    await bench.append(replace(revised(BAD, 1), data=b"{}"), revised(BAD, 2), erased(BAD, 3))
+    await bench.consume()
+    assert await bench.letters() == []
+    assert await bench.things() == {BAD: (3, None)}

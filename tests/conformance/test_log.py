@@ -1,0 +1,115 @@
+"""The log: compaction loses no last word, and a log that is not the one a position counts in stops the consumer."""
+
+from dataclasses import replace
+
+import pytest
+
+from services.chassis.bus.errors import LogReplaced, TopicMismatch
+from services.chassis.bus.partitioner import partition_for
+from tests.conformance.kit import FILLERS, PARTITIONS, TOPIC, Bench, Place, Site, erased, ids, revised
+
+KEYS = ids(6)
+
+
+@pytest.fixture
+def place(place: Place, request: pytest.FixtureRequest) -> Place:
+    """Scenarios about compaction have it at once; otherwise a superseded record stays for a week."""
+    return replace(place, compaction_lag_seconds=0) if "c28" in request.node.name else place
+
+
+def test_c28_the_fillers_stand_one_in_each_partition() -> None:
+    assert sorted(partition_for(key, PARTITIONS) for key in FILLERS) == [0, 1, 2, 3]
+
+
+async def test_c28_compaction_keeps_the_last_word_of_each_key_and_every_tombstone(
+    site: Site, bench: Bench
+) -> None:
+    await bench.append(*(revised(key, version) for version in range(1, 21) for key in KEYS))
+    await bench.append(erased(KEYS[0], 21), revised(KEYS[1], 21, "last"))
+    before = dict(await bench.transport.ends("members.v1"))
+    await bench.compact()
+
+    left = {key: found for key, found in (await bench.versions()).items() if key not in FILLERS}
+    assert left == {KEYS[0]: [21], KEYS[1]: [21]} | {key: [20] for key in KEYS[2:]}
+    ends = await bench.transport.ends("members.v1")
+    assert all(ends[at] >= end for at, end in before.items())  # offsets are never given out again
+
+    after = await site.successor()
+    await after.consume()
+    things = {key: found for key, found in (await after.things()).items() if key not in FILLERS}
+    assert things == {KEYS[0]: (21, None), KEYS[1]: (21, "last")} | dict.fromkeys(
+        KEYS[2:], (20, "Kigali Fibre")
+    )
+
+
+async def test_c28_a_consumer_goes_on_over_the_gaps_that_compaction_left(site: Site, bench: Bench) -> None:
+    await bench.append(*(revised(key, version) for version in range(1, 6) for key in KEYS))
+    await bench.consume()
+    await bench.append(*(revised(key, version) for version in range(6, 11) for key in KEYS))
+    await bench.compact()  # the record at the stored position is gone
+    after = await site.successor()
+    await after.consume()
+    assert {
+        key: version for key, (version, _) in (await after.things()).items() if key in KEYS
+    } == dict.fromkeys(KEYS, 10)
+
+
+async def test_c30_another_log_of_the_same_name_stops_the_consumer(site: Site, bench: Bench) -> None:
+    await bench.append(*(revised(key, 1) for key in KEYS))
+    await bench.consume()
+    await site.replace_log()
+    after = await site.process()
+    await after.append(
+        *(revised(key, version) for version in range(2, 9) for key in KEYS)
+    )  # longer than the old one
+    with pytest.raises(LogReplaced, match="replaced"):
+        await after.consume()
+    assert await after.things() == dict.fromkeys(KEYS, (1, "Kigali Fibre"))
+
+
+async def test_c30_a_log_that_ends_below_the_stored_position_stops_the_consumer(
+    site: Site, bench: Bench
+) -> None:
+    await bench.append(*(revised(key, 1) for key in KEYS))
+    await bench.consume()
+    await bench.execute(
+        "UPDATE positions SET next_offset = next_offset + 100"
+    )  # as if the log had lost its tail
+    after = await site.successor()
+    with pytest.raises(LogReplaced, match="cut"):
+        await after.consume()
+
+
+async def test_c30_another_event_where_the_last_one_was_read_stops_the_consumer(
+    site: Site, bench: Bench
+) -> None:
+    await bench.append(*(revised(key, 1) for key in KEYS))
+    await bench.consume()
+    await bench.execute("UPDATE positions SET last_event = 'another' WHERE last_event IS NOT NULL")
+    after = await site.successor()
+    with pytest.raises(LogReplaced, match="written anew"):
+        await after.consume()
+
+
+async def test_a_topic_of_another_shape_is_refused(bench: Bench) -> None:
+    bench.transport._partition_setting = 8  # the embedded log's setting
+    bench.transport._settings = getattr(bench.transport, "_settings", None)
+    if bench.place.kind == "kafka":
+        settings = bench.transport._settings
+        bench.transport._settings = settings.model_copy(
+            update={"log": settings.log.model_copy(update={"partitions": 8})}
+        )
+    with pytest.raises(TopicMismatch, match="partitions"):
+        await bench.transport.create_topics([TOPIC])
+
+
+async def test_a_topic_that_is_missing_is_named(bench: Bench) -> None:
+    with pytest.raises(TopicMismatch, match=r"standings\.v1"):
+        await bench.transport.partitions("standings.v1")
+
+
+async def test_reading_at_the_end_returns_at_once_with_nothing(bench: Bench) -> None:
+    await bench.append(*(revised(key, 1) for key in KEYS))
+    for partition, end in (await bench.transport.ends("members.v1")).items():
+        batch = await bench.transport.read("members.v1", partition, offset=end, limit=10)
+        assert (batch.records, batch.offset, batch.next_offset) == ((), end, end)
