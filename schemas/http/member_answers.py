@@ -10,8 +10,29 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from schemas.http.members import Category, Contact, MembershipState, OrganisationBody, OrganisationState
+from schemas.http.members import (
+    EXAMPLE,
+    Category,
+    Contact,
+    MembershipState,
+    OrganisationBody,
+    OrganisationState,
+)
 from schemas.http.texts import Shape, ShortText
+
+PROFILE: dict[str, Any] = EXAMPLE | {
+    "id": "018f3c2a-7d10-7000-8000-000000000001",
+    "revision": 1,
+    "state": "active",
+    "membership_state": "none",
+    "completeness": 40,
+    "missing": ["sme", "operating_countries", "expertise", "evidence", "languages", "first_involved_on"],
+    "registered_at": "2026-11-24T10:00:00.000000Z",
+    "revised_at": "2026-11-24T10:00:00.000000Z",
+    "warnings": [],
+    "view": "full",
+}
+"""A profile as its own organisation reads it; used in OpenAPI."""
 
 
 class Caution(Shape):
@@ -54,7 +75,7 @@ class Profile(OrganisationBody):
     answer of a write: with it the candidates of a project can be waited for until this revision counts.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": []})
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [PROFILE]})
 
     id: UUID
     revision: int
@@ -103,7 +124,7 @@ class RevisionPage(Shape):
 
 
 class WithdrawalBody(Shape):
-    """Why an organisation leaves."""
+    """Why an organisation leaves. The reason stays in the audit trail for good: name no person in it."""
 
     model_config = ConfigDict(
         extra="forbid",

@@ -57,7 +57,7 @@ async def contact_of(connection: AsyncConnection, organisation_id: str) -> dict[
     """Return the contact as it was given, or None."""
     query = select(CONTACTS.c.name, CONTACTS.c.email, CONTACTS.c.role).where(CONTACTS.c.id == organisation_id)
     row = (await connection.execute(query)).mappings().first()
-    return None if row is None else {name: value for name, value in row.items() if value is not None}
+    return None if row is None else {str(name): value for name, value in row.items() if value is not None}
 
 
 async def same_name(connection: AsyncConnection, record: Organisation) -> list[str]:

@@ -17,7 +17,7 @@ from services.members.commands.put import Change, announce, locked, token_of, wr
 from services.members.queries import one, view
 from services.members.rules import rights
 from services.members.rules.problems import OrganisationWithdrawn, refuse_writer
-from services.members.tables import CONTACTS, EXTERNAL_IDS, ORGANISATIONS, REVISIONS
+from services.members.tables import CONTACTS, EXTERNAL_IDS, METADATA, ORGANISATIONS, REVISIONS
 
 
 async def withdraw_organisation(unit: Unit, *, organisation_id: str, reason: str) -> Answer:
@@ -92,6 +92,9 @@ async def erase_organisation(unit: Unit, *, organisation_id: str) -> Answer:
     )
     await connection.execute(delete(CONTACTS).where(CONTACTS.c.id == organisation_id))
     await connection.execute(delete(EXTERNAL_IDS).where(EXTERNAL_IDS.c.organisation == organisation_id))
+    # An answer kept for Idempotency-Key holds the profile's words.
+    kept = METADATA.tables["idempotency"]
+    await connection.execute(delete(kept).where(kept.c.route.like(f"/v1/organisations/{organisation_id}/%")))
     incarnation = await events.incarnation(connection)
     await unit.post(
         events.erased(organisation_id, revision=revision, incarnation=incarnation, clock=unit.runtime.clock)

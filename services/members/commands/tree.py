@@ -4,10 +4,11 @@
 a parent; whoever sets a parent locks the one row of `tree` first, so the second sees what the first did.
 """
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import RowMapping, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.http.members import OrganisationBody
+from services.chassis.database import insert_for
 from services.members.rules.faults import Fault
 from services.members.tables import ORGANISATIONS, TREE
 
@@ -57,9 +58,8 @@ async def check_parent(
 
 
 async def _lock(connection: AsyncConnection) -> None:
-    held = await connection.execute(update(TREE).values(single=1))
-    if held.rowcount == 0:
-        await connection.execute(insert(TREE).values(single=1))
+    await connection.execute(insert_for(connection, TREE).values(single=1).on_conflict_do_nothing())
+    await connection.execute(update(TREE).values(single=1))
 
 
 def _unknown(parent: str) -> Fault:

@@ -10,12 +10,13 @@ import orjson
 import pytest
 from sqlalchemy import select
 
+from migrations.running import upgrade
 from schemas.http.members import OrganisationBody
 from services.chassis.bus import outbox
 from services.chassis.database import Database
 from services.chassis.identity.principal import Principal
 from services.chassis.runtime import Clock, Runtime
-from services.chassis.settings import load_settings
+from services.chassis.settings import Settings, load_settings
 from services.chassis.web.conditions import Conditions
 from services.chassis.web.operation import Answer, Unit
 from services.members import SERVICE, startup
@@ -119,14 +120,33 @@ class Desk:
             return [event for _, event in await outbox.oldest(connection, limit=1000)]
 
 
+async def open_desk(settings: Settings, database: Database) -> Desk:
+    clock = SetClock()
+    runtime = Runtime(settings=settings, service=SERVICE, database=database, transport=None, clock=clock)
+    await startup(runtime)
+    return Desk(runtime, clock)
+
+
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     settings = load_settings(data_folder=tmp_path)
     database = Database.for_service(settings, "members")
     async with database.write() as connection:
         await connection.run_sync(METADATA.create_all)
-    clock = SetClock()
-    runtime = Runtime(settings=settings, service=SERVICE, database=database, transport=None, clock=clock)
-    await startup(runtime)
-    yield Desk(runtime, clock)
+    yield await open_desk(settings, database)
+    await database.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+async def migrated(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Desk]:
+    """A desk on a migrated database of either kind, as it is deployed."""
+    server = (
+        {"database": {"url": request.getfixturevalue("postgresql_url")()}}
+        if request.param == "postgresql"
+        else {}
+    )
+    settings = load_settings(data_folder=tmp_path, **server)
+    database = Database.for_service(settings, "members")
+    await upgrade(database, "members")
+    yield await open_desk(settings, database)
     await database.close()

@@ -1,0 +1,61 @@
+"""What the routes of this service take from the address, who may go on, and how refusals are documented."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Path, Request
+from sqlalchemy import RowMapping
+
+from services.chassis.identity.principal import Principal, principal_of
+from services.chassis.runtime import Runtime
+from services.chassis.web.problems import MEDIA_TYPE, Forbidden, Problem, Unauthenticated
+from services.members import queries
+from services.members.rules import rights
+from services.members.rules.rights import View
+
+Responses = dict[int | str, dict[str, Any]]
+"""What a route can answer with, for OpenAPI."""
+
+OrganisationId = Annotated[
+    UUID,
+    Path(
+        description="The organisation's id, a UUID that its client chose.",
+        examples=["018f3c2a-7d10-7000-8000-000000000001"],
+    ),
+]
+
+
+def runtime_in(request: Request) -> Runtime:
+    """Return the runtime that this application was built on."""
+    found: Runtime = request.app.state.runtime
+    return found
+
+
+def shown_to(principal: Principal, organisation_id: str) -> View:
+    """Return how much of an organisation a principal sees."""
+    return rights.view_of(organisation_id, roles=principal.roles, own=principal.organisation)
+
+
+async def profile_row(request: Request, organisation_id: str) -> RowMapping:
+    """Return the row for a caller who sees the profile. Raises Unauthenticated, Forbidden, NotFound, OrganisationErased."""
+    principal = principal_of(request)
+    if shown_to(principal, organisation_id) == "public":
+        if principal.is_anonymous:
+            raise Unauthenticated
+        raise Forbidden("Only the organisation itself and those who see profiles may read this.")
+    async with runtime_in(request).database.read() as connection:
+        return await queries.one(connection, organisation_id)
+
+
+def refusals(*kinds: type[Problem]) -> Responses:
+    """Return the documentation of the problems particular to a route; the chassis adds those of every route."""
+    by_status: dict[int, list[str]] = {}
+    for kind in kinds:
+        by_status.setdefault(kind.status, []).append(f"`{kind.code}`: {kind.title}")
+    return {
+        status: {
+            "description": "; ".join(lines),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status, lines in sorted(by_status.items())
+    }
