@@ -13,6 +13,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from migrations.owners import owners_of
@@ -79,3 +80,14 @@ async def _make_schema(database: Database, owner: str) -> None:
             found.scalar() is None
         ):  # asked first: CREATE SCHEMA needs a right that a migrated deployment may lack
             await connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{owner}"'))
+
+
+async def stored_revision(database: Database) -> str:
+    """Return the revision that a database's tables have, "" if there are none."""
+    async with database.read() as connection:
+        return await connection.run_sync(current_revision)
+
+
+def newest_revision(owner: str) -> str:
+    """Return the newest revision of an owner's chain."""
+    return ScriptDirectory.from_config(configuration(owner)).get_current_head() or ""

@@ -1,0 +1,209 @@
+"""The rows of a file: JSON Lines or CSV, plain or gzip, one at a time, each with the number of its line.
+
+What: finds out how the file is written (gzip by its first bytes, a byte order mark, the delimiter) and yields rows; what
+is no row is yielded as a `BadRow`, and the file goes on. Why: one broken line of a million must not cost the others. It
+must not hold the file in memory, and must not know what a column means.
+"""
+
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+MAX_ROW_BYTES = 900_000
+"""No row is longer: what it would become could not be sent either."""
+
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
+
+
+class FileFault(ValueError):
+    """The file as a whole cannot be read; the message is one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record of the file; `line` is where it begins, counted from 1."""
+
+    line: int
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A line that is no record: the rule it breaks, what is wrong, and the fix."""
+
+    line: int
+    rule: str
+    detail: str
+    fix: str
+
+
+def read_rows(path: Path, *, columns: Collection[str] = ()) -> Iterator[Row | BadRow]:
+    """Yield the rows of a file; `columns` are those that a CSV file must have. Raises FileFault at once or on the way."""
+    try:
+        stream = _opened(path)
+    except OSError as error:
+        raise FileFault(f"{path} cannot be read: {error.strerror}.") from error
+    with stream:
+        lines = _lines(stream, path)
+        first = next(lines, None)
+        if first is None:
+            raise FileFault(f"{path} is empty: it holds no row.")
+        if _is_json(path, first[1]):
+            yield from _json_rows(_chained(first, lines))
+        else:
+            yield from _csv_rows(_chained(first, lines), path, columns)
+
+
+Line = tuple[int, str, BadRow | None]
+
+
+def _chained(first: Line, lines: Iterator[Line]) -> Iterator[Line]:
+    yield first
+    yield from lines
+
+
+def _opened(path: Path) -> IO[bytes]:
+    with path.open("rb") as probe:
+        packed = probe.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[return-value]
+
+
+def _lines(stream: IO[bytes], path: Path) -> Iterator[Line]:
+    """Yield (number, text, fault): a line that is too long or no UTF-8 has a fault and no text."""
+    number = 0
+    try:
+        while content := stream.readline(MAX_ROW_BYTES + 1):
+            number += 1
+            if number == 1:
+                content = _without_mark(content, path)
+            if len(content) > MAX_ROW_BYTES:
+                while content and not content.endswith(b"\n"):
+                    content = stream.readline(MAX_ROW_BYTES)
+                yield number, "", BadRow(
+                    number,
+                    "row-size",
+                    f"The row is longer than {MAX_ROW_BYTES:,} bytes",
+                    "Shorten its texts, or split it.",
+                )
+                continue
+            try:
+                yield number, content.decode("utf-8"), None
+            except UnicodeDecodeError as error:
+                yield number, "", BadRow(
+                    number, "utf-8", f"Byte {error.start + 1} of the line is no UTF-8", "Save the file as UTF-8."
+                )
+    except EOFError as error:
+        raise FileFault(
+            f"{path} is a truncated gzip file: it ends in the middle of line {number + 1}; fetch it again."
+        ) from error
+    except (zlib.error, gzip.BadGzipFile) as error:
+        raise FileFault(f"{path} is a damaged gzip file after line {number} ({error}); fetch it again.") from error
+
+
+def _without_mark(content: bytes, path: Path) -> bytes:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise FileFault(f"{path} is in UTF-16; save it as UTF-8.")
+    return content.removeprefix(b"\xef\xbb\xbf")
+
+
+def _is_json(path: Path, first: str) -> bool:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if {".csv", ".tsv"} & set(suffixes):
+        return False
+    return bool({".jsonl", ".ndjson"} & set(suffixes)) or first.lstrip().startswith("{")
+
+
+def _json_rows(lines: Iterator[Line]) -> Iterator[Row | BadRow]:
+    for number, text, fault in lines:
+        if fault is not None:
+            yield fault
+        elif text.strip():
+            yield _json_row(number, text)
+
+
+def _json_row(number: int, text: str) -> Row | BadRow:
+    try:
+        values = json.loads(text, object_pairs_hook=_members, parse_constant=_no_number)
+    except RecursionError:
+        return BadRow(number, "json", "The line is nested too deeply", "Write one flat JSON object a line.")
+    except ValueError as error:
+        return BadRow(number, "json", f"The line is no JSON object: {error}", "Write one JSON object a line.")
+    if not isinstance(values, dict):
+        return BadRow(number, "json", "The line is JSON, but no object", "Write one JSON object a line.")
+    return Row(number, values)
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the member {twice!r} stands there twice")
+    return members
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no JSON number")
+
+
+def _csv_rows(lines: Iterator[Line], path: Path, columns: Collection[str]) -> Iterator[Row | BadRow]:
+    csv.field_size_limit(MAX_ROW_BYTES)
+    bad: list[BadRow] = []
+    number, text, fault = next(lines)
+    if fault is not None:
+        raise FileFault(f"{path}, line {number}: {fault.detail}. {fault.fix}")
+    delimiter, header = _header(text, path, columns)
+
+    def texts() -> Iterator[str]:
+        for _, following, wrong in lines:
+            if wrong is not None:
+                bad.append(wrong)
+            yield following or "\n"
+
+    reader = csv.reader(texts(), delimiter=delimiter, strict=True)
+    while True:
+        began = reader.line_num + 2
+        try:
+            cells = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            yield BadRow(began, "csv", f"The row is no CSV: {error}", "Close every quote, and double a quote inside one.")
+            continue
+        if bad:
+            yield from bad
+            bad.clear()
+        elif cells and len(cells) != len(header):
+            yield BadRow(
+                began,
+                "cells",
+                f"The row has {len(cells)} cells, the header {len(header)} (delimiter: {DELIMITERS[delimiter]})",
+                "Quote cells that hold the delimiter.",
+            )
+        elif any(cell.strip() for cell in cells):
+            yield Row(began, dict(zip(header, cells, strict=True)))
+    yield from bad
+
+
+def _header(text: str, path: Path, columns: Collection[str]) -> tuple[str, list[str]]:
+    """Find the delimiter under which the header names most of the columns, then the one with most cells."""
+    found = {mark: [cell.strip() for cell in next(csv.reader(io.StringIO(text), delimiter=mark), [])] for mark in DELIMITERS}
+    delimiter = max(found, key=lambda mark: (len(set(columns) & set(found[mark])), len(found[mark])))
+    header = found[delimiter]
+    missing = sorted(set(columns) - set(header))
+    if missing:
+        shown = ", ".join(header)[:200]
+        raise FileFault(
+            f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}: read with "
+            f"{', '.join(DELIMITERS.values())} as delimiter, its header has at most {len(header)}: {shown}."
+        )
+    twice = {name for name in header if header.count(name) > 1}
+    if twice:
+        raise FileFault(f"{path} has two columns named {', '.join(sorted(twice))}; rename one.")
+    return delimiter, header

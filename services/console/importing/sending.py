@@ -1,0 +1,138 @@
+"""One mapped row through the HTTP API: created, changed, or left alone because it stands there already.
+
+What: a conditional PUT, and for a project its publication. Why: an import is a client like any other, and running it
+twice must change nothing. It must not touch a table, and it never gives up on a row that the server is only too busy
+to take.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import httpx2
+from pydantic import BaseModel
+
+from services.console.connection import Connection
+from services.console.exits import Exit, stop
+from services.console.importing.checking import SHAPES
+from services.console.mapping.bodies import Fault, RowRefused
+
+TRIES = 8
+
+
+class Outcome(StrEnum):
+    """What became of a row."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Sends rows of one kind; may be used by several threads at once."""
+
+    connection: Connection
+    kind: str
+
+    def put(self, identifier: str, body: BaseModel) -> Outcome:
+        """Put a body under its id. Raises RowRefused with the server's faults."""
+        content = written(body)
+        path = f"/v1/{self.kind}/{identifier}"
+        answer = self._send("PUT", path, content)
+        outcome = Outcome.CREATED
+        if answer.status_code in {428, 412}:
+            answer, outcome = self._replace(path, content)
+        _refuse(answer)
+        if self.kind == "projects" and answer.json()["state"] == "draft":
+            _refuse(
+                self._send(
+                    "POST",
+                    f"{path}/publish",
+                    None,
+                    {"If-Match": answer.headers["ETag"], "Idempotency-Key": f"publish-{identifier}-{answer.headers['ETag']}"},
+                )
+            )
+        return outcome
+
+    def _replace(self, path: str, content: Mapping[str, Any]) -> tuple[httpx2.Response, Outcome]:
+        there = self._send("GET", path)
+        if there.status_code >= 400 or same(self.kind, content, there.json()):
+            return there, Outcome.UNCHANGED
+        answer = self._send("PUT", path, content, {"If-Match": there.headers["ETag"]})
+        if answer.status_code == 412:
+            return self._replace(path, content)  # somebody was faster; compare with what stands there now
+        unchanged = answer.status_code == 200 and answer.headers.get("ETag") == there.headers["ETag"]
+        return answer, Outcome.UNCHANGED if unchanged else Outcome.CHANGED
+
+    def _send(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> httpx2.Response:
+        for _ in range(TRIES):
+            answer = self.connection.send(method, path, body=body, headers=headers)
+            if answer.status_code not in {429, 503}:
+                break
+            time.sleep(min(float(answer.headers.get("Retry-After", "1")), 30.0))
+        if answer.status_code in {401, 403}:
+            stop(Exit.REFUSED, f"{answer.status_code}: this token may not write {self.kind}: {_words(answer)}")
+        return answer
+
+
+def written(body: BaseModel) -> dict[str, Any]:
+    """Return a body as it goes over the wire."""
+    content: dict[str, Any] = body.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return content
+
+
+def same(kind: str, content: Mapping[str, Any], there: Mapping[str, Any]) -> bool:
+    """Whether what stands there is what would be written: a tag's version that the server filled in does not count."""
+    shape = SHAPES[kind]
+    held = {name: there[name] for name in content.keys() | shape.model_fields.keys() if name in there}
+    try:
+        standing = written(shape.model_validate(held))
+    except ValueError:
+        return False
+    return _versioned(content, standing) == standing
+
+
+def _versioned(ours: Any, theirs: Any) -> Any:
+    """Fill the tag versions that ours leaves out with theirs, where the two stand at the same place."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        if {"scheme", "code"} <= ours.keys() and "version" not in ours and "version" in theirs:
+            ours = {**ours, "version": theirs["version"]}
+        return {name: _versioned(value, theirs.get(name)) for name, value in ours.items()}
+    if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        return [_versioned(mine, other) for mine, other in zip(ours, theirs, strict=True)]
+    return ours
+
+
+def _refuse(answer: httpx2.Response) -> None:
+    if answer.status_code < 400:
+        return
+    try:
+        problem = answer.json()
+    except ValueError:
+        problem = {}
+    detail = str(problem.get("detail") or problem.get("title") or f"The server answered {answer.status_code}")
+    code = str(problem.get("type", "")).rpartition("/")[2] or str(answer.status_code)
+    errors = problem.get("errors") or [{}]
+    raise RowRefused(
+        *(
+            Fault(
+                str(error.get("pointer", "/")),
+                code,
+                str(error.get("rule") or detail).rstrip("."),
+                str(error.get("fix") or "See the problem's page."),
+            )
+            for error in errors
+        )
+    )
+
+
+def _words(answer: httpx2.Response) -> str:
+    try:
+        return str(answer.json().get("detail", ""))
+    except ValueError:
+        return ""

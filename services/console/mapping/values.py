@@ -1,0 +1,180 @@
+"""From the cells of a row to one value of a body: taking, splitting, translating, turning, wrapping.
+
+What: the steps of a rule, one function each. Why: CSV and JSONL rows are turned by the same steps, so a map does not
+care which it reads. It must not know what a field means, and must not guess: what a step cannot turn is an error.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from services.chassis.reference import Reference
+from services.console.mapping.identifiers import identifier_of
+from services.console.mapping.language import Rule, Turn
+
+YES = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}
+
+
+class ValueFault(ValueError):
+    """A value that a step cannot turn: `rule` names the step, `fix` says what to do."""
+
+    def __init__(self, sentence: str, *, rule: str, fix: str) -> None:
+        super().__init__(sentence)
+        self.rule = rule
+        self.fix = fix
+
+
+@dataclass(frozen=True)
+class Codes:
+    """What the steps look up: countries by any spelling, and the scheme under which the source numbers its records."""
+
+    reference: Reference
+    scheme: str
+
+    @cached_property
+    def countries(self) -> Mapping[str, str]:
+        """Any spelling in lower case → alpha-3."""
+        names = {name.casefold(): code for code, name in self.reference.country_names["en"].items()}
+        aliases = {alias.casefold(): code for alias, code in self.reference.country_aliases.items()}
+        return names | aliases | {code.casefold(): code for code in self.reference.countries}
+
+
+def value_of(rules: Sequence[Rule], row: Mapping[str, Any], codes: Codes) -> tuple[Any, bool]:
+    """Return the value that a field's rules give for a row, and whether a default filled it. None: there is none.
+
+    With several rules the value is the list of what each gives. Raises ValueFault.
+    """
+    if len(rules) == 1:
+        return _one(rules[0], row, codes)
+    found: list[Any] = []
+    filled = False
+    for rule in rules:
+        value, default = _one(rule, row, codes)
+        filled |= default
+        found += value if isinstance(value, list) else [] if value is None else [value]
+    return found or None, filled
+
+
+def taken(row: Any, path: str) -> list[Any]:
+    """Return what stands at a dotted path (`a.b`, `a[].b` for each of a list) without what is empty."""
+    found = [row]
+    for step in path.split("."):
+        name, each = step.removesuffix("[]"), step.endswith("[]")
+        found = [value.get(name) for value in found if isinstance(value, Mapping)]
+        if each:
+            found = [part for value in found if isinstance(value, list) for part in value]
+    flat = [part for value in found for part in (value if isinstance(value, list) else [value])]
+    return [part for part in flat if not _empty(part)]
+
+
+def _empty(value: Any) -> bool:
+    return value is None or value in ([], {}) or (isinstance(value, str) and not value.strip())
+
+
+def _one(rule: Rule, row: Mapping[str, Any], codes: Codes) -> tuple[Any, bool]:
+    several = rule.split is not None or any("[]" in path for path in rule.source)
+    values: list[Any] = []
+    for path in rule.source:
+        found = taken(row, path)
+        several |= len(found) > 1
+        values += [part for value in found for part in _split(value, rule)]
+    translated = [_translated(value, rule) for value in values]
+    values = [_turned(value, rule, codes) for value in translated if not _empty(value)]
+    if not values:
+        return rule.default, rule.default is not None
+    if rule.join is not None:
+        values, several = [rule.join.join(str(value).strip() for value in values)], False
+    shaped = [_shaped(_cut(value, rule), rule, row) for value in values]
+    if several or rule.language is not None or rule.item is not None:
+        return shaped, False
+    return shaped[0], False
+
+
+def _split(value: Any, rule: Rule) -> list[Any]:
+    if rule.split is None or not isinstance(value, str):
+        return [value]
+    return [part.strip() for part in value.split(rule.split) if part.strip()]
+
+
+def _translated(value: Any, rule: Rule) -> Any:
+    if not rule.values:
+        return value
+    known = rule.values.get(_written(value))
+    return known if known is not None else value if rule.otherwise is None else rule.otherwise
+
+
+def _written(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value).strip()
+
+
+def _turned(value: Any, rule: Rule, codes: Codes) -> Any:
+    match rule.turn:
+        case None:
+            return value
+        case Turn.COUNTRY:
+            return _country(str(value).strip(), codes)
+        case Turn.INTEGER:
+            return _integer(value)
+        case Turn.BOOLEAN:
+            return value if isinstance(value, bool) else _boolean(str(value).strip())
+        case Turn.YEAR:
+            return _integer(str(value).strip()[:4])
+        case Turn.ORGANISATION | Turn.PROJECT:
+            return identifier_of(f"{rule.turn.value}s", codes.scheme, str(value).strip())
+
+
+def _country(value: str, codes: Codes) -> str:
+    known = codes.countries.get(value.casefold())
+    if known is None:
+        raise ValueFault(
+            f"{value[:60]!r} is no country or code of one that Comity knows",
+            rule="country-code",
+            fix="Translate it in the map's `values`, or correct the row.",
+        )
+    return known
+
+
+def _integer(value: Any) -> int:
+    try:
+        return int(value)
+    except (TypeError, ValueError) as error:
+        raise ValueFault(
+            f"{str(value)[:60]!r} is no whole number", rule="integer", fix="Write digits only."
+        ) from error
+
+
+def _boolean(value: str) -> bool:
+    found = YES.get(value.casefold())
+    if found is None:
+        raise ValueFault(
+            f"{value[:60]!r} is neither yes nor no",
+            rule="boolean",
+            fix="Write true or false, or translate it in the map's `values`.",
+        )
+    return found
+
+
+def _cut(value: Any, rule: Rule) -> Any:
+    if rule.cut is None or not isinstance(value, str) or len(value) <= rule.cut:
+        return value
+    kept = value[: rule.cut - 1]
+    return (kept.rpartition(" ")[0] or kept).rstrip() + "…"
+
+
+def _shaped(value: Any, rule: Rule, row: Mapping[str, Any]) -> Any:
+    if rule.language is not None:
+        return {"language": rule.language, "text": value}
+    return value if rule.item is None else _filled(rule.item, value, row)
+
+
+def _filled(shape: Any, value: Any, row: Mapping[str, Any]) -> Any:
+    """Fill a shape: "{}" is the value, "{path}" what stands at that path of the row (left out where nothing does)."""
+    if isinstance(shape, Mapping):
+        filled = {name: _filled(part, value, row) for name, part in shape.items()}
+        return {name: part for name, part in filled.items() if part is not None}
+    if isinstance(shape, list):
+        return [_filled(part, value, row) for part in shape]
+    if not isinstance(shape, str) or not (shape.startswith("{") and shape.endswith("}")):
+        return shape
+    return value if shape == "{}" else next(iter(taken(row, shape[1:-1])), None)

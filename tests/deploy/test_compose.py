@@ -1,0 +1,50 @@
+"""The compose file describes exactly the processes, settings and topics that the split demo runs."""
+
+from pathlib import Path
+
+import yaml
+
+from services.catalogue import SERVICES
+from services.chassis.settings import paths
+from services.console.split import PROCESSES
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text("utf-8"))
+SERVERS = {"postgresql", "kafka", "prepare"}
+
+
+def test_the_processes_are_those_of_the_split_demo() -> None:
+    commands = {
+        name: entry["command"] for name, entry in COMPOSE["services"].items() if name not in SERVERS
+    }
+    assert commands == {p.name: ["run", p.service, "--role", p.role] for p in PROCESSES}
+
+
+def test_every_service_of_the_catalogue_has_a_process_that_answers_and_one_that_relays() -> None:
+    for name, service in SERVICES.items():
+        roles = {p.role for p in PROCESSES if p.service == name}
+        assert roles & {"all", "api"}
+        if service.topics:
+            assert roles & {"all", "relay"}
+    assert sum(p.service == "matches" and p.role == "worker" for p in PROCESSES) == 2
+
+
+def test_every_setting_that_it_names_exists() -> None:
+    known = {"COMITY_" + path.replace(".", "__").upper() for path in paths()}
+    for entry in COMPOSE["services"].values():
+        for name in entry.get("environment", {}):
+            if name.startswith("COMITY_"):
+                assert name in known
+
+
+def test_topics_are_created_before_any_process_starts() -> None:
+    assert "comity topics" in COMPOSE["services"]["prepare"]["entrypoint"][-1]
+    for name, entry in COMPOSE["services"].items():
+        if name not in SERVERS:
+            assert entry["depends_on"]["prepare"]["condition"] == "service_completed_successfully"
+
+
+def test_the_image_runs_the_command_without_root() -> None:
+    lines = (ROOT / "deploy" / "Containerfile").read_text("utf-8").split("\n")
+    assert 'ENTRYPOINT ["comity"]' in lines
+    assert "USER 65532" in lines
