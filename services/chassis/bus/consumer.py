@@ -25,7 +25,7 @@ from services.chassis.bus.transport import Membership, TopicPartition
 
 __all__ = ["Consumer", "Coordinates", "Delivery", "Handler", "PartitionsHook"]
 
-_FETCH_SECONDS = 0.5
+_FETCH_SECONDS = 0.25
 _REJOIN_SECONDS = 0.5
 _REPORT_SECONDS = 1.0
 _NOTE_END_SECONDS = 3_600.0

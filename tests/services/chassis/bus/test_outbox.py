@@ -1,0 +1,72 @@
+"""What may stand in the outbox, in which order, and how it gets out."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+
+from services.chassis.bus import outbox
+from services.chassis.bus.errors import InvalidEvent, RecordTooLarge
+from tests.services.chassis.bus.bench import LIMIT, erased, organisation
+
+
+async def held(bench):
+    async with bench.database.read() as connection:
+        return await outbox.oldest(connection, limit=100)
+
+
+async def test_an_event_comes_out_as_it_went_in(bench, key):
+    events = [
+        organisation(key, version=1, name="Ünïcode 大学"),
+        replace(organisation(key, version=2), traceparent="00-1-2-01", partitionkey="elsewhere"),
+        erased(key, version=3),
+    ]
+    await bench.post(*events)
+    assert [event for _, event in await held(bench)] == events
+
+
+async def test_a_rolled_back_transaction_posts_nothing(bench, key):
+    async def fail():
+        async with bench.database.write() as connection:
+            await outbox.post(connection, organisation(key, version=1), max_record_bytes=LIMIT)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    assert await held(bench) == []
+
+
+async def test_positions_rise_and_are_never_given_out_again(bench, key):
+    await bench.post(organisation(key, version=1), organisation(key, version=2))
+    first = [position for position, _ in await held(bench)]
+    async with bench.database.write() as connection:
+        await outbox.remove(connection, first)
+    await bench.post(organisation(key, version=3))
+    assert [position for position, _ in await held(bench)] == [first[-1] + 1]
+
+
+async def test_data_that_does_not_meet_its_schema_is_refused_at_insert(bench, key):
+    with pytest.raises(InvalidEvent, match="sponsor"):
+        await bench.post(organisation(key, version=1, sponsor="x"))
+    assert await held(bench) == []
+
+
+async def test_a_record_above_the_limit_is_refused_at_insert_with_its_size(bench, key):
+    event = organisation(key, version=1, name="x" * 5_000)
+    size = outbox.record_bytes(event)
+    async with bench.database.write() as connection:
+        await outbox.post(connection, event, max_record_bytes=size)
+        with pytest.raises(RecordTooLarge, match=f"{size:,} bytes") as refused:
+            await outbox.post(
+                connection, organisation(key, version=2, name="x" * 5_000), max_record_bytes=size - 1
+            )
+    assert (refused.value.status, refused.value.code) == (413, "record-too-large")
+    assert len(await held(bench)) == 1
+
+
+async def test_the_columns_are_those_that_debeziums_router_reads(bench, key):
+    await bench.post(organisation(key, version=7))
+    async with bench.database.read() as connection:
+        row = (await connection.execute(text("SELECT * FROM outbox"))).mappings().one()
+    assert {"id", "aggregatetype", "aggregateid", "type", "payload"} <= set(row)
+    assert (row["aggregatetype"], row["aggregateid"]) == ("members.v1", key)
