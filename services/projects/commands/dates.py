@@ -12,8 +12,10 @@ from uuid import uuid4
 
 from sqlalchemy import or_, select
 
+from services.chassis.database import DatabaseAway
 from services.chassis.identity.principal import Principal
 from services.chassis.runtime import Runtime
+from services.chassis.telemetry import log_of
 from services.chassis.web.conditions import Conditions
 from services.chassis.web.operation import Unit
 from services.projects.commands.lifecycle import step_to
@@ -34,9 +36,12 @@ REASONS: Mapping[DateStep, str] = {"deadline-passed": "The deadline for interest
 
 
 async def sweep(runtime: Runtime, stop: asyncio.Event) -> None:
-    """Write what the date changed, now and once a minute, until `stop` is set."""
+    """Write what the date changed, now and once a minute, until `stop` is set. A database that is away is waited for."""
     while not stop.is_set():
-        await write_what_the_date_changed(runtime)
+        try:
+            await write_what_the_date_changed(runtime)
+        except DatabaseAway as error:
+            log_of("projects").warning("the sweep of dates waits", reason=str(error))
         try:
             await asyncio.wait_for(stop.wait(), PAUSE_SECONDS)
         except TimeoutError:

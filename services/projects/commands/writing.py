@@ -24,7 +24,7 @@ async def put_project(
 ) -> Answer:
     """Create the project as a draft, or replace what it says; its state stays. Answers 201 or 200.
 
-    `constants` names the fields that an import filled with a constant; they become the revision's provenance.
+    `constants` names the fields that an import filled with a constant, beside those that the body names itself.
     A project that is not a draft any more must stay fit for the public. Raises Unauthenticated, Forbidden, InvalidBody,
     PreconditionRequired, StaleRevision, ProjectClosed, ProjectErased, IdInUse, DuplicateExternalId.
     """
@@ -41,7 +41,8 @@ async def put_project(
     check = publication_faults if public else body_faults
     faults = check(body, today=unit.now.date(), codebook=codebook)
     refuse_faults([*faults, *await _flagship_faults(unit, body)])
-    kept = kept_of(before, creator=unit.principal.id) | {"provenance": {"constants": sorted(constants)}}
+    filled = sorted({*body.provenance.constants, *constants})
+    kept = kept_of(before, creator=unit.principal.id) | {"provenance": {"constants": filled}}
     project = record_of(body, project_id=project_id, kept=kept, reference=codebook.reference)
     action = "project.created" if before is None else "project.replaced"
     await save_project(unit, project, action=action, reference=codebook.reference, new=before is None)

@@ -30,7 +30,7 @@ def is_insider(principal: Principal, project: Project) -> bool:
 def may_edit(principal: Principal, project: Project) -> bool:
     """Whether the principal may change this project: BDT's editors, and the team. An auditor changes nothing."""
     return bool(principal.roles & WRITE_ALL) or (
-        _in_team(principal, project) and principal.roles != frozenset({"auditor"})
+        _in_team(principal, project) and bool(principal.roles - {"public", "auditor"})
     )
 
 
