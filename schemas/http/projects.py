@@ -117,6 +117,48 @@ class Document(Shape):
     access: Literal["public", "members"] = "public"
 
 
+CONSTANT_FIELDS = frozenset(
+    {
+        "titles",
+        "summaries",
+        "objectives",
+        "needs",
+        "level",
+        "regions",
+        "countries",
+        "presence_required",
+        "languages",
+        "tags",
+        "period",
+        "deadline",
+        "review_by",
+        "owner",
+        "office",
+        "amount_sought",
+        "documents",
+    }
+)
+"""The fields that an import may fill with a constant."""
+
+
+class ProjectProvenance(Shape):
+    """How the record came about: the fields that hold a constant of an import, whose words are never indexed."""
+
+    constants: Annotated[tuple[StrictStr, ...], Field(max_length=30)] = ()
+
+    @model_validator(mode="after")
+    def _known_fields(self) -> Self:
+        for name in self.constants:
+            if name not in CONSTANT_FIELDS:
+                raise refuse(
+                    "constant-field",
+                    f"{name[:60]!r} is no field that a constant can fill.",
+                    f"Use names of the project's fields: {', '.join(sorted(CONSTANT_FIELDS))}.",
+                )
+        distinct(self.constants, rule="no-repeats", noun="The field")
+        return self
+
+
 class ProjectBody(Shape):
     """A project as its owner writes it. A draft may leave out nearly everything; publication asks for it."""
 
@@ -176,6 +218,7 @@ class ProjectBody(Shape):
     documents: Annotated[tuple[Document, ...], Field(max_length=100)] = ()
     external_ids: Annotated[tuple[ExternalId, ...], Field(max_length=20)] = ()
     fictional: StrictBool = False
+    provenance: ProjectProvenance = ProjectProvenance()
 
     @model_validator(mode="after")
     def _no_repeats(self) -> Self:
