@@ -27,7 +27,7 @@ from matching.members import PinnedMembers, active_terms
 from matching.openings import PinnedProjects, ProjectState
 from matching.placement import STEP_BITS, place
 from matching.queries import STRUCTURED
-from matching.records import Member
+from matching.records import Member, Project
 from matching.rules import codes_of
 from matching.scoring import score_pair
 from matching.standings import Standings, standings_of
@@ -81,6 +81,10 @@ class View:
     def member(self, member: str) -> Member:
         """Return a member's record as it stands here (KeyError if unknown)."""
         return self._members.state(member).record
+
+    def project(self, project: str) -> Project:
+        """Return a project's record as it stands here (KeyError if unknown)."""
+        return self._projects.states[project].record
 
     def rank(self, project: str, reference_date: str) -> RankedList:
         """Rank every eligible candidate of a project (KeyError if unknown) at an ISO date. Releases the GIL inside."""

@@ -39,7 +39,7 @@ class Weights:
     member_fields: Mapping[str, int] = field(
         default_factory=lambda: {"mission": 16, "expertise": 16, "offers": 20, "evidence": 16}
     )
-    field_cap: int = 6
+    field_cap: int = 3
     k1: int = 1200
     b: int = 750
     bigram: int = 500
@@ -48,7 +48,7 @@ class Weights:
     evidence_items: int = 3
     evidence_threshold: int = 30
     near_duplicate: int = 600
-    roles: Mapping[str, int] = field(default_factory=lambda: {"lead": 1000, "partner": 870})
+    roles: Mapping[str, int] = field(default_factory=lambda: {"lead": 1000, "partner": 800})
     place_shares: Mapping[str, int] = field(default_factory=lambda: {"country": 600, "region": 400})
     place_impacts: Mapping[str, int] = field(
         default_factory=lambda: {"hq": 255, "operating": 255, "willing": 153}
@@ -65,7 +65,7 @@ class Weights:
             "sdg": 1,
         }
     )
-    floors: Mapping[str, int] = field(default_factory=lambda: {"text": 60, "evidence": 60})
+    floors: Mapping[str, int] = field(default_factory=lambda: {"text": 60, "evidence": 20})
     band_percentiles: Mapping[str, int] = field(
         default_factory=lambda: {"possible": 800, "good": 950, "strong": 990}
     )
