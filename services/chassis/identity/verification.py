@@ -20,7 +20,7 @@ from services.chassis.settings import Settings
 
 ALGORITHMS = ("EdDSA", "RS256")
 _KEYS_LAST = 600.0  # seconds until the keys are fetched anew
-_BETWEEN_FETCHES = 5.0  # seconds; a flood of tokens with invented key ids must not become a flood of fetches
+_BETWEEN_FETCHES = 1.0  # seconds; a flood of tokens with invented key ids must not become a flood of fetches
 _REMEMBERED = 4096
 
 FetchKeys = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -114,10 +114,12 @@ class Verifier:
         return key
 
     async def _refresh(self, key_id: str) -> None:
-        now = time.monotonic()
-        since = None if self._fetched_at is None else now - self._fetched_at
-        if since is not None and (since < _BETWEEN_FETCHES or (key_id in self._keys and since < _KEYS_LAST)):
-            return  # another request fetched them while this one waited
+        if self._fetched_at is not None:
+            since = time.monotonic() - self._fetched_at
+            if key_id in self._keys and since < _KEYS_LAST:
+                return  # another request fetched them while this one waited
+            # The key may be newer than the last fetch, so wait rather than refuse it.
+            await asyncio.sleep(_BETWEEN_FETCHES - since)
         try:
             document = await self._fetch()
             keys = {str(key["kid"]): jwt.PyJWK.from_dict(key) for key in document["keys"]}

@@ -78,6 +78,7 @@ class Door:
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
         if scope["type"] == "lifespan":
             await self.otherwise(scope, receive, send)
             return

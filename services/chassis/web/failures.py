@@ -49,23 +49,25 @@ _MOST_ERRORS = 100
 
 def problem_of(error: Exception, scope: Scope) -> Problem:
     """Return the problem that answers this error."""
+    found: Problem = problems.Internal()
     match error:
         case Problem():
-            return error
+            found = error
         case RequestValidationError():
-            return _validation(error, scope)
+            found = _validation(error, scope)
         case HTTPException():
-            return _http(error)
+            found = _http(error)
         case TokenRefused():
-            return _TOKENS[error.code](str(error))
+            found = _TOKENS[error.code](str(error))
         case DatabaseAway() | KeysAway():
-            return problems.Unavailable(str(error))
+            found = problems.Unavailable(str(error))
         case BusError() if error.status == problems.RecordTooLarge.status:
-            return problems.RecordTooLarge(error.detail)
+            found = problems.RecordTooLarge(error.detail)
         case BusError() if error.status == problems.Unavailable.status:
-            return problems.Unavailable(error.detail)
+            found = problems.Unavailable(error.detail)
         case _:
-            return problems.Internal()
+            pass
+    return found
 
 
 def answer(error: Exception, scope: Scope, *, public_url: str) -> Response:

@@ -58,7 +58,7 @@ def _add_health(routes: APIRouter, runtimes: Mapping[str, Runtime]) -> None:
 
     @routes.get("/progress", operation_id="get_progress", tags=["health"], openapi_extra=PUBLIC)
     async def progress(request: Request) -> Response:
-        """What waits and how far the work is, for each service of this process."""
+        """Return what waits and how far the work is, for each service of this process."""
         figures = {name: await health.progress(runtime) for name, runtime in runtimes.items()}
         return respond(request, {"services": figures}, headers={"Cache-Control": "no-store"})
 

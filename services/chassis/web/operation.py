@@ -29,12 +29,16 @@ from services.chassis.web.reading import encode, etag_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a command answers; `revision` becomes the ETag."""
+    """What a command answers; `revision` becomes the ETag.
+
+    `stored` is what an Idempotency-Key brings back instead of `body`, where that holds a secret shown only once.
+    """
 
     status: int = 200
     body: Mapping[str, Any] | None = None
     revision: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    stored: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -136,13 +140,15 @@ async def execute(request: Request, command: Command, *, audit_required: bool = 
             stored = await idempotency.stored_answer(connection, key, now=unit.now) if key else None
             if stored is not None:
                 return stored
-            response = _response(await _run(command, unit))
+            answer = await _run(command, unit)
+            response = _response(answer)
             if audit_required and unit.audits != 1:
                 raise AssertionError(
                     f"{request.method} {request.url.path} left {unit.audits} audit rows, not one"
                 )
             if key:
-                await idempotency.store_answer(connection, key, response, now=unit.now)
+                again = response if answer.stored is None else _response(replace(answer, body=answer.stored))
+                await idempotency.store_answer(connection, key, again, now=unit.now)
     return response
 
 

@@ -1,0 +1,73 @@
+"""`/v1/tokens` and `/v1/jwks`: how a program gets a token, and how anybody verifies one."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from schemas.http.identity import KeySet, TokenAnswer
+from services.chassis.runtime import Runtime
+from services.chassis.web.access import PUBLIC
+from services.chassis.web.bodies import FORM
+from services.chassis.web.problems import UnsupportedMedia
+from services.chassis.web.reading import respond
+from services.identity.commands.signing import SIGNING
+from services.identity.commands.tokens import GRANT, issue_token, read_request
+
+_TEXT = {"type": "string", "maxLength": 300}
+_TOKEN_REQUEST: dict[str, Any] = {
+    "security": [{}, {"basic": []}],
+    "requestBody": {
+        "required": True,
+        "content": {
+            FORM: {
+                "schema": {
+                    "type": "object",
+                    "required": ["grant_type"],
+                    "properties": {
+                        "grant_type": {"type": "string", "const": GRANT},
+                        "client_id": _TEXT,
+                        "client_secret": _TEXT,
+                    },
+                },
+                "example": {"grant_type": GRANT, "client_id": "019ab3c2-…", "client_secret": "comity_…"},
+            }
+        },
+    },
+}
+
+
+def router() -> APIRouter:
+    """Return the routes of tokens and keys."""
+    routes = APIRouter(tags=["tokens"])
+
+    @routes.post(
+        "/v1/tokens",
+        operation_id="create_token",
+        summary="An access token for a client's id and secret",
+        response_model=TokenAnswer,
+        openapi_extra=_TOKEN_REQUEST,
+    )
+    async def create_token(request: Request) -> Response:
+        """OAuth 2.0 client credentials: the id and secret as form fields, or by HTTP Basic."""
+        address = request.client.host if request.client else "unknown"
+        await request.app.state.rate_limits.count("tokens", address, headers=request.state.answer_headers)
+        if not request.headers.get("content-type", "").lower().startswith(FORM):
+            raise UnsupportedMedia(f"Send {FORM}.", headers={"Accept": FORM})
+        credentials = read_request(await request.body(), request.headers.get("authorization"))
+        runtime: Runtime = request.app.state.runtime
+        token = await issue_token(runtime, credentials)
+        return respond(request, token, headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
+
+    @routes.get(
+        "/v1/jwks",
+        operation_id="get_keys",
+        summary="The public keys that verify tokens",
+        response_model=KeySet,
+        openapi_extra=PUBLIC,
+    )
+    async def get_keys(request: Request) -> Response:
+        """Return a JSON Web Key Set; a key that is new here signs from now on."""
+        keys = request.app.state.runtime.state[SIGNING].public_keys()
+        return respond(request, keys, headers={"Cache-Control": "public, max-age=300"})
+
+    return routes
