@@ -50,14 +50,23 @@ class Connection:
         return self.addresses[prefix].rstrip("/") + path
 
     def send(
-        self, method: str, path: str, *, body: Any = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> httpx2.Response:
-        """One request; an unreachable server ends the command, any answer is returned as it is."""
+        """One request; an unreachable server ends the command, any answer is returned as it is.
+
+        `body` is written as JSON; `content` is JSON already and is sent byte for byte.
+        """
         sent = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        content = None
         if body is not None:
-            sent["Content-Type"] = "application/json"
             content = json.dumps(body, ensure_ascii=False).encode()
+        if content is not None:
+            sent["Content-Type"] = "application/json"
         try:
             return self._client.request(
                 method, self.address(path), content=content, headers={**sent, **(headers or {})}

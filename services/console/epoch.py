@@ -1,0 +1,94 @@
+"""`comity epoch build` and `comity epoch publish`: fit the frozen statistics and weights of ranking, put them in force.
+
+What: fits an epoch on the texts of the repository (or of a folder of the same shape) and writes it to a file; sends such
+a file to a running Comity. Why: an epoch is made by a person's decision, never by a clock or a write. It must not change
+an epoch: a file is published byte for byte, for its hash is its name.
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from services.console.connection import sentence_of
+from services.console.exits import Exit, stop
+from services.console.reaching import Token, Url, reach
+
+app = typer.Typer(help="Make the frozen statistics of ranking, and put them in force.", no_args_is_help=True)
+
+
+@app.command("build")
+def build(
+    out: Annotated[Path, typer.Option("--out", help="The file to write.", dir_okay=False)],
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="A folder with organisations*.jsonl and initiatives*.jsonl; without it the demo's.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")] = False,
+) -> None:
+    """Fit an epoch on a folder's texts and the reference vocabularies, and write it to a file."""
+    from services.console.loading import DEMO_FOLDER
+
+    started = time.monotonic()
+    try:
+        content, digest = built(source or DEMO_FOLDER)
+    except ValueError as error:
+        stop(Exit.BAD_INPUT, f"{source or DEMO_FOLDER}: {error}.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(content)
+    said = {"file": str(out), "hash": digest, "bytes": len(content), "seconds": round(time.monotonic() - started, 1)}
+    if as_json:
+        typer.echo(json.dumps(said))
+    else:
+        Console(stderr=True).print(f"Epoch {digest[:12]}, {len(content):,} bytes, written to {out}.", highlight=False)
+
+
+def built(folder: Path) -> tuple[bytes, str]:
+    """Return the bytes and the hash of the epoch that a folder's texts give: the same for the same folder, anywhere.
+
+    Raises ValueError if the folder holds no text.
+    """
+    from matching.analysis import prove_analyser
+    from matching.fitting import fit_epoch
+    from matching.lexicon import shipped_lexicon
+    from services.chassis.reference import load_reference
+    from services.console.corpus import geography, read_corpus
+
+    reference = load_reference()
+    corpus = read_corpus(folder, reference)
+    epoch = fit_epoch(
+        corpus.members,
+        analyser=prove_analyser(),
+        reference=geography(reference),
+        lexicon=shipped_lexicon(),
+        projects=corpus.projects,
+        vocabularies=corpus.vocabularies if corpus.members else (),
+    )
+    return epoch.dumps(), epoch.hash
+
+
+@app.command("publish")
+def publish(
+    file: Annotated[Path, typer.Argument(help="A file that `comity epoch build` wrote.", exists=True, dir_okay=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")] = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Put an epoch in force: every list is ranked anew under it, while the old lists go on serving."""
+    with reach(url, token) as connection:
+        answer = connection.send("POST", "/v1/epochs", content=file.read_bytes())
+        if answer.status_code >= 400:
+            stop(Exit.REFUSED, sentence_of(answer))
+        said = answer.json()
+    if as_json:
+        typer.echo(json.dumps(said))
+    else:
+        Console(stderr=True).print(f"Epoch {said['number']} ({said['hash'][:12]}) is in force.", highlight=False)
