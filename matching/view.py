@@ -99,7 +99,7 @@ class View:
         components = self._components(state)[eligible]
         points = components.sum(axis=1)
         tie = tie_hashes(self._epoch.tie_key, project, rows["words"])
-        order = np.lexsort((rows["order"][:, 1], rows["order"][:, 0], tie, -points))
+        order = sorted_order(points, tie, rows["order"])
         enrolled = judging.enrolled_rows(members.intervals, len(members.rows), day.number)[eligible]
         labels = judging.labels_of(rows, state.facts, day=day, enrolled=enrolled)
         above = judging.above_floor(components, state.facts, weights)
@@ -263,6 +263,17 @@ class View:
 
     def _ldc(self, day: str) -> frozenset[str]:
         return self._epoch.reference.members_of("ldc", day)
+
+
+def sorted_order(
+    points: npt.NDArray[np.int64], tie: npt.NDArray[np.uint64], ids: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.int64]:
+    """Return the order by (points downwards, tie hash, id). Two equal hashes are all but impossible, so ids come last."""
+    by_tie = np.argsort(tie)
+    if (np.diff(tie[by_tie]) == 0).any():
+        return np.lexsort((ids[:, 1], ids[:, 0], tie, -points))
+    found: npt.NDArray[np.int64] = by_tie[np.argsort(-points[by_tie], kind="stable")]
+    return found
 
 
 def _need_weights(state: ProjectState) -> dict[str, tuple[str, int]]:

@@ -7,7 +7,7 @@ not rank: the ranker notices the new frame by itself.
 
 import importlib.resources
 import zlib
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import orjson
@@ -26,10 +26,11 @@ from services.matches.tables import DAYS, EPOCHS
 
 FIRST_EPOCH = "first.json"
 MAX_EPOCH_BYTES = 64_000_000
+FARTHEST_DAY = timedelta(days=366)
 
 
 class EpochKnown(Problem):
-    """This epoch was published before; an epoch is named by its content, so there is nothing to add."""
+    """The epoch was published before; an epoch is named by its content, so there is nothing to add."""
 
     status = 409
     code = "epoch-known"
@@ -42,6 +43,14 @@ class DayPassed(Problem):
     status = 409
     code = "day-passed"
     title = "A later day is open already"
+
+
+class DayTooFar(Problem):
+    """The day is more than a year ahead; days never go back, so such a slip could not be mended."""
+
+    status = 409
+    code = "day-too-far"
+    title = "The day is too far ahead"
 
 
 async def open_frame(runtime: Runtime) -> None:
@@ -64,9 +73,7 @@ def first_epoch(path: Path | None) -> bytes:
 
 async def add_epoch(connection: AsyncConnection, runtime: Runtime, epoch: Epoch, body: bytes) -> int | None:
     """Add an epoch with the next number and its event; None if the same content stands already."""
-    number = (
-        await connection.execute(select(func.coalesce(func.max(EPOCHS.c.number), -1) + 1))
-    ).scalar_one()
+    number = (await connection.execute(select(func.coalesce(func.max(EPOCHS.c.number), -1) + 1))).scalar_one()
     added = await connection.execute(
         insert_for(connection, EPOCHS)
         .values(
@@ -123,8 +130,9 @@ async def publish_epoch(unit: Unit, body: bytes) -> Answer:
 async def open_day(unit: Unit, day: date) -> Answer:
     """Open a day: dated facts (country groups, terms of membership) are resolved at it from now on."""
     require(unit.principal, "bdt_admin")
+    if day > unit.now.date() + FARTHEST_DAY:
+        raise DayTooFar(f"{day} is more than {FARTHEST_DAY.days} days ahead.")
     if not await add_day(unit.connection, unit.runtime, day):
         raise DayPassed(f"{day} is not later than the last day opened.")
     await unit.audit(action="day.opened", subject=day.isoformat(), before=None, after=day.toordinal())
     return Answer(status=201, body={"day": day.isoformat()})
-

@@ -12,11 +12,11 @@ import structlog
 from sqlalchemy import and_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.topics import ORGANISATION_ERASED, ORGANISATION_REVISED, PROJECT_ERASED, PROJECT_REVISED
 from schemas.envelope import Sequence
+from schemas.topics import ORGANISATION_ERASED, ORGANISATION_REVISED, PROJECT_ERASED, PROJECT_REVISED
 from services.chassis.bus.consumer import Delivery
-from services.matches.worker.documents import Analysis
 from services.matches.tables import DOCUMENTS
+from services.matches.worker.documents import Analysis
 
 GROUP = "matches"
 KINDS = {
@@ -37,7 +37,9 @@ async def archive(delivery: Delivery) -> None:
         return
     known = await newest(connection, kind, event.key)
     if known is not None and known >= event.sequence:
-        logger.info("an older revision came late", kind=kind, id=event.key, known=str(known), came=str(event.sequence))
+        logger.info(
+            "an older revision came late", kind=kind, id=event.key, known=str(known), came=str(event.sequence)
+        )
         return
     analysed = None
     if event.data is not None:

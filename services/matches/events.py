@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from schemas.envelope import Clock, Event, Sequence as EventSequence, new_event
+from schemas.envelope import Clock, Event, new_event
+from schemas.envelope import Sequence as EventSequence
 from schemas.topics import (
     DAY_OPENED,
     EPOCH_PUBLISHED,
@@ -102,4 +103,6 @@ def day_opened(day: date, *, clock: Clock) -> Event:
 def as_of(positions: Mapping[str, int]) -> Sequence[dict[str, Any]]:
     """Return a vector of positions in the form of the wire."""
     split = ((at.rpartition("/"), offset) for at, offset in positions.items())
-    return [{"topic": topic, "partition": int(number), "offset": offset} for (topic, _, number), offset in split]
+    return [
+        {"topic": topic, "partition": int(number), "offset": offset} for (topic, _, number), offset in split
+    ]

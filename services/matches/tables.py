@@ -70,7 +70,9 @@ RANKING = Table(
     Column("partition", Integer, primary_key=True),
     Column("generation", BigInteger, nullable=False),
     Column("owner", Text, nullable=False),
-    Column("ranked_to", Text, nullable=False),  # JSON: positions by "topic/partition", epoch hash, reference date
+    Column(
+        "ranked_to", Text, nullable=False
+    ),  # JSON: positions by "topic/partition", epoch hash, reference date
     Column("updated_at", Text, nullable=False),
 )
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matching.lists import BANDS, LABELS, RankedList
-from matching.view import Standings
+from matching.standings import Standings
 
 HEAD_ROWS = 50
 """How many first rows are stored with a version, and whose order or membership is material."""

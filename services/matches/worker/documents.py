@@ -19,16 +19,19 @@ PROJECT = "project"
 
 
 class Analysis:
-    """This process's analyser, proved at construction; it holds a cache by text, so one caller at a time."""
+    """The process's analyser, proved at construction.
+
+    Its stemmers and caches take one caller at a time: whoever analyses or explains holds `turn`.
+    """
 
     def __init__(self) -> None:
         self.analyser: Analyser = prove_analyser()
-        self._turn = threading.Lock()
+        self.turn = threading.Lock()
 
     def of(self, kind: str, data: bytes) -> bytes:
         """Analyse an event's data; the result is what `documents.analysed` holds. Runs in any thread."""
         body = orjson.loads(data)
-        with self._turn:
+        with self.turn:
             if kind == MEMBER:
                 analysed = self.analyser.analyse_member(Member.from_json(body))
             else:

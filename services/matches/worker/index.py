@@ -1,4 +1,4 @@
-"""This process's copy of both indexes, following `documents` up to the committed positions.
+"""The process's own copy of both indexes, following `documents` up to the committed positions.
 
 What: loads the newest revisions at start, then applies what was archived since, a batch at a time; pins a view together
 with the vector of positions it stands for. Why: every process that ranks or reads holds the whole candidate index, and
@@ -98,6 +98,16 @@ class Index:
         """The open projects (and those whose final version is still to be made), with their partitions."""
         return self._partition_of
 
+    @property
+    def epoch(self) -> Epoch:
+        """The epoch in force here."""
+        return self._engines[self._epoch].epoch
+
+    @property
+    def loaded(self) -> bool:
+        """Whether `load` has come to its end."""
+        return self._version > 0
+
     async def load(self) -> None:
         """Build the index from the newest archived revisions; called once before the process is ready."""
         async with self.runtime.database.read() as connection:
@@ -116,7 +126,9 @@ class Index:
         """Follow until `stop` is set; woken at each commit of this process's consumer, polling for other processes."""
         while not stop.is_set():
             if not await self.follow():
-                await self.runtime.signals.wait(f"consumed:{GROUP}", self.runtime.settings.matches.poll_seconds)
+                await self.runtime.signals.wait(
+                    f"consumed:{GROUP}", self.runtime.settings.matches.poll_seconds
+                )
 
     async def follow(self) -> bool:
         """Apply one batch; True if there was anything. The watchers' changes grow, and FOLLOWED is signalled."""
@@ -201,7 +213,9 @@ class Index:
         changed = (day, epoch) != (self._day, self._epoch)
         self._day = day
         if epoch != self._epoch:
-            body = (await connection.execute(select(EPOCHS.c.body).where(EPOCHS.c.hash == epoch))).scalar_one()
+            body = (
+                await connection.execute(select(EPOCHS.c.body).where(EPOCHS.c.hash == epoch))
+            ).scalar_one()
             first = not self._epoch
             engine = await asyncio.to_thread(self._new_engine, zlib.decompress(body))
             if not first:
@@ -281,7 +295,9 @@ class Index:
     async def _forget_final(self, connection: AsyncConnection) -> None:
         """Drop projects whose final list version is stored: their pages are read from there."""
         rows = await connection.execute(
-            select(LIST_VERSIONS.c.project).where(LIST_VERSIONS.c.final, LIST_VERSIONS.c.project.in_(self._closing))
+            select(LIST_VERSIONS.c.project).where(
+                LIST_VERSIONS.c.final, LIST_VERSIONS.c.project.in_(self._closing)
+            )
         )
         for row in rows:
             self._drop(row.project)

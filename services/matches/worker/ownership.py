@@ -79,7 +79,9 @@ async def check(connection: AsyncConnection, partition: int, generation: int) ->
         )
     ).first()
     if row is None or row.generation != generation:
-        raise Refused(f"Partition {partition} is at generation {row and row.generation}; ours is {generation}.")
+        raise Refused(
+            f"Partition {partition} is at generation {row and row.generation}; ours is {generation}."
+        )
 
 
 async def advance(

@@ -14,6 +14,7 @@ import structlog
 
 from matching.lists import RankedList
 from matching.records import Project
+from matching.standings import Standings
 from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Runtime, timestamp
 from services.matches.rules.material import Kept, gone, touched
@@ -79,7 +80,9 @@ class Ranker:
                 await self._erase(partition, generation, erased)
                 failed = await self._rank(partition, generation, targets.get(partition, set()), pinned)
             except Refused as refusal:
-                logger.warning("another process ranks this partition now", partition=partition, why=str(refusal))
+                logger.warning(
+                    "another process ranks this partition now", partition=partition, why=str(refusal)
+                )
                 self._drop(partition)
                 continue
             self._unfinished[partition] = failed
@@ -91,7 +94,9 @@ class Ranker:
     def _targets(self, changes: Changes, pinned: Pinned, frame: tuple[str, str]) -> dict[int, set[str]]:
         """Return the projects of each owned partition that have to be ranked. Runs in a thread."""
         partition_of = dict(self._index.projects)
-        owned = {p: {project for project, at in partition_of.items() if at == p} for p in self._owned.generations}
+        owned = {
+            p: {project for project, at in partition_of.items() if at == p} for p in self._owned.generations
+        }
         if frame != (pinned.epoch, pinned.day) or changes.rules:
             return owned
         wanted = set(changes.projects)
@@ -99,8 +104,8 @@ class Ranker:
             wanted |= failed
         if changes.members:
             kept = {project: known for lists in self._kept.values() for project, known in lists.items()}
-            before = changes.before.view.points_of(sorted(changes.members), changes.before.day)
-            after = pinned.view.points_of(sorted(changes.members), pinned.day)
+            before = _standings(changes.before, changes.members)
+            after = _standings(pinned, changes.members)
             wanted |= touched(kept, before, after)
             wanted |= gone(kept, changes.members - set(after.members))
         return {partition: projects & wanted for partition, projects in owned.items()}
@@ -227,3 +232,15 @@ class Ranker:
         self._kept.pop(partition, None)
         self._unfinished.pop(partition, None)
         self._owned.lost(partition)
+
+
+def _standings(pinned: Pinned, members: Iterable[str]) -> Standings:
+    """Return the points of those members that the view knows, on every project."""
+    known = []
+    for member in sorted(members):
+        try:
+            pinned.view.member(member)
+        except KeyError:
+            continue
+        known.append(member)
+    return pinned.view.points_of(known, pinned.day)

@@ -5,12 +5,12 @@ compare-and-set. Why: a version either stands with its standings and its events,
 not decide what is material (`rules`).
 """
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-import zlib
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -95,7 +95,9 @@ def coverage_of(ranked: RankedList, needs: Sequence[Need]) -> list[dict[str, Any
     return coverage
 
 
-async def write(connection: AsyncConnection, runtime: Runtime, outcome: Outcome, kept: Kept, pinned: Pinned) -> int:
+async def write(
+    connection: AsyncConnection, runtime: Runtime, outcome: Outcome, kept: Kept, pinned: Pinned
+) -> int:
     """Write one version with its standings and events; returns its number. The caller checked the generation.
 
     The primary key (project, number) is the compare-and-set: a second writer of the same number fails, and with it its
@@ -208,8 +210,8 @@ async def load_kept(connection: AsyncConnection, partition: int) -> dict[str, Ke
                 )
             )
         )
-        for row in standing:
-            kept[row.project].standing[row.organisation] = row.band
+        for pair in standing:
+            kept[pair.project].standing[pair.organisation] = pair.band
     return kept
 
 
@@ -289,5 +291,6 @@ def _delta_json(delta: Delta) -> dict[str, Any]:
 
 def _excluded(ranked: RankedList) -> bytes:
     return zlib.compress(
-        orjson.dumps([{"organisation": e.member, "code": e.code, "codes": e.codes} for e in ranked.excluded]), 6
+        orjson.dumps([{"organisation": e.member, "code": e.code, "codes": e.codes} for e in ranked.excluded]),
+        6,
     )

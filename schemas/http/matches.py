@@ -1,0 +1,441 @@
+"""What `/v1/lists`, `/v1/opportunities`, `/v1/epochs` and the ranking's own pages answer and take.
+
+*What.* The shapes for OpenAPI and for clients; a client ignores members that it does not know. *Why apart.* Rows on a page,
+alone and in a version are one shape. *Never:* a field that names one partner before others by anything but the score.
+"""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from schemas.http.parts import Day, NeedKind
+from schemas.http.texts import Shape
+
+Band = Literal["strong", "good", "possible", "weak"]
+Sector = Literal["public", "private", "academic", "other"]
+Category = Literal["member_state", "sector_member", "associate", "academia", "other_entity", "prospect"]
+Scope = Literal["local", "regional", "international"]
+Count = Annotated[int, Field(ge=0)]
+PerMille = Annotated[int, Field(ge=0, le=1000)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Number = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class Answered(BaseModel):
+    """An answer: open, for a later release may add members."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Title(Answered):
+    """A title in one language."""
+
+    language: str
+    text: str
+
+
+class AsOf(Answered):
+    """How far one partition of the log had been read; `offset` is the next one."""
+
+    topic: str
+    partition: Count
+    offset: Count
+
+
+class Counts(Answered):
+    """How many organisations the list covers."""
+
+    candidates: Count
+    above_floor: Count
+    excluded: Count
+    local_above_floor: Count
+
+
+class Coverage(Answered):
+    """How many candidates above the floor meet one need, and how many of them are local."""
+
+    need: str
+    kind: NeedKind
+    above_floor: Count
+    local: Count
+
+
+class Part(Answered):
+    """Points from one cause: weight times impact, in exact integers. `per_mille` is rounded so that parts add up."""
+
+    component: str
+    code: str
+    points: int
+    per_mille: int | None = None
+    term: str | None = None
+    asked: str | None = None
+    found: str | None = None
+    fields: tuple[str, ...] = ()
+    language: str | None = None
+    evidence: str | None = None
+    bridged_from: str | None = None
+    needs: tuple[str, ...] = ()
+    sentence: str | None = None
+
+
+class FailedRule(Answered):
+    """A hard rule that leaves an organisation out, with the project's published reason where it has one."""
+
+    code: str
+    sentence: str
+    published_reason: str | None = None
+
+
+class OrganisationFacts(Answered):
+    """Who it is, in public facts; all null once its record was erased."""
+
+    organisation: UUID
+    name: str | None
+    category: Category | None
+    hq_country: str | None
+    sector: Sector | None
+    fictional: bool | None
+
+
+class Candidate(OrganisationFacts):
+    """One row: its rank in the whole list, exact points, and why."""
+
+    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [{
+        "rank": 1, "organisation": "018f3c2a-7d10-7000-8000-000000000001", "revision": 3,
+        "name": "Mwangaza Community Networks (fictional)", "category": "prospect", "hq_country": "KEN",
+        "sector": "other", "fictional": True, "points": 612345678, "fit": 322, "band": "strong", "above_floor": True,
+        "confidence": 640, "labels": ["newcomer", "local"], "steps": [],
+        "components": {"text": 300000000, "evidence": 62345678, "needs": 250000000},
+        "shown": {"text": 158, "evidence": 33, "needs": 131},
+        "reasons": ["Your texts share: solar, rural schools, community network."],
+    }]})  # fmt: skip
+
+    rank: Annotated[int, Field(ge=1)]
+    revision: Annotated[int, Field(ge=1)]
+    points: Count
+    components: dict[str, int]
+    shown: dict[str, int]
+    fit: PerMille
+    band: Band
+    above_floor: bool
+    confidence: PerMille
+    labels: tuple[str, ...]
+    steps: tuple[str, ...]
+    reasons: tuple[str, ...]
+    need_points: Count | None = None
+    parts: tuple[Part, ...] | None = None
+
+
+class Excluded(OrganisationFacts):
+    """An organisation that a hard rule leaves out; `code` is the first rule that it fails."""
+
+    code: str
+    failed_rules: tuple[FailedRule, ...]
+
+
+class Stood(Answered):
+    """Where a list stood when an answer was given."""
+
+    project: UUID
+    titles: tuple[Title, ...]
+    project_revision: Annotated[int, Field(ge=1)]
+    state: Literal["ranking", "ranked", "closed"]
+    list_version: Annotated[int, Field(ge=1)] | None
+    epoch: Digest
+    reference_date: date
+    as_of: tuple[AsOf, ...]
+    changed_since: bool
+    statement: str
+    view: Literal["whole", "own"]
+    total_budget: Count
+    budgets: dict[str, int]
+
+
+class CandidateList(Stood):
+    """One page of a list. `changed_since`: the rows are newer than the version named."""
+
+    floor: dict[str, int]
+    head: Count
+    counts: Counts
+    coverage: tuple[Coverage, ...]
+    changed_since_first_page: bool
+    covers_token: bool | None = None
+    candidates: tuple[Candidate, ...]
+    excluded: tuple[Excluded, ...]
+    next: str | None
+
+
+class Margin(Answered):
+    """Distance to the next better rank; an organisation is told `fit` in steps of 10 per mille, and no points."""
+
+    to_rank: Annotated[int, Field(ge=1)]
+    points: Count | None
+    fit: Count
+
+
+class CandidateAnswer(Stood):
+    """One organisation on one list: its place, or the rules that leave it out; every part; what is missing."""
+
+    organisation: UUID
+    name: str | None
+    category: Category | None
+    hq_country: str | None
+    sector: Sector | None
+    fictional: bool | None
+    eligible: bool
+    rank: Annotated[int, Field(ge=1)] | None
+    revision: Annotated[int, Field(ge=1)]
+    points: Count
+    components: dict[str, int]
+    shown: dict[str, int]
+    fit: PerMille
+    band: Band
+    above_floor: bool
+    confidence: PerMille
+    labels: tuple[str, ...]
+    steps: tuple[str, ...]
+    reasons: tuple[str, ...]
+    parts: tuple[Part, ...]
+    margin: Margin | None
+    failed_rules: tuple[FailedRule, ...]
+    gaps: tuple[Part, ...]
+
+
+class NeedCoverage(Coverage):
+    """One need of the project with how well it is met."""
+
+    importance: Annotated[int, Field(ge=1, le=5)]
+    texts: tuple[Title, ...]
+    met: bool
+
+
+class CoverageAnswer(Stood):
+    """How well a project's needs are met above the floor; `unmet` names those that nobody meets."""
+
+    counts: Counts
+    needs: tuple[NeedCoverage, ...]
+    unmet: tuple[str, ...]
+
+
+class VersionLine(Answered):
+    """One version of a list: its number, its inputs, its figures, its digest."""
+
+    project: UUID
+    number: Annotated[int, Field(ge=1)]
+    project_revision: Annotated[int, Field(ge=1)]
+    epoch: Digest
+    reference_date: date
+    as_of: tuple[AsOf, ...]
+    counts: Counts
+    reasons: tuple[str, ...]
+    digest: Digest
+    final: bool
+    made_at: str
+    links: dict[str, str]
+
+
+class HeadRow(Answered):
+    """A row of a version's head as it was told."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    rank: Annotated[int, Field(ge=1)]
+    organisation: UUID
+    name: str | None
+    points: Count
+    fit: PerMille
+    band: Band
+
+
+class Move(Answered):
+    """An organisation that changed its rank within the first rows."""
+
+    organisation: UUID
+    before: Annotated[int, Field(ge=1)]
+    after: Annotated[int, Field(ge=1)]
+
+
+class Delta(Answered):
+    """The first rows against those of the version before."""
+
+    added: tuple[UUID, ...]
+    removed: tuple[UUID, ...]
+    moved: tuple[Move, ...]
+
+
+class Version(VersionLine):
+    """A version with its coverage, its head and what changed in it."""
+
+    coverage: tuple[Coverage, ...]
+    head: tuple[HeadRow, ...]
+    delta: Delta
+
+
+class VersionPage(Answered):
+    """Versions of a list, the newest first."""
+
+    items: tuple[VersionLine, ...]
+    next: str | None
+
+
+class Opportunity(Answered):
+    """An open project on which the organisation stands above the floor."""
+
+    project: UUID
+    titles: tuple[Title, ...]
+    level: str | None
+    regions: tuple[str, ...]
+    countries: tuple[str, ...]
+    deadline: date | None
+    need_kinds: tuple[NeedKind, ...]
+    points: Count
+    fit: PerMille
+    band: Band
+    components: dict[str, int]
+    shown: dict[str, int]
+    labels: tuple[str, ...]
+    reasons: tuple[str, ...]
+    links: dict[str, str]
+
+
+class OpportunityPage(Answered):
+    """An organisation's opportunities, the best fit first."""
+
+    organisation: UUID
+    name: str | None
+    epoch: Digest
+    reference_date: date
+    as_of: tuple[AsOf, ...]
+    statement: str
+    total: Count
+    opportunities: tuple[Opportunity, ...]
+    next: str | None
+
+
+class StatementAnswer(Answered):
+    """The ranking statement: all parameters of the epoch in force, in words and numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    statement: str
+    version: str
+    epoch: dict[str, Any]
+    reference_date: date
+    components: tuple[dict[str, Any], ...]
+    total_budget: Count
+    floor: dict[str, Any]
+    bands: dict[str, int]
+    hard_rules: tuple[dict[str, str], ...]
+    order: tuple[str, ...]
+    inputs: tuple[str, ...]
+    not_inputs: tuple[str, ...]
+    weights: dict[str, Any]
+
+
+class EpochLine(Answered):
+    """An epoch in a list."""
+
+    number: Count
+    hash: Digest
+    published_at: str
+    links: dict[str, str]
+
+
+class EpochAnswer(EpochLine):
+    """What everybody may know of an epoch: all but the tables of word statistics."""
+
+    weights_version: str
+    analyser: dict[str, Any]
+    tie_key: str
+    bands: dict[str, int]
+    corpus: dict[str, int]
+    weights: dict[str, Any]
+
+
+class EpochPage(Answered):
+    """Epochs, the newest first."""
+
+    items: tuple[EpochLine, ...]
+    next: str | None
+
+
+class EpochPublished(Answered):
+    """An epoch was published: every list is ranked under it from now on."""
+
+    number: Count
+    hash: Digest
+    weights_version: str
+
+
+class DayBody(Shape):
+    """The day to open: dated facts are resolved at it from now on."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_extra={"examples": [{"day": "2026-11-25"}]}
+    )
+
+    day: Day
+
+
+class DayOpened(Answered):
+    """The reference date from now on."""
+
+    day: date
+
+
+class ProgressToken(Shape):
+    """One record of the log, as a write's answer named it."""
+
+    topic: Literal["projects.v1", "members.v1"]
+    id: UUID
+    sequence: Annotated[
+        str, StringConstraints(pattern=r"^[0-9]{1,10}\.[0-9]{1,18}$"), Field(examples=["1.2"])
+    ]
+
+
+class ProgressBody(Shape):
+    """The writes to ask about; without any, only what is on the log counts."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "tokens": [
+                        {
+                            "topic": "projects.v1",
+                            "id": "018f3c2a-7d10-7000-8000-0000000000aa",
+                            "sequence": "1.2",
+                        }
+                    ]
+                }
+            ]
+        },
+    )
+
+    tokens: Annotated[tuple[ProgressToken, ...], Field(max_length=20_000)] = ()
+
+
+class PartitionProgress(Answered):
+    """One partition of the projects topic: who ranks it, and how many records it is behind."""
+
+    partition: Count
+    owner: str | None
+    generation: Count
+    behind: Count
+    framed: bool
+
+
+class ProgressAnswer(Answered):
+    """Whether every list covers everything that was written; `waiting_for` says what is missing."""
+
+    complete: bool
+    projects: Count
+    lists: Count
+    partitions: tuple[PartitionProgress, ...]
+    epoch: str
+    day: str
+    waiting_for: tuple[str, ...]

@@ -1,0 +1,73 @@
+"""Matches: ranks every eligible organisation on every open project, and shows why.
+
+Owns the archive of revisions, epochs and days, list versions and standings. It writes no project and no profile, and it
+has no way to award anything: what it says is a suggestion.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from services.chassis.reference import load_reference
+from services.chassis.runtime import Runtime, Service
+from services.matches import commands
+from services.matches.queries.computations import Computations
+from services.matches.routes import routers
+from services.matches.tables import METADATA, RANKING
+from services.matches.worker.documents import Analysis
+from services.matches.worker.index import Index
+from services.matches.worker.loops import followers, loops
+
+
+async def startup(runtime: Runtime) -> None:
+    """Prove the analyser, make sure of an epoch and a day, and build the index; before anybody is answered."""
+    runtime.state["reference"] = load_reference()
+    runtime.state["computations"] = Computations()
+    runtime.state["analysis"] = Analysis()
+    await commands.open_frame(runtime)
+    index = Index(runtime, runtime.state["analysis"])
+    await index.load()
+    runtime.state["index"] = index
+
+
+async def readiness(runtime: Runtime) -> Mapping[str, str | None]:
+    """Return whether this process can answer about lists."""
+    index: Index | None = runtime.state.get("index")
+    return {"index": None if index is not None and index.loaded else "The index is being built."}
+
+
+async def progress(runtime: Runtime) -> Mapping[str, Any]:
+    """Return how far lists have come, and how much of the log this process's consumer has before it."""
+    async with runtime.database.read() as connection:
+        rows = (await connection.execute(select(RANKING).order_by(RANKING.c.partition))).all()
+    figures: dict[str, Any] = {
+        "open_projects": len(runtime.state["index"].projects),
+        "ranked_to": {str(row.partition): row.ranked_to for row in rows},
+    }
+    consumer = runtime.state.get("consumer")
+    return figures if consumer is None else figures | {"archive": await consumer.progress()}
+
+
+SERVICE = Service(
+    name="matches",
+    title="Ranked lists with reasons: every eligible organisation on every open project, and how the ranking is done.",
+    prefixes=(
+        "/v1/lists",
+        "/v1/opportunities",
+        "/v1/ranking-statement",
+        "/v1/ranking-progress",
+        "/v1/epochs",
+        "/v1/days",
+        "/v1/audit/matches",
+    ),
+    metadata=METADATA,
+    routers=routers,
+    topics=("matches.v1", "standings.v1", "epochs.v1"),
+    loops=loops,
+    body_limits={"/v1/epochs": commands.MAX_EPOCH_BYTES, "/v1/ranking-progress": 4_000_000},
+    followers=followers,
+    startup=startup,
+    readiness=readiness,
+    progress=progress,
+)

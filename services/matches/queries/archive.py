@@ -1,0 +1,118 @@
+"""What reads take from `documents`: a project's newest record, and the names of what stands on a page.
+
+*What.* Archived rows in, plain values out; one query for all the rows of a page. *Never:* read the whole archive, or
+decide who may see what.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.chassis.web.problems import NotFound
+from services.matches.tables import DOCUMENTS
+from services.matches.worker.documents import MEMBER, PROJECT
+
+AT_ONCE = 500
+"""Keys in one statement: databases bound the number of its parameters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchivedProject:
+    """The newest archived revision of a project."""
+
+    id: str
+    revision: int
+    partition: int
+    state: str
+    team: tuple[str, ...]
+    record: Mapping[str, Any]
+
+    @property
+    def titles(self) -> list[dict[str, str]]:
+        """Its titles, one for each language."""
+        return [dict(title) for title in self.record.get("titles", ())]
+
+    @property
+    def presence_reason(self) -> str:
+        """The published reason for requiring presence, empty where none is required."""
+        return (self.record.get("presence_required") or {}).get("reason") or ""
+
+
+async def project_of(connection: AsyncConnection, project_id: str) -> ArchivedProject:
+    """Return a project that was published at some time. Raises NotFound for any other: drafts are invisible."""
+    row = (
+        await connection.execute(
+            select(DOCUMENTS.c.id, DOCUMENTS.c.version, DOCUMENTS.c.partition, DOCUMENTS.c.record).where(
+                DOCUMENTS.c.kind == PROJECT, DOCUMENTS.c.id == project_id, DOCUMENTS.c.latest
+            )
+        )
+    ).first()
+    if row is None or row.record is None:
+        raise NotFound("There is no published project with this id, or it is not known here yet.")
+    found = archived(row)
+    if found.state == "draft" or not found.record.get("published_at"):
+        raise NotFound("There is no published project with this id, or it is not known here yet.")
+    return found
+
+
+def archived(row: Any) -> ArchivedProject:
+    """Read a project's row (id, version, partition, record)."""
+    record = orjson.loads(row.record)
+    return ArchivedProject(
+        id=row.id,
+        revision=row.version,
+        partition=row.partition,
+        state=record["state"],
+        team=tuple(record.get("team", ())),
+        record=record,
+    )
+
+
+async def projects_of(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, ArchivedProject]:
+    """Return the newest revisions of these projects that are not erased, by id."""
+    return {row.id: archived(row) for row in await _latest(connection, PROJECT, ids)}
+
+
+async def organisations_of(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the newest records of these organisations that are not erased, by id."""
+    return {row.id: orjson.loads(row.record) for row in await _latest(connection, MEMBER, ids)}
+
+
+async def revisions_of(
+    connection: AsyncConnection, kind: str, keys: Iterable[tuple[str, int]]
+) -> dict[str, Any]:
+    """Return rows (id, version, record, analysed) of exact revisions, by id; erased ones are left out."""
+    wanted = sorted(keys)
+    columns = (DOCUMENTS.c.id, DOCUMENTS.c.version, DOCUMENTS.c.record, DOCUMENTS.c.analysed)
+    found: dict[str, Any] = {}
+    for begin in range(0, len(wanted), AT_ONCE):
+        rows = await connection.execute(
+            select(*columns)
+            .where(
+                DOCUMENTS.c.kind == kind,
+                tuple_(DOCUMENTS.c.id, DOCUMENTS.c.version).in_(wanted[begin : begin + AT_ONCE]),
+                DOCUMENTS.c.record.is_not(None),
+            )
+            .order_by(DOCUMENTS.c.incarnation)
+        )
+        found |= {row.id: row for row in rows}
+    return found
+
+
+async def _latest(connection: AsyncConnection, kind: str, ids: Sequence[str]) -> list[Any]:
+    found: list[Any] = []
+    for begin in range(0, len(ids), AT_ONCE):
+        rows = await connection.execute(
+            select(DOCUMENTS.c.id, DOCUMENTS.c.version, DOCUMENTS.c.partition, DOCUMENTS.c.record).where(
+                DOCUMENTS.c.kind == kind,
+                DOCUMENTS.c.id.in_(ids[begin : begin + AT_ONCE]),
+                DOCUMENTS.c.latest,
+                DOCUMENTS.c.record.is_not(None),
+            )
+        )
+        found += rows.all()
+    return found

@@ -1,0 +1,198 @@
+"""Pages of a list, and one organisation's row: what `GET /v1/lists/{project}/candidates…` answers.
+
+*What.* Chooses the rows of a page, fetches names and reasons for those alone, and puts the answer together. *Never:* ask
+who the caller is beyond the view that it is given, or load anything for rows that are not on the page.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from matching.explanation import Explanation
+from matching.lists import RankedList
+from matching.rules import codes_of
+from services.chassis.web.problems import InvalidParameter, NotFound
+from services.matches.queries.archive import organisations_of
+from services.matches.queries.filters import Filters
+from services.matches.queries.listing import Listing
+from services.matches.queries.pages import Page, Place, page
+from services.matches.queries.showing import candidate_json, organisation_json, row_of, rules_json
+from services.matches.rules.rights import View, stepped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a page was asked for. `own`: the one organisation whose row may be shown, None for all."""
+
+    filters: Filters
+    limit: int
+    parts: bool = False
+    excluded: bool = False
+    own: str | None = None
+
+
+def envelope(listing: Listing, *, view: View) -> dict[str, Any]:
+    """Return an answer without rows: where the list stands, its budgets and figures."""
+    counts, coverage = listing.figures()
+    body = listing.described() | {
+        "view": view,
+        "total_budget": 0,
+        "budgets": {},
+        "floor": dict(listing.floors),
+        "head": 0,
+        "counts": counts,
+        "coverage": coverage if view == "whole" else [],
+        "changed_since_first_page": False,
+        "candidates": [],
+        "excluded": [],
+        "next": None,
+    }
+    if listing.computed is not None:
+        ranked = listing.computed.ranked
+        body |= {
+            "total_budget": ranked.total_budget,
+            "budgets": dict(ranked.budgets),
+            "head": ranked.head,
+        }
+    return body
+
+
+async def candidates(
+    listing: Listing, asked: Asked, *, after: Place | None
+) -> tuple[list[dict[str, Any]], Page]:
+    """Return the rows of a page and where the next one begins."""
+    computed = listing.computed
+    if computed is None:
+        return [], Page(places=(), following=None)
+    ranked = computed.ranked
+    mask = asked.filters.mask(ranked)
+    if asked.own is not None:
+        mask &= np.array([member == asked.own for member in ranked.members], np.bool_)
+    if asked.filters.need is not None and listing.state == "closed" and not ranked.need_weights:
+        raise InvalidParameter("This closed list has no needs to order by.")
+    found = page(computed, mask, after=after, limit=asked.limit, by=asked.filters.ordering(ranked))
+    return await _shown(listing, ranked, found.places, asked), found
+
+
+async def excluded(
+    listing: Listing, asked: Asked, *, after: str | None
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Return those whom a hard rule leaves out, by id, each with its rules; and the last id if more follow."""
+    if listing.computed is None:
+        return [], None
+    ranked = listing.computed.ranked
+    pairs = zip(ranked.excluded_members, ranked.excluded_rules.tolist(), strict=True)
+    rows = sorted(
+        (name, bits) for name, bits in pairs if (after is None or name > after) and asked.own in {None, name}
+    )
+    taken = rows[: asked.limit]
+    async with listing.runtime.database.read() as connection:
+        records = await organisations_of(connection, [name for name, _ in taken])
+    reason = listing.project.presence_reason
+    shown = [
+        {"organisation": name}
+        | organisation_json(records.get(name))
+        | {"code": codes_of(bits)[0], "failed_rules": rules_json(codes_of(bits), reason)}
+        for name, bits in taken
+    ]
+    return shown, taken[-1][0] if len(rows) > asked.limit else None
+
+
+async def candidate(listing: Listing, organisation: str, *, view: View) -> dict[str, Any]:
+    """Return one organisation on one list: its place or why it has none, every part, what is missing.
+
+    Raises NotFound if no such organisation is known here, or the project has no list yet.
+    """
+    if listing.computed is None:
+        raise NotFound("The project has no list yet; ask again in a moment.")
+    ranked = listing.computed.ranked
+    rank = ranked.position_of(organisation)
+    failed = _failed(ranked, organisation)
+    revision = int(ranked.revisions[rank - 1]) if rank is not None else await _revision(listing, organisation)
+    explained = await listing.explained([(organisation, revision)])
+    explanation = explained.get(organisation)
+    async with listing.runtime.database.read() as connection:
+        records = await organisations_of(connection, [organisation])
+    body = listing.described() | {
+        "view": view,
+        "eligible": rank is not None,
+        "total_budget": ranked.total_budget,
+        "budgets": dict(ranked.budgets),
+    }
+    if rank is not None:
+        row = candidate_json(
+            ranked.row(rank), records.get(organisation), explanation, total=ranked.total_budget, parts=True
+        )
+        gaps = [] if explanation is None else [gap.to_json() for gap in explanation.gaps]
+        return body | row | {"margin": margin(ranked, rank, view=view), "failed_rules": [], "gaps": gaps}
+    if explanation is None:
+        raise NotFound("No such organisation is known here, or it was erased.")
+    return body | _left_out(listing, failed, records.get(organisation), explanation)
+
+
+def margin(ranked: RankedList, rank: int, *, view: View) -> dict[str, Any] | None:
+    """Return the distance to the next better rank: exact for those who see the list, in steps for the organisation."""
+    if rank == 1:
+        return None
+    mine, above = rank - 1, rank - 2
+    fit = max(int(ranked.fit[above]) - int(ranked.fit[mine]), 0)
+    if view == "own":
+        return {"to_rank": rank - 1, "points": None, "fit": stepped(fit)}
+    points = max(int(ranked.points[above]) - int(ranked.points[mine]), 0)
+    return {"to_rank": rank - 1, "points": points, "fit": fit}
+
+
+def _left_out(
+    listing: Listing,
+    failed: Sequence[str],
+    record: Mapping[str, Any] | None,
+    explanation: Explanation,
+) -> dict[str, Any]:
+    """Return an organisation that a hard rule leaves out: its points as they would be, and the rules."""
+    reasons = rules_json(failed or explanation.failed_rules, listing.project.presence_reason)
+    row = candidate_json(row_of(explanation), record, explanation, total=explanation.total_budget, parts=True)
+    row["reasons"] = [*(rule["sentence"] for rule in reasons), *explanation.reasons]
+    return row | {
+        "rank": None,
+        "margin": None,
+        "failed_rules": reasons,
+        "gaps": [gap.to_json() for gap in explanation.gaps],
+    }
+
+
+def _failed(ranked: RankedList, organisation: str) -> tuple[str, ...]:
+    for name, bits in zip(ranked.excluded_members, ranked.excluded_rules.tolist(), strict=True):
+        if name == organisation:
+            return codes_of(bits)
+    return ()
+
+
+async def _revision(listing: Listing, organisation: str) -> int:
+    async with listing.runtime.database.read() as connection:
+        records = await organisations_of(connection, [organisation])
+    return int(records[organisation]["revision"]) if organisation in records else 0
+
+
+async def _shown(
+    listing: Listing, ranked: RankedList, places: Sequence[int], asked: Asked
+) -> list[dict[str, Any]]:
+    """Return rows with names and reasons: one query and one explanation a row."""
+    rows = [ranked.row(place + 1) for place in places]
+    async with listing.runtime.database.read() as connection:
+        records = await organisations_of(connection, [row.member for row in rows])
+    explained = await listing.explained([(row.member, row.revision) for row in rows])
+    need = asked.filters.need
+    points = None if need is None else ranked.need_points(need)
+    return [
+        candidate_json(
+            row,
+            records.get(row.member),
+            explained.get(row.member),
+            total=ranked.total_budget,
+            parts=asked.parts,
+            need_points=None if points is None else int(points[place]),
+        )
+        for place, row in zip(places, rows, strict=True)
+    ]

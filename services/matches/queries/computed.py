@@ -1,0 +1,50 @@
+"""A list as readers page through it: the ranked columns, their sorted order, and digests to tell changes by.
+
+*What.* Ranks an open project on the pinned view, or takes a closed one from its last version (`closed`). *Why apart.* Both
+give one shape, so that pages, filters and rows are written once. *Never:* store anything, or rank on the event loop.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from matching.lists import RankedList
+from services.chassis.runtime import Runtime
+from services.matches.queries.computations import Computations
+from services.matches.worker.index import Pinned
+
+_NO_DAY = "0001-01-01"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Computed:
+    """A ranked list, the places of all its rows in sorted order (points, tie hash, id), and a digest without the day."""
+
+    ranked: RankedList
+    order: npt.NDArray[np.int64]
+    rows_digest: str
+
+    @classmethod
+    def of(cls, ranked: RankedList) -> "Computed":
+        """Prepare a list for paging; a thread's work."""
+        ids = np.array(ranked.members, dtype=str)
+        order = np.lexsort((ids, ranked.tie, -ranked.points))
+        return cls(ranked=ranked, order=order, rows_digest=digest_at(ranked, _NO_DAY))
+
+
+def digest_at(ranked: RankedList, day: str) -> str:
+    """Return the digest that these rows have under another reference date: the date alone is no change."""
+    return replace(ranked, reference_date=day).digest()
+
+
+async def ranked_now(runtime: Runtime, project: str, pinned: Pinned) -> Computed:
+    """Return the list of a project on a pinned view. Raises KeyError if the view does not have it."""
+    computations: Computations = runtime.state["computations"]
+
+    def rank() -> Computed:
+        return Computed.of(pinned.view.rank(project, pinned.day))
+
+    key = ("list", project, pinned.version, pinned.epoch, pinned.day)
+    return await computations.get(key, lambda: asyncio.to_thread(rank))

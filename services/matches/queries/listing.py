@@ -1,0 +1,189 @@
+"""A project's list opened for one answer: which rows, under which version, epoch, day and positions.
+
+*What.* Finds the project, its newest version and its computed list, so that every answer about the list says the same of
+where it stands. *Why one place.* A list can be absent (not ranked yet), computed (open) or stored (closed), and no route
+should ask which. *Never:* decide who may see it; that was asked before, or is asked with the project's team that it has.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from matching.explanation import Explanation
+from matching.records import Need
+from services.chassis.runtime import Runtime
+from services.chassis.web.problems import Unavailable
+from services.matches import events
+from services.matches.queries import closed
+from services.matches.queries.archive import ArchivedProject
+from services.matches.queries.computed import Computed, digest_at, ranked_now
+from services.matches.queries.epochs import epoch_named
+from services.matches.rules.wording import SUGGESTION
+from services.matches.tables import LIST_VERSIONS
+from services.matches.worker.documents import Analysis
+from services.matches.worker.index import FOLLOWED, Index, Pinned
+from services.matches.worker.versions import counts_of, coverage_of
+
+State = Literal["ranking", "ranked", "closed"]
+
+_PATIENCE_SECONDS = 2.0
+_METADATA = [column for column in LIST_VERSIONS.c if column.name not in {"head", "delta", "rows", "excluded"}]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Listing:
+    """A list as it stands for one answer. Without a version there are no rows yet: `computed` is None."""
+
+    runtime: Runtime
+    project: ArchivedProject
+    version: Any
+    computed: Computed | None
+    pinned: Pinned
+    floors: Mapping[str, int]  # per mille of the text and of the evidence budget
+    changed_since: bool = False
+
+    @property
+    def state(self) -> State:
+        """Where the list is in its life."""
+        if self.version is None or self.computed is None:
+            return "ranking"
+        return "closed" if self.version.final else "ranked"
+
+    async def explained(self, organisations: Sequence[tuple[str, int]]) -> dict[str, Explanation]:
+        """Explain these organisations, given with the revisions of their rows; those not known here are left out."""
+        if self.computed is None or not organisations:
+            return {}
+        if self.state == "closed":
+            return await closed.explained(self.runtime, self.computed.ranked, organisations)
+        names = [name for name, _ in organisations]
+        return await asyncio.to_thread(_explained, self.runtime, self.pinned, self.project.id, names)
+
+    def described(self) -> dict[str, Any]:
+        """Return what every answer about this list says first."""
+        body: dict[str, Any] = {
+            "project": self.project.id,
+            "titles": self.project.titles,
+            "project_revision": self.project.revision,
+            "state": self.state,
+            "list_version": None if self.version is None else self.version.number,
+            "epoch": self.pinned.epoch,
+            "reference_date": self.pinned.day,
+            "as_of": list(events.as_of(self.pinned.positions)),
+            "changed_since": self.changed_since,
+            "statement": SUGGESTION,
+        }
+        if self.computed is None or self.version is None:
+            return body
+        ranked = self.computed.ranked
+        body |= {
+            "project_revision": ranked.project_revision,
+            "epoch": ranked.epoch,
+            "reference_date": ranked.reference_date,
+        }
+        if self.state == "closed":
+            body["as_of"] = list(events.as_of(orjson.loads(self.version.positions)))
+        return body
+
+    def figures(self) -> tuple[dict[str, int], list[dict[str, Any]]]:
+        """Return counts and need coverage: of the rows as computed, or as the final version stored them."""
+        if self.computed is None or self.version is None:
+            return {"candidates": 0, "above_floor": 0, "excluded": 0, "local_above_floor": 0}, []
+        if self.state == "closed":
+            return orjson.loads(self.version.counts), orjson.loads(self.version.coverage)
+        ranked = self.computed.ranked
+        needs = [Need(id=need, kind=kind) for need, (kind, _) in ranked.need_weights.items()]
+        return counts_of(ranked), coverage_of(ranked, needs)
+
+
+async def open_listing(runtime: Runtime, project: ArchivedProject) -> Listing:
+    """Open the list of a project. Raises Unavailable if this process has not followed as far as the version."""
+    index: Index = runtime.state["index"]
+    async with runtime.database.read() as connection:
+        version = await newest_version(connection, project.id)
+    computed, changed = None, False
+    pinned = await index.pin()
+    if version is not None and version.final:
+        computed = await closed.closed_list(runtime, project.id, version.number)
+    elif version is not None:
+        pinned, computed = await _computed(runtime, index, project.id)
+        changed = await asyncio.to_thread(_changed, computed, version)
+    epoch = await epoch_named(runtime, pinned.epoch if computed is None else computed.ranked.epoch)
+    return Listing(
+        runtime=runtime,
+        project=project,
+        version=version,
+        computed=computed,
+        pinned=pinned,
+        floors=epoch.weights.floors,
+        changed_since=changed,
+    )
+
+
+async def newest_version(connection: AsyncConnection, project: str) -> Any:
+    """Return the newest version of a project's list without its rows, None before the first."""
+    return (
+        await connection.execute(
+            select(*_METADATA)
+            .where(LIST_VERSIONS.c.project == project)
+            .order_by(LIST_VERSIONS.c.number.desc())
+            .limit(1)
+        )
+    ).first()
+
+
+def version_line(row: Any) -> dict[str, Any]:
+    """Return what is shown of a version wherever one is named."""
+    number, project = row.number, row.project
+    return {
+        "project": project,
+        "number": number,
+        "project_revision": row.project_revision,
+        "epoch": row.epoch,
+        "reference_date": row.reference_date,
+        "as_of": list(events.as_of(orjson.loads(row.positions))),
+        "counts": orjson.loads(row.counts),
+        "reasons": orjson.loads(row.reasons),
+        "digest": row.digest,
+        "final": row.final,
+        "made_at": row.created_at,
+        "links": {"self": f"/v1/lists/{project}/versions/{number}"},
+    }
+
+
+async def _computed(runtime: Runtime, index: Index, project: str) -> tuple[Pinned, Computed]:
+    """Rank on this process's index, waiting a moment for it to follow as far as the version's writer did."""
+    deadline = runtime.clock.monotonic() + _PATIENCE_SECONDS
+    while True:
+        pinned = await index.pin()
+        try:
+            return pinned, await ranked_now(runtime, project, pinned)
+        except KeyError:
+            left = deadline - runtime.clock.monotonic()
+            if left <= 0:
+                raise Unavailable("This process has not read the project's last changes yet.") from None
+            await runtime.signals.wait(FOLLOWED, min(left, runtime.settings.matches.poll_seconds))
+
+
+def _changed(computed: Computed, version: Any) -> bool:
+    """Whether the computed rows are not that version's any more; the date alone does not count."""
+    digest: str = version.digest
+    return digest_at(computed.ranked, version.reference_date) != digest
+
+
+def _explained(
+    runtime: Runtime, pinned: Pinned, project: str, organisations: Sequence[str]
+) -> dict[str, Explanation]:
+    analysis: Analysis = runtime.state["analysis"]
+    found = {}
+    for organisation in organisations:
+        try:
+            with analysis.turn:
+                found[organisation] = pinned.view.explain(project, organisation, pinned.day)
+        except KeyError:
+            continue
+    return found

@@ -1,0 +1,138 @@
+"""An organisation's opportunities: the open projects on which it stands above the floor, with its own points and reasons.
+
+*What.* One query of the projects index, the other way round than a list, with the same integers. *Never:* show a rank or
+another organisation; who is told depends on the floor, never on the rank.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from matching.lists import BANDS, COMPONENTS, LABELS, names_of
+from services.chassis.runtime import Runtime
+from services.chassis.web.problems import NotFound
+from services.matches import events
+from services.matches.queries.archive import ArchivedProject, organisations_of, projects_of
+from services.matches.queries.showing import organisation_json, shown
+from services.matches.rules.wording import SUGGESTION
+from services.matches.worker.documents import Analysis
+from services.matches.worker.index import Index, Pinned
+
+Key = tuple[int, int, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One project above the floor; the best first: fit, then points, then the project's id."""
+
+    project: str
+    points: int
+    fit: int
+    band: str
+    components: dict[str, int]
+    labels: tuple[str, ...]
+
+    @property
+    def key(self) -> Key:
+        """What the opportunities are ordered by."""
+        return (-self.fit, -self.points, self.project)
+
+
+async def opportunities(
+    runtime: Runtime, organisation: str, *, after: Key | None, limit: int
+) -> tuple[dict[str, Any], Key | None]:
+    """Return a page of an organisation's opportunities, and the key of its last row if more follow.
+
+    Raises NotFound if the organisation is not known here.
+    """
+    index: Index = runtime.state["index"]
+    pinned = await index.pin()
+    async with runtime.database.read() as connection:
+        records = await organisations_of(connection, [organisation])
+    if organisation not in records:
+        raise NotFound("No such organisation is known here, or it was erased.")
+    found = await asyncio.to_thread(_standings, pinned, organisation)
+    async with runtime.database.read() as connection:
+        projects = await projects_of(connection, [one.project for one in found])
+    open_ones = [
+        one for one in found if one.project in projects and projects[one.project].state == "published"
+    ]
+    rest = [one for one in open_ones if after is None or one.key > after]
+    taken = rest[:limit]
+    reasons = await asyncio.to_thread(_reasons, runtime, pinned, organisation, taken)
+    body = {
+        "organisation": organisation,
+        "name": organisation_json(records[organisation])["name"],
+        "epoch": pinned.epoch,
+        "reference_date": pinned.day,
+        "as_of": list(events.as_of(pinned.positions)),
+        "statement": SUGGESTION,
+        "total": len(open_ones),
+        "opportunities": [
+            _line(one, projects[one.project], organisation, reasons[one.project]) for one in taken
+        ],
+    }
+    return body, taken[-1].key if len(rest) > limit else None
+
+
+def _standings(pinned: Pinned, organisation: str) -> list[Standing]:
+    try:
+        standings = pinned.view.points_of([organisation], pinned.day)
+    except KeyError:
+        return []
+    columns = np.flatnonzero(standings.eligible[0] & standings.above_floor[0])
+    found = []
+    for column in columns.tolist():
+        components = standings.components[0, column].tolist()
+        points, total = int(standings.points[0, column]), int(standings.fit[0, column])
+        found.append(
+            Standing(
+                project=standings.projects[column],
+                points=points,
+                fit=total,
+                band=BANDS[int(standings.band[0, column])],
+                components=dict(zip(COMPONENTS, components, strict=True)),
+                labels=names_of(int(standings.labels[0, column]), LABELS),
+            )
+        )
+    return sorted(found, key=lambda one: one.key)
+
+
+def _reasons(
+    runtime: Runtime, pinned: Pinned, organisation: str, taken: list[Standing]
+) -> dict[str, tuple[list[str], dict[str, int]]]:
+    analysis: Analysis = runtime.state["analysis"]
+    found = {}
+    for one in taken:
+        with analysis.turn:
+            explanation = pinned.view.explain(one.project, organisation, pinned.day)
+        found[one.project] = (list(explanation.reasons), shown(one.components, explanation.total_budget))
+    return found
+
+
+def _line(
+    one: Standing, project: ArchivedProject, organisation: str, reasons: tuple[list[str], dict[str, int]]
+) -> dict[str, Any]:
+    record = project.record
+    return {
+        "project": one.project,
+        "titles": project.titles,
+        "level": record.get("level"),
+        "regions": list(record.get("regions", ())),
+        "countries": list(record.get("countries", ())),
+        "deadline": record.get("deadline"),
+        "need_kinds": list(dict.fromkeys(need["kind"] for need in record.get("needs", ()))),
+        "points": one.points,
+        "fit": one.fit,
+        "band": one.band,
+        "components": one.components,
+        "shown": reasons[1],
+        "labels": list(one.labels),
+        "reasons": reasons[0],
+        "links": {
+            "project": f"/v1/projects/{one.project}",
+            "why": f"/v1/lists/{one.project}/candidates/{organisation}",
+        },
+    }

@@ -1,0 +1,100 @@
+"""From a row of a ranked list to what an answer shows of it: names, reasons in words, exact parts if they are asked for.
+
+*What.* The same organisation looks alike on a page, alone and in a version. *Never:* compute a score, or show what the
+row of another organisation says.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matching.columns import sector_of
+from matching.explanation import Explanation, per_mille
+from matching.lists import COMPONENTS, SECTORS, Row
+from matching.records import Member
+from matching.rules import sentences_of as rule_sentences_of
+from services.matches.rules.wording import sentences_of
+from services.matches.worker.rows import row_json
+
+ERASED = "The organisation's record was erased; its place and points are kept, its name and reasons are not."
+
+
+def organisation_json(record: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return who it is, in public facts; all null once the record was erased."""
+    if record is None:
+        return {"name": None, "category": None, "hq_country": None, "sector": None, "fictional": None}
+    return {
+        "name": record["legal_name"],
+        "category": record["category"],
+        "hq_country": record["hq_country"],
+        "sector": SECTORS[sector_of(Member.from_json(record))],
+        "fictional": bool(record.get("fictional")),
+    }
+
+
+def candidate_json(
+    row: Row,
+    record: Mapping[str, Any] | None,
+    explanation: Explanation | None,
+    *,
+    total: int,
+    parts: bool,
+    need_points: int | None = None,
+) -> dict[str, Any]:
+    """Return one row of a page; `parts` adds the exact parts, which sum to its points."""
+    body = row_json(row) | organisation_json(record)
+    body["shown"] = shown(row.components, total)
+    body["reasons"] = sentences_of(row.steps)
+    if explanation is None:
+        body["reasons"] = [*body["reasons"], ERASED]
+    else:
+        body["confidence"] = explanation.confidence
+        body["reasons"] = [*explanation.reasons, *body["reasons"]]
+    if need_points is not None:
+        body["need_points"] = need_points
+    if parts:
+        body["parts"] = [] if explanation is None else parts_json(explanation)
+    return body
+
+
+def row_of(explanation: Explanation) -> Row:
+    """Return an explanation as a row without a place (rank 0), for those whom a rule leaves out."""
+    return Row(
+        rank=0,
+        member=explanation.member,
+        revision=explanation.revision,
+        points=explanation.points,
+        components=explanation.components,
+        fit=explanation.fit,
+        band=explanation.band,
+        above_floor=explanation.above_floor,
+        confidence=explanation.confidence,
+        labels=explanation.labels,
+        steps=() if explanation.above_floor else ("below_floor",),
+        tie=0,
+    )
+
+
+def parts_json(explanation: Explanation) -> list[dict[str, Any]]:
+    """Return the parts with exact points, and with whole per mille that add up to the fit."""
+    whole = per_mille([part.points for part in explanation.parts], explanation.total_budget)
+    return [
+        part.to_json() | {"per_mille": share} for part, share in zip(explanation.parts, whole, strict=True)
+    ]
+
+
+def shown(components: Mapping[str, int], total: int) -> dict[str, int]:
+    """Return the components as whole per mille of the project's total that add up to the fit."""
+    whole = per_mille([components[name] for name in COMPONENTS], total)
+    return dict(zip(COMPONENTS, whole, strict=True))
+
+
+def rules_json(codes: Sequence[str], presence_reason: str) -> list[dict[str, Any]]:
+    """Return failed hard rules: code, sentence, and the project's published reason where it gave one."""
+    return [
+        {
+            "code": code,
+            "sentence": sentence,
+            "published_reason": presence_reason if code == "presence_required" and presence_reason else None,
+        }
+        for code, sentence in zip(codes, rule_sentences_of(codes, presence_reason), strict=True)
+    ]

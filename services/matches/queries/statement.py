@@ -1,0 +1,96 @@
+"""The ranking statement: everything that decides a place, in words and in numbers, for everybody.
+
+*What.* The published table of the epoch in force, the order of the steps, what is an input and what is not. *Why.* A
+candidate must be able to hold the list against it (EU Regulation 2019/1150, article 5, is the model). *Never:* a number
+that is written here: every one of them comes from the epoch, so that the statement cannot differ from the ranking.
+"""
+
+from typing import Any
+
+from matching.epoch import Epoch
+from matching.lists import COMPONENTS, LABELS, STEPS
+from matching.rules import RULES
+from services.matches.queries.epochs import bands_of
+from services.matches.rules.wording import SUGGESTION
+
+_MEANING = {
+    "text": "Words, names, codes and domain terms that the project's texts share with the profile: description, expertise, "
+    "offers. What an organisation seeks is not matched against what a project needs.",
+    "evidence": "Past projects, pledges, publications and laboratories on the subject; the best three count, and of those "
+    "no two that are near-duplicates.",
+    "needs": "Kinds of needs that the organisation offers, weighted by their declared importance.",
+    "places": "Presence in the project's countries and regions: headquarters, operations, willingness.",
+    "tags": "Policy tags in common.",
+    "languages": "Working languages in common.",
+}
+_INPUTS = (
+    "the project's own texts, needs, places, tags and languages",
+    "the organisation's description, expertise, offers, evidence, places, tags and languages",
+    "the frozen epoch: word statistics, lexicon, weights, reference data",
+    "the reference date, for dated facts: country groups, terms of membership",
+    "for labels and placement alone: headquarters, parent organisation, date of first involvement",
+)
+_NO_INPUTS = (
+    "membership fees, contribution class, category of membership",
+    "sponsorship, advertising, the value of pledges",
+    "clicks, views, time on the platform, date of registration",
+    "interest, outcomes or agreements recorded here, and any past project beyond the best three on the subject",
+    "who else is a candidate",
+    "the name, or its place in the alphabet",
+)
+
+
+def statement(epoch: Epoch, *, number: int, published_at: str, day: str) -> dict[str, Any]:
+    """Return the statement for the epoch in force."""
+    weights = epoch.weights
+    total = sum(weights.budgets.values())
+    return {
+        "statement": SUGGESTION,
+        "version": str(weights.version),
+        "epoch": {"number": number, "hash": epoch.hash, "published_at": published_at},
+        "reference_date": day,
+        "analyser": {"number": epoch.analyser, "golden": epoch.golden},
+        "components": [
+            {
+                "name": name,
+                "meaning": _MEANING[name],
+                "budget": weights.budgets[name],
+                "per_mille_of_all": weights.budgets[name] * 1000 // total,
+            }
+            for name in COMPONENTS
+        ],
+        "total_budget": total,
+        "budget_rule": "A project without needs, tags, places or languages drops that budget from its total. Points are "
+        "integers; a part is weight times impact, and the parts shown add up to the points exactly.",
+        "floor": {
+            "text": weights.floors["text"],
+            "evidence": weights.floors["evidence"],
+            "rule": "Above the floor is who has at least this many per mille of the text budget, or of the evidence "
+            "budget. Needs, places, tags and languages never reach it by themselves.",
+        },
+        "bands": bands_of(epoch),
+        "hard_rules": [{"code": rule.code, "sentence": rule.sentence} for rule in RULES],
+        "order": [
+            "hard rules leave candidates out; each is listed with its coded rule",
+            "points, the largest first",
+            "equal points: the keyed hash of project and organisation (SipHash-2-4 under tie_key), then the id",
+            f"parent cap: at most {weights.parent_cap} organisations of one group among the first {weights.head}",
+            f"local minimum: at least {weights.local_minimum} local above the floor among the first {weights.head}",
+            (
+                f"newcomer minimum: at least {weights.newcomer_minimum} newcomers above the floor among the first "
+                f"{weights.head}, never displacing a placed or needed local"
+            ),
+            "placement steps move places among the first rows only; they are named in the row, and change no score",
+        ],
+        "head": weights.head,
+        "parent_cap": weights.parent_cap,
+        "local_minimum": weights.local_minimum,
+        "newcomer_minimum": weights.newcomer_minimum,
+        "tie_key": epoch.tie_key,
+        "labels": list(LABELS),
+        "steps": list(STEPS),
+        "inputs": list(_INPUTS),
+        "not_inputs": list(_NO_INPUTS),
+        "weights": weights.to_json(),
+        "links": {"epoch": f"/v1/epochs/{number}", "epochs": "/v1/epochs"},
+    }

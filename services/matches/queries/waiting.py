@@ -1,0 +1,123 @@
+"""Waiting until a write counts: a token names a record of the log, and a list covers it or does not yet.
+
+*What.* `<topic>:<id>:<incarnation>.<version>`, as a publishing call answers it. It is covered once `documents` holds that
+sequence, `ranked_to` of the project's partition has passed its place in the log, and this process's own index has
+followed as far. *Never:* wait longer than the settings allow, or fail because time ran out: the answer says so instead.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.envelope import Sequence
+from services.chassis.runtime import Runtime
+from services.chassis.web.problems import InvalidParameter
+from services.matches.tables import DOCUMENTS, RANKING
+from services.matches.worker.documents import MEMBER, PROJECT
+from services.matches.worker.index import Index
+
+RANKED = "ranked:matches"
+KIND_OF_TOPIC = {"projects.v1": PROJECT, "members.v1": MEMBER}
+_TOKEN = re.compile(r"(projects\.v1|members\.v1):([0-9a-f-]{36}):([0-9]{1,10})\.([0-9]{1,18})")
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})\"?(?:$|[,;\s])", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """One record of the log, by the kind and id of what it is about and its sequence."""
+
+    kind: str
+    id: str
+    sequence: Sequence
+
+
+def read_token(text: str) -> Token:
+    """Read a token. Raises InvalidParameter."""
+    found = _TOKEN.fullmatch(text.lower())
+    if found is None:
+        raise InvalidParameter(
+            "token is <topic>:<id>:<incarnation>.<version>, as the publishing call answered it.",
+            errors=[
+                {
+                    "parameter": "token",
+                    "rule": "It is no token.",
+                    "fix": "Join topic, id and sequence of the token with colons: projects.v1:<uuid>:1.2",
+                }
+            ],
+        )
+    topic, identifier, incarnation, version = found.groups()
+    return Token(kind=KIND_OF_TOPIC[topic], id=identifier, sequence=Sequence(int(incarnation), int(version)))
+
+
+def preferred_wait(header: str | None, *, longest: float) -> float:
+    """Return the seconds that `Prefer: wait=…` (RFC 7240) asks for, at most `longest`; 0 without it."""
+    found = None if header is None else _WAIT.search(header)
+    return 0.0 if found is None else min(float(found[1]), longest)
+
+
+async def wait_until_covered(runtime: Runtime, project: str, token: Token, *, seconds: float) -> bool:
+    """Wait at most `seconds` until the project's list covers the token; whether it does."""
+    clock, poll = runtime.clock, runtime.settings.matches.poll_seconds
+    deadline = clock.monotonic() + seconds
+    while not await covered(runtime, project, token):
+        left = deadline - clock.monotonic()
+        if left <= 0:
+            return False
+        await runtime.signals.wait(RANKED, min(left, poll))
+    return True
+
+
+async def covered(runtime: Runtime, project: str, token: Token) -> bool:
+    """Whether the record is archived, the project's partition ranked past it, and this index past it too."""
+    async with runtime.database.read() as connection:
+        place = await _place(connection, token)
+        ranked_to = await _ranked_to(connection, project)
+    if place is None or ranked_to is None:
+        return False
+    at, offset = place
+    index: Index = runtime.state["index"]
+    pinned = await index.pin()
+    return ranked_to.get(at, 0) > offset and pinned.positions.get(at, 0) > offset
+
+
+async def _place(connection: AsyncConnection, token: Token) -> tuple[str, int] | None:
+    """Return where the first archived revision at or after the token stands in the log."""
+    incarnation, version = token.sequence.incarnation, token.sequence.version
+    columns = DOCUMENTS.c
+    row = (
+        await connection.execute(
+            select(columns.topic, columns.partition, columns.offset)
+            .where(
+                columns.kind == token.kind,
+                columns.id == token.id,
+                or_(
+                    columns.incarnation > incarnation,
+                    and_(columns.incarnation == incarnation, columns.version >= version),
+                ),
+            )
+            .order_by(columns.incarnation, columns.version)
+            .limit(1)
+        )
+    ).first()
+    return None if row is None else (f"{row.topic}/{row.partition}", row.offset)
+
+
+async def _ranked_to(connection: AsyncConnection, project: str) -> Mapping[str, int] | None:
+    """Return the positions that the list of a project's partition has come to."""
+    row = (
+        await connection.execute(
+            select(RANKING.c.ranked_to)
+            .join(DOCUMENTS, DOCUMENTS.c.partition == RANKING.c.partition)
+            .where(DOCUMENTS.c.kind == PROJECT, DOCUMENTS.c.id == project, DOCUMENTS.c.latest)
+        )
+    ).first()
+    if row is None:
+        return None
+    ranked_to: dict[str, Any] = orjson.loads(row.ranked_to)
+    positions: Mapping[str, int] = ranked_to.get("positions", {})
+    return positions

@@ -1,0 +1,18 @@
+"""The HTTP addresses of this service; each route asks one query or one command and computes nothing itself."""
+
+from fastapi import APIRouter
+
+from services.chassis.web import audit
+from services.matches.routes import lists, opportunities, ranking, versions
+from services.matches.tables import METADATA
+
+
+def routers() -> tuple[APIRouter, ...]:
+    """Return the routers of all prefixes of this service."""
+    return (
+        lists.router(),
+        versions.router(),
+        opportunities.router(),
+        *ranking.routers(),
+        audit.router("matches", METADATA.tables["audit"]),
+    )

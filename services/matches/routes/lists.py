@@ -1,0 +1,170 @@
+"""`/v1/lists/{project}/candidates`: the ranked list page by page, one organisation's row, and need coverage."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from schemas.http.matches import CandidateAnswer, CandidateList, CoverageAnswer
+from services.chassis.identity.principal import Principal, principal_of
+from services.chassis.runtime import Runtime
+from services.chassis.web.cursors import cursors_of
+from services.chassis.web.parameters import Cursor, Limit
+from services.chassis.web.problems import InvalidParameter
+from services.chassis.web.reading import page_links, respond
+from services.matches.queries import candidates as queries
+from services.matches.queries.archive import project_of
+from services.matches.queries.candidates import Asked
+from services.matches.queries.coverage import coverage
+from services.matches.queries.filters import Filters
+from services.matches.queries.listing import Listing, open_listing
+from services.matches.queries.pages import Place
+from services.matches.queries.waiting import preferred_wait, read_token, wait_until_covered
+from services.matches.routes.parameters import (
+    Eligibility,
+    Include,
+    OrganisationId,
+    Prefer,
+    ProjectId,
+    TokenText,
+    check_country,
+    filters_in,
+    refusals,
+    runtime_in,
+)
+from services.matches.rules import rights
+
+RESTRICTED = refusals(rights.ListRestricted)
+
+
+def router() -> APIRouter:
+    """Return the routes of lists as they stand now."""
+    routes = APIRouter(prefix="/v1/lists", tags=["lists"])
+
+    @routes.get(
+        "/{project_id}/candidates",
+        operation_id="list_candidates",
+        summary="A project's ranked candidates, page by page to the last one",
+        response_model=CandidateList,
+        responses=RESTRICTED,
+    )
+    async def list_candidates(  # noqa: PLR0917 - FastAPI calls by keyword
+        request: Request,
+        project_id: ProjectId,
+        filters: Annotated[Filters, Depends(filters_in)],
+        limit: Limit = 50,
+        cursor: Cursor = None,
+        eligibility: Eligibility = "eligible",
+        include: Include = None,
+        token: TokenText = None,
+        prefer: Prefer = None,
+    ) -> Response:
+        """Every eligible candidate with rank, exact points and reasons; a suggestion, not an endorsement.
+
+        The team, offices, BDT and auditors see the whole list; an organisation sees its own row. Filters never re-rank:
+        `rank` is the rank in the whole list. Before the first list the answer is `state: ranking` without rows.
+        """
+        runtime, project, principal = runtime_in(request), str(project_id), principal_of(request)
+        check_country(runtime, filters.country)
+        headers, reached = {}, None
+        if token is not None:
+            wait = preferred_wait(prefer, longest=runtime.settings.http.wait_seconds)
+            reached = await wait_until_covered(runtime, project, read_token(token), seconds=wait)
+            headers = {"Preference-Applied": f"wait={wait:.0f}"} if wait else {}
+        listing, view = await _opened(runtime, project, principal)
+        asked = Asked(
+            filters=filters,
+            limit=limit,
+            parts=include == "parts",
+            excluded=eligibility == "excluded",
+            own=None if view == "whole" else rights.speaks_for(principal),
+        )
+        body = queries.envelope(listing, view=view) | {"covers_token": reached}
+        if asked.excluded:
+            following = await _excluded(request, listing, asked, cursor, body)
+        else:
+            following = await _eligible(request, listing, asked, cursor, body)
+        body["next"] = following
+        return respond(request, body, links=page_links(request, following), headers=headers)
+
+    @routes.get(
+        "/{project_id}/candidates/{organisation_id}",
+        operation_id="get_candidate",
+        summary="One organisation on one list: its place, every part of its score, or why it is left out",
+        response_model=CandidateAnswer,
+        responses=RESTRICTED,
+    )
+    async def get_candidate(
+        request: Request, project_id: ProjectId, organisation_id: OrganisationId
+    ) -> Response:
+        """Parts that add up exactly, reasons in words, margin to the next rank, failed rules with their sentences, gaps.
+
+        For an organisation about itself (`why not me`), and for those who see the whole list about anybody.
+        """
+        runtime, organisation = runtime_in(request), str(organisation_id)
+        principal = principal_of(request)
+        async with runtime.database.read() as connection:
+            project = await project_of(connection, str(project_id))
+        view = rights.require_row(principal, project.team, organisation)
+        listing = await open_listing(runtime, project)
+        return respond(request, await queries.candidate(listing, organisation, view=view))
+
+    @routes.get(
+        "/{project_id}/coverage",
+        operation_id="get_coverage",
+        summary="How well each need of a project is met, and which needs nobody meets",
+        response_model=CoverageAnswer,
+        responses=RESTRICTED,
+    )
+    async def get_coverage(request: Request, project_id: ProjectId) -> Response:
+        """Per need: candidates above the floor who offer it, how many of them local; unmet needs are named."""
+        runtime, principal = runtime_in(request), principal_of(request)
+        async with runtime.database.read() as connection:
+            project = await project_of(connection, str(project_id))
+        rights.require_whole(principal, project.team)
+        return respond(request, coverage(await open_listing(runtime, project)))
+
+    return routes
+
+
+async def _opened(runtime: Runtime, project_id: str, principal: Principal) -> tuple[Listing, rights.View]:
+    async with runtime.database.read() as connection:
+        project = await project_of(connection, project_id)
+    view = rights.view_of(principal, project.team)
+    return await open_listing(runtime, project), view
+
+
+async def _eligible(
+    request: Request, listing: Listing, asked: Asked, cursor: str | None, body: dict[str, object]
+) -> str | None:
+    """Put a page of candidates into the body; the sealed cursor of the next one."""
+    principal, kind = principal_of(request), asked.filters.kind(listing.project.id)
+    after = None if cursor is None else Place.from_json(cursors_of(request).unseal(kind, cursor, principal))
+    body["candidates"], page = await queries.candidates(listing, asked, after=after)
+    if after is not None and listing.computed is not None:
+        body["changed_since_first_page"] = after.as_of != listing.computed.rows_digest
+    if page.following is None:
+        return None
+    return cursors_of(request).seal(kind, page.following.to_json(), principal)
+
+
+async def _excluded(
+    request: Request, listing: Listing, asked: Asked, cursor: str | None, body: dict[str, object]
+) -> str | None:
+    """Put a page of those left out into the body; the sealed cursor of the next one."""
+    if asked.filters.given:
+        named = ", ".join(asked.filters.given)
+        raise InvalidParameter(
+            f"eligibility=excluded takes no filters; leave out {named}.",
+            errors=[
+                {
+                    "parameter": name,
+                    "rule": "It cannot be combined with eligibility=excluded.",
+                    "fix": "Remove it.",
+                }
+                for name in asked.filters.given
+            ],
+        )
+    principal, kind = principal_of(request), f"excluded {listing.project.id}"
+    after = None if cursor is None else cursors_of(request).unseal(kind, cursor, principal)
+    body["excluded"], last = await queries.excluded(listing, asked, after=after)
+    return None if last is None else cursors_of(request).seal(kind, last, principal)

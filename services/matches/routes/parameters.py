@@ -1,0 +1,104 @@
+"""What the routes of this service take from the address, and how their refusals are documented."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Header, Path, Query, Request
+
+from schemas.http.matches import Category, Scope, Sector
+from schemas.http.parts import NeedKind
+from services.chassis.reference import Reference
+from services.chassis.runtime import Runtime
+from services.chassis.web.problems import MEDIA_TYPE, InvalidParameter, Problem
+from services.matches.queries.filters import Filters
+
+ProjectId = Annotated[
+    UUID, Path(description="The project's id.", examples=["018f3c2a-7d10-7000-8000-0000000000aa"])
+]
+OrganisationId = Annotated[
+    UUID, Path(description="The organisation's id.", examples=["018f3c2a-7d10-7000-8000-000000000001"])
+]
+VersionNumber = Annotated[int, Path(ge=1, le=2**53, description="A version's number, from 1 on.")]
+EpochNumber = Annotated[int, Path(ge=0, le=2**31 - 1, description="An epoch's number, from 0 on.")]
+TokenText = Annotated[
+    str | None,
+    Query(
+        max_length=120,
+        description="The token of a write, `<topic>:<id>:<incarnation>.<version>`: with `Prefer: wait=5` the answer "
+        "waits until the list covers it.",
+        examples=["projects.v1:018f3c2a-7d10-7000-8000-0000000000aa:1.2"],
+    ),
+]
+Prefer = Annotated[
+    str | None,
+    Header(max_length=200, description="`wait=5` waits at most 5 seconds for `token` (RFC 7240)."),
+]
+Responses = dict[int | str, dict[str, Any]]
+
+
+def filters_in(  # noqa: PLR0917 - FastAPI calls by keyword
+    sector: Annotated[Sector | None, Query(description="Public, private, academic or other.")] = None,
+    category: Annotated[Category | None, Query(description="Category of membership.")] = None,
+    region: Annotated[str | None, Query(max_length=60, description="ITU region of HQ or operations.")] = None,
+    country: Annotated[str | None, Query(max_length=60, description="Country of HQ, alpha-3.")] = None,
+    scope: Annotated[Scope | None, Query(description="How near to the project's places.")] = None,
+    sme: Annotated[bool | None, Query(description="Small or medium enterprises, or all others.")] = None,
+    newcomer: Annotated[bool | None, Query(description="Newcomers, or all others.")] = None,
+    ldc: Annotated[bool | None, Query(description="With HQ in a least developed country, or not.")] = None,
+    need_kind: Annotated[NeedKind | None, Query(description="Who offers this kind.")] = None,
+    min_fit: Annotated[int | None, Query(ge=0, le=1000, description="Least fit, in per mille.")] = None,
+    need: Annotated[
+        str | None, Query(min_length=1, max_length=64, description="Order by the points on this need.")
+    ] = None,
+) -> Filters:
+    """Read the filters of a list; they choose rows and never re-rank."""
+    return Filters(
+        sector=sector,
+        category=category,
+        region=region,
+        country=country,
+        scope=scope,
+        sme=sme,
+        newcomer=newcomer,
+        ldc=ldc,
+        need_kind=need_kind,
+        min_fit=min_fit,
+        need=need,
+    )
+
+
+Eligibility = Annotated[
+    Literal["eligible", "excluded"],
+    Query(description="`excluded` pages through those whom a hard rule leaves out; it takes no filters."),
+]
+Include = Annotated[Literal["parts"] | None, Query(description="`parts` adds every exact part to each row.")]
+
+
+def runtime_in(request: Request) -> Runtime:
+    """Return the runtime that this application was built on."""
+    found: Runtime = request.app.state.runtime
+    return found
+
+
+def check_country(runtime: Runtime, country: str | None) -> None:
+    """Raise InvalidParameter if a filter names a country that does not exist."""
+    reference: Reference = runtime.state["reference"]
+    refusal = None if country is None else reference.check_country(country)
+    if refusal is not None:
+        raise InvalidParameter(
+            refusal.detail, errors=[{"parameter": "country", "rule": refusal.detail, "fix": refusal.fix}]
+        )
+
+
+def refusals(*kinds: type[Problem]) -> Responses:
+    """Return the documentation of the problems that a route can answer with, by status."""
+    by_status: dict[int | str, list[str]] = {}
+    for kind in kinds:
+        by_status.setdefault(kind.status, []).append(f"`{kind.code}`: {kind.title}")
+    return {
+        status: {
+            "description": "; ".join(lines),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status, lines in sorted(by_status.items(), key=lambda item: str(item[0]))
+    }

@@ -1,0 +1,79 @@
+"""Who may see how much of a list: the one place that turns roles and teams into an answer.
+
+*What.* Three views of a list: *whole* (team, offices, BDT, auditors), *own* (an organisation: its own row and no other),
+*none*. *Why.* Ranks of competitors are not for competitors, and what a route forgets to ask, everybody may see. *Never:*
+raise for a list's content, or read anything but its arguments.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from services.chassis.identity.principal import OF_AN_ORGANISATION, Principal
+from services.chassis.web.problems import Problem, Unauthenticated
+
+View = Literal["whole", "own"]
+
+BDT = frozenset({"bdt_analyst", "bdt_editor", "bdt_admin"})
+READ_EVERY_LIST = BDT | {"office_officer", "auditor"}
+READ_PROGRESS = READ_EVERY_LIST | {"project_manager"}
+READ_EPOCH_BODIES = BDT | {"auditor"}
+
+MARGIN_STEP = 10
+"""Per mille of fit: an organisation learns its distance to the next rank in steps of this, never exactly."""
+
+
+class ListRestricted(Problem):
+    """The full list is for the project's team, the offices, BDT and auditors; an organisation sees its own row."""
+
+    status = 403
+    code = "list-restricted"
+    title = "This list is not yours to see"
+
+
+def view_of(principal: Principal, team: Sequence[str]) -> View:
+    """Return how much of a project's list the principal sees. Raises Unauthenticated, ListRestricted."""
+    named = bool(principal.roles - {"public"})
+    if principal.has(*READ_EVERY_LIST) or (named and principal.id in team):
+        return "whole"
+    if speaks_for(principal) is not None:
+        return "own"
+    raise _refusal(principal)
+
+
+def require_whole(principal: Principal, team: Sequence[str]) -> None:
+    """Raise Unauthenticated or ListRestricted unless the principal sees the whole list."""
+    if view_of(principal, team) != "whole":
+        raise _refusal(principal)
+
+
+def require_row(principal: Principal, team: Sequence[str], organisation: str) -> View:
+    """Return the view under which one organisation's row may be seen. Raises Unauthenticated, ListRestricted."""
+    view = view_of(principal, team)
+    if view == "own" and speaks_for(principal) != organisation:
+        raise ListRestricted("An organisation sees its own row and reasons only, never another's.")
+    return view
+
+
+def require_opportunities(principal: Principal, organisation: str) -> None:
+    """Raise unless the principal may see on which projects an organisation stands: its own people, offices, BDT."""
+    if principal.has(*READ_EVERY_LIST) or speaks_for(principal) == organisation:
+        return
+    if principal.is_anonymous:
+        raise Unauthenticated
+    raise ListRestricted(
+        "The opportunities of an organisation are shown to its own people, to offices and to BDT."
+    )
+
+
+def speaks_for(principal: Principal) -> str | None:
+    """Return the organisation that the principal acts for, None if it acts for none."""
+    return principal.organisation if principal.has(*OF_AN_ORGANISATION) else None
+
+
+def stepped(fit: int) -> int:
+    """Return a distance in per mille of fit rounded up to whole steps; nobody learns another's exact score from it."""
+    return -(-max(fit, 0) // MARGIN_STEP) * MARGIN_STEP
+
+
+def _refusal(principal: Principal) -> Problem:
+    return Unauthenticated() if principal.is_anonymous else ListRestricted()
