@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.http.parts import NeedKind, Tag
-from schemas.http.projects import FlagshipBody, Level, ProjectBody, ProjectState
+from schemas.http.projects import FlagshipBody, Level, ProjectBody, ProjectProvenance, ProjectState
 from schemas.http.texts import LocalisedName
 
 Stamp = Annotated[
@@ -60,12 +60,6 @@ class Token(Answered):
     sequence: Annotated[str, Field(examples=["1.2"])]
 
 
-class Provenance(Answered):
-    """The fields that an import filled with a constant."""
-
-    constants: tuple[str, ...] = ()
-
-
 class ProjectAnswer(ProjectBody):
     """A project as the reader may see it. `team` and `provenance` are for its own people and BDT."""
 
@@ -76,7 +70,7 @@ class ProjectAnswer(ProjectBody):
     state: ProjectState
     documents: tuple[ShownDocument, ...] = ()  # type: ignore[assignment]
     team: tuple[str, ...] | None = None
-    provenance: Provenance | None = None
+    provenance: ProjectProvenance | None = None  # type: ignore[assignment]
     published_at: Stamp | None = None
     closed_at: Stamp | None = None
     closed_reason: str | None = None

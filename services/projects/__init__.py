@@ -8,7 +8,7 @@ from services.chassis.reference import load_reference
 from services.chassis.reference.languages import load_language_checks
 from services.chassis.runtime import Runtime, Service
 from services.projects.commands.answering import CODEBOOK
-from services.projects.consumers import loops
+from services.projects.consumers import loops, progress
 from services.projects.routes import routers
 from services.projects.rules.faults import Codebook
 from services.projects.tables import METADATA
@@ -28,4 +28,5 @@ SERVICE = Service(
     topics=("projects.v1",),
     loops=loops,
     startup=startup,
+    progress=progress,
 )

@@ -4,6 +4,8 @@
 coverage without asking another service. *Never:* keep an organisation's rank; a flagship's page shows figures.
 """
 
+from typing import Any
+
 from sqlalchemy import and_, or_, select
 
 from schemas.events.matches import ListVersion
@@ -16,15 +18,24 @@ from services.projects.commands.storing import encoded
 from services.projects.tables import ERASED, LIST_SUMMARIES, PROJECTS
 
 GROUP = "projects.lists"
+CONSUMER = "list-consumer"
+"""Where the runtime's state holds the consumer of a worker."""
 
 
 def loops(runtime: Runtime) -> tuple[Loop, ...]:
     """Return the loops of the worker: the consumer of list versions, and the sweep of dates."""
     consumer = Consumer(runtime, group=GROUP, topics=("matches.v1",), handle=keep_newest_list)
+    runtime.state[CONSUMER] = consumer
     return (
         Loop(name=GROUP, run=consumer.run),
         Loop(name="projects.dates", run=lambda stop: sweep(runtime, stop)),
     )
+
+
+async def progress(runtime: Runtime) -> dict[str, Any]:
+    """Return how far the consumer of list versions is; nothing in a process that is no worker."""
+    consumer: Consumer | None = runtime.state.get(CONSUMER)
+    return {} if consumer is None else {"consumers": {GROUP: await consumer.progress()}}
 
 
 async def keep_newest_list(delivery: Delivery) -> None:

@@ -1,6 +1,6 @@
 """Erasing a project for good: the tombstone goes out, every row of it is emptied, its id is not given out again."""
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from services.chassis.runtime import timestamp
 from services.chassis.web.access import require
@@ -9,7 +9,15 @@ from services.chassis.web.problems import NotFound
 from services.projects import events
 from services.projects.commands.storing import add_revision
 from services.projects.rules.problems import ProjectErased
-from services.projects.tables import ERASED, EXTERNAL_IDS, FACETS, LIST_SUMMARIES, PROJECTS, REVISIONS
+from services.projects.tables import (
+    ERASED,
+    EXTERNAL_IDS,
+    FACETS,
+    LIST_SUMMARIES,
+    METADATA,
+    PROJECTS,
+    REVISIONS,
+)
 
 
 async def erase_project(unit: Unit, *, project_id: str) -> Answer:
@@ -41,6 +49,10 @@ async def erase_project(unit: Unit, *, project_id: str) -> Answer:
     await connection.execute(
         update(REVISIONS).where(REVISIONS.c.id == project_id).values(record=None, why=None)
     )
+    # Answers kept for a repeated Idempotency-Key hold the project's words too, whatever spelling of the id was called.
+    kept = METADATA.tables["idempotency"]
+    spelt = func.replace(func.lower(kept.c.route), "-", "")
+    await connection.execute(delete(kept).where(spelt.like(f"/v1/projects/%{project_id.replace('-', '')}%")))
     await add_revision(
         unit, project_id, revision, state=ERASED, action="project.erased", record=None, why=None
     )
