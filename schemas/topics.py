@@ -26,10 +26,10 @@ TOMBSTONES = frozenset({PROJECT_ERASED, ORGANISATION_ERASED, STANDING_LOST})
 """The types that have no data: each erases its key."""
 
 TOMBSTONE_RETENTION_DAYS = 30
-"""How long a state topic keeps a tombstone: a reader that was away longer must rebuild."""
+"""How long a state topic keeps a tombstone, unless the settings say otherwise: a reader away longer must rebuild."""
 
-COMPACTION_LAG_SECONDS = 86_400
-"""After how long a superseded record of a state topic is gone at the latest (`max.compaction.lag.ms` on Kafka)."""
+COMPACTION_LAG_SECONDS = 604_800
+"""When a superseded record of a state topic goes, unless the settings say otherwise (`max.compaction.lag.ms`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

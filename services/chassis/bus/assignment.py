@@ -105,7 +105,13 @@ class Assignment:
                 async with self._runtime.database.write() as connection:
                     position = await positions.take(connection, self._group, at, log=log, now=now)
                 compacted = at.topic in TOPICS and TOPICS[at.topic].compacted
-                await positions.verify(self._runtime.transport, position, now=now, compacted=compacted)
+                await positions.verify(
+                    self._runtime.transport,
+                    position,
+                    now=now,
+                    compacted=compacted,
+                    tombstone_seconds=self._runtime.settings.log.tombstone_seconds,
+                )
             except TRANSIENT as error:
                 _log.warning("consumer.assign", group=self._group, at=str(at), error=str(error))
                 with suppress(TimeoutError):

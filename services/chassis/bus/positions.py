@@ -29,7 +29,6 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import EnvelopeError, Event
-from schemas.topics import TOMBSTONE_RETENTION_DAYS
 from services.chassis.bus.errors import LogReplaced, PositionMoved, RebuildNeeded
 from services.chassis.bus.transport import Record, TopicPartition, Transport
 
@@ -166,8 +165,13 @@ async def move(connection: AsyncConnection, before: Position, after: Position) -
         raise PositionMoved(f"{before.group} is not at {before.next_offset} of {before.at} any more.")
 
 
-async def verify(transport: Transport, position: Position, *, now: int, compacted: bool) -> None:
-    """Prove that a stored position belongs to this log. Raises LogReplaced or RebuildNeeded."""
+async def verify(
+    transport: Transport, position: Position, *, now: int, compacted: bool, tombstone_seconds: int
+) -> None:
+    """Prove that a stored position belongs to this log. Raises LogReplaced or RebuildNeeded.
+
+    `tombstone_seconds`: how long a state topic keeps a tombstone, for logs that have no horizon to compare with.
+    """
     at = position.at
     identity = await transport.identity(at.topic)
     if identity != position.log:
@@ -183,7 +187,7 @@ async def verify(transport: Transport, position: Position, *, now: int, compacte
         )
     await _verify_last(transport, position)
     if compacted and position.next_offset > 0:
-        await _verify_tombstones(transport, position, now)
+        await _verify_tombstones(transport, position, now, tombstone_seconds)
 
 
 async def _verify_last(transport: Transport, position: Position) -> None:
@@ -202,11 +206,13 @@ async def _verify_last(transport: Transport, position: Position) -> None:
         )
 
 
-async def _verify_tombstones(transport: Transport, position: Position, now: int) -> None:
+async def _verify_tombstones(
+    transport: Transport, position: Position, now: int, tombstone_seconds: int
+) -> None:
     """Check the absence: a group that was away longer than tombstones are kept may never learn what was erased."""
     horizons = await transport.horizons(position.at.topic)
     if horizons is None:
-        gone = now - position.at_end_on > TOMBSTONE_RETENTION_DAYS * _MICROSECONDS_A_DAY
+        gone = now - position.at_end_on > tombstone_seconds * 1_000_000
     else:
         gone = position.next_offset < horizons.get(position.at.partition, 0)
     if gone:

@@ -51,7 +51,9 @@ class Process:
     transport: Any
     service: Any = field(default_factory=lambda: SimpleNamespace(name="members"))
     settings: Any = field(
-        default_factory=lambda: SimpleNamespace(log=SimpleNamespace(max_record_bytes=LIMIT))
+        default_factory=lambda: SimpleNamespace(
+            log=SimpleNamespace(max_record_bytes=LIMIT, tombstone_seconds=30 * 86_400)
+        )
     )
     signals: Signals = field(default_factory=Signals)
     clock: Clock = field(default_factory=Clock)

@@ -15,6 +15,7 @@ from tests.services.chassis.bus.bench import organisation
 KEY = str(uuid.UUID(int=7))
 AT = TopicPartition("members.v1", partition_for(KEY, 8))
 DAY = 86_400_000_000
+RETENTION = 30 * 86_400
 NOW = 1_800_000_000_000_000
 
 
@@ -67,26 +68,36 @@ async def test_whoever_does_not_find_the_position_where_it_was_changes_nothing(b
 async def test_a_position_on_its_log_is_proved(bench):
     await bench.append(organisation(KEY, version=1), organisation(KEY, version=2))
     _, after = await after_all(bench)
-    await positions.verify(bench.transport, after, now=NOW, compacted=True)
+    await positions.verify(bench.transport, after, now=NOW, compacted=True, tombstone_seconds=RETENTION)
 
 
 async def test_another_log_is_a_loud_stop(bench):
     position = replace(await taken(bench), log="another")
     with pytest.raises(LogReplaced, match="another"):
-        await positions.verify(bench.transport, position, now=NOW, compacted=True)
+        await positions.verify(
+            bench.transport, position, now=NOW, compacted=True, tombstone_seconds=RETENTION
+        )
 
 
 async def test_a_log_that_ends_before_the_position_is_a_loud_stop(bench):
     position = replace(await taken(bench), next_offset=5)
     with pytest.raises(LogReplaced, match="ends at 0"):
-        await positions.verify(bench.transport, position, now=NOW, compacted=True)
+        await positions.verify(
+            bench.transport, position, now=NOW, compacted=True, tombstone_seconds=RETENTION
+        )
 
 
 async def test_another_event_at_the_very_offset_is_a_loud_stop(bench):
     await bench.append(organisation(KEY, version=1))
     _, after = await after_all(bench)
     with pytest.raises(LogReplaced, match="has seen event other"):
-        await positions.verify(bench.transport, replace(after, last_event="other"), now=NOW, compacted=True)
+        await positions.verify(
+            bench.transport,
+            replace(after, last_event="other"),
+            now=NOW,
+            compacted=True,
+            tombstone_seconds=RETENTION,
+        )
 
 
 async def test_where_compaction_took_the_record_identity_and_end_decide(bench):
@@ -96,7 +107,7 @@ async def test_where_compaction_took_the_record_identity_and_end_decide(bench):
     position = first.past(batch.records[0], "some other event that is not there to be asked")
     async with bench.log_database.write() as connection:
         await connection.execute(text('DELETE FROM log_record WHERE "offset" = 0'))
-    await positions.verify(bench.transport, position, now=NOW, compacted=True)
+    await positions.verify(bench.transport, position, now=NOW, compacted=True, tombstone_seconds=RETENTION)
 
 
 async def test_a_position_below_the_horizon_asks_for_a_rebuild(bench):
@@ -105,11 +116,13 @@ async def test_a_position_below_the_horizon_asks_for_a_rebuild(bench):
     half = replace(after, next_offset=1, last_offset=None, last_event=None)
     async with bench.log_database.write() as connection:
         await connection.execute(text("UPDATE log_partition SET horizon = 2"))
-    await positions.verify(bench.transport, after, now=NOW, compacted=True)
+    await positions.verify(bench.transport, after, now=NOW, compacted=True, tombstone_seconds=RETENTION)
     with pytest.raises(RebuildNeeded):
-        await positions.verify(bench.transport, half, now=NOW, compacted=True)
-    await positions.verify(bench.transport, half, now=NOW, compacted=False)
-    await positions.verify(bench.transport, await taken(bench), now=NOW, compacted=True)
+        await positions.verify(bench.transport, half, now=NOW, compacted=True, tombstone_seconds=RETENTION)
+    await positions.verify(bench.transport, half, now=NOW, compacted=False, tombstone_seconds=RETENTION)
+    await positions.verify(
+        bench.transport, await taken(bench), now=NOW, compacted=True, tombstone_seconds=RETENTION
+    )
 
 
 async def test_where_the_log_cannot_tell_the_time_since_its_end_decides(bench):
@@ -120,9 +133,13 @@ async def test_where_the_log_cannot_tell_the_time_since_its_end_decides(bench):
         return None
 
     bench.transport.horizons = unknown
-    await positions.verify(bench.transport, after, now=NOW + 29 * DAY, compacted=True)
+    await positions.verify(
+        bench.transport, after, now=NOW + 29 * DAY, compacted=True, tombstone_seconds=RETENTION
+    )
     with pytest.raises(RebuildNeeded):
-        await positions.verify(bench.transport, after, now=NOW + 31 * DAY, compacted=True)
+        await positions.verify(
+            bench.transport, after, now=NOW + 31 * DAY, compacted=True, tombstone_seconds=RETENTION
+        )
 
 
 async def test_the_end_is_noted_once_a_day_at_most(bench):
