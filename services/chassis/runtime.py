@@ -64,19 +64,36 @@ class Service:
 
 
 class Signals:
-    """In-process wake-ups by name. Other processes are found out by polling, so a lost wake-up costs time only."""
+    """In-process wake-ups by name. Other processes are found out by polling, so a lost wake-up costs time only.
+
+    Who looks at something and then waits takes a `mark` before looking, so that what happens in between is not lost.
+    """
 
     def __init__(self) -> None:
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+        self._given: dict[str, int] = {}
+
+    def mark(self, name: str) -> int:
+        """Return how often the name was given so far: what `wait` takes as `since`."""
+        return self._given.get(name, 0)
 
     def notify(self, name: str) -> None:
         """Wake everybody who waits for this name now."""
+        self._given[name] = self._given.get(name, 0) + 1
         for waiter in self._waiting.pop(name, ()):
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def wait(self, name: str, timeout: float) -> bool:  # noqa: ASYNC109 - the timeout is the poll interval
-        """Wait for the name, at most `timeout` seconds. Returns whether it was notified."""
+    async def wait(
+        self,
+        name: str,
+        timeout: float,  # noqa: ASYNC109 - the timeout is the poll interval
+        *,
+        since: int | None = None,
+    ) -> bool:
+        """Wait for the name, at most `timeout` seconds; at once if it was given after `since`. Whether it was."""
+        if since is not None and self.mark(name) != since:
+            return True
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(name, set()).add(waiter)
         try:

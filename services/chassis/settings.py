@@ -127,7 +127,7 @@ class Matches(Section):
     """The matching worker."""
 
     poll_seconds: float = Field(
-        0.25, gt=0, description="how often to look for documents that another process wrote"
+        0.05, gt=0, description="how often to look for documents that another process wrote"
     )
     epoch_file: Path | None = Field(None, description="the epoch to start with; none: the one that ships")
 

@@ -4,16 +4,16 @@ What: applies a map to a row. Why: `comity import` and `comity evaluate` must ma
 must not check what the services check (that is `importing.checking`), and must not read a file.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from services.chassis.reference import Reference
-from services.console.mapping.evidence import PastProjects, evidence_of
+from services.console.mapping.evidence import PastProjects
 from services.console.mapping.identifiers import identifier_of
 from services.console.mapping.language import MapFile, Rule
-from services.console.mapping.values import Codes, ValueFault, taken, value_of
+from services.console.mapping.values import Codes, ValueFault, cleaned, taken, value_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +44,25 @@ class Mapped:
 
 
 class Mapper:
-    """A map ready for use. Without a map (`plain`) rows are bodies already, with an `id` or an external id."""
+    """A map ready for use, with the rows of past projects if they are to become evidence.
+
+    Without a map, rows are bodies already, with an `id` or an external id.
+    """
 
     def __init__(
-        self, description: MapFile | None, *, kind: str, reference: Reference, past: PastProjects | None = None
+        self,
+        description: MapFile | None,
+        *,
+        kind: str,
+        reference: Reference,
+        past: Iterable[Mapping[str, Any]] | None = None,
     ) -> None:
         self.kind = kind
         self.map = description
         self._codes = Codes(reference, description.scheme if description else "")
-        self._past = past
+        self._past = None
+        if description is not None and description.evidence is not None and past is not None:
+            self._past = PastProjects(past, description.evidence, codes=self._codes, clean=description.clean)
 
     def skipped(self, row: Mapping[str, Any]) -> str | None:
         """Return why this row is no record of ours, or None."""
@@ -71,6 +81,8 @@ class Mapper:
             raise RowRefused(
                 Fault(f"/{self.map.id}", "external-id", f"The column {self.map.id} is empty", "Give the record an id.")
             )
+        if self.map.clean:
+            row = cleaned(row)
         body: dict[str, Any] = {}
         constants = set(self.map.constants)
         faults = []
@@ -83,6 +95,11 @@ class Mapper:
             if value is not None:
                 _set(body, target, value)
                 constants |= {target.partition(".")[0]} if filled else set()
+        if self._past is not None:
+            try:
+                body["evidence"] = self._past.evidence_of(row)
+            except ValueFault as fault:
+                faults.append(Fault("/evidence", fault.rule, str(fault), fault.fix))
         if faults:
             raise RowRefused(*faults)
         for name, value in self.map.constants.items():
@@ -90,8 +107,6 @@ class Mapper:
                 constants.discard(name)
             else:
                 body[name] = value
-        if self.map.evidence is not None and self._past is not None:
-            body["evidence"] = evidence_of(row, self.map.evidence, self._past, self._codes)
         body.setdefault("external_ids", [{"scheme": self.map.scheme, "value": external}])
         body["provenance"] = {"constants": sorted(constants)}
         return Mapped(identifier_of(self.kind, self.map.scheme, external), external, body)

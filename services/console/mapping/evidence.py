@@ -9,37 +9,46 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from services.console.mapping.language import EvidenceJoin
-from services.console.mapping.values import Codes, taken, value_of
-
-PastProjects = Mapping[str, Mapping[str, Any]]
-"""Past projects by the source's id; held once, whatever the number of organisations that name them."""
+from services.console.mapping.values import Codes, cleaned, taken, value_of
 
 
-def past_projects(rows: Iterable[Mapping[str, Any]], join: EvidenceJoin) -> dict[str, Mapping[str, Any]]:
-    """Return the rows of a projects file by their id, with the columns that the map uses."""
-    used = join.columns()
-    return {
-        str(row[join.id]): {name: value for name, value in row.items() if name in used}
-        for row in rows
-        if row.get(join.id) is not None
-    }
+class PastProjects:
+    """The past projects by the source's id, held once, and the items made of them: many organisations share one."""
 
+    def __init__(self, rows: Iterable[Mapping[str, Any]], join: EvidenceJoin, *, codes: Codes, clean: bool) -> None:
+        used = join.columns()
+        self._join = join
+        self._codes = codes
+        self._rows: dict[str, Mapping[str, Any]] = {}
+        self._items: dict[tuple[str, str], dict[str, Any]] = {}
+        for row in rows:
+            if row.get(join.id) is not None:
+                kept = {name: value for name, value in row.items() if name in used}
+                self._rows[str(row[join.id])] = cleaned(kept) if clean else kept
 
-def evidence_of(row: Mapping[str, Any], join: EvidenceJoin, past: PastProjects, codes: Codes) -> list[dict[str, Any]]:
-    """Return the evidence items of an organisation's row, in the order of its history, each project once.
+    def __len__(self) -> int:
+        return len(self._rows)
 
-    Where an organisation stands twice in a project, the entry that comes first counts. Raises ValueFault.
-    """
-    items: dict[str, dict[str, Any]] = {}
-    for entry in taken(row, join.each):
-        key = next((str(value).strip() for value in taken(entry, join.key)), "")
-        if key not in past or key in items:
-            continue
-        found = {**past[key], "entry": entry}
-        item: dict[str, Any] = {"id": key, **join.constants}
-        for target, rules in join.fields.items():
-            value, _ = value_of(rules, found, codes)
-            if value is not None:
-                item[target] = value
-        items[key] = item
-    return list(items.values())
+    def evidence_of(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the evidence items of an organisation's row, in the order of its history, each project once.
+
+        Where an organisation stands twice in a project, the entry that comes first counts. Raises ValueFault.
+        """
+        items: dict[str, dict[str, Any]] = {}
+        for entry in taken(row, self._join.each):
+            key = next((str(value).strip() for value in taken(entry, self._join.key)), "")
+            if key in self._rows and key not in items:
+                items[key] = self._item(key, entry)
+        return list(items.values())
+
+    def _item(self, key: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+        made = self._items.get((key, repr(entry)))
+        if made is None:
+            found = {**self._rows[key], "entry": entry}
+            made = {"id": key, **self._join.constants}
+            for target, rules in self._join.fields.items():
+                value, _ = value_of(rules, found, self._codes)
+                if value is not None:
+                    made[target] = value
+            self._items[key, repr(entry)] = made
+        return made

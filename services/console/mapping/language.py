@@ -4,6 +4,7 @@ What: the shape of a map and how it is read. Why: a source is described once, in
 can check, and the same map serves `comity import` and `comity evaluate`. It must not look at a row.
 """
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -49,6 +50,7 @@ class Rule(Part):
     split: str | None = None  # a text cell → a list
     values: Mapping[str, Any] = {}  # the source's codes → ours
     otherwise: Any = None  # for a value that `values` does not have; without it the value stays
+    only: re.Pattern[str] | None = None  # values in which this pattern is not found are dropped
     turn: Annotated[Turn | None, Field(alias="as")] = None
     join: str | None = None  # several values → one text
     cut: Annotated[int | None, Field(ge=1)] = None  # most characters, ended at a word
@@ -108,6 +110,7 @@ class MapFile(Part):
     title: str = ""
     scheme: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
     id: str
+    clean: bool = False  # mend control characters that a wrong decoding left in texts
     fields: Mapping[str, Rules]
     constants: Mapping[str, Any] = {}
     skip: tuple[Skip, ...] = ()

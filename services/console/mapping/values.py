@@ -4,6 +4,7 @@ What: the steps of a rule, one function each. Why: CSV and JSONL rows are turned
 care which it reads. It must not know what a field means, and must not guess: what a step cannot turn is an error.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,8 @@ from services.console.mapping.identifiers import identifier_of
 from services.console.mapping.language import Rule, Turn
 
 YES = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}
+
+CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 class ValueFault(ValueError):
@@ -68,6 +71,19 @@ def taken(row: Any, path: str) -> list[Any]:
     return [part for part in flat if not _empty(part)]
 
 
+def cleaned(value: Any) -> Any:
+    """Return a row, or a part of one, with texts mended: U+0080 to U+009F read as windows-1252, other controls out."""
+    if isinstance(value, str):
+        return value if not CONTROLS.search(value) else CONTROLS.sub(_meant, value)
+    if isinstance(value, Mapping):
+        return {name: cleaned(part) for name, part in value.items()}
+    return [cleaned(part) for part in value] if isinstance(value, list) else value
+
+
+def _meant(found: re.Match[str]) -> str:
+    return found[0].encode("latin-1").decode("windows-1252", "ignore") if found[0] > "\x7f" else ""
+
+
 def _empty(value: Any) -> bool:
     return value is None or value in ([], {}) or (isinstance(value, str) and not value.strip())
 
@@ -80,7 +96,7 @@ def _one(rule: Rule, row: Mapping[str, Any], codes: Codes) -> tuple[Any, bool]:
         several |= len(found) > 1
         values += [part for value in found for part in _split(value, rule)]
     translated = [_translated(value, rule) for value in values]
-    values = [_turned(value, rule, codes) for value in translated if not _empty(value)]
+    values = [_turned(value, rule, codes) for value in translated if not _empty(value) and _wanted(value, rule)]
     if not values:
         return rule.default, rule.default is not None
     if rule.join is not None:
@@ -106,6 +122,10 @@ def _translated(value: Any, rule: Rule) -> Any:
 
 def _written(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value).strip()
+
+
+def _wanted(value: Any, rule: Rule) -> bool:
+    return rule.only is None or rule.only.search(str(value)) is not None
 
 
 def _turned(value: Any, rule: Rule, codes: Codes) -> Any:

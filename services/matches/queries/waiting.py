@@ -64,12 +64,14 @@ async def wait_until_covered(runtime: Runtime, project: str, token: Token, *, se
     """Wait at most `seconds` until the project's list covers the token; whether it does."""
     clock, poll = runtime.clock, runtime.settings.matches.poll_seconds
     deadline = clock.monotonic() + seconds
-    while not await covered(runtime, project, token):
+    while True:
+        seen = runtime.signals.mark(RANKED)
+        if await covered(runtime, project, token):
+            return True
         left = deadline - clock.monotonic()
         if left <= 0:
             return False
-        await runtime.signals.wait(RANKED, min(left, poll))
-    return True
+        await runtime.signals.wait(RANKED, min(left, poll), since=seen)
 
 
 async def covered(runtime: Runtime, project: str, token: Token) -> bool:

@@ -27,6 +27,7 @@ from services.matches.tables import DAYS, DOCUMENTS, EPOCHS, LIST_VERSIONS
 from services.matches.worker.documents import MEMBER, Analysis, member_of, project_of, unpack
 
 FOLLOWED = "followed:matches"
+CONSUMED = f"consumed:{GROUP}"
 BATCH = 2_000
 OPEN = frozenset({"published", "dormant"})  # ranked; a dormant project only sends no notices
 
@@ -124,11 +125,11 @@ class Index:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow until `stop` is set; woken at each commit of this process's consumer, polling for other processes."""
+        signals, poll = self.runtime.signals, self.runtime.settings.matches.poll_seconds
         while not stop.is_set():
+            seen = signals.mark(CONSUMED)
             if not await self.follow():
-                await self.runtime.signals.wait(
-                    f"consumed:{GROUP}", self.runtime.settings.matches.poll_seconds
-                )
+                await signals.wait(CONSUMED, poll, since=seen)
 
     async def follow(self) -> bool:
         """Apply one batch; True if there was anything. The watchers' changes grow, and FOLLOWED is signalled."""

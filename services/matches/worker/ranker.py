@@ -44,6 +44,7 @@ class Ranker:
         await self._index.watch()
         poll = self._runtime.settings.matches.poll_seconds
         while not stop.is_set():
+            seen = self._runtime.signals.mark(FOLLOWED)
             try:
                 busy = await self.step()
             except DatabaseAway:
@@ -53,7 +54,7 @@ class Ranker:
                 busy = False
                 await asyncio.sleep(poll)
             if not busy:
-                await self._runtime.signals.wait(FOLLOWED, poll)
+                await self._runtime.signals.wait(FOLLOWED, poll, since=seen)
 
     async def step(self) -> bool:
         """One pass; True if there was anything to do."""
