@@ -5,10 +5,10 @@
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import orjson
-from sqlalchemy import RowMapping, Select, select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.events.members import Organisation
@@ -19,11 +19,14 @@ from services.members.rules.problems import OrganisationErased
 from services.members.rules.rights import View
 from services.members.tables import CONTACTS, EXTERNAL_IDS, ORGANISATIONS, REVISIONS
 
+Row = Mapping[str, Any]
+"""A row of a table, column → value."""
+
 NAMED_NAMESAKES = 5
 """How many organisations of the same name a warning names."""
 
 
-def view(row: RowMapping, *, shown: View, contact: Mapping[str, Any] | None) -> dict[str, Any]:
+def view(row: Row, *, shown: View, contact: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what a reader sees of an organisation's row; the contact only in the full view."""
     if shown == "public":
         public = {name: row[name] for name in ("id", "legal_name", "category", "hq_country", "fictional")}
@@ -42,7 +45,7 @@ def view(row: RowMapping, *, shown: View, contact: Mapping[str, Any] | None) -> 
     return profile
 
 
-async def one(connection: AsyncConnection, organisation_id: str) -> RowMapping:
+async def one(connection: AsyncConnection, organisation_id: str) -> Row:
     """Return an organisation's row. Raises NotFound, OrganisationErased."""
     query = select(ORGANISATIONS).where(ORGANISATIONS.c.id == organisation_id)
     row = (await connection.execute(query)).mappings().first()
@@ -50,7 +53,7 @@ async def one(connection: AsyncConnection, organisation_id: str) -> RowMapping:
         raise NotFound
     if row["state"] == "erased":
         raise OrganisationErased
-    return row
+    return cast("Row", row)
 
 
 async def contact_of(connection: AsyncConnection, organisation_id: str) -> dict[str, Any] | None:
@@ -78,7 +81,7 @@ async def same_name(connection: AsyncConnection, record: Organisation) -> list[s
 
 async def page(
     connection: AsyncConnection, filters: Mapping[str, Any], *, after: str | None, limit: int
-) -> Sequence[RowMapping]:
+) -> Sequence[Row]:
     """Return up to `limit` rows with an id above `after`, in order of their ids. Erased ones are never listed.
 
     `filters` are column → value, and `name`, `external_scheme`, `external_id`.
@@ -87,7 +90,7 @@ async def page(
     if after is not None:
         query = query.where(ORGANISATIONS.c.id > after)
     rows = await connection.execute(query.order_by(ORGANISATIONS.c.id).limit(limit))
-    return list(rows.mappings())
+    return cast("list[Row]", list(rows.mappings()))
 
 
 def _filtered(query: Select[Any], filters: Mapping[str, Any]) -> Select[Any]:
@@ -108,32 +111,31 @@ def _filtered(query: Select[Any], filters: Mapping[str, Any]) -> Select[Any]:
 
 async def history(
     connection: AsyncConnection, organisation_id: str, *, before: int | None, limit: int
-) -> Sequence[RowMapping]:
+) -> Sequence[Row]:
     """Return up to `limit` revisions below `before`, newest first."""
     query = select(REVISIONS).where(REVISIONS.c.id == organisation_id)
     if before is not None:
         query = query.where(REVISIONS.c.revision < before)
-    return (
-        (await connection.execute(query.order_by(REVISIONS.c.revision.desc()).limit(limit))).mappings().all()
-    )
+    rows = await connection.execute(query.order_by(REVISIONS.c.revision.desc()).limit(limit))
+    return cast("list[Row]", list(rows.mappings()))
 
 
-async def revision(connection: AsyncConnection, organisation_id: str, number: int) -> RowMapping:
+async def revision(connection: AsyncConnection, organisation_id: str, number: int) -> Row:
     """Return one revision. Raises NotFound."""
     query = select(REVISIONS).where(REVISIONS.c.id == organisation_id, REVISIONS.c.revision == number)
     row = (await connection.execute(query)).mappings().first()
     if row is None:
         raise NotFound
-    return row
+    return cast("Row", row)
 
 
-def record_of(row: RowMapping) -> dict[str, Any]:
+def record_of(row: Row) -> dict[str, Any]:
     """Return the record that a row holds; empty once erased."""
     record: dict[str, Any] = {} if row["record"] is None else orjson.loads(row["record"])
     return record
 
 
-def entry(row: RowMapping) -> dict[str, Any]:
+def entry(row: Row) -> dict[str, Any]:
     """Return a line of the history: which revision, what was done, by whom, when, and the study group then."""
     return {
         "revision": row["revision"],

@@ -8,7 +8,7 @@ Spanish from French is not tried.
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from babel.core import get_global
@@ -72,10 +72,10 @@ class LanguageChecks:
     def check(self, text: str, *, language: str) -> Refusal | None:
         """Return why a text cannot stand under a BCP 47 tag, or None."""
         scripts = Counter[str]()
-        for character in text:
+        for character, count in Counter(text).items():
             if character.isalpha():
                 script = unicodedata.name(character, "UNKNOWN").split()[0].split("-")[0]
-                scripts[script] += IDEOGRAPH_WEIGHT if script == "CJK" else 1
+                scripts[script] += count * (IDEOGRAPH_WEIGHT if script == "CJK" else 1)
         if not scripts:
             return Refusal(
                 "text-without-words",
@@ -100,8 +100,7 @@ class LanguageChecks:
 
     def _words(self, text: str, language: str) -> Refusal | None:
         known = self.stop_words.get(language.split("-", maxsplit=1)[0].lower(), frozenset())
-        words = _words_of(text)
-        if words and all(word in known for word in words):
+        if known and all(word in known for word in _words_of(text)):
             return Refusal(
                 "text-stop-words-only",
                 "The text holds function words only (such as 'the' and 'of'), so it names no subject.",
@@ -132,9 +131,8 @@ def load_language_checks() -> LanguageChecks:
     return LanguageChecks({row.language: frozenset(row.words) for row in rows})
 
 
-def _words_of(text: str) -> list[str]:
-    """Split at everything that is no letter; every ideograph is a word of its own."""
-    words: list[str] = []
-    for run in re.findall(r"[^\W\d_]+", text.casefold()):
-        words.extend(re.findall(r"[\u3400-\u9fff]|[^\u3400-\u9fff]+", run))
-    return words
+def _words_of(text: str) -> Iterator[str]:
+    """Split at everything that is no letter; every ideograph is a word of its own. Lazy: most texts end it early."""
+    for run in re.finditer(r"[^\W\d_]+", text.casefold()):
+        for word in re.finditer(r"[\u3400-\u9fff]|[^\u3400-\u9fff]+", run[0]):
+            yield word[0]

@@ -15,7 +15,7 @@ from services.chassis.identity.principal import Principal
 from services.chassis.runtime import Runtime
 from services.chassis.web.conditions import Conditions
 from services.chassis.web.operation import Unit
-from services.members.commands.put import Change, announce, locked, write
+from services.members.commands.storing import Change, locked, store
 from services.members.rules.problems import OrganisationErased
 from services.members.rules.standing import dormant, membership_state, next_change
 from services.members.tables import ORGANISATIONS
@@ -74,7 +74,6 @@ async def _apply(runtime: Runtime, organisation_id: str, *, today: date) -> bool
             if falls_dormant
             else "a term of membership began or ended"
         )
-        change = Change(record, before, "dormant" if falls_dormant else "membership_changed", why)
-        await write(unit, change)
-        await announce(unit, change)
+        action = "dormant" if falls_dormant else "membership_changed"
+        await store(unit, Change(record, before, action, why))
         return True

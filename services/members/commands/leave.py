@@ -13,8 +13,8 @@ from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import NotFound
 from services.members import events
-from services.members.commands.put import Change, announce, locked, token_of, write
-from services.members.queries import one, view
+from services.members.commands.storing import Change, locked, store, token_of
+from services.members.queries import view
 from services.members.rules import rights
 from services.members.rules.problems import OrganisationWithdrawn, refuse_writer
 from services.members.tables import CONTACTS, EXTERNAL_IDS, METADATA, ORGANISATIONS, REVISIONS
@@ -35,13 +35,9 @@ async def withdraw_organisation(unit: Unit, *, organisation_id: str, reason: str
         raise OrganisationWithdrawn
     held = orjson.loads(before["record"])
     record = Organisation.model_validate(held | {"revision": before["revision"] + 1, "state": "withdrawn"})
-    change = Change(record, before, "withdrawn", reason)
-    await write(unit, change)
-    await announce(unit, change)
-    row = await one(unit.connection, organisation_id)
+    row = await store(unit, Change(record, before, "withdrawn", reason))
     # The answer is kept for Idempotency-Key, so it must not hold a contact that erasure could not reach.
-    body = view(row, shown="profile", contact=None)
-    body["token"] = await token_of(unit, organisation_id, record.revision)
+    body = view(row, shown="profile", contact=None) | {"token": await token_of(unit, row)}
     return Answer(body=body, revision=record.revision)
 
 

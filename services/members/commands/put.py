@@ -7,42 +7,26 @@ has the same name; only its owner can know whether they are one.
 """
 
 from collections.abc import Sequence as Series
-from dataclasses import dataclass
-from datetime import date
-from typing import Any, cast
+from typing import Any
 
 import orjson
-from sqlalchemy import RowMapping, delete, insert, select, tuple_, update
+from sqlalchemy import delete, insert, select, tuple_
 
-from schemas.envelope import Sequence
 from schemas.events.members import Organisation
 from schemas.http.members import Contact, OrganisationBody, Provenance
-from services.chassis.runtime import Runtime, timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.members import events
+from services.members.commands.storing import Change, codebook_of, locked, store, token_of
 from services.members.commands.tree import check_parent
-from services.members.queries import contact_of, same_name, view
+from services.members.queries import Row, contact_of, same_name, view
 from services.members.rules import rights
-from services.members.rules.faults import Codebook, body_faults
-from services.members.rules.names import name_key
+from services.members.rules.faults import body_faults
 from services.members.rules.problems import (
     DuplicateExternalId,
-    OrganisationErased,
     refuse_faults,
     refuse_writer,
 )
-from services.members.rules.standing import membership_state, next_change
-from services.members.tables import CONTACTS, EXTERNAL_IDS, ORGANISATIONS, REVISIONS
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A revision about to be written: the record, what was there, what is done, why."""
-
-    record: Organisation
-    before: RowMapping | None
-    action: str
-    why: str | None = None
+from services.members.tables import CONTACTS, EXTERNAL_IDS
 
 
 async def put_organisation(
@@ -81,104 +65,20 @@ async def put_organisation(
     )
     warnings = await _warnings(unit, record)
     if before is not None and await _unchanged(unit, record, body.contact, before=before):
+        revision = before["revision"]
         await unit.audit(
-            action="organisation.unchanged",
-            subject=organisation_id,
-            before=before["revision"],
-            after=before["revision"],
+            action="organisation.unchanged", subject=organisation_id, before=revision, after=revision
         )
-        return await _answer(unit, organisation_id, status=200, warnings=warnings)
-    change = Change(record, before, "registered" if before is None else "revised")
+        return await _answer(unit, before, contact=body.contact, status=200, warnings=warnings)
+    new = before is None
     await _check_external_ids(unit, record)
-    await write(unit, change)
-    await _replace_contact(unit, organisation_id, body.contact)
-    await _replace_external_ids(unit, record)
-    await announce(unit, change)
-    return await _answer(unit, organisation_id, status=201 if before is None else 200, warnings=warnings)
+    row = await store(unit, Change(record, before, "registered" if new else "revised"))
+    await _replace_contact(unit, organisation_id, body.contact, new=new)
+    await _replace_external_ids(unit, record, new=new)
+    return await _answer(unit, row, contact=body.contact, status=201 if new else 200, warnings=warnings)
 
 
-def codebook_of(runtime: Runtime) -> Codebook:
-    """Return the published lists that were loaded at start."""
-    return cast("Codebook", runtime.state["codebook"])
-
-
-async def token_of(unit: Unit, organisation_id: str, revision: int) -> dict[str, str]:
-    """Return the token of a revision: with it, the candidates of a project can be waited for until it counts."""
-    sequence = Sequence(await events.incarnation(unit.connection), revision)
-    return {"topic": events.TOPIC, "id": organisation_id, "sequence": str(sequence)}
-
-
-async def locked(unit: Unit, organisation_id: str) -> RowMapping | None:
-    """Return the organisation's row, locked until the commit; None if there is none. Raises OrganisationErased."""
-    query = select(ORGANISATIONS).where(ORGANISATIONS.c.id == organisation_id).with_for_update()
-    row = (await unit.connection.execute(query)).mappings().first()
-    if row is not None and row["state"] == "erased":
-        raise OrganisationErased
-    return row
-
-
-async def write(unit: Unit, change: Change) -> None:
-    """Write the organisation's row and its new revision. The event comes after, with `announce`."""
-    record, now = change.record, timestamp(unit.now)
-    values = _columns(record, today=unit.now.date(), region=_region(unit, record)) | {"revised_at": now}
-    if change.before is None:
-        await unit.connection.execute(insert(ORGANISATIONS).values(values | {"registered_at": now}))
-    else:
-        await unit.connection.execute(
-            update(ORGANISATIONS).where(ORGANISATIONS.c.id == record.id).values(values)
-        )
-    await unit.connection.execute(
-        insert(REVISIONS).values(
-            id=record.id,
-            revision=record.revision,
-            state=record.state,
-            action=change.action,
-            changed_by=unit.principal.id,
-            changed_at=now,
-            why=change.why,
-            record=values["record"],
-        )
-    )
-
-
-async def announce(unit: Unit, change: Change) -> None:
-    """Post the revision's event and write the command's audit row."""
-    incarnation = await events.incarnation(unit.connection)
-    await unit.post(events.revised(change.record, incarnation=incarnation, clock=unit.runtime.clock))
-    await unit.audit(
-        action=f"organisation.{change.action}",
-        subject=change.record.id,
-        before=None if change.before is None else change.before["revision"],
-        after=change.record.revision,
-        why=change.why,
-    )
-
-
-def _columns(record: Organisation, *, today: date, region: str | None) -> dict[str, Any]:
-    following = next_change(record, today)
-    return {
-        "id": record.id,
-        "revision": record.revision,
-        "state": record.state,
-        "legal_name": record.legal_name,
-        "name_key": name_key(record.legal_name),
-        "category": record.category,
-        "hq_country": record.hq_country,
-        "region": region,
-        "sme": record.sme is not None and record.sme.flag,
-        "fictional": record.fictional,
-        "parent": record.parent,
-        "membership_state": membership_state(record.membership, today),
-        "next_change_on": None if following is None else following.isoformat(),
-        "record": events.encode_record(record),
-    }
-
-
-def _region(unit: Unit, record: Organisation) -> str | None:
-    return codebook_of(unit.runtime).reference.region_of(record.hq_country)
-
-
-async def _unchanged(unit: Unit, record: Organisation, contact: Contact, *, before: RowMapping) -> bool:
+async def _unchanged(unit: Unit, record: Organisation, contact: Contact, *, before: Row) -> bool:
     """Whether the profile, the state and the contact are those that stand there."""
     held = orjson.loads(before["record"])
     given = orjson.loads(events.encode_record(record)) | {"revision": held["revision"]}
@@ -226,8 +126,10 @@ async def _check_external_ids(unit: Unit, record: Organisation) -> None:
         raise DuplicateExternalId.of(pairs, taken, named=rights.may_search_profiles(unit.principal.roles))
 
 
-async def _replace_external_ids(unit: Unit, record: Organisation) -> None:
-    await unit.connection.execute(delete(EXTERNAL_IDS).where(EXTERNAL_IDS.c.organisation == record.id))
+async def _replace_external_ids(unit: Unit, record: Organisation, *, new: bool) -> None:
+    if not new:
+        held = delete(EXTERNAL_IDS).where(EXTERNAL_IDS.c.organisation == record.id)
+        await unit.connection.execute(held)
     if record.external_ids:
         rows = [
             {"scheme": one.scheme, "value": one.value, "organisation": record.id}
@@ -236,17 +138,17 @@ async def _replace_external_ids(unit: Unit, record: Organisation) -> None:
         await unit.connection.execute(insert(EXTERNAL_IDS), rows)
 
 
-async def _replace_contact(unit: Unit, organisation_id: str, contact: Contact) -> None:
-    await unit.connection.execute(delete(CONTACTS).where(CONTACTS.c.id == organisation_id))
+async def _replace_contact(unit: Unit, organisation_id: str, contact: Contact, *, new: bool) -> None:
+    if not new:
+        await unit.connection.execute(delete(CONTACTS).where(CONTACTS.c.id == organisation_id))
     await unit.connection.execute(insert(CONTACTS).values(id=organisation_id, **contact.model_dump()))
 
 
-async def _answer(unit: Unit, organisation_id: str, *, status: int, warnings: list[dict[str, Any]]) -> Answer:
-    query = select(ORGANISATIONS).where(ORGANISATIONS.c.id == organisation_id)
-    row = (await unit.connection.execute(query)).mappings().one()
-    shown = rights.view_of(organisation_id, roles=unit.principal.roles, own=unit.principal.organisation)
-    contact = await contact_of(unit.connection, organisation_id) if shown == "full" else None
-    body = view(row, shown=shown, contact=contact) | {"warnings": warnings}
-    body["token"] = await token_of(unit, organisation_id, row["revision"])
-    headers = {"Location": f"/v1/organisations/{organisation_id}"} if status == 201 else {}
+async def _answer(
+    unit: Unit, row: Row, *, contact: Contact, status: int, warnings: list[dict[str, Any]]
+) -> Answer:
+    shown = rights.view_of(row["id"], roles=unit.principal.roles, own=unit.principal.organisation)
+    body = view(row, shown=shown, contact=contact.model_dump(exclude_none=True))
+    body |= {"warnings": warnings, "token": await token_of(unit, row)}
+    headers = {"Location": f"/v1/organisations/{row['id']}"} if status == 201 else {}
     return Answer(status=status, body=body, revision=row["revision"], headers=headers)

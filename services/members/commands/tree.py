@@ -4,11 +4,12 @@
 a parent; whoever sets a parent locks the one row of `tree` first, so the second sees what the first did.
 """
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.http.members import OrganisationBody
 from services.chassis.database import insert_for
+from services.members.queries import Row
 from services.members.rules.faults import Fault
 from services.members.tables import ORGANISATIONS, TREE
 
@@ -17,7 +18,7 @@ DEEPEST = 20
 
 
 async def check_parent(
-    connection: AsyncConnection, organisation_id: str, body: OrganisationBody, *, before: RowMapping | None
+    connection: AsyncConnection, organisation_id: str, body: OrganisationBody, *, before: Row | None
 ) -> list[Fault]:
     """Return what is wrong with the parent; a cycle is named with its whole path."""
     parent = None if body.parent is None else str(body.parent)

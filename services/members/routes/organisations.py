@@ -14,7 +14,7 @@ from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.problems import Forbidden, InvalidParameter, NotFound, Unauthenticated
 from services.chassis.web.reading import respond, respond_page
 from services.members import queries
-from services.members.commands.put import codebook_of
+from services.members.commands.storing import codebook_of
 from services.members.routes.parameters import OrganisationId, profile_row, refusals, runtime_in, shown_to
 from services.members.rules import rights
 from services.members.rules.problems import OrganisationErased

@@ -4,12 +4,12 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Path, Request
-from sqlalchemy import RowMapping
 
 from services.chassis.identity.principal import Principal, principal_of
 from services.chassis.runtime import Runtime
 from services.chassis.web.problems import MEDIA_TYPE, Forbidden, Problem, Unauthenticated
 from services.members import queries
+from services.members.queries import Row
 from services.members.rules import rights
 from services.members.rules.rights import View
 
@@ -36,7 +36,7 @@ def shown_to(principal: Principal, organisation_id: str) -> View:
     return rights.view_of(organisation_id, roles=principal.roles, own=principal.organisation)
 
 
-async def profile_row(request: Request, organisation_id: str) -> RowMapping:
+async def profile_row(request: Request, organisation_id: str) -> Row:
     """Return the row for a caller who sees the profile. Raises Unauthenticated, Forbidden, NotFound, OrganisationErased."""
     principal = principal_of(request)
     if shown_to(principal, organisation_id) == "public":

@@ -1,0 +1,116 @@
+"""How a revision is stored: the organisation's row first, then its history, and last its event.
+
+*What.* The one way by which an organisation's row changes. *Why.* The outbox row must follow the row in the same
+transaction, for the lock on that row makes the order of events the order of commits. *Never:* decide whether a
+change is allowed, or commit.
+"""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy import insert, select, update
+
+from schemas.envelope import Sequence
+from schemas.events.members import Organisation
+from services.chassis.runtime import Runtime, timestamp
+from services.chassis.web.operation import Unit
+from services.members import events
+from services.members.queries import Row
+from services.members.rules.faults import Codebook
+from services.members.rules.names import name_key
+from services.members.rules.problems import OrganisationErased
+from services.members.rules.standing import membership_state, next_change
+from services.members.tables import ORGANISATIONS, REVISIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A revision about to be written: the record, what was there, what is done, why."""
+
+    record: Organisation
+    before: Row | None
+    action: str
+    why: str | None = None
+
+
+def codebook_of(runtime: Runtime) -> Codebook:
+    """Return the published lists that were loaded at start."""
+    return cast("Codebook", runtime.state["codebook"])
+
+
+async def locked(unit: Unit, organisation_id: str) -> Row | None:
+    """Return the organisation's row, locked until the commit; None if there is none. Raises OrganisationErased."""
+    query = select(ORGANISATIONS).where(ORGANISATIONS.c.id == organisation_id).with_for_update()
+    row = (await unit.connection.execute(query)).mappings().first()
+    if row is not None and row["state"] == "erased":
+        raise OrganisationErased
+    return cast("Row | None", row)
+
+
+async def store(unit: Unit, change: Change) -> Row:
+    """Write the row and its new revision, post the event, leave the audit row; return the row as it now is.
+
+    What hangs on the row (contact, external ids) may be written before or after, in the same transaction.
+    """
+    row = await _write_row(unit, change)
+    await unit.connection.execute(
+        insert(REVISIONS).values(
+            id=change.record.id,
+            revision=change.record.revision,
+            state=change.record.state,
+            action=change.action,
+            changed_by=unit.principal.id,
+            changed_at=row["revised_at"],
+            why=change.why,
+            record=row["record"],
+        )
+    )
+    number = await events.incarnation(unit.connection)
+    await unit.post(events.revised(change.record, incarnation=number, clock=unit.runtime.clock))
+    await unit.audit(
+        action=f"organisation.{change.action}",
+        subject=change.record.id,
+        before=None if change.before is None else change.before["revision"],
+        after=change.record.revision,
+        why=change.why,
+    )
+    return row
+
+
+async def token_of(unit: Unit, row: Row) -> dict[str, str]:
+    """Return the token of a revision: with it, the candidates of a project can be waited for until it counts."""
+    sequence = Sequence(await events.incarnation(unit.connection), row["revision"])
+    return {"topic": events.TOPIC, "id": row["id"], "sequence": str(sequence)}
+
+
+async def _write_row(unit: Unit, change: Change) -> Row:
+    now = timestamp(unit.now)
+    values = _columns(unit, change.record) | {"revised_at": now}
+    if change.before is None:
+        values["registered_at"] = now
+        await unit.connection.execute(insert(ORGANISATIONS).values(values))
+        return values
+    changed = update(ORGANISATIONS).where(ORGANISATIONS.c.id == change.record.id).values(values)
+    await unit.connection.execute(changed)
+    return {**change.before, **values}
+
+
+def _columns(unit: Unit, record: Organisation) -> dict[str, Any]:
+    today = unit.now.date()
+    following = next_change(record, today)
+    return {
+        "id": record.id,
+        "revision": record.revision,
+        "state": record.state,
+        "legal_name": record.legal_name,
+        "name_key": name_key(record.legal_name),
+        "category": record.category,
+        "hq_country": record.hq_country,
+        "region": codebook_of(unit.runtime).reference.region_of(record.hq_country),
+        "sme": record.sme is not None and record.sme.flag,
+        "fictional": record.fictional,
+        "parent": record.parent,
+        "membership_state": membership_state(record.membership, today),
+        "next_change_on": None if following is None else following.isoformat(),
+        "record": events.encode_record(record),
+    }
