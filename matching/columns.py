@@ -25,7 +25,7 @@ CATEGORIES = ("member_state", "sector_member", "associate", "academia", "other_e
 
 NON_MEMBERS = ("other_entity", "prospect")
 
-_WORDS = 8
+_WORDS = 4
 _MOST_COUNTRIES = 64 * _WORDS
 
 MEMBER_ROW = np.dtype(

@@ -21,7 +21,7 @@ from matching.records import Member, Tag
 FULL = 255
 """The impact of what is there altogether, and the most that any impact can be."""
 
-_CACHED_ITEMS = 20_000
+_CACHED_ITEMS = 4_096
 _T = TypeVar("_T")
 
 

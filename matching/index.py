@@ -20,8 +20,8 @@ from matching.kernel import sum_block, sum_head
 HEAD_DOCUMENTS = 1024
 
 Ints = npt.NDArray[np.int32]
-Asked = tuple[Ints, Ints]
-"""A query: term numbers and their weights, of equal length."""
+Asked = tuple[Ints, npt.NDArray[Any]]
+"""A query: term numbers and their weights (or impacts), of equal length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -75,7 +75,7 @@ def _best_three(  # pragma: no cover - compiled
             best[owner, 2] = value
 
 
-def sum_block(block: Block, asked: Ints, weights: Ints) -> Ints:
+def sum_block(block: Block, asked: Ints, weights: npt.NDArray[Any]) -> Ints:
     """Return, for each slot of an inverted block, the sum over the asked terms of weight x value."""
     sums = np.zeros(block.size, np.int32)
     _sum_block(
@@ -86,13 +86,13 @@ def sum_block(block: Block, asked: Ints, weights: Ints) -> Ints:
         block.dense_rows,
         block.dense,
         asked,
-        weights,
+        weights.astype(np.int32, copy=False),
         sums,
     )
     return sums
 
 
-def sum_block_numpy(block: Block, asked: Ints, weights: Ints) -> Ints:
+def sum_block_numpy(block: Block, asked: Ints, weights: npt.NDArray[Any]) -> Ints:
     """Do the same as `sum_block` without compiled code, from the postings alone."""
     sums = np.zeros(block.size, np.int32)
     for term, weight in zip(asked.tolist(), weights.tolist(), strict=True):

@@ -21,6 +21,7 @@ from matching.records import Member
 from matching.vocabulary import Vocabulary
 
 _OPEN_END = 99_999_999
+_SHARED_ITEMS = 4_096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,12 +75,13 @@ class MemberStore:
         self._limit = limit
         self._rows = np.zeros(64, MEMBER_ROW)
         self._roots = np.zeros(64, np.int64)
-        self._ids: list[str] = []
+        self._id_column = np.empty(64, object)
         self._states: list[MemberState | None] = []
         self._row_of: dict[str, int] = {}
         self._profiles = Index(np.uint8)
         self._items = Index(np.uint8)
         self._owners = np.full(64, -1, np.int32)
+        self._shared: dict[int, tuple[Mapping[str, int], Asked]] = {}
         self._conflicts: dict[int, MemberState] = {}
         self._intervals: dict[int, tuple[tuple[int, int], ...]] = {}
         self._parents: dict[str, str] = {}
@@ -100,12 +102,12 @@ class MemberStore:
         self._drop_items(previous)
         terms, impacts = self._vocabulary.interned(document.profile, np.uint8)
         self._profiles.put(row, terms, impacts)
-        items = tuple(self._vocabulary.interned(item.impacts, np.uint8) for item in document.evidence)
+        items = tuple(self._interned(item.impacts) for item in document.evidence)
         state = MemberState(
             record=member,
             row=row,
-            profile=_as_asked((terms, impacts)),
-            items=tuple(_as_asked(item) for item in items),
+            profile=(terms, impacts),
+            items=items,
             entries=tuple(self._put_item(row, *item) for item in items),
             pairs=near_duplicates(document.evidence, self._limit),
         )
@@ -137,13 +139,11 @@ class MemberStore:
     def pin(self) -> PinnedMembers:
         """Return the members as they are now."""
         if self._pinned is None:
-            size = len(self._ids)
+            size = len(self._states)
             items = self._items.pin()
-            ids = np.empty(size, object)
-            ids[:] = self._ids
             self._pinned = PinnedMembers(
                 rows=self._rows[:size].copy(),
-                ids=ids,
+                ids=self._id_column[:size],
                 states=tuple(self._states),
                 row_of=self._row_of,
                 profiles=self._profiles.pin(),
@@ -161,10 +161,21 @@ class MemberStore:
         if row == len(self._rows):
             self._rows = np.concatenate((self._rows, np.zeros(row, MEMBER_ROW)))
             self._roots = np.concatenate((self._roots, np.zeros(row, np.int64)))
-        self._ids.append(member)
+        if row == len(self._id_column):
+            self._id_column = np.concatenate((self._id_column, np.empty(row, object)))
+        self._id_column[row] = member
         self._states.append(None)
         self._row_of[member] = row
         return row
+
+    def _interned(self, impacts: Mapping[str, int]) -> Asked:
+        """The arrays of an evidence item; many organisations share one mapping, which is kept so that its id stays its."""
+        found = self._shared.get(id(impacts))
+        if found is None:
+            if len(self._shared) >= _SHARED_ITEMS:
+                del self._shared[next(iter(self._shared))]
+            found = self._shared[id(impacts)] = (impacts, self._vocabulary.interned(impacts, np.uint8))
+        return found[1]
 
     def _drop_items(self, state: MemberState | None) -> None:
         for entry in state.entries if state else ():
@@ -194,11 +205,6 @@ def active_terms(member: Member) -> tuple[tuple[int, int], ...]:
         for term in member.membership
         if term.state == "active"
     )
-
-
-def _as_asked(document: tuple[npt.NDArray[np.int32], npt.NDArray[Any]]) -> Asked:
-    terms, impacts = document
-    return terms, impacts.astype(np.int32)
 
 
 def _set(mapping: dict[Any, Any], key: Any, value: Any) -> None:

@@ -94,26 +94,25 @@ class View:
         rules = judging.failed_rules(
             members.rows, state.facts, roots=members.roots, owner_roots=self._owner_root(state)
         )
-        eligible = np.flatnonzero(members.rows["present"] & (rules == 0))
-        rows = members.rows[eligible]
-        components = self._components(state)[eligible]
+        present = members.rows["present"]
+        eligible = np.flatnonzero(present & (rules == 0))
+        components = self._components(state)
         points = components.sum(axis=1)
-        tie = tie_hashes(self._epoch.tie_key, project, rows["words"])
-        order = sorted_order(points, tie, rows["order"])
-        enrolled = judging.enrolled_rows(members.intervals, len(members.rows), day.number)[eligible]
-        labels = judging.labels_of(rows, state.facts, day=day, enrolled=enrolled)
+        tie = tie_hashes(self._epoch.tie_key, project, members.rows["words"])
+        enrolled = judging.enrolled_rows(members.intervals, len(members.rows), day.number)
+        labels = judging.labels_of(members.rows, state.facts, day=day, enrolled=enrolled)
         above = judging.above_floor(components, state.facts, weights)
+        order = eligible[sorted_order(points[eligible], tie[eligible], members.rows["order"][eligible])]
         placed = place(
-            members.roots[eligible][order],
+            members.roots[order],
             above_floor=above[order],
-            local=judging.has_label(labels, "local")[order],
-            newcomer=judging.has_label(labels, "newcomer")[order],
+            local=judging.has_label(labels[order], "local"),
+            newcomer=judging.has_label(labels[order], "newcomer"),
             weights=weights,
         )
         order = order[placed.order]
-        rows = rows[order]
-        fit = judging.fits(points, state.facts)[order]
-        excluded = np.flatnonzero(members.rows["present"] & (rules != 0))
+        fit = judging.fits(points[order], state.facts)
+        excluded = np.flatnonzero(present & (rules != 0))
         excluded = excluded[np.argsort(members.ids[excluded].astype(str), kind="stable")]
         return RankedList(
             project=project,
@@ -124,23 +123,23 @@ class View:
             budgets=dict(state.query.budgets),
             serves_ldc=any(country in self._ldc(reference_date) for country in state.record.countries),
             head=placed.head,
-            members=members.ids[eligible[order]].tolist(),
-            revisions=rows["revision"],
+            members=members.ids[order].tolist(),
+            revisions=members.rows["revision"][order],
             points=points[order],
             components=components[order],
             fit=fit,
             band=judging.bands(fit, self._epoch.bands),
             above_floor=above[order],
-            confidence=judging.confidences(rows, state.facts),
+            confidence=judging.confidences(members.rows, state.facts)[order],
             labels=labels[order],
             steps=placed.steps[placed.order],
             tie=tie[order],
-            category=_CATEGORY_NAMES[rows["category"]],
-            sector=rows["sector"],
-            country=np.array([*self._countries, ""], object)[rows["hq"]],
-            regions=rows["regions"],
+            category=_CATEGORY_NAMES[members.rows["category"][order]],
+            sector=members.rows["sector"][order],
+            country=np.array([*self._countries, ""], object)[members.rows["hq"][order]],
+            regions=members.rows["regions"][order],
             region_codes=self._geography.region_codes,
-            offers=rows["offers"],
+            offers=members.rows["offers"][order],
             need_weights=_need_weights(state),
             excluded_members=members.ids[excluded].tolist(),
             excluded_rules=rules[excluded],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ class Vocabulary:
 
     def interned(
         self, values: Mapping[str, int], dtype: type[np.generic]
-    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.generic]]:
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[Any]]:
         """Return term numbers and values as arrays of one length; terms without a value are left out."""
         numbers = self._numbers
         terms = [numbers.setdefault(term, len(numbers)) for term, value in values.items() if value]

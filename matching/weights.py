@@ -65,7 +65,7 @@ class Weights:
             "sdg": 1,
         }
     )
-    floors: Mapping[str, int] = field(default_factory=lambda: {"text": 60, "evidence": 20})
+    floors: Mapping[str, int] = field(default_factory=lambda: {"text": 35, "evidence": 20})
     band_percentiles: Mapping[str, int] = field(
         default_factory=lambda: {"possible": 800, "good": 950, "strong": 990}
     )
