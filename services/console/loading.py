@@ -34,8 +34,11 @@ def load(connection: Connection, folder: Path, *, report: Callable[[str, int, in
     """
     organisations = list(records(folder, "organisations"))
     initiatives = list(records(folder, "initiatives"))
+    tokens: list[Any] = []
     for wave in _waves(organisations):
-        _put_all(connection, "/v1/organisations", wave, lambda done, total: report("organisations", done, total))
+        tokens += _put_all(
+            connection, "/v1/organisations", wave, lambda done, total: report("organisations", done, total)
+        )
     flagships = {
         item["_flagship"]["id"]: {key: value for key, value in item["_flagship"].items() if key != "id"}
         for item in initiatives
@@ -47,20 +50,25 @@ def load(connection: Connection, folder: Path, *, report: Callable[[str, int, in
         [{"id": key, **body} for key, body in flagships.items()],
         lambda done, total: report("flagships", done, total),
     )
-    _put_all(
+    tokens += _put_all(
         connection, "/v1/projects", initiatives, lambda done, total: report("projects", done, total), publish=True
     )
-    wait_for_lists(connection, report=lambda done, total: report("lists", done, total))
+    wait_for_lists(connection, tokens=tokens, report=lambda done, total: report("lists", done, total))
 
 
-def wait_for_lists(connection: Connection, *, report: Callable[[int, int], None]) -> dict[str, Any]:
-    """Wait until every event is archived and every list covers it; the answer is the ranking's progress.
+def wait_for_lists(
+    connection: Connection, *, tokens: Sequence[Any], report: Callable[[int, int], None]
+) -> dict[str, Any]:
+    """Wait until every write of `tokens` is archived and every list covers it; the answer is the ranking's progress.
 
-    Complete means: every outbox is empty, every topic is consumed to its end, and `ranked_to` covers what is archived.
+    Complete means: each of these is archived, every topic is consumed to its end, and `ranked_to` covers what is archived.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
-        progress: dict[str, Any] = connection.read("/v1/ranking-progress")
+        answer = connection.send("POST", "/v1/ranking-progress", body={"tokens": tokens[-20_000:]})
+        if answer.status_code >= 400:
+            stop(Exit.REFUSED, sentence_of(answer))
+        progress: dict[str, Any] = answer.json()
         report(progress["lists"], progress["projects"])
         if progress["complete"]:
             return progress
@@ -92,8 +100,11 @@ def _put_all(
     report: Callable[[int, int], None],
     *,
     publish: bool = False,
-) -> None:
-    def put(item: dict[str, Any]) -> None:
+) -> list[Any]:
+    """Put items side by side; returns the tokens of those that were written."""
+
+    def put(item: dict[str, Any]) -> Any:
+        token = None
         identifier = item["id"]
         there = connection.send("GET", f"{path}/{identifier}")
         if there.status_code == 404:
@@ -101,6 +112,7 @@ def _put_all(
             if item.get("_flagship"):
                 body["flagship"] = item["_flagship"]["id"]
             there = connection.send("PUT", f"{path}/{identifier}", body=body)
+            token = there.json().get("token") if there.status_code < 400 else None
         if there.status_code >= 400:
             stop(Exit.REFUSED, f"{path}/{identifier}: {sentence_of(there)}")
         if publish and there.json()["state"] == "draft":
@@ -111,7 +123,13 @@ def _put_all(
             )
             if answer.status_code >= 400:
                 stop(Exit.REFUSED, f"{path}/{identifier}/publish: {sentence_of(answer)}")
+            token = answer.json()["token"]
+        return token
 
+    tokens = []
     with ThreadPoolExecutor(max_workers=8) as pool:
-        for done, _ in enumerate(pool.map(put, items), 1):
+        for done, token in enumerate(pool.map(put, items), 1):
             report(done, len(items))
+            if token is not None:
+                tokens.append(token)
+    return tokens
