@@ -63,7 +63,9 @@ class Evaluation:
         self._organisation_map = _map_for(self._organisations, "organisations", organisation_map)
         self._project_map = _map_for(self._history, "projects", project_map)
         self.members, self._past_counts = self._members(reference)
-        self.projects = self._projects(queries or folder / "queries_dev.jsonl.gz", reference, require_presence)
+        self.projects = self._projects(
+            queries or folder / "queries_dev.jsonl.gz", reference, require_presence
+        )
         analyser = prove_analyser()
         history = list(self._bodies(self._history, self._project_map, "projects", reference))
         step = max(1, len(history) // BAND_PROJECTS)
@@ -137,7 +139,9 @@ class Evaluation:
         for found, body in self._bodies(path, self._project_map, "projects", reference):
             project = project_of(found.id, body)
             # A query of a group of countries names no country, so there is nothing to be present in.
-            projects[found.id] = replace(project, presence_required=require_presence and bool(project.countries))
+            projects[found.id] = replace(
+                project, presence_required=require_presence and bool(project.countries)
+            )
         return projects
 
     def _bodies(
@@ -158,7 +162,9 @@ class Evaluation:
                 yield found, written(shaped(kind, found.body))
             except RowRefused as refused:
                 fault = refused.faults[0]
-                self.refused.append(f"{path.name}, line {row.line}: {fault.field}: {fault.detail}. {fault.fix}")
+                self.refused.append(
+                    f"{path.name}, line {row.line}: {fault.field}: {fault.detail}. {fault.fix}"
+                )
 
 
 def points_order(ranked: RankedList) -> list[str]:
@@ -206,5 +212,7 @@ def _map_for(path: Path, kind: str, name: str | None) -> MapFile:
             if found.columns() <= columns:
                 fitting.append(found)
     if not fitting:
-        raise MapError(f"No shipped map fits {path}, whose columns are {', '.join(sorted(columns))}; give --map.")
+        raise MapError(
+            f"No shipped map fits {path}, whose columns are {', '.join(sorted(columns))}; give --map."
+        )
     return max(fitting, key=lambda found: len(found.columns()))

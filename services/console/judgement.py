@@ -4,7 +4,8 @@ What: nDCG@10, recall@10, recall@100 and reciprocal rank over queries, for all c
 that others can compare must come from definitions that others use (ir_measures). It must not rank.
 """
 
-from collections.abc import Mapping, Sequence, Set as AbstractSet
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 import ir_measures
@@ -35,7 +36,9 @@ class Tally:
 
     def means(self) -> dict[str, float]:
         """Return each measure's mean over the queries, rounded to four places."""
-        return {name: round(total / self.queries, 4) if self.queries else 0.0 for name, total in self.sums.items()}
+        return {
+            name: round(total / self.queries, 4) if self.queries else 0.0 for name, total in self.sums.items()
+        }
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ MAX_ROW_BYTES = 900_000
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 
 
-class FileFault(ValueError):
+class FileFault(ValueError):  # noqa: N818 - the fault is the file's
     """The file as a whole cannot be read; the message is one sentence."""
 
 
@@ -85,25 +85,38 @@ def _lines(stream: IO[bytes], path: Path) -> Iterator[Line]:
             if len(content) > MAX_ROW_BYTES:
                 while content and not content.endswith(b"\n"):
                     content = stream.readline(MAX_ROW_BYTES)
-                yield number, "", BadRow(
+                yield (
                     number,
-                    "row-size",
-                    f"The row is longer than {MAX_ROW_BYTES:,} bytes",
-                    "Shorten its texts, or split it.",
+                    "",
+                    BadRow(
+                        number,
+                        "row-size",
+                        f"The row is longer than {MAX_ROW_BYTES:,} bytes",
+                        "Shorten its texts, or split it.",
+                    ),
                 )
                 continue
             try:
                 yield number, content.decode("utf-8"), None
             except UnicodeDecodeError as error:
-                yield number, "", BadRow(
-                    number, "utf-8", f"Byte {error.start + 1} of the line is no UTF-8", "Save the file as UTF-8."
+                yield (
+                    number,
+                    "",
+                    BadRow(
+                        number,
+                        "utf-8",
+                        f"Byte {error.start + 1} of the line is no UTF-8",
+                        "Save the file as UTF-8.",
+                    ),
                 )
     except EOFError as error:
         raise FileFault(
             f"{path} is a truncated gzip file: it ends in the middle of line {number + 1}; fetch it again."
         ) from error
     except (zlib.error, gzip.BadGzipFile) as error:
-        raise FileFault(f"{path} is a damaged gzip file after line {number} ({error}); fetch it again.") from error
+        raise FileFault(
+            f"{path} is a damaged gzip file after line {number} ({error}); fetch it again."
+        ) from error
 
 
 def _without_mark(content: bytes, path: Path) -> bytes:
@@ -174,26 +187,34 @@ def _csv_rows(lines: Iterator[Line], path: Path, columns: Collection[str]) -> It
         except StopIteration:
             break
         except csv.Error as error:
-            yield BadRow(began, "csv", f"The row is no CSV: {error}", "Close every quote, and double a quote inside one.")
+            fix = "Close every quote, and double a quote inside one."
+            yield BadRow(began, "csv", f"The row is no CSV: {error}", fix)
             continue
         if bad:
             yield from bad
             bad.clear()
-        elif cells and len(cells) != len(header):
-            yield BadRow(
-                began,
-                "cells",
-                f"The row has {len(cells)} cells, the header {len(header)} (delimiter: {DELIMITERS[delimiter]})",
-                "Quote cells that hold the delimiter.",
-            )
         elif any(cell.strip() for cell in cells):
-            yield Row(began, dict(zip(header, cells, strict=True)))
+            yield _csv_row(began, cells, header, delimiter)
     yield from bad
+
+
+def _csv_row(line: int, cells: list[str], header: list[str], delimiter: str) -> Row | BadRow:
+    if len(cells) == len(header):
+        return Row(line, dict(zip(header, cells, strict=True)))
+    return BadRow(
+        line,
+        "cells",
+        f"The row has {len(cells)} cells, the header {len(header)} (delimiter: {DELIMITERS[delimiter]})",
+        "Quote cells that hold the delimiter.",
+    )
 
 
 def _header(text: str, path: Path, columns: Collection[str]) -> tuple[str, list[str]]:
     """Find the delimiter under which the header names most of the columns, then the one with most cells."""
-    found = {mark: [cell.strip() for cell in next(csv.reader(io.StringIO(text), delimiter=mark), [])] for mark in DELIMITERS}
+    found = {
+        mark: [cell.strip() for cell in next(csv.reader(io.StringIO(text), delimiter=mark), [])]
+        for mark in DELIMITERS
+    }
     delimiter = max(found, key=lambda mark: (len(set(columns) & set(found[mark])), len(found[mark])))
     header = found[delimiter]
     missing = sorted(set(columns) - set(header))

@@ -31,14 +31,22 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a row, and the token to wait with; a row that was left alone has none."""
+
+    outcome: Outcome
+    token: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Sender:
     """Sends rows of one kind; may be used by several threads at once."""
 
     connection: Connection
     kind: str
 
-    def put(self, identifier: str, body: BaseModel) -> Outcome:
-        """Put a body under its id. Raises RowRefused with the server's faults."""
+    def put(self, identifier: str, body: BaseModel) -> Sent:
+        """Put a body under its id, and publish a project that is a draft. Raises RowRefused with the server's faults."""
         content = written(body)
         path = f"/v1/{self.kind}/{identifier}"
         answer = self._send("PUT", path, content)
@@ -47,15 +55,15 @@ class Sender:
             answer, outcome = self._replace(path, content)
         _refuse(answer)
         if self.kind == "projects" and answer.json()["state"] == "draft":
-            _refuse(
-                self._send(
-                    "POST",
-                    f"{path}/publish",
-                    None,
-                    {"If-Match": answer.headers["ETag"], "Idempotency-Key": f"publish-{identifier}-{answer.headers['ETag']}"},
-                )
+            tag = answer.headers["ETag"]
+            answer = self._send(
+                "POST",
+                f"{path}/publish",
+                headers={"If-Match": tag, "Idempotency-Key": f"publish-{identifier}-{tag.strip(chr(34))}"},
             )
-        return outcome
+            _refuse(answer)
+            outcome = Outcome.CHANGED if outcome is Outcome.UNCHANGED else outcome
+        return Sent(outcome, None if outcome is Outcome.UNCHANGED else answer.json().get("token"))
 
     def _replace(self, path: str, content: Mapping[str, Any]) -> tuple[httpx2.Response, Outcome]:
         there = self._send("GET", path)
@@ -76,7 +84,9 @@ class Sender:
                 break
             time.sleep(min(float(answer.headers.get("Retry-After", "1")), 30.0))
         if answer.status_code in {401, 403}:
-            stop(Exit.REFUSED, f"{answer.status_code}: this token may not write {self.kind}: {_words(answer)}")
+            stop(
+                Exit.REFUSED, f"{answer.status_code}: this token may not write {self.kind}: {_words(answer)}"
+            )
         return answer
 
 
@@ -94,7 +104,7 @@ def same(kind: str, content: Mapping[str, Any], there: Mapping[str, Any]) -> boo
         standing = written(shape.model_validate(held))
     except ValueError:
         return False
-    return _versioned(content, standing) == standing
+    return bool(_versioned(content, standing) == standing)
 
 
 def _versioned(ours: Any, theirs: Any) -> Any:
@@ -122,8 +132,8 @@ def _refuse(answer: httpx2.Response) -> None:
         *(
             Fault(
                 str(error.get("pointer", "/")),
-                code,
-                str(error.get("rule") or detail).rstrip("."),
+                str(error.get("rule") or code),
+                str(error.get("detail") or detail).rstrip("."),
                 str(error.get("fix") or "See the problem's page."),
             )
             for error in errors

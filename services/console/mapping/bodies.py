@@ -78,23 +78,31 @@ class Mapper:
             return _plain(row, self.kind)
         external = next((str(value).strip() for value in taken(row, self.map.id)), "")
         if not external:
-            raise RowRefused(
-                Fault(f"/{self.map.id}", "external-id", f"The column {self.map.id} is empty", "Give the record an id.")
-            )
-        if self.map.clean:
-            row = cleaned(row)
+            detail = f"The column {self.map.id} is empty"
+            raise RowRefused(Fault(f"/{self.map.id}", "external-id", detail, "Give the record an id."))
+        body, constants = self._fields(self.map, cleaned(row) if self.map.clean else row)
+        for name, value in self.map.constants.items():
+            if name not in body:
+                body[name] = value
+                constants.add(name)
+        body.setdefault("external_ids", [{"scheme": self.map.scheme, "value": external}])
+        body["provenance"] = {"constants": sorted(constants)}
+        return Mapped(identifier_of(self.kind, self.map.scheme, external), external, body)
+
+    def _fields(self, description: MapFile, row: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
+        """Return the fields that the row gives, and the names of those that a default filled. Raises RowRefused."""
         body: dict[str, Any] = {}
-        constants = set(self.map.constants)
+        filled: set[str] = set()
         faults = []
-        for target, rules in self.map.fields.items():
+        for target, rules in description.fields.items():
             try:
-                value, filled = _value(target, rules, row, self._codes)
+                value, default = _value(target, rules, row, self._codes)
             except ValueFault as fault:
                 faults.append(Fault("/" + target.replace(".", "/"), fault.rule, str(fault), fault.fix))
                 continue
             if value is not None:
                 _set(body, target, value)
-                constants |= {target.partition(".")[0]} if filled else set()
+                filled |= {target.partition(".")[0]} if default else set()
         if self._past is not None:
             try:
                 body["evidence"] = self._past.evidence_of(row)
@@ -102,14 +110,7 @@ class Mapper:
                 faults.append(Fault("/evidence", fault.rule, str(fault), fault.fix))
         if faults:
             raise RowRefused(*faults)
-        for name, value in self.map.constants.items():
-            if name in body:
-                constants.discard(name)
-            else:
-                body[name] = value
-        body.setdefault("external_ids", [{"scheme": self.map.scheme, "value": external}])
-        body["provenance"] = {"constants": sorted(constants)}
-        return Mapped(identifier_of(self.kind, self.map.scheme, external), external, body)
+        return body, filled
 
 
 def _value(target: str, rules: Sequence[Rule], row: Mapping[str, Any], codes: Codes) -> tuple[Any, bool]:
@@ -137,7 +138,11 @@ def _plain(row: Mapping[str, Any], kind: str) -> Mapped:
     body = dict(row)
     given = body.pop("id", None)
     external = next(
-        ((one.get("scheme"), one.get("value")) for one in row.get("external_ids") or () if isinstance(one, Mapping)),
+        (
+            (one.get("scheme"), one.get("value"))
+            for one in row.get("external_ids") or ()
+            if isinstance(one, Mapping)
+        ),
         None,
     )
     if given is not None:
@@ -145,12 +150,20 @@ def _plain(row: Mapping[str, Any], kind: str) -> Mapped:
             return Mapped(str(UUID(str(given))), str(given), body)
         except ValueError as error:
             raise RowRefused(
-                Fault("/id", "uuid", f"{str(given)[:60]!r} is no UUID", "Write a UUID, or use external_ids and no id.")
+                Fault(
+                    "/id",
+                    "uuid",
+                    f"{str(given)[:60]!r} is no UUID",
+                    "Write a UUID, or use external_ids and no id.",
+                )
             ) from error
     if external is None or not all(isinstance(part, str) for part in external):
         raise RowRefused(
             Fault(
-                "/id", "id-required", "The row has neither an id nor an external id", "Add `id`, or one `external_ids`."
+                "/id",
+                "id-required",
+                "The row has neither an id nor an external id",
+                "Add `id`, or one `external_ids`.",
             )
         )
     scheme, value = external

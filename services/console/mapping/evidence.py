@@ -15,7 +15,9 @@ from services.console.mapping.values import Codes, cleaned, taken, value_of
 class PastProjects:
     """The past projects by the source's id, held once, and the items made of them: many organisations share one."""
 
-    def __init__(self, rows: Iterable[Mapping[str, Any]], join: EvidenceJoin, *, codes: Codes, clean: bool) -> None:
+    def __init__(
+        self, rows: Iterable[Mapping[str, Any]], join: EvidenceJoin, *, codes: Codes, clean: bool
+    ) -> None:
         used = join.columns()
         self._join = join
         self._codes = codes

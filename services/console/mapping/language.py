@@ -60,7 +60,7 @@ class Rule(Part):
 
 
 def _rules(value: Any) -> Any:
-    """A text is a rule that only names its source; one rule is a list of one."""
+    """Read a text as a rule that only names its source; one rule is a list of one."""
     if isinstance(value, str):
         value = {"from": value}
     return [value] if isinstance(value, Mapping) else value
@@ -139,7 +139,9 @@ def load_map(name: str, *, kind: str) -> MapFile:
     try:
         content = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise MapError(f"There is no map {name!r}: {error.strerror}. Shipped are {', '.join(shipped())}.") from error
+        raise MapError(
+            f"There is no map {name!r}: {error.strerror}. Shipped are {', '.join(shipped())}."
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise MapError(f"The map {name} is no TOML file in UTF-8: {error}.") from error
     try:
@@ -166,7 +168,7 @@ def _required(fields: Any) -> Iterator[str]:
 
 
 def _placeholders(shape: Any) -> Iterator[str]:
-    """The paths that the "{path}" of a shape name."""
+    """Yield the paths that the "{path}" of a shape name."""
     if isinstance(shape, Mapping):
         for part in shape.values():
             yield from _placeholders(part)

@@ -19,7 +19,7 @@ YES = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": Fa
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
-class ValueFault(ValueError):
+class ValueFault(ValueError):  # noqa: N818 - the fault is the value's
     """A value that a step cannot turn: `rule` names the step, `fix` says what to do."""
 
     def __init__(self, sentence: str, *, rule: str, fix: str) -> None:
@@ -96,7 +96,9 @@ def _one(rule: Rule, row: Mapping[str, Any], codes: Codes) -> tuple[Any, bool]:
         several |= len(found) > 1
         values += [part for value in found for part in _split(value, rule)]
     translated = [_translated(value, rule) for value in values]
-    values = [_turned(value, rule, codes) for value in translated if not _empty(value) and _wanted(value, rule)]
+    values = [
+        _turned(value, rule, codes) for value in translated if not _empty(value) and _wanted(value, rule)
+    ]
     if not values:
         return rule.default, rule.default is not None
     if rule.join is not None:
