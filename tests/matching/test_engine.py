@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.matching.builders import DAY, MEMBERS, PROJECTS, member, need, offer, project, proof, said, tag
+from matching.engine import Engine
+from matching.records import Member, Term, Text
+from matching.view import View
+
+
+def loaded(engine: Engine, members=MEMBERS, projects=PROJECTS) -> View:
+    for one in members:
+        engine.put_member(one)
+    for one in projects:
+        engine.put_project(one)
+    return engine.pin()
+
+
+def points(view: View, name: str, project_id: str) -> dict[str, int]:
+    return dict(view.explain(project_id, name, DAY).components)
+
+
+def test_every_member_is_ranked_or_excluded_with_a_code(engine):
+    view = loaded(engine)
+    for name in view.projects:
+        ranked = view.rank(name, DAY)
+        named = [*ranked.members, *(one.member for one in ranked.excluded)]
+        assert sorted(named) == sorted(view.members)
+        assert ranked.position_of(ranked.members[-1]) == len(ranked)
+        assert ranked.position_of("nobody") is None
+    assert [one.code for one in view.rank("world", DAY).excluded] == ["owner"]
+
+
+def test_parts_sum_to_the_points_that_the_index_gave(engine):
+    view = loaded(engine)
+    for name in view.projects:
+        ranked = view.rank(name, DAY)
+        for row in ranked.rows():
+            explanation = view.explain(name, row.member, DAY)
+            assert sum(part.points for part in explanation.parts) == explanation.points == row.points
+            assert dict(explanation.components) == dict(row.components)
+            for component, value in explanation.components.items():
+                assert sum(part.points for part in explanation.parts if part.component == component) == value
+            assert sum(explanation.shown.values()) == explanation.fit == row.fit
+            assert (explanation.band, explanation.labels) == (row.band, row.labels)
+            assert explanation.confidence == row.confidence
+            assert all(part.sentence for part in explanation.parts)
+
+
+def test_both_indexes_give_the_same_integers(engine):
+    view = loaded(engine)
+    standings = view.points_of(view.members, DAY)
+    assert standings.projects == view.projects
+    for column, name in enumerate(standings.projects):
+        ranked = view.rank(name, DAY)
+        for row, one in enumerate(standings.members):
+            place = ranked.position_of(one)
+            assert bool(standings.eligible[row, column]) == (place is not None)
+            if place:
+                found = ranked.row(place)
+                assert standings.points[row, column] == found.points
+                assert standings.components[row, column].tolist() == list(found.components.values())
+                assert standings.fit[row, column] == found.fit
+                assert standings.labels[row, column] == ranked.labels[place - 1]
+                assert bool(standings.above_floor[row, column]) == found.above_floor
+                assert standings.band[row, column] == ranked.band[place - 1]
+
+
+def test_a_pinned_view_does_not_change_while_puts_go_on(engine):
+    view = loaded(engine)
+    before = view.rank("schools", DAY)
+    packed, explained = before.packed(), view.explain("schools", "trainer", DAY)
+    engine.put_member(replace(MEMBERS[0], revision=2, descriptions=said("Nothing of the kind"), evidence=()))
+    engine.remove_member("carrier")
+    for number in range(1500):
+        engine.put_member(member(f"new-{number}", "Broadband for rural schools"))
+    assert view.rank("schools", DAY).packed() == packed
+    assert view.explain("schools", "trainer", DAY) == explained
+    after = engine.pin().rank("schools", DAY)
+    assert len(after) == len(before) - 1 + 1500
+    assert after.position_of("carrier") is None
+    trainer = after.position_of("trainer")
+    assert trainer
+    assert after.row(trainer).components["evidence"] == 0
+
+
+def test_an_older_or_equal_revision_is_ignored(engine):
+    view = loaded(engine)
+    assert not engine.put_member(replace(MEMBERS[0], descriptions=said("Other words")))
+    assert not engine.put_project(replace(PROJECTS[0], objectives=said("Other words")))
+    assert engine.pin().rank("schools", DAY).packed() == view.rank("schools", DAY).packed()
+    assert engine.put_member(replace(MEMBERS[0], revision=2, descriptions=said("Other words")))
+    assert engine.remove_member("trainer")
+    assert not engine.remove_member("trainer")
+    assert engine.put_member(MEMBERS[0])
+    assert engine.pin().rank("schools", DAY).packed() == view.rank("schools", DAY).packed()
+    with pytest.raises(KeyError):
+        engine.pin().rank("unknown", DAY)
+
+
+def test_a_need_meets_an_offer_and_never_what_is_sought(engine):
+    wanted = project("money", "We need funding for rural broadband from a donor", needs=(need("funding", 5),))
+    seeker = Member(id="seeker", seeks=(offer("funding", "We seek funding for rural broadband from a donor"),))
+    donor = Member(id="donor", offers=(offer("funding", "Grants"),))
+    view = loaded(engine, (seeker, donor), (wanted,))
+    assert points(view, "seeker", "money")["needs"] == 0
+    assert sum(points(view, "seeker", "money").values()) == 0
+    assert view.rank("money", DAY).members[0] == "donor"
+    assert view.rank("money", DAY).need_points("need-funding").tolist() == [points(view, "donor", "money")["needs"], 0]
+
+
+def test_good_words_without_evidence_outrank_three_loosely_related_past_projects(engine):
+    able = member("able", "We bring broadband to rural schools and train teachers in digital skills.",
+                  offers=(offer("training", "Courses for teachers"), offer("connectivity")))  # fmt: skip
+    loose = member(
+        "loose",
+        "A consultancy.",
+        offers=(offer("training"), offer("connectivity")),
+        evidence=(
+            proof("l1", "Roads and rural markets in the hills"),
+            proof("l2", "A satellite image archive for forests"),
+            proof("l3", "Skills of nurses in clinics"),
+        ),
+    )
+    view = loaded(engine, (able, loose), PROJECTS)
+    assert points(view, "loose", "schools")["evidence"] > 0, "else the comparison is empty"
+    assert view.rank("schools", DAY).members == ["able", "loose"]
+
+
+def test_a_french_project_finds_an_english_profile_on_its_subject(engine):
+    view = loaded(engine)
+    explanation = view.explain("debit", "trainer", DAY)
+    bridged = [part for part in explanation.parts if part.code == "bridge" and part.component == "text"]
+    assert {part.asked for part in bridged} >= {"écoles", "enseignants"}
+    assert all(part.bridged_from.startswith("d:en:") for part in bridged)
+    assert explanation.above_floor
+    assert points(view, "kuandai", "debit")["text"] > 0
+
+
+def test_plan_versions_share_a_term_and_kinds_of_tags_do_not(engine):
+    one = project("kap", "Anything at all", tags=(tag("kap", "ASP1", "2023-2025"),))
+    other = project("bap", "Anything at all", tags=(tag("bap", "ASP1", "2026-2029"),))
+    tagged = Member(id="tagged", tags=(tag("kap", "ASP1", "2018-2021"),))
+    view = loaded(engine, (tagged,), (one, other))
+    assert points(view, "tagged", "kap")["tags"] > 0
+    assert points(view, "tagged", "bap")["tags"] == 0
+
+
+def test_places_are_nested_and_willingness_counts_less(engine):
+    there = Member(id="there", hq_country="TCD")
+    willing = Member(id="willing", hq_country="FRA", willing_countries=("TCD",))
+    near = Member(id="near", operating_countries=("KEN",))
+    view = loaded(engine, (there, willing, near), PROJECTS)
+    found = {name: points(view, name, "schools")["places"] for name in ("there", "willing", "near")}
+    assert found["there"] > found["willing"] > found["near"] > 0
+    assert view.rank("world", DAY).budgets["places"] == 0
+
+
+def test_constants_are_never_scored_and_lower_confidence(engine):
+    full = member("full", "Broadband for rural schools", hq_country="TCD", offers=(offer("training"),))
+    empty = replace(full, id="empty", constants=frozenset({"descriptions", "offers", "hq_country"}))
+    view = loaded(engine, (full, empty), PROJECTS)
+    assert sum(points(view, "empty", "schools").values()) == 0
+    ranked = view.rank("schools", DAY)
+    by_name = {row.member: row for row in ranked.rows()}
+    assert by_name["empty"].confidence == 0 < by_name["full"].confidence
+    assert "local" not in by_name["empty"].labels
+
+
+def test_presence_required_leaves_out_who_is_not_there(engine):
+    strict = replace(PROJECTS[0], id="strict", presence_required=True, presence_reason="licences are national")
+    view = loaded(engine, MEMBERS, (strict,))
+    ranked = view.rank("strict", DAY)
+    assert ranked.members == ["trainer"]
+    assert {one.code for one in ranked.excluded} == {"presence_required"}
+    explanation = view.explain("strict", "fund", DAY)
+    assert explanation.failed_rules == ("presence_required",)
+    assert "licences are national" in explanation.rule_sentences[0]
+
+
+def test_owner_and_affiliates_withdrawn_and_dormant_are_no_candidates(engine):
+    family = (
+        Member(id="child", parent="branch"),
+        Member(id="branch", parent="ministry"),
+        Member(id="sister", parent="ministry"),
+        Member(id="gone", state="withdrawn"),
+        Member(id="asleep", state="dormant"),
+        Member(id="free"),
+        Member(id="ministry"),
+    )
+    ranked = loaded(engine, family, PROJECTS).rank("schools", DAY)
+    assert ranked.members == ["free"]
+    assert {one.member: one.code for one in ranked.excluded} == {
+        "ministry": "owner",
+        "branch": "affiliate_of_owner",
+        "child": "affiliate_of_owner",
+        "sister": "affiliate_of_owner",
+        "gone": "withdrawn",
+        "asleep": "dormant",
+    }
+
+
+def test_dated_facts_are_those_of_the_reference_date(engine):
+    terms = (Term(state="active", since="2020-01-01", until="2026-11-24"),)
+    laos = Member(id="laos", category="associate", hq_country="LAO", membership=terms, first_involved_on="2026-10-02")
+    view = loaded(engine, (laos,), PROJECTS)
+    assert {"ldc_entity", "newcomer"} <= set(view.rank("schools", "2026-11-23").row(1).labels)
+    assert "non_member" not in view.rank("schools", "2026-11-24").row(1).labels
+    later = view.rank("schools", "2026-11-25").row(1).labels
+    assert "ldc_entity" not in later
+    assert "non_member" in later
+    assert view.rank("schools", "2026-11-25").serves_ldc
+    engine.put_member(replace(laos, revision=2, first_involved_on="2026-09-30"))
+    assert "newcomer" not in engine.pin().rank("schools", DAY).row(1).labels
+
+
+def test_the_best_language_version_makes_the_text_component(engine):
+    both = replace(
+        PROJECTS[2],
+        id="both",
+        objectives=(*PROJECTS[2].objectives, Text(language="en", text="Forestry and timber trade")),
+    )
+    view = loaded(engine, MEMBERS, (both, PROJECTS[2]))
+    assert points(view, "ecoles", "both")["text"] == points(view, "ecoles", "debit")["text"]
+    parts = view.explain("both", "ecoles", DAY).parts
+    assert {part.language for part in parts if part.component == "text"} == {"fr"}
+
+
+def test_an_edited_profile_is_rescored_as_if_it_were_put(engine):
+    view = loaded(engine)
+    edited = replace(MEMBERS[4], revision=2, descriptions=said("Broadband for rural schools and their teachers"))
+    proposed = view.what_if("schools", edited, DAY)
+    engine.put_member(edited)
+    ranked = engine.pin().rank("schools", DAY)
+    found = next(row for row in ranked.rows() if row.member == "fund")
+    assert (proposed.points, proposed.fit, proposed.labels, proposed.tie) == (
+        found.points, found.fit, found.labels, found.tie)  # fmt: skip
+    by_points = sorted(ranked.rows(), key=lambda row: (-row.points, row.tie))
+    assert [row.member for row in by_points].index("fund") + 1 == proposed.rank
+    explained = view.explain("schools", "fund", DAY, edited=edited)
+    assert explained.points == found.points
+
+
+def test_need_points_add_up_to_the_needs_component(engine):
+    view = loaded(engine)
+    ranked = view.rank("schools", DAY)
+    total = sum(ranked.need_points(name) for name in ("need-training", "need-connectivity"))
+    assert total.tolist() == ranked.components[:, 2].tolist()
+
+
+def test_an_unknown_analyser_or_stems_of_another_are_refused(engine, epoch):
+    with pytest.raises(ValueError, match="analyser"):
+        Engine(replace(epoch, analyser=99))
+    stems = replace(engine.analyser.analyse_member(MEMBERS[0]), analyser=99)
+    with pytest.raises(ValueError, match="analyser"):
+        engine.put_member(MEMBERS[0], stems)
+
+
+def test_the_same_stems_from_the_archive_give_the_same_list(engine, epoch, analyser):
+    view = loaded(engine)
+    other = Engine(epoch, analyser=analyser)
+    for one in MEMBERS:
+        stems = analyser.analyse_member(one)
+        other.put_member(Member.from_json(one.to_json()), type(stems).from_json(stems.to_json()))
+    for one in PROJECTS:
+        other.put_project(one, analyser.analyse_project(one))
+    for name in view.projects:
+        assert other.pin().rank(name, DAY).digest() == view.rank(name, DAY).digest()

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from matching.engine import Engine
+from matching.records import Evidence, Member, Need, Project, Text
+from tests.matching.builders import DAY, offer, project, said
+
+WORDS = (
+    "broadband schools teachers satellite villages network networks security incident response women training digital "
+    "skills rural bank farms courses links laboratory IoT 5G LTE internet things high-speed ministry phones lake"
+).split()
+FRENCH = "haut débit écoles enseignants rurales formation compétences numériques objets internet".split()
+KINDS = ("training", "connectivity", "funding", "research")
+COUNTRIES = ("TCD", "KEN", "FRA", "LAO", "BRA")
+
+relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+english = st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join), max_size=4).map(". ".join)
+french = st.lists(st.sampled_from(FRENCH), max_size=12).map(" ".join)
+
+
+@st.composite
+def texts(draw) -> tuple[Text, ...]:
+    found = [Text(language="en", text=draw(english))]
+    if draw(st.booleans()):
+        found.append(Text(language="fr", text=draw(french)))
+    return tuple(text for text in found if text.text)
+
+
+@st.composite
+def members(draw) -> Member:
+    items = draw(st.lists(texts().filter(bool), max_size=6))
+    return Member(
+        id=f"m{draw(st.integers(0, 10**6))}",
+        descriptions=draw(texts()),
+        offers=tuple(offer(kind) for kind in draw(st.sets(st.sampled_from(KINDS), max_size=2))),
+        hq_country=draw(st.sampled_from(("", *COUNTRIES))),
+        operating_countries=tuple(draw(st.sets(st.sampled_from(COUNTRIES), max_size=2))),
+        languages=("en",) if draw(st.booleans()) else (),
+        parent=draw(st.sampled_from((None, "group"))),
+        evidence=tuple(
+            Evidence(id=f"e{number}", role=draw(st.sampled_from(("lead", "partner"))), texts=found)
+            for number, found in enumerate(items)
+        ),
+    )
+
+
+@st.composite
+def projects(draw) -> Project:
+    one = project("p", draw(english.filter(bool)))
+    objectives = (*one.objectives, *(said(draw(french.filter(bool)), "fr") if draw(st.booleans()) else ()))
+    needs = tuple(draw(st.sets(st.sampled_from(KINDS), max_size=3)))
+    return replace(
+        one,
+        objectives=objectives,
+        needs=tuple(Need(id=kind, kind=kind, importance=draw(st.integers(1, 5))) for kind in needs),
+        countries=tuple(draw(st.sets(st.sampled_from(COUNTRIES), max_size=2))),
+        languages=tuple(draw(st.sets(st.sampled_from(("en", "fr")), max_size=2))),
+    )
+
+
+@pytest.fixture(scope="module")
+def fresh(epoch, analyser):
+    return lambda: Engine(epoch, analyser=analyser)
+
+
+def unique(found: list[Member]) -> list[Member]:
+    return list({one.id: one for one in found}.values())
+
+
+@relaxed
+@given(st.lists(members(), min_size=1, max_size=5).map(unique), projects())
+def test_every_point_accounted_for(fresh, found, asked):
+    engine = fresh()
+    for one in found:
+        engine.put_member(one)
+    engine.put_project(asked)
+    view = engine.pin()
+    ranked = view.rank("p", DAY)
+    standings = view.points_of([one.id for one in found], DAY)
+    assert len(ranked) == len(found)
+    for row, one in enumerate(found):
+        explained = view.explain("p", one.id, DAY)
+        place = ranked.position_of(one.id)
+        assert place
+        assert sum(part.points for part in explained.parts) == ranked.points[place - 1]
+        assert standings.points[row, 0] == ranked.points[place - 1]
+        assert 0 <= explained.points <= explained.total_budget
+        for name, value in explained.components.items():
+            assert 0 <= value <= ranked.budgets[name]
+        assert sum(explained.shown.values()) == explained.fit
+
+
+@relaxed
+@given(st.lists(members(), min_size=2, max_size=6).map(unique), projects(), st.integers(0, 10**6))
+def test_independence_and_order_of_puts(fresh, found, asked, seed):
+    engine, alone, shuffled = fresh(), fresh(), fresh()
+    for one in found:
+        engine.put_member(one)
+    engine.put_project(asked)
+    alone.put_project(asked)
+    alone.put_member(found[0])
+    events = [one for one in found for _ in range(2)]
+    random.Random(seed).shuffle(events)
+    shuffled.put_member(replace(found[0], revision=0, descriptions=said("Something that is gone later")))
+    for one in events:
+        shuffled.put_member(one)
+    shuffled.put_project(asked)
+    whole, single = engine.pin().rank("p", DAY), alone.pin().rank("p", DAY)
+    place = whole.position_of(found[0].id)
+    assert place
+    assert whole.points[place - 1] == single.points[0]
+    assert whole.components[place - 1].tolist() == single.components[0].tolist()
+    assert whole.labels[place - 1] == single.labels[0]
+    assert shuffled.pin().rank("p", DAY).packed() == whole.packed()
+
+
+@relaxed
+@given(members(), projects(), texts().filter(bool))
+def test_adding_evidence_never_lowers_and_withdrawing_never_raises(fresh, one, asked, more):
+    engine = fresh()
+    engine.put_member(one)
+    engine.put_project(asked)
+    view = engine.pin()
+    before = view.explain("p", one.id, DAY).points
+    richer = replace(one, evidence=(*one.evidence, Evidence(id="e0-again", role="lead", texts=more)))
+    assert view.explain("p", one.id, DAY, edited=richer).points >= before
+    if one.evidence:
+        assert view.explain("p", one.id, DAY, edited=replace(one, evidence=one.evidence[1:])).points <= before
+
+
+@relaxed
+@given(st.lists(st.sampled_from(WORDS), max_size=2), st.sampled_from(WORDS), projects())
+def test_an_honest_word_up_to_the_mean_never_lowers(fresh, words, word, asked):
+    """The mean profile of the epoch has more than four words, so all these stay below it."""
+    engine = fresh()
+    engine.put_project(asked)
+    assert engine.epoch.profile.of("en").mean > 4 * 256
+    short = Member(id="short", descriptions=said(". ".join(words)))
+    longer = Member(id="short", descriptions=said(". ".join([*words, word])))
+    engine.put_member(short)
+    view = engine.pin()
+    assert view.explain("p", "short", DAY, edited=longer).points >= view.explain("p", "short", DAY).points
+
+
+@relaxed
+@given(members(), projects())
+def test_a_translation_costs_nothing(fresh, one, asked):
+    engine = fresh()
+    engine.put_project(asked)
+    plain = replace(one, descriptions=one.descriptions[:1])
+    engine.put_member(plain)
+    view = engine.pin()
+    translated = replace(plain, descriptions=(*plain.descriptions, *said("haut débit pour les écoles rurales", "fr")))
+    assert view.explain("p", one.id, DAY, edited=translated).points >= view.explain("p", one.id, DAY).points
+
+
+@relaxed
+@given(st.sampled_from(WORDS[:8]), st.integers(2, 30))
+def test_repeating_a_word_does_not_pay_beyond_the_cap(fresh, word, times):
+    engine = fresh()
+    engine.put_project(project("p", f"{word} for villages"))
+    cap = engine.epoch.weights.field_cap
+    honest = Member(id="m", descriptions=said(". ".join([word] * cap)))
+    stuffed = Member(id="m", descriptions=said(". ".join([word] * (cap + times))))
+    engine.put_member(honest)
+    view = engine.pin()
+    assert view.explain("p", "m", DAY, edited=stuffed).points <= view.explain("p", "m", DAY).points
+
+
+@relaxed
+@given(members(), projects())
+def test_no_bought_or_inherited_rank(fresh, one, asked):
+    """What is no input changes nothing: category, membership, dates, ids of others, what it seeks, off-topic projects."""
+    engine = fresh()
+    engine.put_member(one)
+    engine.put_project(asked)
+    view = engine.pin()
+    bought = replace(
+        one,
+        category="sector_member",
+        first_involved_on="1990-01-01",
+        seeks=(offer("funding", "broadband schools teachers satellite"),),
+        sme=True,
+        evidence=(*one.evidence, Evidence(id="zz", texts=said("Marble quarries and opera singing"))),
+    )
+    before, after = view.explain("p", one.id, DAY), view.explain("p", one.id, DAY, edited=bought)
+    assert (before.points, before.parts) == (after.points, after.parts)
