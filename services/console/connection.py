@@ -115,7 +115,7 @@ def sentence_of(answer: httpx2.Response) -> str:
         return f"The server answered {answer.status_code} to {answer.request.method} {answer.request.url.path}."
     words = [f"{answer.status_code} {problem.get('title', '')}: {problem.get('detail', '')}"]
     for error in problem.get("errors", [])[:10]:
-        words.append(f"{error.get('pointer', '')}: {error.get('rule', '')} {error.get('fix', '')}".strip())
+        words.append(f"{error.get('pointer', '')}: {error.get('detail', '')} {error.get('fix', '')}".strip())
     return " | ".join(word for word in words if word)
 
 

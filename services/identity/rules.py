@@ -5,7 +5,7 @@ from uuid import UUID
 
 from services.chassis.identity.principal import OF_AN_ORGANISATION, Principal
 from services.chassis.reference import Reference
-from services.chassis.web.problems import Forbidden, InvalidBody, Problem, Unauthenticated
+from services.chassis.web.problems import ErrorEntry, Forbidden, InvalidBody, Problem, Unauthenticated
 
 ADMINISTRATORS = ("bdt_admin",)
 READERS = ("bdt_admin", "auditor", "organisation_admin")
@@ -95,21 +95,29 @@ def check_belongings(
     roles: Iterable[str], *, organisation: UUID | None, office: str | None, reference: Reference
 ) -> None:
     """Raise InvalidBody, naming all faults at once, if a role lacks its organisation or office."""
-    faults = []
+    faults: list[ErrorEntry] = []
     given = set(roles)
     if given & OF_AN_ORGANISATION and organisation is None:
         faults.append(
             {
                 "pointer": "/organisation",
-                "rule": "A role of an organisation needs the organisation.",
+                "rule": "role-needs-organisation",
+                "detail": "A role of an organisation needs the organisation.",
                 "fix": "Add its id.",
             }
         )
     if "office_officer" in given and office is None:
         faults.append(
-            {"pointer": "/office", "rule": "office_officer needs the office.", "fix": "Add its code."}
+            {
+                "pointer": "/office",
+                "rule": "role-needs-office",
+                "detail": "office_officer needs the office.",
+                "fix": "Add its code.",
+            }
         )
     if office is not None and (refusal := reference.check_office(office)):
-        faults.append({"pointer": "/office", "rule": refusal.detail, "fix": refusal.fix})
+        faults.append(
+            {"pointer": "/office", "rule": refusal.rule, "detail": refusal.detail, "fix": refusal.fix}
+        )
     if faults:
-        raise InvalidBody(" ".join(fault["rule"] for fault in faults), errors=faults)
+        raise InvalidBody(" ".join(fault["detail"] for fault in faults), errors=faults)

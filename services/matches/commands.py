@@ -114,7 +114,10 @@ async def publish_epoch(unit: Unit, body: bytes) -> Answer:
         epoch = Epoch.loads(body)
     except (ValueError, KeyError, orjson.JSONDecodeError) as error:
         raise InvalidBody.at(
-            "", f"this is no epoch: {error}", "Send the file that `comity epoch build` wrote, unchanged."
+            "",
+            "epoch-file",
+            detail=f"This is no epoch: {error}",
+            fix="Send the file that `comity epoch build` wrote, unchanged.",
         ) from error
     number = await add_epoch(unit.connection, unit.runtime, epoch, body)
     if number is None:

@@ -33,7 +33,8 @@ class Conditions:
                     errors=[
                         {
                             "header": name,
-                            "rule": "It is no entity tag.",
+                            "rule": "entity-tag",
+                            "detail": "It is no entity tag.",
                             "fix": 'Send the ETag as it is: "7".',
                         }
                     ],

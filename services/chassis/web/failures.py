@@ -19,7 +19,7 @@ from services.chassis.database import DatabaseAway
 from services.chassis.identity.verification import KeysAway, TokenRefused
 from services.chassis.telemetry import log_of
 from services.chassis.web import problems
-from services.chassis.web.problems import Problem
+from services.chassis.web.problems import ErrorEntry, Problem
 from services.chassis.web.strict_json import pointer_to
 
 _TOKENS: dict[str, type[Problem]] = {
@@ -107,24 +107,23 @@ def _validation(error: RequestValidationError, scope: Scope) -> Problem:
     outside = [fault for fault in faults if fault["loc"][:1] != ("body",)]
     if outside:
         return problems.InvalidParameter(
-            " ".join(f"{fault['loc'][-1]}: {_rule(fault)}." for fault in outside)[:1000],
-            errors=[
-                {_KINDS.get(str(fault["loc"][0]), "parameter"): str(fault["loc"][-1]), **_advice(fault)}
-                for fault in outside
-            ],
+            " ".join(f"{fault['loc'][-1]}: {_sentence(fault)}" for fault in outside)[:1000],
+            errors=[_outside(fault) for fault in outside],
         )
     kind = Headers(scope=scope).get("content-type", "")
     if kind and "json" not in kind.lower():
         return problems.UnsupportedMedia(
             "This address reads application/json.", headers={"Accept": "application/json"}
         )
-    errors = [{"pointer": _pointer(fault["loc"][1:]), **_advice(fault)} for fault in faults]
+    errors = [_entry(fault) | {"pointer": _pointer(fault["loc"][1:])} for fault in faults]
     first = errors[0]
     more = f" ({len(errors)} rules are broken in all.)" if len(errors) > 1 else ""
-    return problems.InvalidBody(f"{first['pointer'] or 'The body'}: {first['rule']}{more}", errors=errors)
+    return problems.InvalidBody(f"{first['pointer'] or 'The body'}: {first['detail']}{more}", errors=errors)
 
 
-_KINDS = {"query": "parameter", "path": "parameter", "header": "header", "cookie": "cookie"}
+def _outside(fault: Mapping[str, Any]) -> ErrorEntry:
+    name = str(fault["loc"][-1])
+    return _entry(fault) | ({"header": name} if fault["loc"][0] == "header" else {"parameter": name})
 
 
 def _pointer(place: Sequence[Any]) -> str:
@@ -132,11 +131,11 @@ def _pointer(place: Sequence[Any]) -> str:
     return pointer_to(*(part if isinstance(part, int) else str(part) for part in place))
 
 
-def _advice(fault: Mapping[str, Any]) -> dict[str, str]:
+def _entry(fault: Mapping[str, Any]) -> ErrorEntry:
     fix = (fault.get("ctx") or {}).get("fix") or _FIXES.get(fault["type"], "Change it accordingly.")
-    return {"rule": f"{_rule(fault)}.", "fix": str(fix)}
+    return {"rule": str(fault["type"]).replace("_", "-"), "detail": _sentence(fault), "fix": str(fix)}
 
 
-def _rule(fault: Mapping[str, Any]) -> str:
+def _sentence(fault: Mapping[str, Any]) -> str:
     sentence = str(fault["msg"]).removeprefix("Value error, ").rstrip(".")
-    return sentence.encode("utf-8", "backslashreplace").decode().replace("\0", "\\u0000")[:500]
+    return sentence.encode("utf-8", "backslashreplace").decode().replace("\0", "\\u0000")[:500] + "."

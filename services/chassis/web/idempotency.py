@@ -60,7 +60,8 @@ def read_key(header: str | None, *, principal: str, route: str, body: bytes) -> 
             errors=[
                 {
                     "header": "Idempotency-Key",
-                    "rule": "It is no key.",
+                    "rule": "idempotency-key",
+                    "detail": "It is no key.",
                     "fix": "Send a random UUID, for example.",
                 }
             ],

@@ -47,12 +47,17 @@ _PROBLEM = {
             "type": "array",
             "items": {
                 "type": "object",
-                "required": ["rule", "fix"],
+                "required": ["rule", "detail", "fix"],
                 "properties": {
                     "pointer": {"type": "string", "description": "Where in the body (RFC 6901)."},
                     "parameter": {"type": "string"},
                     "header": {"type": "string"},
-                    "rule": {"type": "string"},
+                    "rule": {
+                        "type": "string",
+                        "pattern": "^[a-z][a-z0-9-]*$",
+                        "description": "The stable code of the rule that is broken.",
+                    },
+                    "detail": {"type": "string"},
                     "fix": {"type": "string"},
                 },
             },

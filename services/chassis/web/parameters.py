@@ -44,7 +44,8 @@ async def refuse_unknown_parameters(request: Request) -> None:
             errors=[
                 {
                     "parameter": name[:100],
-                    "rule": "It is not a parameter of this address.",
+                    "rule": "unknown-parameter",
+                    "detail": "It is not a parameter of this address.",
                     "fix": f"Did you mean {near[0]}?"
                     if (near := get_close_matches(name, known, n=1))
                     else "Remove it.",
@@ -57,7 +58,12 @@ async def refuse_unknown_parameters(request: Request) -> None:
         raise InvalidParameter(
             f"The parameter {', '.join(twice)} may be given once.",
             errors=[
-                {"parameter": name, "rule": "It is given more than once.", "fix": "Give it once."}
+                {
+                    "parameter": name,
+                    "rule": "given-once",
+                    "detail": "It is given more than once.",
+                    "fix": "Give it once.",
+                }
                 for name in twice
             ],
         )

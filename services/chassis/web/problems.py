@@ -6,15 +6,30 @@ requests: `failures` turns a problem into a response.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NotRequired, Self, TypedDict
 
 MEDIA_TYPE = "application/problem+json"
+
+
+class ErrorEntry(TypedDict):
+    """One fault: where it is, the code of the rule that it breaks, a sentence about it, and what to do.
+
+    A program decides by `rule`, which stays; `detail` and `fix` are for people and may be reworded.
+    """
+
+    pointer: NotRequired[str]  # into the body (RFC 6901)
+    parameter: NotRequired[str]  # of the path or the query
+    header: NotRequired[str]
+    rule: str
+    detail: str
+    fix: str
+    organisation: NotRequired[str]  # who stands in the way, for those who may know
 
 
 class Problem(Exception):  # noqa: N818 - the name of the standard
     """The request cannot be answered.
 
-    `detail` is a sentence for people; `errors` are `{"pointer", "rule", "fix"}`, one for each fault, all at once;
+    `detail` is a sentence for people; `errors` has one entry for each fault, all at once;
     `members` are further fields of the answer.
     """
 
@@ -26,7 +41,7 @@ class Problem(Exception):  # noqa: N818 - the name of the standard
         self,
         detail: str = "",
         *,
-        errors: Sequence[Mapping[str, Any]] = (),
+        errors: Sequence[ErrorEntry] = (),
         headers: Mapping[str, str] | None = None,
         **members: Any,
     ) -> None:
@@ -51,11 +66,10 @@ class Problem(Exception):  # noqa: N818 - the name of the standard
         return body | self.members
 
     @classmethod
-    def at(cls, pointer: str, rule: str, fix: str, *, detail: str = "") -> Self:
-        """Return a problem about one place of the body: JSON pointer, what is wrong, what to do."""
-        return cls(
-            detail or f"{pointer or '/'}: {rule}", errors=[{"pointer": pointer, "rule": rule, "fix": fix}]
-        )
+    def at(cls, pointer: str, rule: str, *, detail: str, fix: str) -> Self:
+        """Return a problem about one place of the body, named by its JSON pointer ("": the body itself)."""
+        error: ErrorEntry = {"pointer": pointer, "rule": rule, "detail": detail, "fix": fix}
+        return cls(f"{pointer or 'The body'}: {detail}", errors=[error])
 
 
 def every_problem(root: type[Problem] = Problem) -> Iterator[type[Problem]]:

@@ -106,7 +106,10 @@ def _check_text(text: str, place: tuple[str | int, ...]) -> None:
     if bad is not None:
         noun = "the character NUL" if bad == "\0" else "half of a surrogate pair"
         shown = pointer_to(*(_shown(part) if isinstance(part, str) else part for part in place))
-        raise InvalidBody.at(shown, f"A text here holds {noun} (U+{ord(bad):04X}).", "Remove it.")
+        rule = "no-nul" if bad == "\0" else "no-lone-surrogates"
+        raise InvalidBody.at(
+            shown, rule, detail=f"A text here holds {noun} (U+{ord(bad):04X}).", fix="Remove it."
+        )
 
 
 def _too_deep(max_depth: int) -> MalformedBody:

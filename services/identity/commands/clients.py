@@ -133,10 +133,15 @@ async def _check_person(unit: Unit, body: ClientBody) -> None:
     person = await find_person(unit.connection, str(body.person))
     organisation = str(body.organisation) if body.organisation else None
     if person is None or person["state"] != "active":
-        raise InvalidBody.at("/person", "There is no such person.", "Put the person first.")
+        raise InvalidBody.at(
+            "/person", "person-unknown", detail="There is no such person.", fix="Put the person first."
+        )
     if person["organisation"] != organisation or person["office"] != body.office:
         raise InvalidBody.at(
-            "/person", "The person belongs to another organisation or office.", "Name those of the person."
+            "/person",
+            "person-elsewhere",
+            detail="The person belongs to another organisation or office.",
+            fix="Name those of the person.",
         )
     check_may_manage(unit.principal, roles=person["roles"].split(), organisation=person["organisation"])
 

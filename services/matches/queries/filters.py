@@ -86,7 +86,12 @@ def _place(value: str, known: Sequence[str], parameter: str) -> int:
         raise InvalidParameter(
             f"{parameter} {value[:60]!r} is not known here; known are {named[:500]}.",
             errors=[
-                {"parameter": parameter, "rule": "It is not known here.", "fix": f"Use one of {named[:500]}."}
+                {
+                    "parameter": parameter,
+                    "rule": "known-code",
+                    "detail": "It is not known here.",
+                    "fix": f"Use one of {named[:500]}.",
+                }
             ],
         )
     return known.index(value)

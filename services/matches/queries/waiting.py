@@ -45,7 +45,8 @@ def read_token(text: str) -> Token:
             errors=[
                 {
                     "parameter": "token",
-                    "rule": "It is no token.",
+                    "rule": "token-form",
+                    "detail": "It is no token.",
                     "fix": "Join topic, id and sequence of the token with colons: projects.v1:<uuid>:1.2",
                 }
             ],

@@ -158,7 +158,8 @@ async def _excluded(
             errors=[
                 {
                     "parameter": name,
-                    "rule": "It cannot be combined with eligibility=excluded.",
+                    "rule": "not-with-excluded",
+                    "detail": "It cannot be combined with eligibility=excluded.",
                     "fix": "Remove it.",
                 }
                 for name in asked.filters.given

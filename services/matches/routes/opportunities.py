@@ -44,7 +44,8 @@ def router() -> APIRouter:
                 errors=[
                     {
                         "parameter": "organisation",
-                        "rule": "It is missing.",
+                        "rule": "missing",
+                        "detail": "It is missing.",
                         "fix": "Add ?organisation=<uuid>.",
                     }
                 ],

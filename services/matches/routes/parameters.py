@@ -86,7 +86,15 @@ def check_country(runtime: Runtime, country: str | None) -> None:
     refusal = None if country is None else reference.check_country(country)
     if refusal is not None:
         raise InvalidParameter(
-            refusal.detail, errors=[{"parameter": "country", "rule": refusal.detail, "fix": refusal.fix}]
+            refusal.detail,
+            errors=[
+                {
+                    "parameter": "country",
+                    "rule": refusal.rule,
+                    "detail": refusal.detail,
+                    "fix": refusal.fix,
+                }
+            ],
         )
 
 

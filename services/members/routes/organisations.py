@@ -153,7 +153,15 @@ def _check_filters(request: Request, filters: dict[str, Any], principal: Princip
         refusal = None if value is None else check(value)
         if refusal is not None:
             raise InvalidParameter(
-                refusal.detail, errors=[{"parameter": name, "rule": refusal.detail, "fix": refusal.fix}]
+                refusal.detail,
+                errors=[
+                    {
+                        "parameter": name,
+                        "rule": refusal.rule,
+                        "detail": refusal.detail,
+                        "fix": refusal.fix,
+                    }
+                ],
             )
     if filters["external_scheme"] is not None and filters["external_id"] is None:
         raise InvalidParameter("external_scheme is read together with external_id only.")

@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Never
 
 from services.chassis.identity.principal import Principal
-from services.chassis.web.problems import Conflict, Forbidden, InvalidBody, Problem, Unauthenticated
+from services.chassis.web.problems import (
+    Conflict,
+    ErrorEntry,
+    Forbidden,
+    InvalidBody,
+    Problem,
+    Unauthenticated,
+)
 from services.members.rules.faults import Fault
 
 
@@ -34,12 +41,13 @@ class DuplicateExternalId(Conflict):
         cls, pairs: Sequence[tuple[str, str]], taken: Mapping[tuple[str, str], str], *, named: bool
     ) -> "DuplicateExternalId":
         """Return the problem that names every id that is taken, and its holder to those who may see profiles."""
-        errors = []
+        errors: list[ErrorEntry] = []
         for place, pair in enumerate(pairs):
             if pair in taken:
-                error = {
+                error: ErrorEntry = {
                     "pointer": f"/external_ids/{place}",
-                    "rule": "duplicate-external-id",
+                    "rule": "external-id-unique",
+                    "detail": f"Another organisation has the external id {pair[0]}:{pair[1]}.",
                     "fix": "Remove it, or write to the organisation that has it.",
                 }
                 errors.append(error | ({"organisation": taken[pair]} if named else {}))

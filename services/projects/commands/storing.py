@@ -234,6 +234,7 @@ async def _claim_external_ids(unit: Unit, project: Project) -> None:
                     {
                         "pointer": f"/external_ids/{index}",
                         "rule": "external-id-unique",
+                        "detail": f"Another project has the external id {one.scheme}:{one.value}.",
                         "fix": "Write to the project that has it, or leave this external id out.",
                     }
                 ],

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Path, Query, Request
 
 from services.chassis.runtime import Runtime
-from services.chassis.web.problems import MEDIA_TYPE, InvalidParameter, Problem
+from services.chassis.web.problems import MEDIA_TYPE, ErrorEntry, InvalidParameter, Problem
 from services.projects.commands.answering import codebook_of
 from services.projects.rules.faults import Codebook
 
@@ -65,7 +65,7 @@ def check_places(codebook: Codebook, *, region: str | None, country: str | None)
         ("region", None if region is None else reference.check_region(region)),
         ("country", None if country is None else reference.check_country(country)),
     )
-    errors = [
+    errors: list[ErrorEntry] = [
         {"parameter": name, "rule": refusal.rule, "detail": refusal.detail, "fix": refusal.fix}
         for name, refusal in refusals
         if refusal is not None

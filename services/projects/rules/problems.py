@@ -1,9 +1,8 @@
 """The refusals that only this service has; each code has a page of its own under `docs/problems/`."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from services.chassis.web.problems import InvalidBody, Problem
+from services.chassis.web.problems import ErrorEntry, InvalidBody, Problem
 from services.projects.rules.faults import Fault
 
 
@@ -81,6 +80,6 @@ def refuse_faults(faults: Sequence[Fault], *, kind: type[Problem] = InvalidBody)
     )
 
 
-def as_error(fault: Fault) -> dict[str, Any]:
+def as_error(fault: Fault) -> ErrorEntry:
     """Return a fault as one entry of a problem's `errors`."""
     return {"pointer": fault.pointer, "rule": fault.rule, "detail": fault.detail, "fix": fault.fix}
