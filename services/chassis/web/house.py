@@ -22,8 +22,6 @@ DESCRIPTION = (
 def house_routes(runtimes: Mapping[str, Runtime], made: Callable[[], dict[str, Any]]) -> APIRouter:
     """Return the routes of a process in which these services run; `made` returns its OpenAPI document."""
     routes = APIRouter()
-    _add_health(routes, runtimes)
-    _add_pages(routes, runtimes)
     documents: dict[str, bytes] = {}
 
     @routes.get("/openapi.json", include_in_schema=False, openapi_extra=PUBLIC)
@@ -38,6 +36,8 @@ def house_routes(runtimes: Mapping[str, Runtime], made: Callable[[], dict[str, A
             documents["3.0"] = orjson.dumps(older_dialect(made()))
         return Response(documents["3.0"], media_type="application/json")
 
+    _add_health(routes, runtimes)
+    _add_pages(routes, runtimes)
     return routes
 
 

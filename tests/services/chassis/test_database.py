@@ -1,0 +1,154 @@
+"""Transactions on SQLite files: one writer, many readers, nothing after a rollback, away means away."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import exc, text
+
+from services.chassis.database import Database, DatabaseAway, is_unique_violation
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/x.db", service="x", busy_seconds=0.2)
+    async with database.write() as connection:
+        await connection.execute(text("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT UNIQUE)"))
+    yield database
+    await database.close()
+
+
+async def count(database: Database) -> int:
+    async with database.read() as connection:
+        return int((await connection.execute(text("SELECT count(*) FROM things"))).scalar_one())
+
+
+async def add(connection: Any, name: str) -> None:
+    await connection.execute(text("INSERT INTO things (name) VALUES (:name)"), {"name": name})
+
+
+async def test_a_write_commits_at_its_end_and_an_error_rolls_back(database: Database) -> None:
+    async with database.write() as connection:
+        await add(connection, "a")
+    with pytest.raises(RuntimeError):
+        async with database.write() as connection:
+            await add(connection, "b")
+            raise RuntimeError
+    assert await count(database) == 1
+
+
+async def test_a_cancelled_write_leaves_nothing_and_the_next_goes_on(database: Database) -> None:
+    entered = asyncio.Event()
+
+    async def slow() -> None:
+        async with database.write() as connection:
+            await add(connection, "slow")
+            entered.set()
+            await asyncio.sleep(10)
+
+    task = asyncio.create_task(slow())
+    await entered.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with database.write() as connection:
+        await add(connection, "next")
+    assert await count(database) == 1
+
+
+async def test_callbacks_run_after_the_commit_only(database: Database) -> None:
+    seen: list[str] = []
+    database.after_commit.append(lambda: seen.append("any"))
+    async with database.write() as connection:
+        await add(connection, "a")
+        database.when_committed(connection, lambda: seen.append("this"))
+        assert seen == []
+    assert seen == ["this", "any"]
+    with pytest.raises(RuntimeError):
+        async with database.write() as connection:
+            database.when_committed(connection, lambda: seen.append("never"))
+            raise RuntimeError
+    assert seen == ["this", "any"]
+
+
+async def test_a_reader_sees_one_snapshot_while_others_write(database: Database) -> None:
+    async with database.read() as reader:
+        before = (await reader.execute(text("SELECT count(*) FROM things"))).scalar_one()
+        async with database.write() as writer:
+            await add(writer, "a")
+        assert (await reader.execute(text("SELECT count(*) FROM things"))).scalar_one() == before == 0
+    assert await count(database) == 1
+
+
+async def test_a_reader_cannot_write(database: Database) -> None:
+    with pytest.raises(exc.DBAPIError):
+        async with database.read() as connection:
+            await add(connection, "a")
+    assert await count(database) == 0
+
+
+async def test_a_hundred_concurrent_writers_lose_nothing(database: Database) -> None:
+    async def write(number: int) -> None:
+        async with database.write() as connection:
+            found = (await connection.execute(text("SELECT count(*) FROM things"))).scalar_one()
+            await asyncio.sleep(0)
+            await connection.execute(text("INSERT INTO things (id) VALUES (:id)"), {"id": found})
+            del number
+
+    await asyncio.gather(*(write(number) for number in range(100)))
+    assert await count(database) == 100
+
+
+async def test_a_database_locked_by_another_process_is_away(database: Database) -> None:
+    other = Database(str(database.url), service="x", busy_seconds=0.2)
+    async with other.write() as connection:
+        await add(connection, "a")
+        with pytest.raises(DatabaseAway):
+            async with database.write():
+                pass
+    await other.close()
+    async with database.write() as connection:
+        await add(connection, "b")
+
+
+async def test_a_server_that_is_not_there_is_away() -> None:
+    database = Database("postgresql+asyncpg://me@127.0.0.1:1/nothing", service="x", busy_seconds=1)
+    with pytest.raises(DatabaseAway):
+        async with database.read():
+            pass
+    await database.close()
+
+
+async def test_errors_of_the_caller_stay_what_they_are(database: Database) -> None:
+    with pytest.raises(exc.OperationalError, match="no such table"):
+        async with database.read() as connection:
+            await connection.execute(text("SELECT * FROM no_things"))
+    with pytest.raises(exc.IntegrityError) as caught:
+        async with database.write() as connection:
+            await add(connection, "a")
+            await add(connection, "a")
+    assert is_unique_violation(caught.value)
+    with pytest.raises(ConnectionResetError):
+        async with database.write():
+            raise ConnectionResetError
+
+
+async def test_sqlite_is_set_up_to_survive_a_power_cut(database: Database) -> None:
+    async with database.write() as connection:
+        for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)):
+            assert (await connection.exec_driver_sql(f"PRAGMA {pragma}")).scalar_one() == value
+
+
+async def test_a_small_write_costs_few_round_trips(database: Database) -> None:
+    """The bound is loose for a busy machine; what it guards is that nobody adds a sleep or a reconnect."""
+    times = []
+    for number in range(50):
+        started = time.perf_counter()
+        async with database.write() as connection:
+            await add(connection, str(number))
+        times.append(time.perf_counter() - started)
+    assert statistics.median(times) < 0.05

@@ -1,0 +1,112 @@
+"""The same transactions on PostgreSQL: a schema per service, snapshots, deferred failures, advisory locks."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import exc, text
+
+from migrations.running import upgrade
+from services.chassis.database import Database, DatabaseAway, is_unique_violation
+from services.chassis.web import idempotency
+from services.chassis.web.problems import IdempotencyInFlight, IdempotencyMismatch
+
+pytestmark = pytest.mark.postgresql
+
+
+@pytest.fixture
+async def database(postgresql_url: Callable[[], str]) -> AsyncIterator[Database]:
+    database = Database(postgresql_url(), service="identity", pool_size=3, busy_seconds=2)
+    await upgrade(database, "identity")
+    yield database
+    await database.close()
+
+
+async def test_each_service_has_its_own_schema(database: Database) -> None:
+    async with database.write() as connection:
+        schema = await connection.execute(
+            text("SELECT schemaname FROM pg_tables WHERE tablename IN ('clients', 'alembic_version')")
+        )
+        assert set(schema.scalars()) == {"identity"}
+
+
+async def test_a_reader_sees_one_snapshot_and_cannot_write(database: Database) -> None:
+    insert = text(
+        "INSERT INTO people (id, revision, state, roles, created_at, changed_at) VALUES (:id, 1, 'a', '', '', '')"
+    )
+    async with database.read() as reader:
+        assert (await reader.execute(text("SELECT count(*) FROM people"))).scalar_one() == 0
+        async with database.write() as writer:
+            await writer.execute(insert, {"id": "p"})
+        assert (await reader.execute(text("SELECT count(*) FROM people"))).scalar_one() == 0
+    with pytest.raises(exc.DBAPIError, match="read-only"):
+        async with database.read() as reader:
+            await reader.execute(insert, {"id": "q"})
+    with pytest.raises(exc.IntegrityError) as caught:
+        async with database.write() as writer:
+            await writer.execute(insert, {"id": "p"})
+    assert is_unique_violation(caught.value)
+
+
+async def test_a_deferred_constraint_fails_the_commit_and_no_callback_runs(database: Database) -> None:
+    seen: list[str] = []
+    async with database.write() as connection:
+        await connection.execute(text("CREATE TABLE a (id INTEGER PRIMARY KEY)"))
+        await connection.execute(
+            text("CREATE TABLE b (a INTEGER REFERENCES a (id) DEFERRABLE INITIALLY DEFERRED)")
+        )
+    database.after_commit.append(lambda: seen.append("committed"))
+    with pytest.raises(exc.IntegrityError):
+        async with database.write() as connection:
+            await connection.execute(text("INSERT INTO b VALUES (1)"))
+    assert seen == []
+
+
+async def test_an_idempotency_key_is_one_among_all_processes(database: Database) -> None:
+    key = idempotency.Key("me", "/v1/clients", "k", "digest")
+    now = datetime.now(UTC)
+    async with database.write() as first:
+        assert await idempotency.stored_answer(first, key, now=now) is None
+        with pytest.raises(IdempotencyInFlight):
+            async with database.write() as second:
+                await idempotency.stored_answer(second, key, now=now)
+        from starlette.responses import Response
+
+        await idempotency.store_answer(first, key, Response(b"{}", status_code=201), now=now)
+    async with database.write() as third:
+        again = await idempotency.stored_answer(third, key, now=now)
+        assert again is not None
+        assert (again.status_code, again.body) == (201, b"{}")
+        with pytest.raises(IdempotencyMismatch):
+            await idempotency.stored_answer(third, replace(key, body_digest="other"), now=now)
+
+
+async def test_a_connection_that_is_cut_is_away_and_the_next_one_works(database: Database) -> None:
+    with pytest.raises(DatabaseAway):
+        async with database.read() as connection:
+            pid = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+            async with database.write() as killer:
+                await killer.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+            await connection.execute(text("SELECT 1"))
+    async with database.read() as connection:
+        assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
+
+
+async def test_a_full_pool_is_away_not_a_hang(database: Database) -> None:
+    holding = asyncio.Event()
+
+    async def hold() -> None:
+        async with database.read() as connection:
+            await connection.execute(text("SELECT 1"))
+            await holding.wait()
+
+    held = [asyncio.create_task(hold()) for _ in range(3)]
+    await asyncio.sleep(0.3)
+    with pytest.raises(DatabaseAway):
+        async with database.read():
+            pass
+    holding.set()
+    await asyncio.gather(*held)

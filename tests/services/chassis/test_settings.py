@@ -1,0 +1,120 @@
+"""Settings: every source, every unknown key refused, no secret shown, and a default file that is the truth."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.chassis.settings import Settings, SettingsError, default_file, describe, load_settings, paths
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: Any) -> None:
+    import os
+
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.upper().startswith("COMITY_")]:
+        monkeypatch.delenv(name)
+
+
+def test_the_file_in_the_repository_is_the_generated_one() -> None:
+    assert (ROOT / "deploy" / "comity.toml").read_text("utf-8") == default_file(), (
+        "run: comity settings default > deploy/comity.toml"
+    )
+
+
+def test_the_default_file_changes_nothing_as_it_is_and_when_uncommented() -> None:
+    text = default_file()
+    defaults = load_settings()
+    assert tomllib.loads(text) is not None
+    uncommented = "\n".join(
+        line[2:]
+        if line.startswith("# ") and line[2:].split(" = ")[0].isidentifier() and " = " in line
+        else line
+        for line in text.split("\n")
+        if not line.endswith("# none")
+    )
+    Path("comity.toml").write_text(uncommented)
+    assert load_settings() == defaults
+    assert len(tomllib.loads(uncommented)["http"]) >= 7
+
+
+def test_the_later_source_wins(monkeypatch: Any) -> None:
+    Path("comity.toml").write_text("[http]\nport = 1001\nhost = '127.0.0.2'\nmax_body_bytes = 2000\n")
+    monkeypatch.setenv("COMITY_HTTP__PORT", "1002")
+    monkeypatch.setenv("COMITY_HTTP__HOST", "127.0.0.3")
+    settings = load_settings(http={"port": 1003})
+    assert (settings.http.port, settings.http.host, settings.http.max_body_bytes) == (1003, "127.0.0.3", 2000)
+    Path("other.toml").write_text("[http]\nport = 1004\n")
+    monkeypatch.setenv("COMITY_CONFIG", "other.toml")
+    monkeypatch.delenv("COMITY_HTTP__PORT")
+    assert load_settings().http.port == 1004
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("COMITY_HTTP__PROT", "COMITY_HTTP__PORT"),
+        ("COMITY_HTTP_PORT", "COMITY_HTTP__PORT"),
+        ("COMITY_NONSENSE", "names no setting"),
+        ("comity_data_floder", "COMITY_DATA_FOLDER"),
+    ],
+)
+def test_an_unknown_variable_is_refused_with_the_nearest_name(monkeypatch: Any, name: str, hint: str) -> None:
+    monkeypatch.setenv(name, "1")
+    with pytest.raises(SettingsError, match=name) as caught:
+        load_settings()
+    assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[http]\nprot = 1\n", "There is no setting http.prot. Did you mean http.port?"),
+        ("[htpp]\nport = 1\n", "There is no setting htpp"),
+        ("nonsense = 1\n", "There is no setting nonsense"),
+        ("[http]\nport = 70000\n", "http.port"),
+        ("[http]\nport = 'many'\n", "http.port"),
+        ("[http\n", "cannot be read"),
+        ("[log]\ntransport = 'rabbit'\n", "log.transport"),
+        ("public_url = 'http://x/'\n", "public_url"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_key_at_fault(text: str, said: str) -> None:
+    Path("comity.toml").write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert said in str(caught.value)
+
+
+def test_a_named_file_must_exist(monkeypatch: Any) -> None:
+    monkeypatch.setenv("COMITY_CONFIG", "nowhere.toml")
+    with pytest.raises(SettingsError, match=r"nowhere\.toml"):
+        load_settings()
+
+
+def test_secrets_are_never_shown() -> None:
+    settings = load_settings(
+        database={"url": "postgresql+asyncpg://me:hush@db/comity"}, http={"cursor_key": "hush" * 10}
+    )
+    for shown in (repr(settings), str(describe(settings)), settings.model_dump_json()):
+        assert "hush" not in shown
+    assert describe(settings)["database.url"] == "(set, hidden)"
+    assert describe(load_settings())["database.url"] is None
+    assert set(describe(settings)) == set(paths())
+
+
+def test_every_setting_is_explained() -> None:
+    assert [path for path, (_, description) in paths().items() if not description] == []
+    assert all(field.default is not None for field in Settings.model_fields.values())
+
+
+def test_what_follows_from_the_public_address() -> None:
+    settings = load_settings(public_url="https://comity.example")
+    assert (settings.issuer, settings.jwks_url) == (
+        "https://comity.example",
+        "https://comity.example/v1/jwks",
+    )
