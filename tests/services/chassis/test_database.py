@@ -34,7 +34,7 @@ async def add(connection: Any, name: str) -> None:
 async def test_a_write_commits_at_its_end_and_an_error_rolls_back(database: Database) -> None:
     async with database.write() as connection:
         await add(connection, "a")
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError):  # noqa: PT012 - the commit is what fails, or the transaction around
         async with database.write() as connection:
             await add(connection, "b")
             raise RuntimeError
@@ -68,7 +68,7 @@ async def test_callbacks_run_after_the_commit_only(database: Database) -> None:
         database.when_committed(connection, lambda: seen.append("this"))
         assert seen == []
     assert seen == ["this", "any"]
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError):  # noqa: PT012 - the commit is what fails, or the transaction around
         async with database.write() as connection:
             database.when_committed(connection, lambda: seen.append("never"))
             raise RuntimeError
@@ -127,7 +127,7 @@ async def test_errors_of_the_caller_stay_what_they_are(database: Database) -> No
     with pytest.raises(exc.OperationalError, match="no such table"):
         async with database.read() as connection:
             await connection.execute(text("SELECT * FROM no_things"))
-    with pytest.raises(exc.IntegrityError) as caught:
+    with pytest.raises(exc.IntegrityError) as caught:  # noqa: PT012 - the commit is what fails, or the transaction around
         async with database.write() as connection:
             await add(connection, "a")
             await add(connection, "a")

@@ -168,7 +168,7 @@ async def test_a_role_runs_its_own_loops(settings: Settings, role: Any, runs: se
             ran.add(kind)
             await stopping.wait()
 
-        return lambda runtime: (Loop(name=kind, run=run),)
+        return lambda _: (Loop(name=kind, run=run),)
 
     async def act(system: System) -> None:
         async with httpx2.AsyncClient(base_url=system.address, trust_env=False) as client:

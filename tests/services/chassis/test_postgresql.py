@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from sqlalchemy import exc, text
@@ -85,7 +84,7 @@ async def test_an_idempotency_key_is_one_among_all_processes(database: Database)
 
 
 async def test_a_connection_that_is_cut_is_away_and_the_next_one_works(database: Database) -> None:
-    with pytest.raises(DatabaseAway):
+    with pytest.raises(DatabaseAway):  # noqa: PT012 - the commit is what fails, or the transaction around
         async with database.read() as connection:
             pid = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
             async with database.write() as killer:

@@ -3,7 +3,9 @@
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import text
+from sqlalchemy import select, text
+
+from services.identity.tables import METADATA
 
 OURS, THEIRS = str(uuid4()), str(uuid4())
 PERSON = {"name": "A. N. Other", "email": "A.Other@example.org", "roles": ["project_manager"]}
@@ -136,7 +138,7 @@ async def test_removing_a_person_erases_them_and_revokes_their_clients(desk: Any
     assert (await desk.ask(made["id"], made["secret"])).status_code == 401
     async with desk.runtime.database.read() as connection:
         for table in ("people", "audit", "clients"):
-            rows = (await connection.execute(text(f"SELECT * FROM {table}"))).all()
+            rows = (await connection.execute(select(METADATA.tables[table]))).all()
             assert "other" not in str(rows).lower(), table
 
 
