@@ -33,10 +33,17 @@ from services.chassis.database import Database
 from services.chassis.runtime import Clock, Signals
 from services.chassis.settings import Settings
 
+
+def ids(count: int) -> list[str]:
+    """The same ids in every run."""
+    return [str(uuid.UUID(int=number)) for number in range(1, count + 1)]
+
+
 PARTITIONS = 4
 LIMIT = 900_000
 TOPIC = TOPICS["members.v1"]
-FILLERS = ("filler-0", "filler-5", "filler-1", "filler-2")  # one key for each partition; see test_log
+# One key for each partition; see test_log.
+FILLERS = [str(uuid.UUID(int=number)) for number in (1_001, 1_004, 1_005, 1_008)]
 
 METADATA = MetaData()
 for attach in (outbox.attach, positions.attach, deadletters.attach):
@@ -111,10 +118,6 @@ def erased(key: str, version: int) -> Event:
     )
 
 
-def ids(count: int) -> list[str]:
-    return [str(uuid.UUID(int=number)) for number in range(1, count + 1)]
-
-
 async def apply(delivery: Delivery) -> None:
     """The handler: gated on the sequence, counting what it applied."""
     event, connection = delivery.event, delivery.connection
@@ -141,11 +144,7 @@ class Process:
     database: Database
     transport: Any
     service: Any = field(default_factory=lambda: SimpleNamespace(name="members"))
-    settings: Any = field(
-        default_factory=lambda: SimpleNamespace(
-            log=SimpleNamespace(max_record_bytes=LIMIT, tombstone_seconds=30 * 86_400)
-        )
-    )
+    settings: Settings = field(default_factory=Settings)
     signals: Signals = field(default_factory=Signals)
     clock: Clock = field(default_factory=Clock)
     state: dict[str, Any] = field(default_factory=dict)
@@ -357,7 +356,7 @@ class Bench:
             await self.append(*(revised(key, next(self._filler)) for key in FILLERS))
 
         async def once_each() -> bool:
-            keys = [record.key for record in await self.log() if not record.key.startswith(b"filler")]
+            keys = [record.key for record in await self.log() if record.key.decode() not in FILLERS]
             return len(keys) == len(set(keys))
 
         await until(once_each)

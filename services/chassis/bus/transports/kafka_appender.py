@@ -78,7 +78,7 @@ class KafkaAppender:
     async def _transact(self, events: Sequence[Event], targets: Sequence[tuple[str, int]]) -> None:
         sent: list[asyncio.Future[Any]] = []
         await self._producer.begin_transaction()
-        ends = [self._end()]
+        left = self._left_behind()
         try:
             for event, (topic, partition) in zip(events, targets, strict=True):
                 sent.append(
@@ -94,13 +94,14 @@ class KafkaAppender:
             await self._producer.commit_transaction()
         finally:
             # One reason is enough; the same error in the other futures would be reported as forgotten.
-            for future in (*sent, *ends, self._end()):
+            for future in (*sent, *left, *self._left_behind()):
                 future.add_done_callback(_seen)
 
-    def _end(self) -> "asyncio.Future[Any]":
-        """Return what the client fails when a transaction fails, which it may replace while one runs."""
-        end: asyncio.Future[Any] = self._producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001
-        return end
+    def _left_behind(self) -> "list[asyncio.Future[Any]]":
+        """Return what the client fails besides what it gave us: the transaction, and batches that were never sent."""
+        batches = self._producer._message_accumulator._batches.values()  # noqa: SLF001
+        waiters = [batch._drain_waiter for waiting in batches for batch in waiting]  # noqa: SLF001
+        return [self._producer._txn_manager.wait_for_transaction_end(), *waiters]  # noqa: SLF001
 
 
 def _seen(future: "asyncio.Future[Any]") -> None:
