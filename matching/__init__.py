@@ -1,0 +1,1 @@
+"""The ranking engine: pure, integers only, imports nothing of ours."""

@@ -72,7 +72,10 @@ class Analyser:
     def analyse_member(self, member: Member) -> Analysed:
         """Analyse an organisation's texts; fields named in `constants` are left out, and what it seeks is never in."""
         offers = (text for offer in member.offers for text in offer.texts)
-        named = (("descriptions", "mission", member.descriptions), ("expertise", "expertise", member.expertise))
+        named = (
+            ("descriptions", "mission", member.descriptions),
+            ("expertise", "expertise", member.expertise),
+        )
         fields: list[FieldStems] = []
         for source, name, texts in (*named, ("offers", "offers", tuple(offers))):
             if source not in member.constants:

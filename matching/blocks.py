@@ -98,8 +98,10 @@ def joined(parts: Sequence[Forward]) -> Forward:
     )
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _invert(offsets: Any, terms: Any, values: Any, starts: Any, slots: Any, sorted_values: Any) -> None:  # pragma: no cover
+@numba.njit(cache=True, nogil=True)
+def _invert(
+    offsets: Any, terms: Any, values: Any, starts: Any, slots: Any, sorted_values: Any
+) -> None:  # pragma: no cover
     for slot in range(offsets.shape[0] - 1):
         for j in range(offsets[slot], offsets[slot + 1]):
             place = starts[terms[j]]
@@ -121,7 +123,11 @@ def build_block(forward: Forward) -> Block:
     slots = np.zeros(len(forward.terms), np.uint16)
     values = np.zeros(len(forward.terms), forward.values.dtype)
     _invert(forward.offsets, forward.terms, forward.values, starts, slots, values)
-    frequent = np.flatnonzero(np.diff(offsets) * _DENSE_SHARE > size) if size >= _DENSE_FROM else np.zeros(0, np.int64)
+    frequent = (
+        np.flatnonzero(np.diff(offsets) * _DENSE_SHARE > size)
+        if size >= _DENSE_FROM
+        else np.zeros(0, np.int64)
+    )
     dense_rows = np.full(len(terms), -1, np.int32)
     dense_rows[frequent] = np.arange(len(frequent), dtype=np.int32)
     dense = np.zeros((len(frequent), size), forward.values.dtype)

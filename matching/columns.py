@@ -99,7 +99,7 @@ class Geography:
         self.countries = Numbers(_MOST_COUNTRIES)
         self.region_codes = reference.region_codes
         for country in sorted(reference.regions):
-            self.countries[country]  # noqa: B018 - gives it its number
+            self.countries[country]
 
     def bits(self, countries: Iterable[str]) -> npt.NDArray[np.uint64]:
         """Return countries as a bit set."""
@@ -127,9 +127,7 @@ def sector_of(member: Member) -> int:
         name = "academic"
     elif member.category == "member_state" or kind in {"10", "11", "15", "40"}:
         name = "public"
-    elif kind.startswith("7"):
-        name = "private"
-    elif not kind and member.category in {"sector_member", "associate"}:
+    elif kind.startswith("7") or (not kind and member.category in {"sector_member", "associate"}):
         name = "private"
     else:
         name = "other"

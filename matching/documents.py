@@ -83,9 +83,7 @@ class DocumentBuilder:
             evidence=tuple(items),
         )
 
-    def _item(
-        self, fields: tuple[FieldStems, ...], role: str
-    ) -> tuple[Mapping[str, int], frozenset[str]]:
+    def _item(self, fields: tuple[FieldStems, ...], role: str) -> tuple[Mapping[str, int], frozenset[str]]:
         key = (fields, role)
         found = self._items.get(key)
         if found is None:
@@ -93,7 +91,10 @@ class DocumentBuilder:
             plain = text_impacts(fields, kind=EVIDENCE, epoch=self._epoch)
             impacts = {term: impact * factor // 1000 for term, impact in plain.items()}
             words = frozenset(
-                f"{field.language}:{token}" for field in fields for run in field.runs for token in run.split(" ")
+                f"{field.language}:{token}"
+                for field in fields
+                for run in field.runs
+                for token in run.split(" ")
             )
             if len(self._items) >= _CACHED_ITEMS:
                 del self._items[next(iter(self._items))]
@@ -137,9 +138,7 @@ def count_terms(
     for run in runs:
         tokens = run.split(" ")
         counts.update(token_term(language, token) for token in tokens)
-        counts.update(
-            pair for a, b in pairwise(tokens) if (pair := f"b:{language}:{a} {b}") in bigrams
-        )
+        counts.update(pair for a, b in pairwise(tokens) if (pair := f"b:{language}:{a} {b}") in bigrams)
         counts.update(found.term.key for found in lexicon.find(language, tokens))
     return counts
 
@@ -173,7 +172,9 @@ def own_impacts(fields: Sequence[FieldStems], *, kind: str, epoch: Epoch) -> dic
                 continue
             if term[0] == "w":
                 lengths[language] = lengths.get(language, 0) + count
-            folded[term] = folded.get(term, 0) + weights.member_fields[field.name] * min(count, weights.field_cap)
+            folded[term] = folded.get(term, 0) + weights.member_fields[field.name] * min(
+                count, weights.field_cap
+            )
     for (name, term), count in neutral.items():
         if term[0] == "n":
             lengths[""] = lengths.get("", 0) + count
@@ -181,7 +182,9 @@ def own_impacts(fields: Sequence[FieldStems], *, kind: str, epoch: Epoch) -> dic
     return _saturate(folded, lengths, kind=kind, epoch=epoch)
 
 
-def _saturate(folded: Mapping[str, int], lengths: Mapping[str, int], *, kind: str, epoch: Epoch) -> dict[str, int]:
+def _saturate(
+    folded: Mapping[str, int], lengths: Mapping[str, int], *, kind: str, epoch: Epoch
+) -> dict[str, int]:
     weights = epoch.weights
     statistics = epoch.statistics(kind)
     scales: dict[str, tuple[int, int]] = {}

@@ -28,7 +28,9 @@ class Engine:
     def __init__(self, epoch: Epoch, *, analyser: Analyser | None = None) -> None:
         self._analyser = analyser or Analyser()
         if self._analyser.number != epoch.analyser:
-            raise ValueError(f"the epoch needs text analyser {epoch.analyser}; here is {self._analyser.number}")
+            raise ValueError(
+                f"the epoch needs text analyser {epoch.analyser}; here is {self._analyser.number}"
+            )
         self._epoch = epoch
         self._builder = DocumentBuilder(epoch)
         vocabulary, names, self._geography = Vocabulary(), Numbers(), Geography(epoch.reference)
@@ -92,5 +94,7 @@ class Engine:
 
     def _checked(self, analysed: Analysed | None) -> Analysed | None:
         if analysed is not None and analysed.analyser != self._analyser.number:
-            raise ValueError(f"stems of analyser {analysed.analyser} cannot be read by {self._analyser.number}")
+            raise ValueError(
+                f"stems of analyser {analysed.analyser} cannot be read by {self._analyser.number}"
+            )
         return analysed

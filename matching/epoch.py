@@ -143,7 +143,9 @@ class Epoch:
         except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
             raise ValueError(f"this is no epoch: {error!r}") from error
         if epoch.dumps() != content:
-            raise ValueError("the epoch's bytes are not its canonical form, so its hash would name something else")
+            raise ValueError(
+                "the epoch's bytes are not its canonical form, so its hash would name something else"
+            )
         return epoch
 
     @classmethod
@@ -193,7 +195,11 @@ def _three(bounds: Sequence[int]) -> tuple[int, int, int]:
 
 
 def _language_to_json(one: LanguageStatistics) -> dict[str, Any]:
-    return {"documents": one.documents, "mean": one.mean, "idf": {str(df): idf for df, idf in one.idf.items()}}
+    return {
+        "documents": one.documents,
+        "mean": one.mean,
+        "idf": {str(df): idf for df, idf in one.idf.items()},
+    }
 
 
 def _language_from_json(body: Mapping[str, Any]) -> LanguageStatistics:

@@ -18,7 +18,14 @@ from matching.queries import STRUCTURED
 from matching.records import Evidence, Member, Project, Text
 from matching.rules import sentences_of
 from matching.scoring import PairScore, score_pair
-from matching.sentences import EVIDENCE_REASON, NOTHING_REASON, WORDS_REASON, gap_sentence, listed, part_sentence
+from matching.sentences import (
+    EVIDENCE_REASON,
+    NOTHING_REASON,
+    WORDS_REASON,
+    gap_sentence,
+    listed,
+    part_sentence,
+)
 from matching.wording import Wording
 
 _TEXT_CODES = {"w": "word", "b": "phrase", "n": "name", "d": "concept"}
@@ -224,7 +231,9 @@ def _structured(state: ProjectState, component: str, term: str, *, points: int, 
     )
 
 
-def _gaps(state: ProjectState, score: PairScore, document: MemberDocument, asked: Wording) -> tuple[Part, ...]:
+def _gaps(
+    state: ProjectState, score: PairScore, document: MemberDocument, asked: Wording
+) -> tuple[Part, ...]:
     profile = document.profile
     gaps = [
         _structured(state, name, term, points=weight * FULL, gap=True)
@@ -280,4 +289,8 @@ def _project_texts(project: Project) -> tuple[Text, ...]:
 
 
 def _member_texts(member: Member) -> tuple[Text, ...]:
-    return (*member.descriptions, *member.expertise, *(text for offer in member.offers for text in offer.texts))
+    return (
+        *member.descriptions,
+        *member.expertise,
+        *(text for offer in member.offers for text in offer.texts),
+    )

@@ -38,7 +38,9 @@ class Part:
 
     def to_json(self) -> dict[str, Any]:
         """Write the part, leaving out what is empty."""
-        body = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        body = {
+            name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
+        }
         return {name: value for name, value in body.items() if name == "points" or value}
 
 

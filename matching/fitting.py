@@ -154,7 +154,10 @@ def fit_bands(
     pooled = np.sort(np.concatenate(fits)) if fits else np.zeros(0, np.int32)
     if not len(pooled):
         return 40, 90, 150
-    bounds = [int(pooled[-(-percentiles[name] * len(pooled) // 1000) - 1]) for name in ("possible", "good", "strong")]
+    bounds = [
+        int(pooled[-(-percentiles[name] * len(pooled) // 1000) - 1])
+        for name in ("possible", "good", "strong")
+    ]
     possible = max(1, bounds[0])
     good = max(possible + 1, bounds[1])
     return possible, good, max(good + 1, bounds[2])

@@ -8,37 +8,49 @@ from __future__ import annotations
 GOLDEN_TEXTS: tuple[tuple[str, str], ...] = (
     (
         "en",
-        "The IoT-based e-health service joins Wi-Fi, COVID-19 data and 5G networks (LTE-M). Training of teachers in digital"
-        " skills; ICTs for rural schools: affordable last-mile broadband, 2026–2029.\nCAPACITY BUILDING FOR REGULATORS",
+        (
+            "The IoT-based e-health service joins Wi-Fi, COVID-19 data and 5G networks (LTE-M). Training of teachers in digital"
+            " skills; ICTs for rural schools: affordable last-mile broadband, 2026–2029.\nCAPACITY BUILDING FOR REGULATORS"
+        ),
     ),
     (
         "fr",
-        "L’élargissement du haut débit à l'école primaire et la formation d'enseignants : réseaux communautaires, "
-        "télémédecine, aujourd’hui en Afrique de l'Ouest. Œuvres et naïveté des données.",
+        (
+            "L’élargissement du haut débit à l'école primaire et la formation d'enseignants : réseaux communautaires, "
+            "télémédecine, aujourd’hui en Afrique de l'Ouest. Œuvres et naïveté des données."
+        ),
     ),
     (
         "es",
-        "La ampliación de la banda ancha en escuelas rurales y la capacitación de jóvenes; señales satelitales (VSAT), "
-        "ciberseguridad y pequeñas empresas. ¿Cómo medir el impacto?",
+        (
+            "La ampliación de la banda ancha en escuelas rurales y la capacitación de jóvenes; señales satelitales (VSAT), "
+            "ciberseguridad y pequeñas empresas. ¿Cómo medir el impacto?"
+        ),
     ),
     (
         "ru",
-        "Расширение широкополосного доступа в сельских школах с помощью Starlink и сетей 5G. Ещё не всё: подготовка "
-        "специалистов по кибербезопасности и раннее оповещение о бедствиях.",
+        (
+            "Расширение широкополосного доступа в сельских школах с помощью Starlink и сетей 5G. Ещё не всё: подготовка "
+            "специалистов по кибербезопасности и раннее оповещение о бедствиях."
+        ),
     ),
     (
         "ar",
-        "توسيع نطاق النفاذ إلى الإنترنت عريض النطاق في المدارس الريفية باستخدام Starlink. بناءُ القدرات في الأمن "
-        "السيبراني، والصحة الإلكترونية؛ ٢٠٢٦",
+        (
+            "توسيع نطاق النفاذ إلى الإنترنت عريض النطاق في المدارس الريفية باستخدام Starlink. بناءُ القدرات في الأمن "
+            "السيبراني، والصحة الإلكترونية؛ ٢٠٢٦"
+        ),
     ),
     (
         "zh",
-        "在农村学校扩大宽带互联网接入，利用5G网络和Starlink卫星，培训教师的数字技能。国际电信联盟发展局支持网络安全与智慧村庄项目、远程医疗。",
+        (
+            "在农村学校扩大宽带互联网接入，利用5G网络和Starlink卫星，培训教师的数字技能。国际电信联盟发展局支持网络安全与智慧村庄项目、远程医疗。"
+        ),
     ),
     ("pt", "Ampliação da banda larga nas escolas do campo; formação de professores."),
     ("sw", "Mtandao wa intaneti vijijini na mafunzo ya walimu."),
 )
 """(language, text); Portuguese and Swahili stand for the languages without an analysis of their own."""
 
-GOLDEN_HASH = "9d313241faf18b50bd85d223fb68bdbc071cb71b6b9f3b16b58e659e0430b175"
+GOLDEN_HASH = "5ee33c7cd530a9e97d26f4122e26ed1f95ed23afcefd02ad3519f6e3a0b65647"
 """SHA-256 of the outputs over GOLDEN_TEXTS; see `Analyser.golden_hash`."""

@@ -46,7 +46,9 @@ class PinnedIndex:
             for row, (asked, weights) in enumerate(queries):
                 table = np.zeros(int(asked.max(initial=0)) + 1, np.int32)
                 table[asked] = weights
-                out[row, entries] = sum_head(self.head.offsets, self.head.terms, self.head.values, table)[alive]
+                out[row, entries] = sum_head(self.head.offsets, self.head.terms, self.head.values, table)[
+                    alive
+                ]
         return out
 
 
@@ -132,7 +134,10 @@ class Index:
         parts: list[Forward | Block] = [*self._blocks, self._head()]
         while len(parts) > 1:
             last, before = parts[-1], parts[-2]
-            if len(before.entries) > 2 * len(last.entries) or len(before.entries) + len(last.entries) > BLOCK_SLOTS:
+            if (
+                len(before.entries) > 2 * len(last.entries)
+                or len(before.entries) + len(last.entries) > BLOCK_SLOTS
+            ):
                 break
             parts[-2:] = [joined([self._living(before), self._living(last)])]
         self._blocks = tuple(one for part in parts if (one := self._rebuilt(part)).size)

@@ -37,7 +37,9 @@ def best_items(points: Sequence[int], pairs: Collection[tuple[int, int]], most: 
     `points` are in the order of item ids. Among equal sums the set found first wins, searching from the item with the
     most points (then the smaller id) downwards. Items without points are never taken.
     """
-    order = sorted((place for place, value in enumerate(points) if value > 0), key=lambda place: -points[place])
+    order = sorted(
+        (place for place, value in enumerate(points) if value > 0), key=lambda place: -points[place]
+    )
     best: tuple[int, tuple[int, ...]] = (0, ())
 
     def extend(start: int, chosen: tuple[int, ...], total: int) -> None:

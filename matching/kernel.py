@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Ints = npt.NDArray[np.int32]
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _sum_block(  # pragma: no cover - compiled
     terms: Any,
     offsets: Any,
@@ -44,8 +44,10 @@ def _sum_block(  # pragma: no cover - compiled
                 sums[slots[j]] += weight * np.int32(values[j])
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _sum_head(offsets: Any, terms: Any, values: Any, table: Any, sums: Any) -> None:  # pragma: no cover - compiled
+@numba.njit(cache=True, nogil=True)
+def _sum_head(
+    offsets: Any, terms: Any, values: Any, table: Any, sums: Any
+) -> None:  # pragma: no cover - compiled
     for document in range(sums.shape[0]):
         total = np.int32(0)
         for j in range(offsets[document], offsets[document + 1]):
@@ -55,7 +57,7 @@ def _sum_head(offsets: Any, terms: Any, values: Any, table: Any, sums: Any) -> N
         sums[document] = total
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _best_three(  # pragma: no cover - compiled
     points: Any, owners: Any, best: Any
 ) -> None:
@@ -110,7 +112,9 @@ def sum_head(offsets: npt.NDArray[np.int64], terms: Ints, values: npt.NDArray[An
     return sums
 
 
-def sum_head_numpy(offsets: npt.NDArray[np.int64], terms: Ints, values: npt.NDArray[Any], table: Ints) -> Ints:
+def sum_head_numpy(
+    offsets: npt.NDArray[np.int64], terms: Ints, values: npt.NDArray[Any], table: Ints
+) -> Ints:
     """Do the same as `sum_head` without compiled code."""
     padded = np.append(table, np.int32(0))
     products = padded[np.minimum(terms, len(table))] * values.astype(np.int32)

@@ -57,6 +57,7 @@ def root(head: bytes, packed: bytes) -> str:
     count = len(level)
     while len(level) > 1:
         level = [
-            hashlib.sha256(b"\x01" + b"".join(level[i : i + FAN_OUT])).digest() for i in range(0, len(level), FAN_OUT)
+            hashlib.sha256(b"\x01" + b"".join(level[i : i + FAN_OUT])).digest()
+            for i in range(0, len(level), FAN_OUT)
         ]
     return hashlib.sha256(b"\x02" + head + count.to_bytes(8, "big") + b"".join(level)).hexdigest()

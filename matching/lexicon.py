@@ -89,7 +89,9 @@ class Lexicon:
     def surface_of(self, key: str) -> str:
         """The words of a domain term as the lexicon writes them, empty if it is none."""
         concepts = self.concepts_of(key)
-        return next((term.surface for name in concepts[:1] for term in self.concepts[name] if term.key == key), "")
+        return next(
+            (term.surface for name in concepts[:1] for term in self.concepts[name] if term.key == key), ""
+        )
 
     def to_json(self) -> dict[str, list[list[str]]]:
         """Write ``{concept: [[language, stems, surface], ...]}``, compiled, as an epoch holds it."""
@@ -118,7 +120,9 @@ def compile_lexicon(source: Mapping[str, Any], analyser: Analyser) -> Lexicon:
     concepts: dict[str, list[DomainTerm]] = {}
     for concept in source["concepts"]:
         if concept["status"] not in STATUSES:
-            raise ValueError(f"concept {concept['id']}: status {concept['status']!r} is none of {', '.join(STATUSES)}")
+            raise ValueError(
+                f"concept {concept['id']}: status {concept['status']!r} is none of {', '.join(STATUSES)}"
+            )
         if concept["status"] != "reviewed":
             continue
         terms: dict[str, DomainTerm] = {}

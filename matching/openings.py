@@ -112,7 +112,9 @@ class ProjectStore:
             lanes = {}
             for lane in LANES:
                 pairs = [
-                    (entry, place) for place, state in enumerate(states.values()) for entry in state.lanes[lane]
+                    (entry, place)
+                    for place, state in enumerate(states.values())
+                    for entry in state.lanes[lane]
                 ]
                 both = np.array(pairs, np.int64).reshape(-1, 2)
                 lanes[lane] = (both[:, 0], both[:, 1])

@@ -52,13 +52,17 @@ class Query:
 def build_query(project: Project, analysed: Analysed, epoch: Epoch) -> Query:
     """Make a project's query."""
     weights = epoch.weights
-    versions = tuple(_version(language, counts, epoch) for language, counts in _versions(analysed, epoch).items())
+    versions = tuple(
+        _version(language, counts, epoch) for language, counts in _versions(analysed, epoch).items()
+    )
     versions = tuple(version for version in versions if version.text)
     shares = {
         "needs": _needs(project),
         "places": _places(project, epoch),
         "tags": _tags(project, epoch),
-        "languages": {f"lang:{primary_language(tag)}": 1 for tag in _given(project, "languages", project.languages)},
+        "languages": {
+            f"lang:{primary_language(tag)}": 1 for tag in _given(project, "languages", project.languages)
+        },
     }
     budgets = {name: weights.budgets[name] if asked else 0 for name, asked in shares.items()}
     budgets = {name: weights.budgets[name] if versions else 0 for name in ("text", "evidence")} | budgets
@@ -139,10 +143,14 @@ def _places(project: Project, epoch: Epoch) -> dict[str, int]:
     """Countries and their regions, nested: one part of the budget over the countries, the other over the regions."""
     countries = sorted(set(_given(project, "countries", project.countries)))
     regions = set(_given(project, "regions", project.regions))
-    regions |= {epoch.reference.regions[country] for country in countries if country in epoch.reference.regions}
+    regions |= {
+        epoch.reference.regions[country] for country in countries if country in epoch.reference.regions
+    }
     shares = epoch.weights.place_shares
     terms = {f"country:{country}": shares["country"] * _FINE // len(countries) for country in countries}
-    return terms | {f"region:{region}": shares["region"] * _FINE // len(regions) for region in sorted(regions)}
+    return terms | {
+        f"region:{region}": shares["region"] * _FINE // len(regions) for region in sorted(regions)
+    }
 
 
 def _tags(project: Project, epoch: Epoch) -> dict[str, int]:

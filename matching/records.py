@@ -47,7 +47,9 @@ class Tag:
 
     def to_json(self) -> dict[str, Any]:
         """Write ``{scheme, version?, code}``."""
-        return {"scheme": self.scheme, "code": self.code} | ({"version": self.version} if self.version else {})
+        return {"scheme": self.scheme, "code": self.code} | (
+            {"version": self.version} if self.version else {}
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,9 @@ def met(asked: Mapping[str, int], found: Mapping[str, int]) -> int:
     return sum(weight * found[term] for term, weight in asked.items() if term in found)
 
 
-def score_pair(query: Query, document: MemberDocument, weights: Weights, *, pairs: Pairs | None = None) -> PairScore:
+def score_pair(
+    query: Query, document: MemberDocument, weights: Weights, *, pairs: Pairs | None = None
+) -> PairScore:
     """Score one pair; `pairs` are the document's near-duplicates if they are known already."""
     text, version = 0, query.versions[0] if query.versions else None
     for one in query.versions:
@@ -69,4 +71,6 @@ def score_items(
         scored.append((max(0, sums[best] - query.threshold), query.versions[best]))
     known = near_duplicates(document.evidence, weights.near_duplicate) if pairs is None else pairs
     chosen = best_items([points for points, _ in scored], known, weights.evidence_items)
-    return tuple(ItemScore(place=place, version=scored[place][1], points=scored[place][0]) for place in chosen)
+    return tuple(
+        ItemScore(place=place, version=scored[place][1], points=scored[place][0]) for place in chosen
+    )

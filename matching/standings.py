@@ -56,7 +56,9 @@ def standings_of(
     for place, state in enumerate(states):
         components[place] = _components(state, projects, epoch)
         facts = members.rows[state.row]
-        enrolled = np.bool_(any(first <= day.number <= last for first, last in members.intervals.get(state.row, ())))
+        enrolled = np.asarray(
+            any(first <= day.number <= last for first, last in members.intervals.get(state.row, ()))
+        )
         rules[place] = judging.failed_rules(
             facts, projects.facts, roots=members.roots[state.row], owner_roots=owner_roots
         )

@@ -32,7 +32,7 @@ def id_words(name: str) -> tuple[int, int]:
     return int.from_bytes(content[:8], "little"), int.from_bytes(content[8:], "little")
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _round(a: Any, b: Any, c: Any, d: Any) -> Any:  # pragma: no cover - compiled
     a += b
     b = (b << np.uint64(13)) | (b >> np.uint64(51))
@@ -51,7 +51,7 @@ def _round(a: Any, b: Any, c: Any, d: Any) -> Any:  # pragma: no cover - compile
     return a, b, c, d
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _hashes(start: Any, words: Any, length: Any, out: Any) -> None:  # pragma: no cover - compiled
     for i in range(words.shape[0]):
         a, b, c, d = start[0], start[1], start[2], start[3]

@@ -31,7 +31,8 @@ _HYPHEN = re.compile(r"[-‐‑]")
 _HAN = re.compile(r"[㐀-䶿一-鿿豈-﫿]+")
 _LATIN = re.compile(r"[A-Za-zÀ-ɏ]")
 _ARABIC_NOISE = re.compile(r"[ً-ْٰـؐ-ؚ]")
-_ARABIC_SHAPES = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ة": "ه", "ؤ": "و", "ئ": "ي"})
+_ARABIC_SHAPES = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ؤ": "و", "ئ": "ي"})
+_ARABIC_ARTICLE = re.compile(r"^(?:[وفبك]?ال|و?لل)(?=.{3})")
 _LONGEST = 40
 
 
@@ -60,7 +61,11 @@ class Tokeniser:
                     run.append(pair)
                     continue
                 folded = _fold(language, word)
-                if folded in stop or len(folded) > _LONGEST or (len(folded) < 2 and not _HAN.match(folded)):
+                if (
+                    folded.replace("ة", "ه") in stop
+                    or len(folded) > _LONGEST
+                    or (len(folded) < 2 and not _HAN.match(folded))
+                ):
                     continue
                 words.append((word, folded))
                 run.append(None)
@@ -103,7 +108,7 @@ class Tokeniser:
         if stemmer is None:
             return words
         stems = stemmer.stemWords([folded for _, folded in words])
-        bare = _bare if language in {"fr", "es"} else str
+        bare = _bare if language in {"fr", "es"} else _open_teh
         return [(surface, bare(stem) or folded) for (surface, folded), stem in zip(words, stems, strict=True)]
 
     def _cut(self, run: str) -> Iterator[str]:
@@ -116,7 +121,7 @@ def _fold(language: str, word: str) -> str:
     word = word.lower()
     if language == "ar":
         word = word.translate(_ARABIC_SHAPES)
-        return word[1:] if len(word) >= 6 and word.startswith("وال") else word
+        return word if word in STOP_WORDS["ar"] else _ARABIC_ARTICLE.sub("", word)
     if language == "ru":
         return word.replace("ё", "е")
     if language == "fr":
@@ -149,6 +154,11 @@ def _is_acronym(word: str) -> bool:
 def _singular(word: str) -> str:
     """Take the plural s off an acronym (ICTs)."""
     return word[:-1] if len(word) > 2 and word[-1] == "s" and word[:-1].isupper() else word
+
+
+def _open_teh(word: str) -> str:
+    """Write a closed teh that a stem kept as most keyboards do."""
+    return word.replace("ة", "ه")
 
 
 def _shouts(piece: str) -> bool:

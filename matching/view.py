@@ -26,7 +26,6 @@ from matching.lists import BANDS, COMPONENTS, LABELS, STEPS, RankedList, Row, na
 from matching.members import PinnedMembers, active_terms
 from matching.openings import PinnedProjects, ProjectState
 from matching.placement import STEP_BITS, place
-from matching.queries import STRUCTURED
 from matching.records import Member, Project
 from matching.rules import codes_of
 from matching.scoring import score_pair
@@ -92,7 +91,7 @@ class View:
         members, weights = self._members, self._epoch.weights
         day = judging.resolve_day(reference_date, self._epoch.reference, self._countries)
         rules = judging.failed_rules(
-            members.rows, state.facts, roots=members.roots, owner_roots=self._owner_root(state)
+            members.rows, state.facts, roots=members.roots, owner_roots=np.asarray(self._owner_root(state))
         )
         present = members.rows["present"]
         eligible = np.flatnonzero(present & (rules == 0))
@@ -181,7 +180,9 @@ class View:
         ranked = self.rank(project, reference_date)
         others = [
             (-points, tie, name)
-            for points, tie, name in zip(ranked.points.tolist(), ranked.tie.tolist(), ranked.members, strict=True)
+            for points, tie, name in zip(
+                ranked.points.tolist(), ranked.tie.tolist(), ranked.members, strict=True
+            )
             if name != edited.id
         ]
         mine = (-row.points, row.tie, edited.id)
@@ -194,7 +195,9 @@ class View:
             [self._members.state(member) for member in members],
             members=self._members,
             projects=self._projects,
-            owner_roots=np.array([self._owner_root(state) for state in self._projects.states.values()], np.int64),
+            owner_roots=np.array(
+                [self._owner_root(state) for state in self._projects.states.values()], np.int64
+            ),
             day=day,
             epoch=self._epoch,
         )
@@ -209,7 +212,9 @@ class View:
         versions = len(state.versions)
         if versions:
             found[:, 0] = sums[:versions].max(axis=0)
-            items = np.maximum(members.items.sums(state.items).max(axis=0) - np.int32(state.query.threshold), 0)
+            items = np.maximum(
+                members.items.sums(state.items).max(axis=0) - np.int32(state.query.threshold), 0
+            )
             found[:, 1] = best_three(items, members.owners, len(members.rows)).sum(axis=1, dtype=np.int64)
             for one in members.conflicts:
                 points = items[list(one.entries)].tolist()
@@ -225,7 +230,7 @@ class View:
         score = score_pair(state.query, document, weights)
         components = np.array([score.components[name] for name in COMPONENTS], np.int64)
         resolved = judging.resolve_day(day, self._epoch.reference, self._geography.countries.names)
-        enrolled = np.bool_(any(first <= resolved.number <= last for first, last in active_terms(record)))
+        enrolled = np.asarray(any(first <= resolved.number <= last for first, last in active_terms(record)))
         labels = judging.labels_of(facts, state.facts, day=resolved, enrolled=enrolled)
         fit = judging.fits(components.sum(), state.facts)
         above = bool(judging.above_floor(components, state.facts, weights))
@@ -252,9 +257,13 @@ class View:
 
     def _failed(self, state: ProjectState, record: Member, document: MemberDocument) -> int:
         parents = {**self._members.parents, **({record.id: record.parent} if record.parent else {})}
-        root = np.int64(self._names[root_of(record.id, parents)])
+        root = np.asarray(self._names[root_of(record.id, parents)])
         facts = self._facts(record, document)
-        return int(judging.failed_rules(facts, state.facts, roots=root, owner_roots=self._owner_root(state)))
+        return int(
+            judging.failed_rules(
+                facts, state.facts, roots=root, owner_roots=np.asarray(self._owner_root(state))
+            )
+        )
 
     def _owner_root(self, state: ProjectState) -> np.int64:
         owner = state.record.owner
@@ -278,7 +287,7 @@ def sorted_order(
 def _need_weights(state: ProjectState) -> dict[str, tuple[str, int]]:
     needs = state.query.structured["needs"]
     return {
-        need: (kind, 255 * needs.get(f"offer:{kind}", 0)) for kind, ids in state.query.kinds.items() for need in ids
+        need: (kind, 255 * needs.get(f"offer:{kind}", 0))
+        for kind, ids in state.query.kinds.items()
+        for need in ids
     }
-
-

@@ -13,7 +13,9 @@ class Wording:
 
     def __init__(self, surfaces: Mapping[tuple[str, str], str], lexicon: Lexicon) -> None:
         self._surfaces = surfaces
-        self._neutral = {token: surface for (_, token), surface in surfaces.items() if token.startswith(NEUTRAL)}
+        self._neutral = {
+            token: surface for (_, token), surface in surfaces.items() if token.startswith(NEUTRAL)
+        }
         self._lexicon = lexicon
 
     def of(self, term: str) -> str:

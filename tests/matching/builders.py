@@ -38,11 +38,23 @@ LEXICON: dict[str, Any] = {
         {
             "id": "broadband",
             "status": "reviewed",
-            "terms": {"en": ["broadband", "high-speed internet"], "fr": ["haut débit", "large bande"], "zh": ["宽带"]},
+            "terms": {
+                "en": ["broadband", "high-speed internet"],
+                "fr": ["haut débit", "large bande"],
+                "zh": ["宽带"],
+            },
         },
         {"id": "school", "status": "reviewed", "terms": {"en": ["school"], "fr": ["école"], "zh": ["学校"]}},
-        {"id": "teacher", "status": "reviewed", "terms": {"en": ["teacher"], "fr": ["enseignant"], "zh": ["教师"]}},
-        {"id": "iot", "status": "reviewed", "terms": {"en": ["IoT", "internet of things"], "fr": ["internet des objets"]}},
+        {
+            "id": "teacher",
+            "status": "reviewed",
+            "terms": {"en": ["teacher"], "fr": ["enseignant"], "zh": ["教师"]},
+        },
+        {
+            "id": "iot",
+            "status": "reviewed",
+            "terms": {"en": ["IoT", "internet of things"], "fr": ["internet des objets"]},
+        },
         {"id": "wrong", "status": "rejected", "terms": {"en": ["rural"], "fr": ["urbain"]}},
         {"id": "perhaps", "status": "proposed", "terms": {"en": ["village"], "fr": ["ville"]}},
     ]

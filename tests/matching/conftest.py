@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.matching.builders import LEXICON, MEMBERS, PROJECTS, REFERENCE
+
 from matching.analysis import Analyser
 from matching.engine import Engine
 from matching.epoch import Epoch
 from matching.fitting import fit_epoch
+from tests.matching.builders import LEXICON, MEMBERS, PROJECTS, REFERENCE
 
 
 @pytest.fixture(scope="session")

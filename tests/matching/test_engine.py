@@ -3,10 +3,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.matching.builders import DAY, MEMBERS, PROJECTS, member, need, offer, project, proof, said, tag
+
 from matching.engine import Engine
 from matching.records import Member, Term, Text
 from matching.view import View
+from tests.matching.builders import DAY, MEMBERS, PROJECTS, member, need, offer, project, proof, said, tag
 
 
 def loaded(engine: Engine, members=MEMBERS, projects=PROJECTS) -> View:
@@ -101,13 +102,18 @@ def test_an_older_or_equal_revision_is_ignored(engine):
 
 def test_a_need_meets_an_offer_and_never_what_is_sought(engine):
     wanted = project("money", "We need funding for rural broadband from a donor", needs=(need("funding", 5),))
-    seeker = Member(id="seeker", seeks=(offer("funding", "We seek funding for rural broadband from a donor"),))
+    seeker = Member(
+        id="seeker", seeks=(offer("funding", "We seek funding for rural broadband from a donor"),)
+    )
     donor = Member(id="donor", offers=(offer("funding", "Grants"),))
     view = loaded(engine, (seeker, donor), (wanted,))
     assert points(view, "seeker", "money")["needs"] == 0
     assert sum(points(view, "seeker", "money").values()) == 0
     assert view.rank("money", DAY).members[0] == "donor"
-    assert view.rank("money", DAY).need_points("need-funding").tolist() == [points(view, "donor", "money")["needs"], 0]
+    assert view.rank("money", DAY).need_points("need-funding").tolist() == [
+        points(view, "donor", "money")["needs"],
+        0,
+    ]
 
 
 def test_good_words_without_evidence_outrank_three_loosely_related_past_projects(engine):
@@ -169,7 +175,9 @@ def test_constants_are_never_scored_and_lower_confidence(engine):
 
 
 def test_presence_required_leaves_out_who_is_not_there(engine):
-    strict = replace(PROJECTS[0], id="strict", presence_required=True, presence_reason="licences are national")
+    strict = replace(
+        PROJECTS[0], id="strict", presence_required=True, presence_reason="licences are national"
+    )
     view = loaded(engine, MEMBERS, (strict,))
     ranked = view.rank("strict", DAY)
     assert ranked.members == ["trainer"]
@@ -203,7 +211,9 @@ def test_owner_and_affiliates_withdrawn_and_dormant_are_no_candidates(engine):
 
 def test_dated_facts_are_those_of_the_reference_date(engine):
     terms = (Term(state="active", since="2020-01-01", until="2026-11-24"),)
-    laos = Member(id="laos", category="associate", hq_country="LAO", membership=terms, first_involved_on="2026-10-02")
+    laos = Member(
+        id="laos", category="associate", hq_country="LAO", membership=terms, first_involved_on="2026-10-02"
+    )
     view = loaded(engine, (laos,), PROJECTS)
     assert {"ldc_entity", "newcomer"} <= set(view.rank("schools", "2026-11-23").row(1).labels)
     assert "non_member" not in view.rank("schools", "2026-11-24").row(1).labels
@@ -229,7 +239,9 @@ def test_the_best_language_version_makes_the_text_component(engine):
 
 def test_an_edited_profile_is_rescored_as_if_it_were_put(engine):
     view = loaded(engine)
-    edited = replace(MEMBERS[4], revision=2, descriptions=said("Broadband for rural schools and their teachers"))
+    edited = replace(
+        MEMBERS[4], revision=2, descriptions=said("Broadband for rural schools and their teachers")
+    )
     proposed = view.what_if("schools", edited, DAY)
     engine.put_member(edited)
     ranked = engine.pin().rank("schools", DAY)

@@ -12,16 +12,57 @@ from matching.records import Evidence, Member, Need, Project, Text
 from tests.matching.builders import DAY, offer, project, said
 
 WORDS = (
-    "broadband schools teachers satellite villages network networks security incident response women training digital "
-    "skills rural bank farms courses links laboratory IoT 5G LTE internet things high-speed ministry phones lake"
-).split()
-FRENCH = "haut débit écoles enseignants rurales formation compétences numériques objets internet".split()
+    "broadband",
+    "schools",
+    "teachers",
+    "satellite",
+    "villages",
+    "network",
+    "networks",
+    "security",
+    "incident",
+    "response",
+    "women",
+    "training",
+    "digital",
+    "skills",
+    "rural",
+    "bank",
+    "farms",
+    "courses",
+    "links",
+    "laboratory",
+    "IoT",
+    "5G",
+    "LTE",
+    "internet",
+    "things",
+    "high-speed",
+    "ministry",
+    "phones",
+    "lake",
+)
+FRENCH = (
+    "haut",
+    "débit",
+    "écoles",
+    "enseignants",
+    "rurales",
+    "formation",
+    "numériques",
+    "objets",
+    "internet",
+)
 KINDS = ("training", "connectivity", "funding", "research")
 COUNTRIES = ("TCD", "KEN", "FRA", "LAO", "BRA")
 
-relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
-english = st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join), max_size=4).map(". ".join)
+english = st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join), max_size=4).map(
+    ". ".join
+)
 french = st.lists(st.sampled_from(FRENCH), max_size=12).map(" ".join)
 
 
@@ -157,7 +198,9 @@ def test_a_translation_costs_nothing(fresh, one, asked):
     plain = replace(one, descriptions=one.descriptions[:1])
     engine.put_member(plain)
     view = engine.pin()
-    translated = replace(plain, descriptions=(*plain.descriptions, *said("haut débit pour les écoles rurales", "fr")))
+    translated = replace(
+        plain, descriptions=(*plain.descriptions, *said("haut débit pour les écoles rurales", "fr"))
+    )
     assert view.explain("p", one.id, DAY, edited=translated).points >= view.explain("p", one.id, DAY).points
 
 
