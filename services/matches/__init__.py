@@ -24,7 +24,8 @@ async def startup(runtime: Runtime) -> None:
     """Prove the analyser, make sure of an epoch and a day, and build the index; before anybody is answered."""
     runtime.state["reference"] = load_reference()
     runtime.state["computations"] = Computations()
-    runtime.state["analysis"] = Analysis()
+    if "analysis" not in runtime.state:  # whoever runs several of us in one process may share it
+        runtime.state["analysis"] = Analysis()
     await commands.open_frame(runtime)
     index = Index(runtime, runtime.state["analysis"])
     await index.load()

@@ -115,7 +115,7 @@ async def publish_epoch(unit: Unit, body: bytes) -> Answer:
     except (ValueError, KeyError, orjson.JSONDecodeError) as error:
         raise InvalidBody.at(
             "",
-            "epoch-file",
+            "epoch",
             detail=f"This is no epoch: {error}",
             fix="Send the file that `comity epoch build` wrote, unchanged.",
         ) from error

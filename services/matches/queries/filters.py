@@ -82,15 +82,16 @@ def _labelled(ranked: RankedList, label: str) -> Mask:
 
 def _place(value: str, known: Sequence[str], parameter: str) -> int:
     if value not in known:
-        named = ", ".join(known) or "none"
+        named = ", ".join(known)[:500] or "none"
+        sentence = f"{parameter} {value[:60]!r} is not known here."
         raise InvalidParameter(
-            f"{parameter} {value[:60]!r} is not known here; known are {named[:500]}.",
+            sentence,
             errors=[
                 {
                     "parameter": parameter,
-                    "rule": "known-code",
-                    "detail": "It is not known here.",
-                    "fix": f"Use one of {named[:500]}.",
+                    "rule": "unknown-here",
+                    "detail": sentence,
+                    "fix": f"Use one of {named}.",
                 }
             ],
         )

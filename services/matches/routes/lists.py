@@ -47,7 +47,7 @@ def router() -> APIRouter:
         response_model=CandidateList,
         responses=RESTRICTED,
     )
-    async def list_candidates(  # noqa: PLR0917 - FastAPI calls by keyword
+    async def list_candidates(
         request: Request,
         project_id: ProjectId,
         filters: Annotated[Filters, Depends(filters_in)],

@@ -36,7 +36,7 @@ Prefer = Annotated[
 Responses = dict[int | str, dict[str, Any]]
 
 
-def filters_in(  # noqa: PLR0917 - FastAPI calls by keyword
+def filters_in(
     sector: Annotated[Sector | None, Query(description="Public, private, academic or other.")] = None,
     category: Annotated[Category | None, Query(description="Category of membership.")] = None,
     region: Annotated[str | None, Query(max_length=60, description="ITU region of HQ or operations.")] = None,

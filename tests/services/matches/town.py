@@ -43,6 +43,7 @@ from services.chassis.settings import Settings, load_settings
 from services.chassis.web.application import merge_applications
 from services.matches import SERVICE as MATCHES
 from services.matches.consumers import GROUP, archive
+from services.matches.worker.documents import Analysis
 from services.matches.worker.index import Index
 from services.matches.worker.ownership import Ownership
 from services.matches.worker.ranker import Ranker
@@ -93,6 +94,12 @@ def migrated() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="comity-town-"))
     migrate(load_settings(data_folder=folder), ["log", "projects", "members", "matches"])
     return folder
+
+
+@cache
+def analysis() -> Analysis:
+    """Return one proved analyser for all towns: its dictionary takes seconds to load."""
+    return Analysis()
 
 
 @dataclass(kw_only=True)
@@ -264,8 +271,8 @@ class Town:
 
     async def list_of(self, project_id: str, query: str = "", *, who: Any = "bdt_admin") -> Any:
         """The first page of a list, 200 rows."""
-        joint = "&" if query else ""
-        return await self.get(f"/v1/lists/{project_id}/candidates?limit=200{joint}{query}", who=who)
+        size = "" if "limit=" in query else "limit=200&"
+        return await self.get(f"/v1/lists/{project_id}/candidates?{size}{query}".rstrip("?&"), who=who)
 
     async def names_of(self, project_id: str, query: str = "") -> list[str]:
         """The names on a list in rank order."""
@@ -318,6 +325,8 @@ async def open_town(folder: Path, stack: AsyncExitStack, **overrides: Any) -> To
         runtime = Runtime(
             settings=settings, service=service, database=database, transport=transport, clock=clock
         )
+        if service is MATCHES:
+            runtime.state["analysis"] = await asyncio.to_thread(analysis)
         await service.startup(runtime)
         runtimes[service.name] = runtime
     verifier = Verifier(issuer.keys, issuer=settings.issuer, audience=settings.identity.audience)
