@@ -44,11 +44,18 @@ def build(
         stop(Exit.BAD_INPUT, f"{source or DEMO_FOLDER}: {error}.")
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(content)
-    said = {"file": str(out), "hash": digest, "bytes": len(content), "seconds": round(time.monotonic() - started, 1)}
+    said = {
+        "file": str(out),
+        "hash": digest,
+        "bytes": len(content),
+        "seconds": round(time.monotonic() - started, 1),
+    }
     if as_json:
         typer.echo(json.dumps(said))
     else:
-        Console(stderr=True).print(f"Epoch {digest[:12]}, {len(content):,} bytes, written to {out}.", highlight=False)
+        Console(stderr=True).print(
+            f"Epoch {digest[:12]}, {len(content):,} bytes, written to {out}.", highlight=False
+        )
 
 
 def built(folder: Path) -> tuple[bytes, str]:
@@ -77,7 +84,9 @@ def built(folder: Path) -> tuple[bytes, str]:
 
 @app.command("publish")
 def publish(
-    file: Annotated[Path, typer.Argument(help="A file that `comity epoch build` wrote.", exists=True, dir_okay=False)],
+    file: Annotated[
+        Path, typer.Argument(help="A file that `comity epoch build` wrote.", exists=True, dir_okay=False)
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")] = False,
     url: Url = None,
     token: Token = None,
@@ -91,4 +100,6 @@ def publish(
     if as_json:
         typer.echo(json.dumps(said))
     else:
-        Console(stderr=True).print(f"Epoch {said['number']} ({said['hash'][:12]}) is in force.", highlight=False)
+        Console(stderr=True).print(
+            f"Epoch {said['number']} ({said['hash'][:12]}) is in force.", highlight=False
+        )

@@ -19,15 +19,27 @@ from services.console.exits import Exit, stop
 
 
 def evaluate(
-    folder: Annotated[Path, typer.Argument(help="A folder with organisations, projects, queries and qrels.", exists=True, file_okay=False)],
-    queries: Annotated[Path | None, typer.Option(help="The queries' file; by default queries_dev.jsonl.gz of the folder.")] = None,
-    qrels: Annotated[Path | None, typer.Option(help="The true partners; by default qrels_dev.tsv of the folder.")] = None,
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder with organisations, projects, queries and qrels.", exists=True, file_okay=False
+        ),
+    ],
+    queries: Annotated[
+        Path | None, typer.Option(help="The queries' file; by default queries_dev.jsonl.gz of the folder.")
+    ] = None,
+    qrels: Annotated[
+        Path | None, typer.Option(help="The true partners; by default qrels_dev.tsv of the folder.")
+    ] = None,
     require_presence: Annotated[
         bool, typer.Option("--require-presence", help="Make a query's country a hard rule.")
     ] = False,
-    save_epoch: Annotated[Path | None, typer.Option(help="Write the fitted epoch to this file.", dir_okay=False)] = None,
+    save_epoch: Annotated[
+        Path | None, typer.Option(help="Write the fitted epoch to this file.", dir_okay=False)
+    ] = None,
     organisation_map: Annotated[
-        str | None, typer.Option("--map", help="Map of the organisations; by default a shipped one that fits.")
+        str | None,
+        typer.Option("--map", help="Map of the organisations; by default a shipped one that fits."),
     ] = None,
     project_map: Annotated[
         str | None, typer.Option(help="Map of projects and queries; by default a shipped one that fits.")
@@ -71,7 +83,9 @@ def evaluate(
 
 
 def _show(figures: dict[str, Any]) -> None:
-    table = Table("ranker", "nDCG@10", "R@10", "R@100", "RR", "tail nDCG@10", "tail R@10", "tail R@100", "tail RR")
+    table = Table(
+        "ranker", "nDCG@10", "R@10", "R@100", "RR", "tail nDCG@10", "tail R@10", "tail R@100", "tail RR"
+    )
     names = ("ndcg@10", "recall@10", "recall@100", "mrr")
     for label, row in (("points", figures), ("placed", figures["placed"])):
         table.add_row(
