@@ -80,9 +80,14 @@ def counts_of(ranked: RankedList) -> dict[str, int]:
 
 
 def coverage_of(ranked: RankedList, needs: Sequence[Need]) -> list[dict[str, Any]]:
-    """Return per need how many candidates above the floor offer it, and how many of them are local."""
+    """Return per need how many candidates above the floor offer it, and how many of them are local.
+
+    A need that an import filled with a constant is left out: the project did not ask for it, and nobody has points on it.
+    """
     coverage = []
     for need in needs:
+        if need.id not in ranked.need_weights:
+            continue
         meets = ranked.above_floor & (ranked.need_points(need.id) > 0)
         coverage.append(
             {
