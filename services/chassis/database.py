@@ -18,8 +18,8 @@ from sqlalchemy import Connection, Table, event, exc
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
 
+from services.chassis import sqlite as sqlite_driver
 from services.chassis.settings import Settings
 
 # SQLite's primary result codes that say "not now" rather than "your statement is wrong".
@@ -145,30 +145,24 @@ class Database:
             await asyncio.shield(connection.close())
 
     def _sqlite_engine(self, *, size: int, begin: str) -> AsyncEngine:
+        pragmas = ["journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"]
+        if begin == "BEGIN":
+            pragmas.append("query_only=ON")
         engine = create_async_engine(
             self.url,
             pool_size=size,
             max_overflow=0,
             pool_timeout=self._busy_seconds,
             pool_reset_on_return=None,  # every transaction has ended when `_begin` gives the connection back
-            connect_args={"timeout": self._busy_seconds},
+            async_creator=lambda: sqlite_driver.connect(
+                self.url.database or "", pragmas=pragmas, busy_seconds=self._busy_seconds
+            ),
         )
-
-        def on_connect(connection: Any, entry: ConnectionPoolEntry) -> None:
-            del entry
-            connection.isolation_level = None  # the driver must not begin transactions of its own
-            cursor = connection.cursor()
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
-                cursor.execute(f"PRAGMA {pragma}")
-            if begin == "BEGIN":
-                cursor.execute("PRAGMA query_only=ON")
-            cursor.close()
 
         def on_begin(connection: Connection) -> None:
             if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
                 connection.exec_driver_sql(begin)
 
-        event.listen(engine.sync_engine, "connect", on_connect)
         event.listen(engine.sync_engine, "begin", on_begin)
         return engine
 

@@ -152,3 +152,29 @@ async def test_a_small_write_costs_few_round_trips(database: Database) -> None:
             await add(connection, str(number))
         times.append(time.perf_counter() - started)
     assert statistics.median(times) < 0.05
+
+
+async def test_answers_of_any_length_come_whole_and_in_order(database: Database) -> None:
+    """The first thousand rows come with the statement, the rest when they are asked for."""
+    for size in (0, 1, 999, 1000, 1001, 2500):
+        async with database.write() as connection:
+            await connection.execute(text("DELETE FROM things"))
+            for number in range(size):
+                await connection.execute(text("INSERT INTO things (id) VALUES (:id)"), {"id": number})
+        query = text("SELECT id FROM things ORDER BY id")
+        async with database.read() as connection:
+            assert [row.id for row in await connection.execute(query)] == list(range(size))
+            assert [row.id async for row in await connection.stream(query)] == list(range(size))
+            assert (await connection.execute(query)).first() == (None if size == 0 else (0,))
+            partly = await connection.stream(query)
+            await partly.close()
+
+
+async def test_changes_are_counted(database: Database) -> None:
+    async with database.write() as connection:
+        many = [{"name": str(number)} for number in range(5)]
+        await connection.execute(text("INSERT INTO things (name) VALUES (:name)"), many)
+        changed = await connection.execute(text("UPDATE things SET name = name || 'x' WHERE id > 2"))
+        assert changed.rowcount == 3
+        returned = await connection.execute(text("DELETE FROM things WHERE id > 3 RETURNING id"))
+        assert sorted(returned.scalars()) == [4, 5]
