@@ -1,0 +1,534 @@
+"""Who may do what: every operation of the API against every kind of caller, by a table written by hand.
+
+The table is the contract; the code is held against it. A caller whom it does not name gets no 2xx, and an operation that
+it does not name fails the test, so that no route comes in unseen.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.contracts.world import CALLERS, World, profile, project
+
+pytestmark = [pytest.mark.xdist_group("contracts"), pytest.mark.timeout(300)]
+
+PUBLIC = frozenset({"public"})
+A = frozenset({"reader_a", "editor_a", "owner_a"})
+B = frozenset({"reader_b", "editor_b", "owner_b"})
+A_WRITERS = frozenset({"editor_a", "owner_a"})
+TEAM, MANAGERS = frozenset({"manager"}), frozenset({"manager", "other_manager"})
+OFFICE, OFFICES = frozenset({"officer"}), frozenset({"officer", "other_officer"})
+BDT = frozenset({"analyst", "editor", "admin"})
+EDITORS, ADMIN, AUDITOR = frozenset({"editor", "admin"}), frozenset({"admin"}), frozenset({"auditor"})
+EVERYBODY = frozenset(CALLERS) | PUBLIC
+WHOLE_LIST = TEAM | OFFICES | BDT | AUDITOR
+INSIDERS = TEAM | OFFICE | BDT | AUDITOR
+
+Send = Callable[[World, str], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of the table: what is asked, who gets it, with which status, and what the others get.
+
+    `nobody` is the answer to a caller without a token; `unseen` are named callers who may not even know, and get 404.
+    """
+
+    send: Send
+    allowed: frozenset[str]
+    status: int = 200
+    others: int = 403
+    nobody: int = 401
+    unseen: frozenset[str] = frozenset()
+
+    def expected(self, caller: str) -> int:
+        if caller in self.allowed:
+            return self.status
+        if caller == "public":
+            return self.nobody
+        return 404 if caller in self.unseen else self.others
+
+
+def get(path: str) -> Send:
+    return lambda world, caller: world.ask(caller, "GET", path.format_map(world.ids))
+
+
+def write(method: str, path: str, **sent: Any) -> Send:
+    """Send a write that needs nothing to be there before."""
+    return lambda world, caller: world.ask(caller, method, path.format(new=uuid4(), **world.ids), **sent)
+
+
+def on_project(method: str, path: str, *, state: str = "draft", **sent: Any) -> Send:
+    """Send a write to a project that this caller finds fresh, in this state, with the manager in its team."""
+
+    def send(world: World, caller: str) -> Any:
+        identifier, etag = world.new_project(caller="manager", office="addis_ababa")
+        if state == "published":
+            path_to = f"/v1/projects/{identifier}/publish"
+            etag = world.made("POST", path_to, headers={"If-Match": etag}).headers["ETag"]
+        if path.endswith("/team/{principal}") and method == "DELETE":
+            where = f"/v1/projects/{identifier}/team/somebody"
+            etag = world.made("PUT", where, headers={"If-Match": etag}).headers["ETag"]
+        where = path.format(id=identifier, principal="somebody")
+        return world.ask(caller, method, where, headers={"If-Match": etag}, **sent)
+
+    return send
+
+
+def on_organisation(method: str, path: str, **sent: Any) -> Send:
+    """Send a write to organisation A as it stands now; erasure is asked of a new one that A's people speak for."""
+
+    def send(world: World, caller: str) -> Any:
+        where = path.format(id=world.ids["a"])
+        now = world.ask("admin", "GET", f"/v1/organisations/{world.ids['a']}")
+        body = {key: value for key, value in now.json().items() if key in profile() or key == "expertise"}
+        return world.ask(
+            caller,
+            method,
+            where,
+            headers={"If-Match": now.headers["ETag"]},
+            **({"json": body | {"aliases": [f"Alias {uuid4().hex[:8]}"]}} if method == "PUT" else sent),
+        )
+
+    return send
+
+
+def on_client(method: str, path: str, *, noun: str = "clients", **sent: Any) -> Send:
+    """Send a write to a fresh client, or person, of organisation A."""
+
+    def send(world: World, caller: str) -> Any:
+        body = {"name": "A fresh one", "roles": ["organisation_reader"], "organisation": world.ids["a"]}
+        if noun == "people":
+            body["email"] = f"{uuid4().hex[:12]}@body.example"
+        identifier = str(uuid4())
+        made = world.made("PUT", f"/v1/{noun}/{identifier}", json=body)
+        secret = made.json()["secrets"][0]["id"] if noun == "clients" else ""
+        headers = {"If-Match": made.headers["ETag"]}
+        given = {"json": body | {"name": "Another name"}} if method == "PUT" else sent
+        return world.ask(caller, method, path.format(id=identifier, secret=secret), headers=headers, **given)
+
+    return send
+
+
+def of_organisation_a(body: dict[str, Any]) -> Send:
+    def send(world: World, caller: str) -> Any:
+        return world.ask(caller, "POST", "/v1/clients", json=body | {"organisation": world.ids["a"]})
+
+    return send
+
+
+def token(world: World, caller: str) -> Any:
+    client = "first" if caller == "public" else caller
+    form = {"client_id": world.clients[client], "client_secret": world.secrets[client]}
+    # The secret says who asks; a bearer token has no place here.
+    return world.ask("public", "POST", "/v1/tokens", data=form | {"grant_type": "client_credentials"})
+
+
+def same_epoch(world: World, caller: str) -> Any:
+    body = world.ask("admin", "GET", "/v1/epochs/0/body").content
+    return world.ask(caller, "POST", "/v1/epochs", content=body, headers={"Content-Type": "application/json"})
+
+
+REASON = {"reason": "It is done."}
+READER = {"name": "A reader", "roles": ["organisation_reader"]}
+LONG_AGO = {"day": "2020-01-01"}
+
+OUTSIDE_A_DRAFT = EVERYBODY - INSIDERS - PUBLIC
+
+TABLE: dict[str, tuple[Row, ...]] = {
+    "get_liveness": (Row(send=get("/healthz"), allowed=EVERYBODY),),
+    "get_readiness": (Row(send=get("/readyz"), allowed=EVERYBODY),),
+    "get_progress": (Row(send=get("/progress"), allowed=EVERYBODY),),
+    # identity
+    "create_token": (Row(send=token, allowed=EVERYBODY),),
+    "get_keys": (Row(send=get("/v1/jwks"), allowed=EVERYBODY),),
+    "list_clients": (Row(send=get("/v1/clients"), allowed=ADMIN | AUDITOR | {"owner_a", "owner_b"}),),
+    "get_client": (
+        Row(
+            send=get("/v1/clients/{client}"),
+            allowed=ADMIN | AUDITOR | {"owner_a"},
+            unseen=frozenset({"owner_b"}),
+        ),
+    ),
+    "create_client": (Row(send=of_organisation_a(READER), allowed=ADMIN | {"owner_a"}, status=201),),
+    "put_client": (Row(send=on_client("PUT", "/v1/clients/{id}"), allowed=ADMIN | {"owner_a"}),),
+    "revoke_client": (
+        Row(send=on_client("DELETE", "/v1/clients/{id}"), allowed=ADMIN | {"owner_a"}, status=204),
+    ),
+    "create_secret": (
+        Row(send=on_client("POST", "/v1/clients/{id}/secrets"), allowed=ADMIN | {"owner_a"}, status=201),
+    ),
+    "delete_secret": (
+        Row(
+            send=on_client("DELETE", "/v1/clients/{id}/secrets/{secret}"),
+            allowed=ADMIN | {"owner_a"},
+            status=204,
+        ),
+    ),
+    "list_people": (Row(send=get("/v1/people"), allowed=ADMIN | AUDITOR | {"owner_a", "owner_b"}),),
+    "get_person": (
+        Row(
+            send=get("/v1/people/{person}"),
+            allowed=ADMIN | AUDITOR | {"owner_a"},
+            unseen=frozenset({"owner_b"}),
+        ),
+    ),
+    "put_person": (
+        Row(send=on_client("PUT", "/v1/people/{id}", noun="people"), allowed=ADMIN | {"owner_a"}),
+    ),
+    "remove_person": (
+        Row(
+            send=on_client("DELETE", "/v1/people/{id}", noun="people"),
+            allowed=ADMIN | {"owner_a"},
+            status=204,
+        ),
+    ),
+    "list_audit_identity": (Row(send=get("/v1/audit/identity"), allowed=ADMIN | AUDITOR),),
+    # projects
+    "list_projects": (Row(send=get("/v1/projects"), allowed=EVERYBODY),),
+    "get_project": (
+        Row(send=get("/v1/projects/{open}"), allowed=EVERYBODY),
+        Row(send=get("/v1/projects/{draft}"), allowed=INSIDERS, others=404, nobody=404),
+        Row(send=get("/v1/projects/{closed}"), allowed=INSIDERS, others=404, nobody=404),
+    ),
+    "put_project": (
+        Row(send=write("PUT", "/v1/projects/{new}", json=project()), allowed=MANAGERS | EDITORS, status=201),
+        Row(
+            send=on_project("PUT", "/v1/projects/{id}", json=project(office="addis_ababa")),
+            allowed=TEAM | EDITORS,
+        ),
+    ),
+    "erase_project": (Row(send=on_project("DELETE", "/v1/projects/{id}"), allowed=ADMIN, status=204),),
+    "list_project_revisions": (
+        Row(send=get("/v1/projects/{open}/revisions"), allowed=EVERYBODY),
+        Row(send=get("/v1/projects/{draft}/revisions"), allowed=INSIDERS, others=404, nobody=404),
+    ),
+    "get_project_revision": (
+        Row(send=get("/v1/projects/{open}/revisions/2"), allowed=EVERYBODY),
+        Row(send=get("/v1/projects/{open}/revisions/1"), allowed=INSIDERS, others=404, nobody=404),
+        Row(send=get("/v1/projects/{draft}/revisions/1"), allowed=INSIDERS, others=404, nobody=404),
+    ),
+    "publish_project": (
+        Row(
+            send=on_project("POST", "/v1/projects/{id}/publish"),
+            allowed=TEAM | EDITORS,
+            unseen=OUTSIDE_A_DRAFT,
+        ),
+    ),
+    "close_project": (
+        Row(
+            send=on_project("POST", "/v1/projects/{id}/close", state="published", json=REASON),
+            allowed=TEAM | EDITORS,
+        ),
+    ),
+    "withdraw_project": (
+        Row(
+            send=on_project("POST", "/v1/projects/{id}/withdraw", json=REASON),
+            allowed=TEAM | EDITORS,
+            unseen=OUTSIDE_A_DRAFT,
+        ),
+    ),
+    "add_team_member": (
+        Row(
+            send=on_project("PUT", "/v1/projects/{id}/team/{principal}"),
+            allowed=TEAM | EDITORS,
+            unseen=OUTSIDE_A_DRAFT,
+        ),
+    ),
+    "remove_team_member": (
+        Row(
+            send=on_project("DELETE", "/v1/projects/{id}/team/{principal}"),
+            allowed=TEAM | EDITORS,
+            unseen=OUTSIDE_A_DRAFT,
+        ),
+    ),
+    "list_flagships": (Row(send=get("/v1/flagships"), allowed=EVERYBODY),),
+    "put_flagship": (
+        Row(
+            send=write(
+                "PUT",
+                "/v1/flagships/{new}",
+                json={
+                    "titles": [{"language": "en", "text": "A test flagship"}],
+                    "level": "global",
+                    "reason": {"language": "en", "text": "Declared to be tested."},
+                },
+            ),
+            allowed=EDITORS,
+            status=201,
+        ),
+    ),
+    "get_flagship": (Row(send=get("/v1/flagships/{flagship}"), allowed=EVERYBODY),),
+    "list_flagship_revisions": (Row(send=get("/v1/flagships/{flagship}/revisions"), allowed=EVERYBODY),),
+    "list_audit_projects": (Row(send=get("/v1/audit/projects"), allowed=ADMIN | AUDITOR),),
+    # members
+    "list_organisations": (
+        Row(send=get("/v1/organisations"), allowed=EVERYBODY),
+        Row(send=get("/v1/organisations?sme=true"), allowed=MANAGERS | OFFICES | BDT | AUDITOR),
+    ),
+    "get_organisation": (Row(send=get("/v1/organisations/{a}"), allowed=EVERYBODY),),
+    "check_study_group_role": (
+        Row(
+            send=get("/v1/organisations/{a}/study-group-role?study_group=SG1&role=attend"),
+            allowed=A | MANAGERS | OFFICES | BDT | AUDITOR,
+        ),
+    ),
+    "list_organisation_revisions": (
+        Row(send=get("/v1/organisations/{a}/revisions"), allowed=A | MANAGERS | OFFICES | BDT | AUDITOR),
+    ),
+    "get_organisation_revision": (
+        Row(send=get("/v1/organisations/{a}/revisions/1"), allowed=A | MANAGERS | OFFICES | BDT | AUDITOR),
+    ),
+    "put_organisation": (
+        Row(send=on_organisation("PUT", "/v1/organisations/{id}"), allowed=A_WRITERS | EDITORS),
+        Row(
+            send=lambda world, caller: world.ask(
+                caller, "PUT", f"/v1/organisations/{uuid4()}", json=profile()
+            ),
+            allowed=EDITORS,
+            status=201,
+        ),
+    ),
+    # These two would take organisation A away, so its own people's right is shown with a stale ETag: 412, not 403.
+    "withdraw_organisation": (
+        Row(
+            send=lambda world, caller: world.ask(
+                caller,
+                "POST",
+                f"/v1/organisations/{world.ids['a']}/withdraw",
+                headers={"If-Match": '"9999"'},
+                json=REASON,
+            ),
+            allowed=A_WRITERS | EDITORS,
+            status=412,
+        ),
+    ),
+    "erase_organisation": (
+        Row(
+            send=lambda world, caller: world.ask(
+                caller, "DELETE", f"/v1/organisations/{world.ids['a']}", headers={"If-Match": '"9999"'}
+            ),
+            allowed=ADMIN | {"owner_a"},
+            status=412,
+        ),
+    ),
+    "list_audit_members": (Row(send=get("/v1/audit/members"), allowed=ADMIN | AUDITOR),),
+    # matches
+    "list_candidates": (
+        Row(send=get("/v1/lists/{open}/candidates"), allowed=WHOLE_LIST | A | B),
+        Row(send=get("/v1/lists/{presence}/candidates?eligibility=excluded"), allowed=WHOLE_LIST | A | B),
+        Row(send=get("/v1/lists/{closed}/candidates"), allowed=WHOLE_LIST | A | B),
+        Row(send=get("/v1/lists/{draft}/candidates"), allowed=frozenset(), others=404),
+    ),
+    "get_candidate": (
+        Row(send=get("/v1/lists/{open}/candidates/{a}"), allowed=WHOLE_LIST | A),
+        Row(send=get("/v1/lists/{closed}/candidates/{a}"), allowed=WHOLE_LIST | A),
+    ),
+    "get_coverage": (Row(send=get("/v1/lists/{open}/coverage"), allowed=WHOLE_LIST),),
+    "list_list_versions": (Row(send=get("/v1/lists/{open}/versions"), allowed=WHOLE_LIST),),
+    "get_list_version": (Row(send=get("/v1/lists/{open}/versions/1"), allowed=WHOLE_LIST),),
+    "list_opportunities": (
+        Row(send=get("/v1/opportunities?organisation={a}"), allowed=A | OFFICES | BDT | AUDITOR),
+    ),
+    "get_ranking_statement": (Row(send=get("/v1/ranking-statement"), allowed=EVERYBODY),),
+    "get_ranking_progress": (
+        Row(send=get("/v1/ranking-progress"), allowed=MANAGERS | OFFICES | BDT | AUDITOR),
+    ),
+    "ask_ranking_progress": (
+        Row(
+            send=write("POST", "/v1/ranking-progress", json={"tokens": []}),
+            allowed=MANAGERS | OFFICES | BDT | AUDITOR,
+        ),
+    ),
+    "list_epochs": (Row(send=get("/v1/epochs"), allowed=EVERYBODY),),
+    "get_epoch": (Row(send=get("/v1/epochs/0"), allowed=EVERYBODY),),
+    "get_epoch_body": (Row(send=get("/v1/epochs/0/body"), allowed=BDT | AUDITOR),),
+    # An epoch that stands already and a day that has passed: whoever may publish one learns that (409).
+    "publish_epoch": (Row(send=same_epoch, allowed=ADMIN, status=409),),
+    "open_day": (Row(send=write("POST", "/v1/days", json=LONG_AGO), allowed=ADMIN, status=409),),
+    "list_audit_matches": (Row(send=get("/v1/audit/matches"), allowed=ADMIN | AUDITOR),),
+}
+QUESTIONS = frozenset({"create_token", "ask_ranking_progress"})
+"""POSTs that change nothing of anybody's."""
+
+
+@pytest.fixture(scope="module")
+def populated(world: World) -> World:
+    """The world with a person and a client of organisation A to look at."""
+    person = {"name": "Amina Example", "email": f"{uuid4().hex[:12]}@people.example"}
+    belonging = {"roles": ["organisation_reader"], "organisation": world.ids["a"]}
+    world.ids["person"] = str(uuid4())
+    world.made("PUT", f"/v1/people/{world.ids['person']}", json=person | belonging)
+    world.ids["client"] = world.clients["reader_a"]
+    return world
+
+
+@pytest.fixture(scope="module")
+def document(world: World) -> dict[str, Any]:
+    found: dict[str, Any] = world.get("public", "/openapi.json")
+    return found
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield method, path, operation
+
+
+def test_no_operation_is_missing_from_the_table_and_none_is_too_many(document: dict[str, Any]) -> None:
+    assert {operation["operationId"] for _, _, operation in operations(document)} == set(TABLE)
+
+
+def test_the_table_says_of_every_public_operation_that_it_is_public(document: dict[str, Any]) -> None:
+    for _, path, operation in operations(document):
+        public = {} in operation["security"]
+        open_to_all = any("public" in row.allowed for row in TABLE[operation["operationId"]])
+        assert public == open_to_all, path
+
+
+@pytest.mark.parametrize("operation", TABLE)
+def test_each_caller_gets_what_the_table_says(populated: World, operation: str) -> None:
+    unexpected = []
+    for number, row in enumerate(TABLE[operation]):
+        for caller in sorted(EVERYBODY):
+            answer = row.send(populated, caller)
+            if answer.status_code != row.expected(caller):
+                code = answer.json().get("code") if answer.content else None
+                unexpected.append(
+                    f"{number} {caller}: {answer.status_code} {code}, not {row.expected(caller)}"
+                )
+    assert unexpected == []
+
+
+def test_the_auditor_reads_all_and_changes_nothing(world: World, document: dict[str, Any]) -> None:
+    for method, _, operation in operations(document):
+        name = operation["operationId"]
+        may = ["auditor" in row.allowed for row in TABLE[name] if row.allowed]
+        assert all(may) if method == "get" or name in QUESTIONS else not any(may), name
+    for service in ("identity", "projects", "members", "matches"):
+        rows = everything(world, "auditor", f"/v1/audit/{service}?limit=200")
+        assert rows or service == "matches"  # where nobody has published or opened anything yet
+        assert not [row for row in rows if row["principal"] == world.clients["auditor"]]
+
+
+def everything(world: World, caller: str, path: str) -> list[dict[str, Any]]:
+    """Return the items of all pages."""
+    items: list[dict[str, Any]] = []
+    cursor = None
+    while True:
+        page = world.get(caller, path + (f"&cursor={cursor}" if cursor else ""))
+        items += page["items"]
+        cursor = page["next"]
+        if cursor is None:
+            return items
+
+
+def reads(world: World) -> Iterator[str]:
+    """Yield the address of every read in the table, as it is asked."""
+
+    class Recorder:
+        ids = world.ids
+
+        def ask(self, caller: str, method: str, path: str, **sent: Any) -> Any:
+            return path
+
+    for rows in TABLE.values():
+        for row in rows:
+            if row.send.__name__ == "<lambda>" and row.send.__qualname__.startswith("get."):
+                yield row.send(Recorder(), "nobody")
+
+
+@pytest.mark.parametrize(
+    "caller", sorted(A | B | PUBLIC | {"manager", "other_manager", "analyst", "auditor"})
+)
+def test_nobody_reads_a_contact_that_is_not_theirs(populated: World, caller: str) -> None:
+    own = {"a": "_a", "b": "_b"}
+    contacts = {}
+    for identifier in populated.organisations:
+        contact = populated.get("admin", f"/v1/organisations/{identifier}")["contact"]
+        mine = any(
+            caller.endswith(end) and populated.ids[letter] == identifier for letter, end in own.items()
+        )
+        if not mine:
+            contacts[contact["email"]] = contact["name"]
+    paths = [*reads(populated), *(f"/v1/organisations/{one}" for one in populated.organisations)]
+    assert len(paths) > 50
+    for path in paths:
+        text = populated.ask(caller, "GET", path).text
+        assert not [email for email in contacts if email in text], path
+
+
+@pytest.mark.parametrize("caller", sorted(A | B))
+def test_an_organisation_sees_no_row_rank_or_reason_of_another(populated: World, caller: str) -> None:
+    mine = populated.ids[caller[-1]]
+    others = set(populated.organisations) - {mine}
+    seen = 0
+    for path in reads(populated):
+        if not path.startswith(("/v1/lists", "/v1/opportunities")):
+            continue
+        answer = populated.ask(caller, "GET", path)
+        if answer.status_code == 200:
+            seen += 1
+            assert not [one for one in others if one in answer.text], path
+            ranks = re.findall(r'"rank":(\d+)', answer.text)
+            assert len(ranks) <= 1, path
+    assert seen >= 3
+    for project_id in (populated.ids["open"], populated.ids["presence"], populated.ids["closed"]):
+        for other in others:
+            answer = populated.ask(caller, "GET", f"/v1/lists/{project_id}/candidates/{other}")
+            assert (answer.status_code, answer.json()["code"]) == (403, "list-restricted")
+        page = populated.get(caller, f"/v1/lists/{project_id}/candidates?limit=200")
+        assert [row["organisation"] for row in page["candidates"]] in ([mine], [])
+        assert page["view"] == "own"
+        assert page["next"] is None
+
+
+def test_an_organisation_learns_its_margin_only_in_steps_of_ten_per_mille(populated: World) -> None:
+    compared = 0
+    for letter in ("a", "b"):
+        for name in ("open", "presence", "closed"):
+            path = f"/v1/lists/{populated.ids[name]}/candidates/{populated.ids[letter]}"
+            own, whole = populated.get(f"reader_{letter}", path), populated.get("admin", path)
+            if whole["margin"] is None:
+                assert own["margin"] is None
+                continue
+            compared += 1
+            assert own["margin"]["points"] is None
+            assert own["margin"]["fit"] % 10 == 0
+            assert 0 <= own["margin"]["fit"] - whole["margin"]["fit"] < 10
+            assert whole["margin"]["points"] is not None
+    assert compared >= 2
+
+
+@pytest.mark.parametrize("caller", sorted(PUBLIC | A))
+def test_outsiders_are_told_no_team_and_no_names_of_writers(populated: World, caller: str) -> None:
+    project_id = populated.ids["open"]
+    for path in (f"/v1/projects/{project_id}", f"/v1/projects/{project_id}/revisions", "/v1/projects"):
+        text = json.dumps(populated.get(caller, path))
+        assert populated.clients["manager"] not in text
+        assert '"team": [' not in text
+
+
+def test_people_s_names_and_addresses_stay_with_who_administers_them(populated: World) -> None:
+    path = f"/v1/people/{populated.ids['person']}"
+    assert populated.get("admin", path)["email"].endswith("@people.example")
+    seen = populated.get("auditor", path)
+    assert (seen["name"], seen["email"]) == (None, None)
+    listed = json.dumps(everything(populated, "auditor", "/v1/people?limit=200"))
+    assert "@people.example" not in listed
+    assert "Amina" not in listed
+    assert "@people.example" not in json.dumps(everything(populated, "owner_b", "/v1/people?limit=200"))
+
+
+def test_small_counts_are_not_told_to_the_public(populated: World) -> None:
+    flagship = populated.get("public", f"/v1/flagships/{populated.ids['flagship']}")
+    figures = [one["list"] for one in flagship["projects"]]
+    assert figures
+    for figure in figures:
+        for count in (figure["counts"] or {}).values():
+            assert count is None or count == 0 or count >= 5
