@@ -5,12 +5,12 @@ each is one row, one event and (where a person asks) one audit row, in one trans
 not rank: the ranker notices the new frame by itself.
 """
 
+import asyncio
 import importlib.resources
 import zlib
 from datetime import date, timedelta
 from pathlib import Path
 
-import orjson
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,6 +23,7 @@ from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import InvalidBody, Problem
 from services.matches import events
 from services.matches.tables import DAYS, EPOCHS
+from services.matches.worker.documents import Analysis
 
 FIRST_EPOCH = "first.json"
 MAX_EPOCH_BYTES = 64_000_000
@@ -107,18 +108,24 @@ async def add_day(connection: AsyncConnection, runtime: Runtime, day: date) -> b
     return bool(added.rowcount)
 
 
-async def publish_epoch(unit: Unit, body: bytes) -> Answer:
-    """Publish an epoch: from now on every list is ranked under it, while the old lists go on serving."""
-    require(unit.principal, "bdt_admin")
+async def read_epoch(runtime: Runtime, body: bytes) -> Epoch:
+    """Read an epoch's bytes, in a thread. Raises InvalidBody if they are none, or if nobody here could rank under it."""
+    analysis: Analysis = runtime.state["analysis"]
+    fix = "Send the file that `comity epoch build` wrote, unchanged."
     try:
-        epoch = Epoch.loads(body)
-    except (ValueError, KeyError, orjson.JSONDecodeError) as error:
-        raise InvalidBody.at(
-            "",
-            "epoch",
-            detail=f"This is no epoch: {error}",
-            fix="Send the file that `comity epoch build` wrote, unchanged.",
-        ) from error
+        epoch = await asyncio.to_thread(Epoch.loads, body)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidBody.at("", "epoch", detail=f"This is no epoch: {error}", fix=fix) from error
+    here = (analysis.analyser.number, analysis.golden)
+    if (epoch.analyser, epoch.golden) != here:
+        detail = f"The epoch needs text analyser {epoch.analyser} ({epoch.golden[:12]}); here is {here[0]} ({here[1][:12]})."
+        raise InvalidBody.at("/analyser", "analyser", detail=detail, fix="Fit it with this release.")
+    return epoch
+
+
+async def publish_epoch(unit: Unit, *, epoch: Epoch, body: bytes) -> Answer:
+    """Publish an epoch that was read from this body: from now on every list is ranked under it."""
+    require(unit.principal, "bdt_admin")
     number = await add_epoch(unit.connection, unit.runtime, epoch, body)
     if number is None:
         raise EpochKnown(f"The epoch {epoch.hash} is published already.")

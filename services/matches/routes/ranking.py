@@ -163,7 +163,9 @@ def _add_writes(routes: APIRouter) -> None:
     async def publish_epoch(request: Request) -> Response:
         """For a BDT administrator. The body is the epoch file, byte for byte."""
         require(principal_of(request), "bdt_admin")
-        return await execute(request, partial(commands.publish_epoch, body=await request.body()))
+        body = await request.body()
+        epoch = await commands.read_epoch(runtime_in(request), body)
+        return await execute(request, partial(commands.publish_epoch, epoch=epoch, body=body))
 
     @routes.post(
         "/v1/days",

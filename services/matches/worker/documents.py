@@ -26,6 +26,7 @@ class Analysis:
 
     def __init__(self) -> None:
         self.analyser: Analyser = prove_analyser()
+        self.golden = self.analyser.golden_hash()
         self.turn = threading.Lock()
 
     def of(self, kind: str, data: bytes) -> bytes:

@@ -7,7 +7,24 @@ import pytest
 from tests.services.matches.town import Town
 
 K = 10
-WORDS = ["rural", "schools", "solar", "community", "networks", "technicians", "villages", "training", "connect", "teachers", "electricity", "radios", "panels", "maintenance", "courses", "masts"]
+WORDS = [
+    "rural",
+    "schools",
+    "solar",
+    "community",
+    "networks",
+    "technicians",
+    "villages",
+    "training",
+    "connect",
+    "teachers",
+    "electricity",
+    "radios",
+    "panels",
+    "maintenance",
+    "courses",
+    "masts",
+]
 
 
 def text_of(count: int) -> list[dict[str, str]]:

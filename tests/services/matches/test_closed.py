@@ -1,0 +1,104 @@
+"""A closed project's list: one last version, read from its stored rows for ever."""
+
+from tests.services.matches.town import Town, uuid_of
+
+HARBOUR = [
+    {"language": "en", "text": "We audit insurance contracts of shipping companies in large harbours."}
+]
+
+
+async def closed(town: Town) -> tuple[str, list[dict[str, object]]]:
+    """A list of twelve with a group of three, a local newcomer and one left out; its rows before the project closed."""
+    parent = await town.organisation("Parent", hq_country="UGA")
+    for number in range(2):
+        await town.organisation(f"Child {number}", parent=parent, hq_country="UGA")
+    for number in range(9):
+        await town.organisation(f"Single {number}", operating_countries=["UGA"], aliases=[f"a{number}"])
+    await town.organisation("Absent", descriptions=HARBOUR)
+    project = await town.published(
+        "schools",
+        countries=["UGA", "KEN"],
+        presence_required={"required": True, "reason": "The work is on the spot."},
+    )
+    await town.settle()
+    before = (await town.list_of(project, "include=parts"))["candidates"]
+    await town.step(project, "close", body={"reason": "Partners were found."})
+    await town.settle()
+    return project, before
+
+
+async def test_a_closed_list_is_read_from_its_last_version_with_the_same_rows(town: Town) -> None:
+    project, before = await closed(town)
+    answer = await town.list_of(project, "include=parts")
+    assert (answer["state"], answer["changed_since"]) == ("closed", False)
+    assert project not in town.worker.index.projects
+    assert answer["candidates"] == before
+    for row in answer["candidates"]:
+        assert sum(part["points"] for part in row["parts"]) == row["points"]
+    newest = (await town.versions(project))[0]
+    assert newest["final"] is True
+    assert "closed" in newest["reasons"]
+    assert newest["counts"]["excluded"] == 1
+
+
+async def test_what_happens_afterwards_does_not_touch_it(town: Town) -> None:
+    project, before = await closed(town)
+    await town.organisation("Single 3", descriptions=HARBOUR, operating_countries=["UGA"])
+    await town.organisation("Latecomer", hq_country="KEN")
+    await town.erase("organisations", uuid_of("Single 5"))
+    await town.settle()
+    assert (await town.call("POST", "/v1/days", {"day": "2026-12-24"})).status_code == 201
+    await town.settle()
+    after = (await town.list_of(project, "include=parts"))["candidates"]
+    places = [(row["rank"], row["organisation"], row["points"], row["labels"], row["steps"]) for row in after]
+    assert places == [
+        (row["rank"], row["organisation"], row["points"], row["labels"], row["steps"]) for row in before
+    ]
+    erased = next(row for row in after if row["organisation"] == uuid_of("Single 5"))
+    assert erased["name"] is None
+    assert erased["parts"] == []
+    assert len(await town.versions(project)) == 2
+
+
+async def test_a_closed_list_is_paged_and_filtered_like_an_open_one(town: Town) -> None:
+    project, before = await closed(town)
+    found, path = [], f"/v1/lists/{project}/candidates?limit=1&include=parts"
+    while path:
+        answer = await town.call("GET", path)
+        found += answer.json()["candidates"]
+        path = answer.links.get("next", {}).get("url")
+    assert found == before
+    local = [row["name"] for row in before if "local" in row["labels"]]
+    assert await town.names_of(project, "scope=local") == local
+    assert await town.names_of(project, "country=UGA") == local
+    assert await town.names_of(project, "region=EUR") == [
+        row["name"] for row in before if row["hq_country"] == "CHE"
+    ]
+    assert await town.names_of(project, "need_kind=equipment") == []
+    by_need = (await town.list_of(project, "need=n1"))["candidates"]
+    assert [row["points"] for row in by_need] == sorted((row["points"] for row in before), reverse=True)
+    excluded = await town.list_of(project, "eligibility=excluded")
+    assert [row["name"] for row in excluded["excluded"]] == ["Absent"]
+    row = await town.row_of(project, "Single 4")
+    assert row["points"] == next(one["points"] for one in before if one["name"] == "Single 4")
+    left_out = await town.row_of(project, "Absent")
+    assert left_out["failed_rules"][0]["code"] == "presence_required"
+
+
+async def test_a_restarted_process_reads_it_too(town: Town) -> None:
+    project, before = await closed(town)
+    await town.worker.index.load()
+    assert project not in town.worker.index.projects
+    assert (await town.list_of(project, "include=parts"))["candidates"] == before
+
+
+async def test_an_erased_project_takes_its_standings_away_and_its_list_is_not_found(town: Town) -> None:
+    await town.organisation("Ada")
+    project = await town.published("schools")
+    await town.settle()
+    assert len(await town.rows("SELECT * FROM standings")) == 1
+    await town.erase("projects", project)
+    await town.settle()
+    assert await town.rows("SELECT * FROM standings") == []
+    assert (await town.told("standings.v1"))[-1] is None
+    assert (await town.call("GET", f"/v1/lists/{project}/candidates")).status_code == 404
