@@ -27,8 +27,11 @@ Token = Annotated[
 
 
 @contextmanager
-def reach(url: str | None, token: str | None) -> Iterator[Connection]:
-    """Give a connection that has a token: to `url`, to the system that the credential file names, or to a new one."""
+def reach(url: str | None, token: str | None, *, fresh: bool = False) -> Iterator[Connection]:
+    """Give a connection that has a token: to `url`, to the system that the credential file names, or to a new one.
+
+    `fresh`: where there is no data yet, begin with an empty system in the data folder.
+    """
     from services.chassis.settings import load_settings
 
     settings = load_settings()
@@ -44,7 +47,9 @@ def reach(url: str | None, token: str | None) -> Iterator[Connection]:
             _authorise(connection, saved)
             yield connection
         return
-    if saved is None or folder is None:
+    if fresh and saved is None:
+        folder = settings.data_folder
+    if folder is None:
         stop(
             Exit.UNREACHABLE,
             "No Comity is running here and there is no data to start one on. Run `comity demo`, or give --url.",
@@ -52,15 +57,20 @@ def reach(url: str | None, token: str | None) -> Iterator[Connection]:
     from services.console.embedded import Embedded
 
     with Embedded(_own_settings(folder)) as system, Connection({"": system.address}, token=token) as connection:
-        _authorise(connection, saved)
+        _authorise(connection, saved_credentials(folder))
         yield connection
 
 
 def _own_settings(folder: Path) -> Any:
-    """Settings of the system that the credential file belongs to, on a free port of this machine."""
+    """Settings of the system in this folder, on a free port of this machine; its logs hold only what is wrong."""
     from services.chassis.settings import load_settings
+    from services.chassis.telemetry import set_up_logs
 
-    return load_settings(data_folder=folder, http={"host": "127.0.0.1", "port": 0})
+    settings = load_settings(
+        data_folder=folder, http={"host": "127.0.0.1", "port": 0}, telemetry={"level": "warning"}
+    )
+    set_up_logs(settings.telemetry)
+    return settings
 
 
 def _authorise(connection: Connection, saved: dict[str, Any] | None) -> None:

@@ -108,7 +108,7 @@ def _import(
         work = Import(kind, file, map_name=map_name, evidence=evidence)
     except (FileFault, MapError) as error:
         stop(Exit.BAD_INPUT, str(error))
-    with nullcontext() if dry_run else reach(*at) as connection:
+    with nullcontext() if dry_run else reach(*at, fresh=True) as connection:
         with _bar(errors, file) as (progress, bar):
             work.run(
                 connection,

@@ -1,0 +1,185 @@
+from pathlib import Path
+
+import pytest
+
+from services.chassis.reference import Reference, load_reference
+from services.console.importing.checking import rule_check, shaped
+from services.console.mapping.bodies import Mapper, RowRefused
+from services.console.mapping.identifiers import identifier_of
+from services.console.mapping.language import MapError, load_map, shipped
+
+MAPS = Path(__file__).parents[3] / "data" / "maps"
+PARTNER = {
+    "code": "7",
+    "name": "Aegean Networks",
+    "kind": "LTD",
+    "country": "EL",
+    "small": "yes",
+    "skills": "radio links | solar power|",
+    "joined": "2021-03-04",
+    "mother": "3",
+}
+CALL = {"ref": "C-1", "title": "Links for islands", "goal": "Link ten islands.", "where": "GR, Cyprus", "until": ""}
+
+
+@pytest.fixture(scope="module")
+def reference() -> Reference:
+    return load_reference()
+
+
+@pytest.fixture
+def partners(reference: Reference) -> Mapper:
+    return Mapper(load_map(str(MAPS / "partners.toml"), kind="organisations"), kind="organisations", reference=reference)
+
+
+@pytest.fixture
+def calls(reference: Reference) -> Mapper:
+    return Mapper(load_map(str(MAPS / "calls.toml"), kind="projects"), kind="projects", reference=reference)
+
+
+def test_a_row_becomes_a_body_with_translated_codes(partners: Mapper) -> None:
+    body = partners.body(PARTNER).body
+    assert body["legal_name"] == "Aegean Networks"
+    assert body["hq_country"] == "GRC"
+    assert body["category"] == "other_entity"
+    assert body["sme"] == {"flag": True}
+    assert body["expertise"] == [
+        {"language": "en", "text": "radio links"},
+        {"language": "en", "text": "solar power"},
+    ]
+    assert shaped("organisations", body).hq_country == "GRC"
+
+
+def test_the_id_follows_from_the_external_id_alone(partners: Mapper) -> None:
+    found = partners.body(PARTNER)
+    assert found.id == partners.body({**PARTNER, "name": "Renamed"}).id == identifier_of("organisations", "register", "7")
+    assert found.id != partners.body({**PARTNER, "code": "8"}).id
+    assert found.id != identifier_of("projects", "register", "7")
+    assert found.body["external_ids"] == [{"scheme": "register", "value": "7"}]
+    assert found.body["parent"] == identifier_of("organisations", "register", "3")
+
+
+def test_constants_and_defaults_are_provenance_and_given_values_are_not(partners: Mapper) -> None:
+    assert partners.body(PARTNER).body["provenance"] == {"constants": ["contact", "descriptions", "offers"]}
+    described = partners.body({**PARTNER, "about": "Builds links."}).body
+    assert described["provenance"] == {"constants": ["contact", "offers"]}
+    assert described["descriptions"] == [{"language": "en", "text": "Builds links."}]
+
+
+def test_a_skip_rule_says_why(partners: Mapper) -> None:
+    assert partners.skipped(PARTNER) is None
+    assert partners.skipped({**PARTNER, "kind": "TEST"}) == "a row of the register's own tests"
+
+
+def test_all_faults_of_a_row_are_named_at_once(partners: Mapper) -> None:
+    with pytest.raises(RowRefused) as refused:
+        partners.body({**PARTNER, "country": "Atlantis", "small": "perhaps"})
+    assert {fault.field for fault in refused.value.faults} == {"/hq_country", "/sme/flag"}
+    assert all(fault.fix for fault in refused.value.faults)
+
+
+def test_a_row_without_an_external_id_is_refused(partners: Mapper) -> None:
+    with pytest.raises(RowRefused, match="code is empty"):
+        partners.body({**PARTNER, "code": " "})
+
+
+def test_several_rules_make_one_list_and_texts_are_joined(calls: Mapper) -> None:
+    body = calls.body({**CALL, "topics": ["fibre", "radio"], "sdg": "4,9"}).body
+    assert body["objectives"] == [{"language": "en", "text": "Link ten islands.\nfibre\nradio"}]
+    assert body["countries"] == ["GRC", "CYP"]
+    assert body["tags"] == [
+        {"scheme": "sdg", "code": "4"},
+        {"scheme": "sdg", "code": "9"},
+        {"scheme": "programme", "code": "calls"},
+    ]
+    assert "deadline" not in body
+
+
+def test_the_services_rules_are_applied_without_a_service(calls: Mapper, reference: Reference) -> None:
+    from datetime import date
+
+    check = rule_check("projects", reference, date(2026, 11, 24))
+    check(shaped("projects", calls.body({**CALL, "until": "2027-01-31"}).body))
+    with pytest.raises(RowRefused) as refused:
+        check(shaped("projects", calls.body({**CALL, "until": "2020-01-31"}).body))
+    assert refused.value.faults[0].field == "/deadline"
+
+
+def test_a_row_without_a_map_is_a_body_already(reference: Reference) -> None:
+    plain = Mapper(None, kind="organisations", reference=reference)
+    known = "018f3c2a-7d10-7000-8000-000000000001"
+    assert plain.body({"id": known, "legal_name": "A"}).id == known
+    numbered = plain.body({"legal_name": "A", "external_ids": [{"scheme": "ror", "value": "x"}]})
+    assert numbered.id == identifier_of("organisations", "ror", "x")
+    with pytest.raises(RowRefused, match="neither an id"):
+        plain.body({"legal_name": "A"})
+    with pytest.raises(RowRefused, match="no UUID"):
+        plain.body({"id": "seven"})
+
+
+def test_past_projects_become_evidence_once_each(reference: Reference) -> None:
+    past = [
+        {
+            "id": "P1",
+            "title": "Mesh",
+            "text": "Mesh networks.",
+            "keywords": ["mesh"],
+            "start": "2022-05-01",
+            "programme_part": "H.1",
+            "coordinator_country": "EL",
+        }
+    ]
+    mapper = Mapper(
+        load_map("cordis-organisations", kind="organisations"), kind="organisations", reference=reference, past=past
+    )
+    row = {"id": "9", "name": "Lab", "country": "UK", "type": "HES", "sme": None, "short_name": "12-3"}
+    history = [{"project": "P1", "role": "coordinator"}, {"project": "P1", "role": "participant"}, {"project": "P2", "role": "participant"}]
+    body = mapper.body({**row, "history": history}).body
+    assert body["evidence"] == [
+        {
+            "id": "P1",
+            "kind": "project",
+            "texts": [{"language": "en", "title": "Mesh", "text": "Mesh networks.\nmesh"}],
+            "role": "lead",
+            "year": 2022,
+            "tags": [{"scheme": "programme", "code": "H.1"}],
+            "countries": ["GRC"],
+        }
+    ]
+    assert (body["hq_country"], body["organisation_type"], body["category"]) == ("GBR", "80", "academia")
+    assert "short_name" not in body
+    assert "sme" not in body
+    shaped("organisations", body)
+
+
+def test_texts_that_were_decoded_wrongly_are_mended(reference: Reference) -> None:
+    mapper = Mapper(load_map("worldbank-projects", kind="projects"), kind="projects", reference=reference)
+    row = {"id": "P1", "title": "Water", "text": "The city\x92s wells\x00", "keywords": [], "country": "World"}
+    body = mapper.body(row).body
+    assert body["objectives"][0]["text"] == "The city’s wells"
+    assert "countries" not in body
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_shipped_map_reads(name: str) -> None:
+    assert load_map(name, kind=name.rpartition("-")[2]).columns()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("kind = 'organisations'", "wrong at scheme"),
+        ("kind = 'projects'\nscheme='a'\nid='b'\n[fields]\n", "is for projects"),
+        ("kind = 'organisations'\nscheme='a'\nid='b'\n[fields.x]\nform = 'y'", "fields.x"),
+        ("kind =", "no TOML"),
+    ],
+)
+def test_a_wrong_map_is_one_sentence(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "m.toml").write_text(content, "utf-8")
+    with pytest.raises(MapError, match=said):
+        load_map(str(tmp_path / "m.toml"), kind="organisations")
+
+
+def test_an_unknown_map_names_the_shipped_ones() -> None:
+    with pytest.raises(MapError, match="cordis-organisations"):
+        load_map("nowhere", kind="organisations")
