@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.chassis.identity.verification import Verifier
 from services.chassis.runtime import Runtime, Service
+from services.chassis.settings import Settings
 from services.chassis.web import openapi
 from services.chassis.web.admission import RateLimits, admit
 from services.chassis.web.bodies import BodyGate
@@ -62,6 +63,14 @@ def merge_applications(
         {runtime.service: applications[runtime.service.name] for runtime in runtimes if routes},
         otherwise=shell,
     )
+
+
+def merged_openapi(services: Sequence[Service], settings: Settings) -> dict[str, Any]:
+    """Return the OpenAPI document that a process with these services serves; nothing has to run for it."""
+    routers = [router for service in services for router in service.routers()]
+    routers.append(house_routes({}, dict))
+    routes = [route for router in routers for route in router.routes]
+    return openapi.document(routes, title="Comity", description=DESCRIPTION, public_url=settings.public_url)
 
 
 class Door:

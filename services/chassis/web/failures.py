@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import Scope
 
 from services.chassis.bus.errors import BusError
@@ -56,7 +57,7 @@ def problem_of(error: Exception, scope: Scope) -> Problem:
         case RequestValidationError():
             found = _validation(error, scope)
         case HTTPException():
-            found = _http(error)
+            found = _http(error, scope)
         case TokenRefused():
             found = _TOKENS[error.code](str(error))
         case DatabaseAway() | KeysAway():
@@ -85,14 +86,15 @@ def answer(error: Exception, scope: Scope, *, public_url: str) -> Response:
     )
 
 
-def _http(error: HTTPException) -> Problem:
+def _http(error: HTTPException, scope: Scope) -> Problem:
     headers = dict(error.headers or {})
     match error.status_code:
         case 404:
             return problems.NotFound()
         case 405:
+            allowed = ", ".join(_methods(scope))
             return problems.MethodNotAllowed(
-                f"Allowed here: {headers.get('Allow', 'see the documentation')}.", headers=headers
+                f"Allowed here: {allowed}.", headers=headers | {"Allow": allowed}
             )
         case 413:
             return problems.BodyTooLarge()
@@ -100,6 +102,15 @@ def _http(error: HTTPException) -> Problem:
             return problems.MalformedBody(str(error.detail), headers=headers)
         case _:
             return problems.Internal()
+
+
+def _methods(scope: Scope) -> list[str]:
+    """Return the methods of all routes of this path; the framework names those of the first one only."""
+    found: set[str] = set()
+    for route in scope["app"].routes:
+        if route.matches(scope)[0] is not Match.NONE:
+            found |= getattr(route, "methods", None) or set()
+    return sorted(found)
 
 
 def _validation(error: RequestValidationError, scope: Scope) -> Problem:

@@ -84,8 +84,13 @@ _IF_MATCH = {
     "in": "header",
     "required": False,
     "description": "The ETag that you read; required where the resource exists.",
-    "schema": {"type": "string", "pattern": '^"[0-9]{1,18}"$'},
+    "schema": {"type": "string", "pattern": '^"[0-9]+"$', "minLength": 3, "maxLength": 20},
 }
+_PLAIN_TEXT = (
+    "^[^\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]*$"  # what the edge lets through in an address
+)
+QUESTION = "x-question"
+"""A route's `openapi_extra` key for a POST that changes nothing, and so takes no Idempotency-Key."""
 
 
 def document(routes: Iterable[BaseRoute], *, title: str, description: str, public_url: str) -> dict[str, Any]:
@@ -131,6 +136,16 @@ def older_dialect(made: Any) -> Any:
         )
     if "const" in plain and "enum" not in plain and not isinstance(plain["const"], dict):
         plain["enum"] = [plain.pop("const")]
+    if isinstance(plain.get("examples"), list):
+        plain |= {"example": value for value in plain.pop("examples")[:1]}
+    for bound, inclusive in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if isinstance(plain.get(bound), int | float) and not isinstance(plain[bound], bool):
+            plain |= {inclusive: plain[bound], bound: True}
+    for comparison in ("ge", "gt", "le", "lt"):  # bounds of dates, for which the dialect has no keyword
+        if isinstance(plain.get(comparison), str):
+            del plain[comparison]
+    if "prefixItems" in plain:
+        plain["items"] = {"anyOf": plain.pop("prefixItems")}
     return plain
 
 
@@ -146,12 +161,23 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
         responses.setdefault("304", {"description": "Not changed since the ETag in If-None-Match"})
     parameters = operation.setdefault("parameters", [])
     named = {(one.get("in"), str(one.get("name", "")).lower()) for one in parameters}
-    if method == "post" and ("header", "idempotency-key") not in named:
+    question = operation.get(QUESTION, False)
+    if method == "post" and not question and ("header", "idempotency-key") not in named:
         parameters.append(_IDEMPOTENCY)
     if method in {"put", "patch", "delete"} and ("header", "if-match") not in named:
         parameters.append(_IF_MATCH)
+    for one in parameters:
+        if one.get("in") in {"query", "path"}:
+            _bound_text(one.get("schema", {}))
     if not parameters:
         del operation["parameters"]
+
+
+def _bound_text(schema: dict[str, Any]) -> None:
+    """Say of a free text in an address which characters it may hold."""
+    for one in (schema, *schema.get("anyOf", ())):
+        if one.get("type") == "string" and not {"pattern", "enum", "const", "format"} & one.keys():
+            one["pattern"] = _PLAIN_TEXT
 
 
 def _is_frameworks_own(response: Mapping[str, Any] | None) -> bool:

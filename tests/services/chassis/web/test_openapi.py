@@ -97,3 +97,22 @@ async def test_a_process_without_the_role_api_answers_health_only(bench: Any) ->
     async with httpx2.AsyncClient(transport=transport, base_url="http://comity.test") as client:
         assert (await client.get("/healthz")).json() == {"alive": True}
         assert (await client.get("/v1/notes")).status_code == 404
+
+
+async def test_the_whole_systems_document_is_valid_in_both_dialects(bench: Any) -> None:
+    from openapi_spec_validator import OpenAPIV30SpecValidator
+
+    from services.catalogue import SERVICES
+
+    runtimes = [replace(bench.runtime, service=service) for service in SERVICES.values()]
+    whole = merge_applications(runtimes, verifier=bench.application.state.verifier)
+    transport = httpx2.ASGITransport(app=whole)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://comity.test") as client:
+        made = (await client.get("/openapi.json")).json()
+        OpenAPIV31SpecValidator(made).validate()
+        OpenAPIV30SpecValidator((await client.get("/docs/openapi.json")).json()).validate()
+    names = [operation["operationId"] for path in made["paths"].values() for operation in path.values()]
+    assert len(names) == len(set(names))
+    served = tuple(prefix for service in SERVICES.values() for prefix in service.prefixes)
+    outside = [path for path in made["paths"] if not path.startswith(served)]
+    assert sorted(outside) == ["/healthz", "/progress", "/readyz"]
