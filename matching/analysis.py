@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from matching.cache import Cache
 from matching.golden import GOLDEN_HASH, GOLDEN_TEXTS
 from matching.records import Member, Project, Text
 from matching.tokens import Tokeniser
@@ -20,6 +21,7 @@ ANALYSER_NUMBER = 1
 """Raised with every change of outputs; an epoch names the number and the golden hash that it was fitted with."""
 
 _CACHED_TEXTS = 20_000
+_CACHED_WORDS = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,8 @@ class Analyser:
 
     def __init__(self) -> None:
         self._tokeniser = Tokeniser()
-        self._runs: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._runs: Cache[tuple[str, str], tuple[str, ...]] = Cache(_CACHED_TEXTS)
+        self._words: Cache[tuple[str, str], dict[str, str]] = Cache(_CACHED_WORDS)
 
     def analyse_member(self, member: Member) -> Analysed:
         """Analyse an organisation's texts; fields named in `constants` are left out, and what it seeks is never in."""
@@ -82,7 +85,9 @@ class Analyser:
                 fields += self._fields(name, texts)
         evidence = () if "evidence" in member.constants else member.evidence
         items = ((item.id, self.analyse_evidence(item.texts)) for item in evidence)
-        return Analysed(analyser=self.number, fields=tuple(fields), evidence=tuple(sorted(items)))
+        return Analysed(
+            analyser=self.number, fields=tuple(fields), evidence=tuple(sorted(items, key=lambda one: one[0]))
+        )
 
     def analyse_evidence(self, texts: Iterable[Text]) -> tuple[FieldStems, ...]:
         """Analyse the texts of one evidence item."""
@@ -109,9 +114,7 @@ class Analyser:
         if found is None:
             runs = self._tokeniser.runs(language, text)
             found = tuple(" ".join(token for _, token in run) for run in runs)
-            if len(self._runs) >= _CACHED_TEXTS:
-                del self._runs[next(iter(self._runs))]
-            self._runs[key] = found
+            self._runs.keep(key, found)
         return found
 
     def words(self, texts: Iterable[Text]) -> dict[tuple[str, str], str]:
@@ -120,10 +123,21 @@ class Analyser:
         for text in texts:
             language = primary_language(text.language)
             for piece in (text.title, text.text):
-                for run in self._tokeniser.runs(language, piece) if piece else ():
-                    for surface, token in run:
-                        surfaces.setdefault((language, token), surface)
+                for token, surface in self._surfaces(language, piece).items() if piece else ():
+                    surfaces.setdefault((language, token), surface)
         return surfaces
+
+    def _surfaces(self, language: str, text: str) -> dict[str, str]:
+        """Surface forms of one text by token, from a small cache: a list explains many pairs with the same texts."""
+        key = (language, text)
+        found = self._words.get(key)
+        if found is None:
+            found = {}
+            for run in self._tokeniser.runs(language, text):
+                for surface, token in run:
+                    found.setdefault(token, surface)
+            self._words.keep(key, found)
+        return found
 
     def golden_hash(self) -> str:
         """Return the hash of this analyser's outputs over the golden texts of all six languages."""

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 from matching.analysis import Analysed, FieldStems, primary_language
+from matching.cache import Cache
 from matching.epoch import EVIDENCE, PROFILE, Epoch, language_of
 from matching.lexicon import Lexicon
 from matching.records import Member, Tag
@@ -62,7 +63,8 @@ class DocumentBuilder:
 
     def __init__(self, epoch: Epoch) -> None:
         self._epoch = epoch
-        self._items: dict[tuple[tuple[FieldStems, ...], str], tuple[Mapping[str, int], frozenset[str]]] = {}
+        self._items: Cache[tuple[tuple[FieldStems, ...], str], tuple[Mapping[str, int], frozenset[str]]]
+        self._items = Cache(_CACHED_ITEMS)
 
     def build(self, member: Member, analysed: Analysed) -> MemberDocument:
         """Make a member's document from its record and its analysed texts."""
@@ -96,9 +98,7 @@ class DocumentBuilder:
                 for run in field.runs
                 for token in run.split(" ")
             )
-            if len(self._items) >= _CACHED_ITEMS:
-                del self._items[next(iter(self._items))]
-            found = self._items[key] = (impacts, words)
+            found = self._items.keep(key, (impacts, words))
         return found
 
 

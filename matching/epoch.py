@@ -88,7 +88,7 @@ class Epoch:
         table = statistics.of(language_of(term)).idf
         value = table.get(frequency)
         if value is None:
-            value = table[min(table, key=lambda known: abs(known - frequency))]
+            value = table[min(table, key=lambda known: (abs(known - frequency), known))]
         return value * self.weights.bigram // 1000 if term[0] == "b" else value
 
     @cached_property

@@ -17,7 +17,7 @@ from matching.openings import ProjectState
 from matching.queries import STRUCTURED
 from matching.records import Evidence, Member, Project, Text
 from matching.rules import sentences_of
-from matching.scoring import PairScore, score_pair
+from matching.scoring import PairScore
 from matching.sentences import (
     EVIDENCE_REASON,
     NOTHING_REASON,
@@ -38,6 +38,7 @@ def explain_pair(
     state: ProjectState,
     record: Member,
     document: MemberDocument,
+    score: PairScore,
     analysed: Analysed,
     epoch: Epoch,
     analyser: Analyser,
@@ -45,8 +46,7 @@ def explain_pair(
     reference_date: str,
     failed: tuple[str, ...],
 ) -> Explanation:
-    """Explain a pair; `row` is its judged row (without rank), `failed` the codes of the rules that it fails."""
-    score = score_pair(state.query, document, epoch.weights)
+    """Explain a pair; `score` its points, `row` its judged row (without rank), `failed` the codes of the rules that it fails."""
     asked = Wording(analyser.words(_project_texts(state.record)), epoch.lexicon)
     parts = [
         *_text_parts(score, document, analysed, epoch=epoch, asked=asked, analyser=analyser, record=record),

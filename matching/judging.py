@@ -59,7 +59,8 @@ def failed_rules(members: Rows, projects: Rows, *, roots: Rows, owner_roots: Row
     bits = bits | (members["dormant"].astype(np.uint8) << BITS["dormant"])
     bits = bits | (own.astype(np.uint8) << BITS["owner"])
     bits = bits | (((roots == owner_roots) & ~own).astype(np.uint8) << BITS["affiliate_of_owner"])
-    absent = projects["presence_required"] & ~present(members, projects)
+    somewhere = projects["has_countries"] | (projects["regions"] != 0)
+    absent = projects["presence_required"] & somewhere & ~present(members, projects)
     found: npt.NDArray[np.uint8] = (bits | (absent.astype(np.uint8) << BITS["presence_required"])).astype(
         np.uint8
     )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from matching.cache import Cache
 from matching.columns import MEMBER_ROW, Geography, Numbers, day_number, fill_member
 from matching.documents import MemberDocument
 from matching.family import root_of
@@ -81,7 +82,7 @@ class MemberStore:
         self._profiles = Index(np.uint8)
         self._items = Index(np.uint8)
         self._owners = np.full(64, -1, np.int32)
-        self._shared: dict[int, tuple[Mapping[str, int], Asked]] = {}
+        self._shared: Cache[int, tuple[Mapping[str, int], Asked]] = Cache(_SHARED_ITEMS)
         self._conflicts: dict[int, MemberState] = {}
         self._intervals: dict[int, tuple[tuple[int, int], ...]] = {}
         self._parents: dict[str, str] = {}
@@ -172,9 +173,7 @@ class MemberStore:
         """The arrays of an evidence item; many organisations share one mapping, which is kept so that its id stays its."""
         found = self._shared.get(id(impacts))
         if found is None:
-            if len(self._shared) >= _SHARED_ITEMS:
-                del self._shared[next(iter(self._shared))]
-            found = self._shared[id(impacts)] = (impacts, self._vocabulary.interned(impacts, np.uint8))
+            found = self._shared.keep(id(impacts), (impacts, self._vocabulary.interned(impacts, np.uint8)))
         return found[1]
 
     def _drop_items(self, state: MemberState | None) -> None:

@@ -95,7 +95,7 @@ class Tokeniser:
 
     def _neutral(self, language: str, word: str, *, shouting: bool) -> Pair | None:
         """Return the pair of a token without a language, or None for a plain word."""
-        if any(character.isdigit() for character in word):
+        if not word.isalpha() and any(character.isdigit() for character in word):
             return (word, NEUTRAL + _ascii_digits(word.lower())) if 2 <= len(word) <= _LONGEST else None
         if not _LATIN.match(word):
             return None
@@ -147,6 +147,8 @@ def _bare(word: str) -> str:
 
 def _is_acronym(word: str) -> bool:
     """Whether a word is written like one: GSMA, IoT, ICTs; a longer word in capitals is only shouted."""
+    if word[1:].islower():
+        return False
     capitals = sum(character.isupper() for character in word)
     return capitals >= 2 and 2 <= len(word) <= (7 if capitals == len(word) else 12)
 
@@ -163,8 +165,8 @@ def _open_teh(word: str) -> str:
 
 def _shouts(piece: str) -> bool:
     """Whether a run is set in capitals throughout, so that capitals mark no acronym."""
-    letters = [character for character in piece if character.isalpha()]
-    return len(letters) > 12 and sum(character.isupper() for character in letters) * 10 > len(letters) * 6
+    capitals = sum(map(str.isupper, piece))
+    return capitals > 8 and 10 * capitals > 6 * sum(map(str.isalpha, piece)) > 72
 
 
 def _load_jieba() -> Callable[[str], Iterator[str]]:

@@ -28,7 +28,7 @@ from matching.openings import PinnedProjects, ProjectState
 from matching.placement import STEP_BITS, place
 from matching.records import Member, Project
 from matching.rules import codes_of
-from matching.scoring import score_pair
+from matching.scoring import PairScore, score_pair
 from matching.standings import Standings, standings_of
 from matching.ties import id_words, tie_hashes
 
@@ -149,15 +149,18 @@ class View:
     ) -> Explanation:
         """Explain a candidate's points, eligible or not; with `edited`, those of an edited copy of its record."""
         state = self._projects.states[project]
+        here = None if edited else self._members.state(member)
         record = edited or self._members.state(member).record
         analysed = self._analyser.analyse_member(record)
         document = self._builder.build(record, analysed)
-        row = self._judged(state, record, document, reference_date)
+        score = score_pair(state.query, document, self._epoch.weights, pairs=here.pairs if here else None)
+        row = self._judged(state, record, document, score, reference_date)
         failed = self._failed(state, record, document)
         return explain_pair(
             state=state,
             record=record,
             document=document,
+            score=score,
             analysed=analysed,
             epoch=self._epoch,
             analyser=self._analyser,
@@ -174,7 +177,8 @@ class View:
         """
         state = self._projects.states[project]
         document = self._builder.build(edited, self._analyser.analyse_member(edited))
-        row = self._judged(state, edited, document, reference_date)
+        score = score_pair(state.query, document, self._epoch.weights)
+        row = self._judged(state, edited, document, score, reference_date)
         if self._failed(state, edited, document):
             return row
         ranked = self.rank(project, reference_date)
@@ -223,11 +227,12 @@ class View:
         found[:, 2:] = sums[versions:].T
         return found
 
-    def _judged(self, state: ProjectState, record: Member, document: MemberDocument, day: str) -> Row:
+    def _judged(
+        self, state: ProjectState, record: Member, document: MemberDocument, score: PairScore, day: str
+    ) -> Row:
         """One pair from its record alone, without the indexes; rank 0."""
         facts = self._facts(record, document)
         weights = self._epoch.weights
-        score = score_pair(state.query, document, weights)
         components = np.array([score.components[name] for name in COMPONENTS], np.int64)
         resolved = judging.resolve_day(day, self._epoch.reference, self._geography.countries.names)
         enrolled = np.asarray(any(first <= resolved.number <= last for first, last in active_terms(record)))

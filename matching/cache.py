@@ -1,0 +1,31 @@
+"""A bounded cache that a putting thread and a ranking one may share; the oldest entry makes room."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Cache(Generic[K, V]):
+    """Values by key, at most `most`; a value is a pure function of its key, so who computes it does not matter."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values: dict[K, V] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: K) -> V | None:
+        """Return what is kept, or None."""
+        return self._values.get(key)
+
+    def keep(self, key: K, value: V) -> V:
+        """Keep a value and return it."""
+        with self._lock:
+            if len(self._values) >= self._most:
+                del self._values[next(iter(self._values))]
+            self._values[key] = value
+        return value
