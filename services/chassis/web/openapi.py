@@ -127,6 +127,11 @@ def older_dialect(made: Any) -> Any:
     if "openapi" in plain:
         plain["openapi"] = "3.0.3"
         plain["info"] = {**plain["info"], "license": {"name": plain["info"]["license"]["name"]}}
+    return _older_schema(plain)
+
+
+def _older_schema(plain: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema without the keywords that the older dialect lacks; other objects have none of them."""
     branches = plain.get("anyOf")
     if isinstance(branches, list) and {"type": "null"} in branches:
         rest = [branch for branch in branches if branch != {"type": "null"}]
@@ -137,7 +142,7 @@ def older_dialect(made: Any) -> Any:
     if "const" in plain and "enum" not in plain and not isinstance(plain["const"], dict):
         plain["enum"] = [plain.pop("const")]
     if isinstance(plain.get("examples"), list):
-        plain |= {"example": value for value in plain.pop("examples")[:1]}
+        plain["example"] = next(iter(plain.pop("examples")), None)
     for bound, inclusive in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if isinstance(plain.get(bound), int | float) and not isinstance(plain[bound], bool):
             plain |= {inclusive: plain[bound], bound: True}

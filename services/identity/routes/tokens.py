@@ -8,6 +8,7 @@ from schemas.http.identity import KeySet, TokenAnswer
 from services.chassis.runtime import Runtime
 from services.chassis.web.access import PUBLIC
 from services.chassis.web.bodies import FORM
+from services.chassis.web.openapi import QUESTION
 from services.chassis.web.problems import UnsupportedMedia
 from services.chassis.web.reading import respond
 from services.identity.commands.signing import SIGNING
@@ -16,6 +17,7 @@ from services.identity.commands.tokens import GRANT, issue_token, read_request
 _TEXT = {"type": "string", "maxLength": 300}
 _TOKEN_REQUEST: dict[str, Any] = {
     "security": [{}, {"basic": []}],
+    QUESTION: True,
     "requestBody": {
         "required": True,
         "content": {

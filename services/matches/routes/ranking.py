@@ -17,6 +17,7 @@ from schemas.http.matches import (
 from services.chassis.identity.principal import principal_of
 from services.chassis.web.access import PUBLIC, require
 from services.chassis.web.cursors import cursors_of
+from services.chassis.web.openapi import QUESTION
 from services.chassis.web.operation import execute
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.problems import Unavailable
@@ -90,6 +91,7 @@ def _add_progress(routes: APIRouter) -> None:
         operation_id="ask_ranking_progress",
         summary="Whether every list covers these writes",
         response_model=ProgressAnswer,
+        openapi_extra={QUESTION: True},
     )
     async def ask_progress(request: Request, body: ProgressBody) -> Response:
         """Complete once each token is archived and every list covers it. A question: nothing is stored."""

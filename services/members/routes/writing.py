@@ -21,7 +21,7 @@ IF_MATCH = {
             "in": "header",
             "required": False,
             "description": "The ETag that you read; required where the organisation exists.",
-            "schema": {"type": "string", "pattern": '^"[0-9]{1,18}"$'},
+            "schema": {"type": "string", "pattern": '^"[0-9]+"$', "minLength": 3, "maxLength": 20},
         }
     ]
 }

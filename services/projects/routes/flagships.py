@@ -31,7 +31,12 @@ IF_MATCH = {
             "in": "header",
             "required": False,
             "description": "The ETag that you read, whole or its revision alone; required where the flagship exists.",
-            "schema": {"type": "string", "pattern": '^"[0-9]{1,18}(;[0-9a-f]{16})?"$'},
+            "schema": {
+                "type": "string",
+                "pattern": '^"[0-9]+(;[0-9a-f]{16})?"$',
+                "minLength": 3,
+                "maxLength": 37,
+            },
         }
     ]
 }
