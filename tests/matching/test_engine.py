@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -279,3 +280,79 @@ def test_the_same_stems_from_the_archive_give_the_same_list(engine, epoch, analy
         other.put_project(one, analyser.analyse_project(one))
     for name in view.projects:
         assert other.pin().rank(name, DAY).digest() == view.rank(name, DAY).digest()
+
+
+def test_views_rank_in_threads_while_the_engine_takes_puts(engine):
+    view = loaded(engine)
+    expected = {name: view.rank(name, DAY).digest() for name in view.projects}
+    with ThreadPoolExecutor(2) as pool:
+        running = [
+            pool.submit(
+                lambda name: (name, view.rank(name, DAY).digest(), view.explain(name, "fund", DAY).points),
+                name,
+            )
+            for _ in range(30)
+            for name in view.projects
+        ]
+        for number in range(400):
+            engine.put_member(
+                member(f"late-{number}", f"Broadband for school number {number}", hq_country="KEN")
+            )
+            engine.pin()
+        for one in running:
+            name, digest, points_there = one.result()
+            assert digest == expected[name]
+            assert points_there == view.explain(name, "fund", DAY).points
+    assert len(engine.pin()) == len(view) + 400
+
+
+def test_a_change_of_parent_changes_the_whole_family(engine):
+    text = "Broadband for rural schools and their teachers"
+    family = [member(f"f{number}", text, parent="top") for number in range(6)]
+    others = [member(f"o{number}", "Satellite links") for number in range(12)]
+    view = loaded(engine, [*family, *others, member("top", text), member("above", text)], PROJECTS)
+    ranked = view.rank("schools", DAY)
+    head = ranked.members[: ranked.head]
+    assert sum(name.startswith("f") or name == "top" for name in head) == 2
+    engine.put_member(member("top", text, revision=2, parent="above"))
+    changed = engine.pin().rank("schools", DAY)
+    head = changed.members[: changed.head]
+    assert sum(name[0] == "f" or name in {"top", "above"} for name in head) == 2
+    for one in ("f0", "o0", "top", "above"):
+        places = ranked.position_of(one), changed.position_of(one)
+        assert ranked.row(places[0]).points == changed.row(places[1]).points
+    owned = replace(PROJECTS[0], id="owned", owner="above")
+    engine.put_project(owned)
+    assert {one.code for one in engine.pin().rank("owned", DAY).excluded} == {"owner", "affiliate_of_owner"}
+
+
+def test_near_duplicate_items_count_once(engine):
+    text = "Broadband for rural schools and digital skills of their teachers"
+    copies = tuple(proof(f"c{number}", f"{text} {number}") for number in range(8))
+    single, copied = Member(id="single", evidence=copies[:1]), Member(id="copied", evidence=copies)
+    view = loaded(engine, (single, copied), PROJECTS)
+    ones = view.explain("schools", "single", DAY)
+    assert ones.components["evidence"] > 0
+    assert points(view, "copied", "schools") == points(view, "single", "schools")
+    ranked = view.rank("schools", DAY)
+    assert ranked.points[0] == ranked.points[1] == ones.points
+
+
+def test_evidence_below_the_threshold_counts_nothing_and_says_so(engine):
+    view = loaded(engine)
+    parts = view.explain("schools", "carrier", DAY).parts
+    items = {part.evidence for part in parts if part.evidence}
+    assert 0 < len(items) <= 3
+    for item in items:
+        own = [part for part in parts if part.evidence == item]
+        assert [part.points < 0 for part in own] == [False] * (len(own) - 1) + [True]
+        assert own[-1].code == "threshold"
+        assert sum(part.points for part in own) > 0
+    subjects = " ".join(f"{letter}{vowel}rn" for letter in "bcdfghjklmnp" for vowel in "aeiou")
+    engine.put_project(project("many", f"{subjects} quarries"))
+    far = Member(id="far", evidence=(proof("x", "A long study of marble quarries and a satellite"),))
+    engine.put_member(far)
+    engine.put_member(replace(far, id="near", evidence=(proof("x", subjects[:80]),)))
+    pinned = engine.pin()
+    assert points(pinned, "far", "many")["evidence"] == 0 < points(pinned, "near", "many")["evidence"]
+    assert [part for part in pinned.explain("many", "far", DAY).parts if part.evidence] == []
