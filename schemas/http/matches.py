@@ -158,6 +158,7 @@ class CandidateList(Stood):
 
     floor: dict[str, int]
     head: Count
+    serves_ldc: bool
     counts: Counts
     coverage: tuple[Coverage, ...]
     changed_since_first_page: bool

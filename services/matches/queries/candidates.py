@@ -42,6 +42,7 @@ def envelope(listing: Listing, *, view: View) -> dict[str, Any]:
         "budgets": {},
         "floor": dict(listing.floors),
         "head": 0,
+        "serves_ldc": False,
         "counts": counts,
         "coverage": coverage if view == "whole" else [],
         "changed_since_first_page": False,
@@ -55,6 +56,7 @@ def envelope(listing: Listing, *, view: View) -> dict[str, Any]:
             "total_budget": ranked.total_budget,
             "budgets": dict(ranked.budgets),
             "head": ranked.head,
+            "serves_ldc": ranked.serves_ldc,
         }
     return body
 
