@@ -165,6 +165,28 @@ def start(folder: Path, *, port: int | None = None) -> Broker:
     return Broker(child, port=client, folder=folder)
 
 
+def read_plainly(bootstrap_servers: str, topic: str, *, count: int = 1) -> str:
+    """Return the first records of a topic as Kafka's own console consumer prints them: headers, key, value.
+
+    It shows that what we write is plain Kafka. Waits a few seconds for records, and returns what there is.
+    """
+    kafka = install()
+    done = subprocess.run(  # noqa: S603 -- commands of our own
+        kafka.command(
+            "org.apache.kafka.tools.consumer.ConsoleConsumer",
+            *("--bootstrap-server", bootstrap_servers, "--topic", topic, "--from-beginning"),
+            *("--max-messages", str(count), "--timeout-ms", "10000"),
+            *("--command-property", "isolation.level=read_committed"),
+            *("--formatter-property", "print.headers=true", "--formatter-property", "print.key=true"),
+            heap="128m",
+        ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip()
+
+
 def _last_port(folder: Path) -> int | None:
     file = folder / "port"
     port = int(file.read_text()) if file.is_file() else None

@@ -76,7 +76,9 @@ def test_json_lines_plain_and_packed(write) -> None:
     assert rows(write("unnamed", lines)) == expected
 
 
-@pytest.mark.parametrize("line", ["{", "[1]", '"a"', '{"a": NaN}', '{"a": 1, "a": 2}', "{" * 5000, "[" * 90_000])
+@pytest.mark.parametrize(
+    "line", ["{", "[1]", '"a"', '{"a": NaN}', '{"a": 1, "a": 2}', "{" * 5000, "[" * 90_000]
+)
 def test_a_line_that_is_no_object_costs_only_itself(write, line: str) -> None:
     first, second = rows(write("a.jsonl", line + '\n{"id": 2}\n'))
     assert isinstance(first, BadRow)

@@ -19,7 +19,13 @@ PARTNER = {
     "joined": "2021-03-04",
     "mother": "3",
 }
-CALL = {"ref": "C-1", "title": "Links for islands", "goal": "Link ten islands.", "where": "GR, Cyprus", "until": ""}
+CALL = {
+    "ref": "C-1",
+    "title": "Links for islands",
+    "goal": "Link ten islands.",
+    "where": "GR, Cyprus",
+    "until": "",
+}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +35,9 @@ def reference() -> Reference:
 
 @pytest.fixture
 def partners(reference: Reference) -> Mapper:
-    return Mapper(load_map(str(MAPS / "partners.toml"), kind="organisations"), kind="organisations", reference=reference)
+    return Mapper(
+        load_map(str(MAPS / "partners.toml"), kind="organisations"), kind="organisations", reference=reference
+    )
 
 
 @pytest.fixture
@@ -52,7 +60,11 @@ def test_a_row_becomes_a_body_with_translated_codes(partners: Mapper) -> None:
 
 def test_the_id_follows_from_the_external_id_alone(partners: Mapper) -> None:
     found = partners.body(PARTNER)
-    assert found.id == partners.body({**PARTNER, "name": "Renamed"}).id == identifier_of("organisations", "register", "7")
+    assert (
+        found.id
+        == partners.body({**PARTNER, "name": "Renamed"}).id
+        == identifier_of("organisations", "register", "7")
+    )
     assert found.id != partners.body({**PARTNER, "code": "8"}).id
     assert found.id != identifier_of("projects", "register", "7")
     assert found.body["external_ids"] == [{"scheme": "register", "value": "7"}]
@@ -130,10 +142,17 @@ def test_past_projects_become_evidence_once_each(reference: Reference) -> None:
         }
     ]
     mapper = Mapper(
-        load_map("cordis-organisations", kind="organisations"), kind="organisations", reference=reference, past=past
+        load_map("cordis-organisations", kind="organisations"),
+        kind="organisations",
+        reference=reference,
+        past=past,
     )
     row = {"id": "9", "name": "Lab", "country": "UK", "type": "HES", "sme": None, "short_name": "12-3"}
-    history = [{"project": "P1", "role": "coordinator"}, {"project": "P1", "role": "participant"}, {"project": "P2", "role": "participant"}]
+    history = [
+        {"project": "P1", "role": "coordinator"},
+        {"project": "P1", "role": "participant"},
+        {"project": "P2", "role": "participant"},
+    ]
     body = mapper.body({**row, "history": history}).body
     assert body["evidence"] == [
         {
@@ -154,7 +173,13 @@ def test_past_projects_become_evidence_once_each(reference: Reference) -> None:
 
 def test_texts_that_were_decoded_wrongly_are_mended(reference: Reference) -> None:
     mapper = Mapper(load_map("worldbank-projects", kind="projects"), kind="projects", reference=reference)
-    row = {"id": "P1", "title": "Water", "text": "The city\x92s wells\x00", "keywords": [], "country": "World"}
+    row = {
+        "id": "P1",
+        "title": "Water",
+        "text": "The city\x92s wells\x00",
+        "keywords": [],
+        "country": "World",
+    }
     body = mapper.body(row).body
     assert body["objectives"][0]["text"] == "The city’s wells"
     assert "countries" not in body

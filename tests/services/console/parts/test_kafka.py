@@ -1,0 +1,83 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from schemas.envelope import Event, Sequence
+from schemas.topics import TOPICS
+from services.chassis.bus.transports.kafka import KafkaTransport
+from services.chassis.settings import Settings
+from services.console.parts import kafka
+
+pytestmark = pytest.mark.kafka
+
+EVENT = Event(
+    id="0193f3c2-a7d1-7000-8000-00000000abcd",
+    source="/home/projects",
+    type="org.comity.project.revised.v1",
+    subject="one",
+    time="2026-11-24T10:00:00.000000Z",
+    dataschema=None,
+    sequence=Sequence(1, 7),
+    partitionkey="one",
+    topic="projects.v1",
+    key="one",
+    traceparent=None,
+    data='{"title":"Écoles connectées"}'.encode(),
+)
+
+
+def settings(broker: kafka.Broker) -> Settings:
+    return Settings(
+        kafka={
+            "bootstrap_servers": broker.bootstrap_servers,
+            "replication_factor": 1,
+            "min_insync_replicas": 1,
+        }
+    )
+
+
+async def stable(transport: KafkaTransport) -> int:
+    """The partition that has a readable record; a broker that was cut off first ends the commit it had promised."""
+    async with asyncio.timeout(30):
+        while not (found := [number for number, end in (await transport.ends("projects.v1")).items() if end]):
+            await asyncio.sleep(0.05)
+    return found[0]
+
+
+async def test_a_broker_keeps_what_it_has_over_a_stop_and_a_power_cut(tmp_path: Path) -> None:
+    with kafka.start(tmp_path) as broker:
+        transport = KafkaTransport(settings(broker))
+        await transport.open()
+        await transport.create_topics([TOPICS["projects.v1"]])
+        identity = await transport.identity("projects.v1")
+        async with transport.appender("projects") as appender:
+            await appender.append([EVENT])
+        await transport.close()
+        port = broker.port
+        broker.kill()
+
+    with kafka.start(tmp_path) as broker:
+        assert broker.port == port
+        transport = KafkaTransport(settings(broker))
+        await transport.open()
+        assert await transport.identity("projects.v1") == identity
+        partition = await stable(transport)
+        batch = await transport.read("projects.v1", partition, offset=0, limit=10)
+        assert [Event.from_record(record) for record in batch.records] == [EVENT]
+        await transport.close()
+
+        line = kafka.read_plainly(broker.bootstrap_servers, "projects.v1")
+        assert "ce_id:0193f3c2-a7d1-7000-8000-00000000abcd" in line
+        assert line.endswith('one\t{"title":"Écoles connectées"}')
+
+
+def test_the_broker_listens_on_the_loopback_only(kafka_broker: str) -> None:
+    listening = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    listening += [line.split() for line in Path("/proc/net/tcp6").read_text().splitlines()[1:]]
+    port = f"{int(kafka_broker.partition(':')[2]):04X}"
+    addresses = {
+        line[1].partition(":")[0] for line in listening if line[3] == "0A" and line[1].endswith(port)
+    }
+    assert addresses <= {"0100007F", "0000000000000000FFFF00000100007F"}
+    assert addresses
