@@ -25,12 +25,12 @@ class Weights:
     version: int = 1
     budgets: Mapping[str, int] = field(
         default_factory=lambda: {
-            "text": 800_000_000,
+            "text": 1_000_000_000,
             "evidence": 600_000_000,
-            "needs": 250_000_000,
-            "places": 150_000_000,
-            "tags": 120_000_000,
-            "languages": 30_000_000,
+            "needs": 150_000_000,
+            "places": 100_000_000,
+            "tags": 60_000_000,
+            "languages": 20_000_000,
         }
     )
     project_fields: Mapping[str, int] = field(

@@ -1,0 +1,61 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from matching.epoch import Epoch
+from services.chassis.reference import load_reference
+from services.console.corpus import geography
+from services.console.epoch import app, built
+from services.console.loading import DEMO_FOLDER
+from services.matches.commands import first_epoch
+
+AGAIN = "comity epoch build --out services/matches/epochs/first.json"
+
+
+@pytest.fixture(scope="module")
+def rebuilt() -> tuple[bytes, str]:
+    return built(DEMO_FOLDER)
+
+
+def test_the_shipped_epoch_is_what_the_repository_gives(rebuilt: tuple[bytes, str]) -> None:
+    content, digest = rebuilt
+    shipped = first_epoch(None)
+    assert digest == Epoch.loads(shipped).hash, f"texts, lexicon or weights changed; run: {AGAIN}"
+    assert content == shipped
+
+
+def test_an_epoch_is_named_by_its_bytes(rebuilt: tuple[bytes, str]) -> None:
+    content, digest = rebuilt
+    assert Epoch.loads(content).hash == digest
+    assert json.loads(content)["corpus"]["pairs"] > 4000
+
+
+def test_a_folder_without_texts_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    found = CliRunner().invoke(app, ["build", "--out", str(tmp_path / "e.json"), "--from", str(tmp_path)])
+    assert found.exit_code == 5
+    assert "there is no text in the corpus" in found.stderr
+    assert not (tmp_path / "e.json").exists()
+
+
+def test_a_folder_of_the_same_shape_gives_an_epoch_of_its_own(tmp_path: Path) -> None:
+    body = {
+        "id": "018f3c2a-7d10-7000-8000-000000000001",
+        "descriptions": [{"language": "en", "text": "Village radio links"}],
+    }
+    (tmp_path / "organisations.jsonl").write_text(json.dumps(body) + "\n", "utf-8")
+    out = tmp_path / "new" / "e.json"
+    found = CliRunner().invoke(app, ["build", "--out", str(out), "--from", str(tmp_path), "--json"])
+    assert found.exit_code == 0, found.stderr
+    assert json.loads(found.stdout)["hash"] == Epoch.loads(out.read_bytes()).hash != Epoch.loads(first_epoch(None)).hash
+
+
+def test_the_last_day_of_a_group_lies_inside_it() -> None:
+    reference = load_reference()
+    term = next(term for term in reference.group_terms if term.valid_to is not None and term.group == "ldc")
+    groups = geography(reference)
+    last = str(term.valid_to.toordinal() - 1)
+    day = type(term.valid_to).fromordinal(int(last))
+    assert term.country in groups.members_of("ldc", day.isoformat())
+    assert term.country not in groups.members_of("ldc", term.valid_to.isoformat())
