@@ -1,0 +1,44 @@
+"""Promise 10: every list says that it is a suggestion; no emblem, no personal data in events."""
+
+from tests.services.matches.town import Town, uuid_of
+
+
+async def test_every_answer_about_a_list_says_that_it_is_a_suggestion(town: Town) -> None:
+    await town.organisation("Ada")
+    project = await town.published("schools")
+    await town.settle()
+    own = town.bearer("organisation_reader", organisation=uuid_of("Ada"))
+    for path, who in (
+        (f"/v1/lists/{project}/candidates", "bdt_admin"),
+        (f"/v1/lists/{project}/candidates", own),
+        (f"/v1/lists/{project}/candidates/{uuid_of('Ada')}", own),
+        (f"/v1/lists/{project}/coverage", "bdt_admin"),
+        ("/v1/opportunities", own),
+        ("/v1/ranking-statement", "nobody"),
+    ):
+        said = (await town.get(path, who=who))["statement"]
+        assert "suggestion" in said, path
+        assert "not an endorsement" in said, path
+
+
+async def test_no_person_is_in_any_event(town: Town) -> None:
+    await town.organisation("Ada", contact={"name": "Wanjiru Achieng", "email": "wanjiru@example.org"})
+    project = await town.published("schools")
+    await town.settle()
+    await town.step(project, "close", body={"reason": "Found."})
+    await town.settle()
+    for topic in ("projects.v1", "members.v1", "standings.v1", "matches.v1", "epochs.v1"):
+        records = await town.records(topic)
+        assert records
+        for record in records:
+            content = (record.value or b"") + b"".join(value for _, value in record.headers)
+            assert b"Wanjiru" not in content
+            assert b"@example.org" not in content
+
+
+async def test_no_page_shows_an_emblem(town: Town) -> None:
+    for path in ("/", "/docs", "/problems"):
+        answer = await town.call("GET", path, who="nobody", Accept="text/html")
+        assert answer.status_code == 200
+        assert b"<img" not in answer.content
+        assert b"logo" not in answer.content.lower()
