@@ -356,3 +356,20 @@ def test_evidence_below_the_threshold_counts_nothing_and_says_so(engine):
     pinned = engine.pin()
     assert points(pinned, "far", "many")["evidence"] == 0 < points(pinned, "near", "many")["evidence"]
     assert [part for part in pinned.explain("many", "far", DAY).parts if part.evidence] == []
+
+
+def test_empty_sides_give_empty_answers(engine):
+    engine.put_project(PROJECTS[0])
+    ranked = engine.pin().rank("schools", DAY)
+    assert (len(ranked), ranked.members, ranked.excluded, ranked.packed()) == (0, [], (), b"")
+    assert len(ranked.digest()) == 64
+    engine.remove_project("schools")
+    engine.put_member(MEMBERS[1])
+    standings = engine.pin().points_of(["carrier"], DAY)
+    assert standings.points.shape == (1, 0)
+    assert engine.pin().points_of([], DAY).points.shape == (0, 0)
+
+
+def test_presence_required_without_any_place_leaves_nobody_out(engine):
+    nowhere = replace(PROJECTS[3], presence_required=True, owner="somebody")
+    assert len(loaded(engine, MEMBERS, (nowhere,)).rank("world", DAY)) == len(MEMBERS)
