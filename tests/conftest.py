@@ -1,8 +1,8 @@
 """What every test may ask for: the folder of third-party data, a PostgreSQL server, an Apache Kafka.
 
 The servers are started once, at the first test that asks, and shared by the workers of a parallel run. A server that
-runs already is used where `COMITY_TEST_POSTGRESQL_URL` or `COMITY_TEST_KAFKA` names it. Nothing is skipped: where a part
-cannot be had, the test fails with the sentence that says what to install.
+runs already is used where `COMITY_TEST_POSTGRESQL_URL` or `COMITY_TEST_KAFKA` names it. Where a part cannot be
+had, the test fails with the sentence that says what to install; only third-party data, which is a setting, may be absent.
 """
 
 import itertools
