@@ -22,6 +22,7 @@ from services.console import (
     topics,
     why,
 )
+from services.console.exits import InSentences
 
 app = typer.Typer(
     name="comity",
@@ -50,15 +51,16 @@ def _options(
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
 ) -> None:
     if version:
-        from importlib.metadata import version as installed
+        from importlib.metadata import version as installed  # noqa: PLC0415 - only this option needs it
 
         typer.echo(installed("comity"))
         raise typer.Exit
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; what can be expected to fail ends it with one sentence and its exit code."""
+    with InSentences():
+        app()
 
 
 if __name__ == "__main__":

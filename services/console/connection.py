@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import httpx2
 
@@ -25,7 +26,9 @@ class Connection:
     `addresses` maps a path prefix to a base URL; the longest matching prefix wins; "" is the default.
     """
 
-    def __init__(self, addresses: Mapping[str, str], *, token: str | None = None, timeout: float = 60.0) -> None:
+    def __init__(
+        self, addresses: Mapping[str, str], *, token: str | None = None, timeout: float = 60.0
+    ) -> None:
         self.addresses = dict(addresses)
         self.token = token
         self._client = httpx2.Client(timeout=timeout, trust_env=False)
@@ -81,6 +84,8 @@ class Connection:
     def read(self, path: str, *, headers: Mapping[str, str] | None = None) -> Any:
         """The JSON at `path`; a refusal ends the command with its problem in one sentence."""
         answer = self.send("GET", path, headers=headers)
+        if answer.status_code == 401 and not self.token:
+            stop(Exit.REFUSED, f"{sentence_of(answer)} Give --token, or set COMITY_TOKEN in the environment.")
         if answer.status_code >= 400:
             stop(Exit.REFUSED, sentence_of(answer))
         return answer.json()
@@ -91,20 +96,33 @@ class Connection:
         while following:
             page = self.read(following)
             yield from page[key]
-            following = page.get("next")
+            cursor = page.get("next")
+            joint = "&" if "?" in path else "?"
+            following = f"{path}{joint}{urlencode({'cursor': cursor})}" if cursor else None
 
     def take_token(self, client_id: str, client_secret: str) -> None:
         """Get an access token by OAuth2 client credentials and use it from now on."""
+        self.token = self.token_of(client_id, client_secret)
+
+    def token_of(self, client_id: str, client_secret: str) -> str:
+        """Get an access token by OAuth2 client credentials."""
         try:
             answer = self._client.post(
                 self.address("/v1/tokens"),
-                data={"grant_type": "client_credentials", "client_id": client_id, "client_secret": client_secret},
+                data={
+                    "grant_type": "client_credentials",
+                    "client_id": client_id,
+                    "client_secret": client_secret,
+                },
             )
         except httpx2.HTTPError as error:
-            stop(Exit.UNREACHABLE, f"No Comity answers at {self.address('/v1/tokens')} ({type(error).__name__}).")
+            stop(
+                Exit.UNREACHABLE,
+                f"No Comity answers at {self.address('/v1/tokens')} ({type(error).__name__}).",
+            )
         if answer.status_code != 200:
             stop(Exit.REFUSED, sentence_of(answer))
-        self.token = answer.json()["access_token"]
+        return str(answer.json()["access_token"])
 
 
 def sentence_of(answer: httpx2.Response) -> str:
@@ -112,10 +130,14 @@ def sentence_of(answer: httpx2.Response) -> str:
     try:
         problem = answer.json()
     except ValueError:
-        return f"The server answered {answer.status_code} to {answer.request.method} {answer.request.url.path}."
+        return (
+            f"The server answered {answer.status_code} to {answer.request.method} {answer.request.url.path}."
+        )
     words = [f"{answer.status_code} {problem.get('title', '')}: {problem.get('detail', '')}"]
-    for error in problem.get("errors", [])[:10]:
-        words.append(f"{error.get('pointer', '')}: {error.get('detail', '')} {error.get('fix', '')}".strip())
+    words += [
+        f"{error.get('pointer', '')}: {error.get('detail', '')} {error.get('fix', '')}".strip()
+        for error in problem.get("errors", [])[:10]
+    ]
     return " | ".join(word for word in words if word)
 
 

@@ -1,7 +1,8 @@
 """`comity doctor`: the settings in effect, and every dependency probed.
 
-What: prints the settings with secrets hidden, then asks each database, the log and the analyser whether they work. Why:
-one command says what is wrong before anybody reads logs. It must not change anything.
+What: prints the settings with secrets hidden, then asks each database, the log, the analyser, and the system that runs on
+this data folder, if one does, whether they work. Why: one command says what is wrong before anybody reads logs. It must
+not change anything, and works beside a running system.
 """
 
 import asyncio
@@ -17,17 +18,17 @@ from services.console.exits import Exit
 Probe = Callable[[], Awaitable[str]]
 
 
+class Unwell(Exception):  # noqa: N818 - it is a finding
+    """A dependency answers, but not as it must."""
+
+
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")] = False,
 ) -> None:
     """Print the settings in effect and probe every dependency; exit code 3 if one does not answer."""
-    from services.chassis.settings import SettingsError, describe, load_settings
-    from services.console.exits import stop
+    from services.chassis.settings import describe, load_settings
 
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        stop(Exit.USAGE, str(error))
+    settings = load_settings()
     probes = asyncio.run(_probe(settings))
     well = all(probe["well"] for probe in probes.values())
     if as_json:
@@ -45,10 +46,12 @@ def doctor(
 async def _probe(settings: Any) -> dict[str, dict[str, Any]]:
     from services.catalogue import SERVICES
 
-    probes: dict[str, Probe] = {f"database of {name}": _database(settings, name) for name in SERVICES}
-    probes["log"] = _log(settings)
+    probes: dict[str, Probe] = {f"tables of {name}": _tables(settings, name) for name in SERVICES}
+    probes["log"] = _embedded_log(settings) if settings.log.transport == "sql" else _kafka(settings)
     probes["analyser"] = _analyser
-    return {name: await _outcome(probe) for name, probe in probes.items()}
+    found = {name: await _outcome(probe) for name, probe in probes.items()}
+    running = _running(settings)
+    return found | ({"running system": running} if running else {})
 
 
 async def _outcome(probe: Probe) -> dict[str, Any]:
@@ -57,37 +60,54 @@ async def _outcome(probe: Probe) -> dict[str, Any]:
 
     try:
         return {"well": True, "says": await probe()}
+    except Unwell as finding:
+        return {"well": False, "says": str(finding)}
     except (DatabaseAway, BusError, OSError, RuntimeError) as error:
         return {"well": False, "says": f"{type(error).__name__}: {error}"}
 
 
-def _database(settings: Any, name: str) -> Probe:
+def _tables(settings: Any, name: str) -> Probe:
     async def probe() -> str:
-        from migrations.running import newest_revision, stored_revision
-        from services.chassis.database import Database
+        from services.console.preparing import revisions
 
-        database = Database.for_service(settings, name)
-        try:
-            stored, newest = await stored_revision(database), newest_revision(name)
-        finally:
-            await database.close()
+        stored, newest = await revisions(settings, name)
         if stored != newest:
-            raise RuntimeError(f"its tables are at {stored or 'nothing'}, this version needs {newest}: run `comity migrate`")
-        return f"{database.dialect}, tables at {stored}"
+            raise Unwell(f"at {stored or 'nothing'}, this version needs {newest}; run `comity migrate`")
+        return f"at {stored}, on {'SQLite' if settings.database.url is None else 'the database server'}"
 
     return probe
 
 
-def _log(settings: Any) -> Probe:
+def _embedded_log(settings: Any) -> Probe:
     async def probe() -> str:
-        from schemas.topics import TOPICS
+        from services.chassis.bus.transports.sql.log import SqlTransport
+        from services.chassis.database import for_log
+
+        tables = await _tables(settings, "log")()
+        database = for_log(settings)
+        try:  # not opened: opening would take it from the one process that it serves
+            counts = await _partitions(SqlTransport(database))
+        finally:
+            await database.close()
+        return f"embedded, tables {tables}; partitions: {counts}"
+
+    return probe
+
+
+def _kafka(settings: Any) -> Probe:
+    async def probe() -> str:
         from services.chassis.lifecycle import open_transport
 
         async with open_transport(settings) as transport:
-            counts = [f"{topic} {await transport.partitions(topic)}" for topic in TOPICS]
-        return f"{settings.log.transport}; partitions: {', '.join(counts)}"
+            return f"Kafka at {settings.kafka.bootstrap_servers}; partitions: {await _partitions(transport)}"
 
     return probe
+
+
+async def _partitions(transport: Any) -> str:
+    from schemas.topics import TOPICS
+
+    return ", ".join([f"{topic} {await transport.partitions(topic)}" for topic in TOPICS])
 
 
 async def _analyser() -> str:
@@ -95,3 +115,24 @@ async def _analyser() -> str:
 
     analyser = prove_analyser()
     return f"analyser {analyser.number} reproduces its golden outputs; Python {sys.version.split()[0]}"
+
+
+def _running(settings: Any) -> dict[str, Any] | None:
+    """Ask the system that wrote its address into the data folder; None where none did, or it has stopped."""
+    import httpx2
+
+    from services.console.connection import saved_credentials
+
+    saved = saved_credentials(settings.data_folder)
+    for address in sorted(set(saved["addresses"].values())) if saved else ():
+        try:
+            answer = httpx2.get(f"{address}/readyz", timeout=5.0, trust_env=False)
+        except httpx2.HTTPError:
+            return None
+        if answer.status_code != 200:
+            return {"well": False, "says": f"{address} is not ready: {answer.text[:300]}"}
+    return (
+        {"well": True, "says": f"ready at {', '.join(sorted(set(saved['addresses'].values())))}"}
+        if saved
+        else None
+    )

@@ -12,22 +12,14 @@ from typing import Self
 
 import uvloop
 
-from migrations.running import migrate_owners
-from schemas.topics import TOPICS
 from services.catalogue import SERVICES
-from services.chassis.lifecycle import System, open_transport, run_services
+from services.chassis.lifecycle import System, run_services
 from services.chassis.settings import Settings
 from services.console.connection import save_credentials, saved_credentials
+from services.console.preparing import prepare
 from services.identity.commands import ensure_first_admin
 
 START_SECONDS = 120.0
-
-
-async def prepare(settings: Settings) -> None:
-    """Bring tables and topics to what this version needs."""
-    await migrate_owners(settings)
-    async with open_transport(settings) as transport:
-        await transport.create_topics(tuple(TOPICS.values()))
 
 
 class Embedded:

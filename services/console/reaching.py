@@ -5,8 +5,7 @@ person who asks a question should not have to start a server first. It must not 
 address that is given and does not answer is an error.
 """
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,70 +17,87 @@ from services.console.connection import Connection, saved_credentials
 from services.console.exits import Exit, stop
 
 Url = Annotated[
-    str | None, typer.Option("--url", envvar="COMITY_URL", help="A running Comity; without it the demo's, or a new one.")
+    str | None,
+    typer.Option("--url", envvar="COMITY_URL", help="A running Comity; without it the demo's, or a new one."),
 ]
 Token = Annotated[
     str | None,
     typer.Option("--token", envvar="COMITY_TOKEN", help="An access token; without it the credential file's."),
 ]
 
+SYSTEMS = ("", "demo", "demo-split")
+"""Where systems of this machine keep their credentials, below the data folder; the split demo is never started here."""
+
 
 @contextmanager
 def reach(url: str | None, token: str | None, *, fresh: bool = False) -> Iterator[Connection]:
-    """Give a connection that has a token: to `url`, to the system that the credential file names, or to a new one.
+    """Give a connection that has a token: to `url`, to a system of this machine that runs, or to one started on its data.
 
     `fresh`: where there is no data yet, begin with an empty system in the data folder.
     """
     from services.chassis.settings import load_settings
 
-    settings = load_settings()
-    folder = next((f for f in (settings.data_folder, settings.data_folder / "demo") if saved_credentials(f)), None)
-    saved = saved_credentials(folder) if folder else None
+    data = load_settings().data_folder
+    known = {folder: saved for name in SYSTEMS if (saved := saved_credentials(folder := data / name))}
     if url is not None:
-        with Connection({"": url}, token=token) as connection:
-            _authorise(connection, saved if saved and url in saved["addresses"].values() else None)
+        with _addressed(url, token, known) as connection:
             yield connection
         return
-    if saved is not None and _answers(saved["addresses"]):
-        with Connection(saved["addresses"], token=token) as connection:
-            _authorise(connection, saved)
+    running = next((saved for saved in known.values() if _answers(saved["addresses"])), None)
+    if running is not None:
+        with Connection(running["addresses"], token=token) as connection:
+            _authorise(connection, running)
             yield connection
         return
-    if fresh and saved is None:
-        folder = settings.data_folder
-    if folder is None:
+    startable = [folder for folder in known if folder.name != SYSTEMS[-1]] or ([data] if fresh else [])
+    if not startable:
         stop(
             Exit.UNREACHABLE,
             "No Comity is running here and there is no data to start one on. Run `comity demo`, or give --url.",
         )
     from services.console.embedded import Embedded
 
-    with Embedded(_own_settings(folder)) as system, Connection({"": system.address}, token=token) as connection:
-        _authorise(connection, saved_credentials(folder))
+    typer.echo(f"No Comity is running here; starting one on {startable[0]} for this command …", err=True)
+    with (
+        Embedded(_own_settings(startable[0])) as system,
+        Connection({"": system.address}, token=token) as connection,
+    ):
+        _authorise(connection, saved_credentials(startable[0]) or {})
         yield connection
 
 
+def _addressed(url: str, token: str | None, known: Mapping[Path, dict[str, Any]]) -> Connection:
+    """Connect to an address: with the token given, else as the client of the system here that answers there, else with none."""
+    if not url.startswith(("http://", "https://")):
+        stop(Exit.USAGE, f"--url is {url!r}; it begins with http:// or https://.")
+    url = url.rstrip("/")
+    connection = Connection({"": url}, token=token)
+    saved = next((saved for saved in known.values() if url in saved["addresses"].values()), None)
+    if saved is not None:
+        _authorise(connection, saved)
+    return connection
+
+
 def _own_settings(folder: Path) -> Any:
-    """Settings of the system in this folder, on a free port of this machine; its logs hold only what is wrong."""
+    """Settings of the system that the credential file belongs to, on a free port of this machine."""
     from services.chassis.settings import load_settings
     from services.chassis.telemetry import set_up_logs
 
     settings = load_settings(
-        data_folder=folder, http={"host": "127.0.0.1", "port": 0}, telemetry={"level": "warning"}
+        data_folder=folder,
+        http={"host": "127.0.0.1", "port": 0},
+        telemetry={"level": "warning", "format": "text"},
     )
     set_up_logs(settings.telemetry)
     return settings
 
 
-def _authorise(connection: Connection, saved: dict[str, Any] | None) -> None:
-    if connection.token:
-        return
-    if saved is None:
-        stop(Exit.REFUSED, "There is no token: give --token, or set COMITY_TOKEN in the environment.")
-    connection.take_token(saved["client_id"], saved["client_secret"])
+def _authorise(connection: Connection, saved: Mapping[str, Any]) -> None:
+    if connection.token is None:
+        connection.take_token(saved["client_id"], saved["client_secret"])
 
 
-def _answers(addresses: dict[str, str]) -> bool:
+def _answers(addresses: Mapping[str, str]) -> bool:
     try:
         return all(
             httpx2.get(f"{address}/healthz", timeout=2.0, trust_env=False).status_code == 200
@@ -89,10 +105,3 @@ def _answers(addresses: dict[str, str]) -> bool:
         )
     except httpx2.HTTPError:
         return False
-
-
-def data_folder_of(name: str) -> Path:
-    """The folder of a named system beside the settings' own, such as the demo's."""
-    from services.chassis.settings import load_settings
-
-    return Path(os.fspath(load_settings().data_folder)) / name

@@ -29,4 +29,6 @@ def schemas(which: Annotated[Which, typer.Argument(help="Which document.")] = Wh
     from services.chassis.settings import load_settings
     from services.chassis.web.application import merged_openapi
 
-    typer.echo(json.dumps(merged_openapi(tuple(SERVICES.values()), load_settings()), indent=2, ensure_ascii=False))
+    typer.echo(
+        json.dumps(merged_openapi(tuple(SERVICES.values()), load_settings()), indent=2, ensure_ascii=False)
+    )

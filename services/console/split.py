@@ -23,9 +23,9 @@ import httpx2
 from services.catalogue import SERVICES
 from services.chassis.settings import Settings, load_settings
 from services.console.connection import save_credentials, saved_credentials
-from services.console.embedded import prepare
 from services.console.parts import kafka, postgresql
 from services.console.parts.processes import Child, PartFailedError, free_port
+from services.console.preparing import prepare
 
 READY_SECONDS = 120.0
 

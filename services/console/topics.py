@@ -14,9 +14,11 @@ def topics() -> None:
     from schemas.topics import TOPICS
     from services.chassis.lifecycle import open_transport
     from services.chassis.settings import load_settings
+    from services.console.preparing import require_tables
 
     async def create() -> None:
         settings = load_settings()
+        await require_tables(settings, ())
         async with open_transport(settings) as transport:
             await transport.create_topics(tuple(TOPICS.values()))
             for topic in TOPICS.values():
