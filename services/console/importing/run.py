@@ -120,18 +120,7 @@ class Import:
                     self.account.skipped += 1
                     continue
                 try:
-                    found = self._mapper.body(row.values)
-                    first = self._lines.setdefault(found.id, row.line)
-                    if first != row.line:
-                        raise RowRefused(
-                            Fault(
-                                "/id",
-                                "repeated",
-                                f"Line {first} has the same id {found.external!r}",
-                                "Keep one row.",
-                            )
-                        )
-                    yield Ready(row.line, found.id, shaped(self.kind, found.body))
+                    yield self._read(row)
                 except RowRefused as refused:
                     self._refuse(row.line, refused.faults)
         except FileFault as fault:

@@ -48,7 +48,11 @@ def test_a_folder_of_the_same_shape_gives_an_epoch_of_its_own(tmp_path: Path) ->
     out = tmp_path / "new" / "e.json"
     found = CliRunner().invoke(app, ["build", "--out", str(out), "--from", str(tmp_path), "--json"])
     assert found.exit_code == 0, found.stderr
-    assert json.loads(found.stdout)["hash"] == Epoch.loads(out.read_bytes()).hash != Epoch.loads(first_epoch(None)).hash
+    assert (
+        json.loads(found.stdout)["hash"]
+        == Epoch.loads(out.read_bytes()).hash
+        != Epoch.loads(first_epoch(None)).hash
+    )
 
 
 def test_the_last_day_of_a_group_lies_inside_it() -> None:

@@ -1,0 +1,174 @@
+"""Imports end to end: the command line, the HTTP API, a whole Comity in this process."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from services.chassis.settings import load_settings
+from services.console.connection import Connection, saved_credentials
+from services.console.embedded import Embedded
+from services.console.importing import app
+from services.console.mapping.identifiers import identifier_of
+
+MAPS = Path(__file__).parents[3] / "data" / "maps"
+PARTNERS = """code;name;kind;country;small;skills;joined;mother
+3;Aegean Holding;LTD;EL;no;satellite links;2019-01-01;
+7;Aegean Networks;LTD;EL;yes;radio links|solar power;2021-03-04;3
+8;Nowhere Networks;LTD;Atlantis;yes;;;
+9;Register test;TEST;EL;no;;;
+10;College of Radio;UNI;KE;no;training of radio engineers;;
+"""
+CALLS = """{"ref": "C-1", "title": "Radio links for islands", "goal": "Link ten islands by radio.", "where": "GR"}
+{"ref": "C-2", "title": "Radio training", "goal": "Train radio engineers.", "where": "KE", "until": "2020-01-01"}
+{"ref": "C-3", "title": "Training", "goal": "Training of radio engineers in schools.", "until": "2099-01-01"}
+"""
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+    folder = tmp_path_factory.mktemp("comity")
+    settings = load_settings(
+        data_folder=folder, http={"host": "127.0.0.1", "port": 0}, telemetry={"level": "warning"}
+    )
+    with Embedded(settings) as embedded, Connection({"": embedded.address}) as connection:
+        saved = saved_credentials(folder) or {}
+        connection.take_token(saved["client_id"], saved["client_secret"])
+        yield connection
+
+
+def run(system: Connection | None, *arguments: str) -> Result:
+    at = [] if system is None else ["--url", system.address(""), "--token", system.token or ""]
+    return CliRunner().invoke(app, [*arguments, *at])
+
+
+def write(folder: Path, name: str, content: str) -> Path:
+    path = folder / name
+    path.write_bytes(gzip.compress(content.encode()) if name.endswith(".gz") else content.encode())
+    return path
+
+
+def said(result: Result) -> dict[str, Any]:
+    return json.loads(
+        result.stdout.splitlines()[-1]
+    )  # before it stand the logs of the system in this process
+
+
+def test_rows_are_taken_and_bad_ones_told(system: Connection, tmp_path: Path) -> None:
+    file = write(tmp_path, "partners.csv", PARTNERS)
+    arguments = ("organisations", str(file), "--map", str(MAPS / "partners.toml"), "--json")
+    result = run(system, *arguments)
+    assert result.exit_code == 5
+    counts = said(result)
+    assert (counts["rows"], counts["created"], counts["skipped"], counts["refused"]) == (5, 3, 1, 1)
+    assert "line 4: /hq_country: country-code: 'Atlantis' is no country" in " ".join(result.stderr.split())
+    child = system.read(f"/v1/organisations/{identifier_of('organisations', 'register', '7')}")
+    assert child["parent"] == identifier_of("organisations", "register", "3")
+    assert child["provenance"] == {"constants": ["contact", "descriptions", "offers"]}
+    again = said(run(system, *arguments))
+    assert (again["created"], again["changed"], again["unchanged"]) == (0, 0, 3)
+    assert system.read(f"/v1/organisations/{child['id']}")["revision"] == 1
+
+
+def test_a_changed_row_makes_one_revision_of_one_record(system: Connection, tmp_path: Path) -> None:
+    file = write(tmp_path, "partners.csv", PARTNERS.replace("College of Radio", "Radio College"))
+    result = run(system, "organisations", str(file), "--map", str(MAPS / "partners.toml"), "--json")
+    assert (said(result)["changed"], said(result)["unchanged"]) == (1, 2)
+    college = system.read(f"/v1/organisations/{identifier_of('organisations', 'register', '10')}")
+    assert (college["legal_name"], college["revision"]) == ("Radio College", 2)
+
+
+def test_projects_are_published_and_waited_for(system: Connection, tmp_path: Path) -> None:
+    map_file = write(
+        tmp_path, "calls.toml", (MAPS / "calls.toml").read_text("utf-8") + 'review_by = "2199-12-31"\n'
+    )
+    file = write(tmp_path, "calls.jsonl.gz", CALLS)
+    arguments = ("projects", str(file), "--map", str(map_file), "--wait", "--json")
+    result = run(system, *arguments)
+    assert result.exit_code == 5
+    assert (said(result)["created"], said(result)["refused"]) == (2, 1)
+    assert "line 2: /deadline" in " ".join(result.stderr.split())
+    project = identifier_of("projects", "calls", "C-1")
+    standing = system.read(f"/v1/projects/{project}")
+    assert standing["state"] == "published"
+    assert standing["provenance"]["constants"] == ["level", "needs", "owner", "review_by"]
+    answer = system.read(f"/v1/lists/{project}/candidates?include=parts")
+    assert answer["state"] != "ranking"
+    parts = [part for row in answer["candidates"] for part in row["parts"]]
+    assert {part["component"] for part in parts} <= {
+        "text",
+        "places",
+        "tags",
+        "languages",
+    }  # the need is a constant
+    again = said(run(system, *arguments))
+    assert (again["created"], again["changed"], again["unchanged"]) == (0, 0, 2)
+
+
+def test_a_dry_run_checks_without_a_running_comity(tmp_path: Path) -> None:
+    file = write(tmp_path, "partners.csv", PARTNERS)
+    result = run(
+        None, "organisations", str(file), "--map", str(MAPS / "partners.toml"), "--dry-run", "--json"
+    )
+    assert result.exit_code == 5
+    counts = said(result)
+    assert (counts["valid"], counts["refused"], counts["skipped"], counts["created"]) == (3, 1, 1, 0)
+
+
+def test_a_row_of_the_same_record_is_taken_once(tmp_path: Path) -> None:
+    line = json.dumps({"ref": "C-1", "title": "Radio", "goal": "Radio links.", "until": "2099-01-01"}) + "\n"
+    file = write(tmp_path, "calls.jsonl", line + line)
+    result = run(None, "projects", str(file), "--map", str(MAPS / "calls.toml"), "--dry-run", "--json")
+    assert (said(result)["valid"], said(result)["refused"]) == (1, 1)
+    assert "line 2: /id: repeated: Line 1 has the same id" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("a.csv", "code|name\n1|A\n", "lacks the columns"),
+        ("a.csv", "", "is empty"),
+        ("a.csv", "code;name;kind\n1;A;LTD\n", "country"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_sentence(
+    tmp_path: Path, name: str, content: str, sentence: str
+) -> None:
+    result = run(
+        None,
+        "organisations",
+        str(write(tmp_path, name, content)),
+        "--map",
+        str(MAPS / "partners.toml"),
+        "--dry-run",
+    )
+    assert result.exit_code == 5
+    assert sentence in " ".join(result.stderr.split())
+
+
+def test_a_truncated_file_keeps_the_rows_before_the_cut(tmp_path: Path) -> None:
+    rows = "".join(
+        json.dumps(
+            {"ref": f"C-{n}", "title": f"Radio {n * 7919 % 10007}", "goal": "Links.", "until": "2099-01-01"}
+        )
+        + "\n"
+        for n in range(5000)
+    )
+    packed = gzip.compress(rows.encode())
+    file = tmp_path / "calls.jsonl.gz"
+    file.write_bytes(packed[: len(packed) * 3 // 4])
+    result = run(None, "projects", str(file), "--map", str(MAPS / "calls.toml"), "--dry-run", "--json")
+    assert result.exit_code == 5
+    assert 0 < said(result)["valid"] < 5000
+    assert "truncated gzip" in " ".join(result.stderr.split())
+
+
+def test_evidence_needs_a_map_that_joins_it(tmp_path: Path) -> None:
+    file = write(tmp_path, "calls.jsonl", CALLS)
+    result = run(None, "organisations", str(file), "--evidence", str(file), "--dry-run")
+    assert result.exit_code == 5
+    assert "--evidence needs a --map" in result.stderr
