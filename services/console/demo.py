@@ -8,6 +8,9 @@ take a short cut that a user could not take.
 import asyncio
 import contextlib
 import json
+import signal
+import sys
+import time
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -17,12 +20,15 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from services.console.connection import Connection, saved_credentials
+from services.console.callers import ANALYST, AUDITOR, MANAGER, reader_of, token_for
+from services.console.connection import CREDENTIALS, Connection, saved_credentials
 from services.console.exits import Exit, stop
-from services.console.listing import show_list
+from services.console.listing import console_for_people, show_list
 from services.console.loading import DEMO_FOLDER, load
 
 TOPICS_SHOWN = ("projects.v1", "members.v1", "matches.v1")
+SHOWN_BYTES = 600
+RECORD_SECONDS = 20.0
 
 
 class Deployment(StrEnum):
@@ -40,40 +46,39 @@ def demo(
     as_json: Annotated[
         bool, typer.Option("--json", help="With --once: print one JSON value with every candidate on stdout.")
     ] = False,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the embedded demo; 0 takes a free one.")] = 8080,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the embedded demo; 0 takes a free one.")
+    ] = 8080,
 ) -> None:
     """Load the demo data through the HTTP API and print one initiative's top ten with reasons."""
-    from services.chassis.lifecycle import ProcessFailed
     from services.chassis.settings import load_settings
-    from services.console.parts.packages import PartMissingError
-    from services.console.parts.processes import PartFailedError
 
     if as_json and not once:
         stop(Exit.USAGE, "--json prints one value and ends: add --once.")
-    name = "demo" if deployment is Deployment.EMBEDDED else "demo-split"
-    folder = load_settings().data_folder / name
+    folder = load_settings().data_folder / ("demo" if deployment is Deployment.EMBEDDED else "demo-split")
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # a polite end is one end, however it is asked for
     err = Console(stderr=True)
-    err.print(f"Starting ({deployment.value}); data in {folder} …")
-    try:
-        with _started(deployment, folder, 0 if once else port) as (addresses, system):
-            with Connection(addresses) as connection:
-                saved = saved_credentials(folder) or {}
-                connection.take_token(saved["client_id"], saved["client_secret"])
-                with _progress(err) as report:
-                    load(connection, DEMO_FOLDER, report=report)
-                initiative = json.loads((DEMO_FOLDER / "judged.json").read_text("utf-8"))["printed"]
-                if as_json:
-                    typer.echo(json.dumps(whole_list(connection, initiative), ensure_ascii=False))
-                else:
-                    if deployment is Deployment.SPLIT:
-                        asyncio.run(_show_records(system.settings()))
-                    _show(connection, initiative, folder)
-            if not once:
-                err.print("Serving until Ctrl-C.")
-                with contextlib.suppress(KeyboardInterrupt):
-                    _wait(system)
-    except (ProcessFailed, PartMissingError, PartFailedError) as error:
-        stop(Exit.FAILED, str(error))
+    err.print(f"Starting ({deployment.value}); data in {folder} …", soft_wrap=True)
+    with _started(deployment, folder, 0 if once else port) as (addresses, system):
+        with _admin(addresses, folder) as admin, Connection(addresses) as manager:
+            manager.token = token_for(admin, folder, MANAGER)
+            with _progress(err) as report:
+                load(admin, manager, DEMO_FOLDER, report=report)
+            initiative = json.loads((DEMO_FOLDER / "judged.json").read_text("utf-8"))["printed"]
+            if deployment is Deployment.SPLIT:
+                asyncio.run(_show_records(system.settings(), err=as_json))
+            if as_json:
+                typer.echo(json.dumps(whole_list(manager, initiative), ensure_ascii=False))
+            else:
+                _show(admin, manager, initiative, folder)
+        if not once:
+            typer.echo("\nServing until Ctrl-C.")
+            with contextlib.suppress(KeyboardInterrupt):
+                system.wait()
+        elif not as_json:
+            typer.echo("\n--once: everything stops now. Without it these addresses go on answering.")
 
 
 @contextlib.contextmanager
@@ -87,6 +92,7 @@ def _started(deployment: Deployment, folder: Path, port: int) -> Iterator[tuple[
         with Split(folder) as split:
             yield split.addresses, split
         return
+    from services.chassis.lifecycle import ProcessFailed
     from services.console.embedded import Embedded
 
     settings = load_settings(
@@ -96,8 +102,26 @@ def _started(deployment: Deployment, folder: Path, port: int) -> Iterator[tuple[
         telemetry={"level": "warning", "format": "text"},
     )
     set_up_logs(settings.telemetry)
-    with Embedded(settings) as system:
+    with contextlib.ExitStack() as stack:
+        try:
+            system = stack.enter_context(Embedded(settings))
+        except ProcessFailed as error:
+            stop(Exit.FAILED, f"{error} For the demo: `comity demo --port 0`.")
         yield {"": system.address}, system
+
+
+def _admin(addresses: dict[str, str], folder: Path) -> Connection:
+    """Connect as the first administrator of the demo, which its first start wrote down."""
+    saved = saved_credentials(folder) or {}
+    if "client_secret" not in saved:
+        stop(
+            Exit.FAILED,
+            f"{folder} holds a demo whose {CREDENTIALS} is gone, and secrets cannot be had again. "
+            "Remove the folder; the next demo makes it anew.",
+        )
+    connection = Connection(addresses)
+    connection.take_token(saved["client_id"], saved["client_secret"])
+    return connection
 
 
 @contextlib.contextmanager
@@ -135,48 +159,56 @@ def whole_list(connection: Connection, initiative: str) -> dict[str, Any]:
     }
 
 
-def _show(connection: Connection, initiative: str, folder: Path) -> None:
-    console = Console(width=max(Console().width, 120))
-    answer = connection.read(f"/v1/lists/{initiative}/candidates?limit=10")
-    project = connection.read(f"/v1/projects/{initiative}")
-    show_list(console, answer, answer["candidates"], f"Top ten for “{project['titles'][0]['text']}”")
-    address = connection.address("/v1/lists")
-    base = address.removesuffix("/v1/lists")
-    console.print(f"\nThis list:      {base}/v1/lists/{initiative}/candidates", soft_wrap=True)
-    console.print(f"How it ranks:   {base}/v1/ranking-statement", soft_wrap=True)
-    console.print(f"API in words:   {base}/docs   (OpenAPI: {base}/openapi.json)", soft_wrap=True)
-    console.print(f"Credentials:    {folder / 'credentials.json'}", soft_wrap=True)
-    console.print("\nPaste this:", soft_wrap=True)
-    console.print(f"export COMITY_TOKEN={connection.token}", soft_wrap=True, highlight=False)
-    console.print(
-        f'curl -H "Authorization: Bearer $COMITY_TOKEN" "{base}/v1/lists/{initiative}/candidates?limit=3"',
-        soft_wrap=True,
-        highlight=False,
-    )
-    console.print(f"comity why {initiative} {answer['candidates'][0]['organisation']}", soft_wrap=True, highlight=False)
+def _show(admin: Connection, manager: Connection, initiative: str, folder: Path) -> None:
+    """Print the top ten, where to look further, and a token and a line to paste for each role."""
+    answer = manager.read(f"/v1/lists/{initiative}/candidates?limit=10")
+    show_list(console_for_people(), answer, heading="Top ten for")
+    best = answer["candidates"][0]
+    reader = reader_of(best["organisation"], best["name"])
+    candidates = admin.address(f"/v1/lists/{initiative}/candidates")
+    say = typer.echo
+    say(f"\nThis list       {candidates}")
+    say(f"How it ranks    {admin.address('/v1/ranking-statement')}")
+    say(f"API in words    {admin.address('/v1/lists').removesuffix('/v1/lists')}/docs")
+    say(f"Clients' ids and secrets, the administrator's too: {folder / CREDENTIALS}\n")
+    say("Who asks decides what is shown. Tokens to paste, good for an hour:\n")
+    for caller in (MANAGER, reader, AUDITOR, ANALYST):
+        token = manager.token if caller is MANAGER else token_for(admin, folder, caller)
+        say(f"# {caller.sees}\nexport {caller.variable}={token}")
+    say(f'\ncurl -H "Authorization: Bearer $MANAGER" "{candidates}?limit=3"')
+    say(f'curl -H "Authorization: Bearer $READER" "{candidates}"')
+    say(f'curl -H "Authorization: Bearer $AUDITOR" "{admin.address("/v1/audit/projects")}?limit=3"')
+    command = sys.argv[0] if Path(sys.argv[0]).name == "comity" else "comity"
+    say(f"{command} rank {initiative} --explain")
+    say(f"{command} why {initiative} {answer['candidates'][-1]['organisation']}")
 
 
-async def _show_records(settings: Any) -> None:
+async def _show_records(settings: Any, *, err: bool) -> None:
     """Print one record of each topic as a plain reader of the log gets it."""
     from services.chassis.lifecycle import open_transport
 
     async with open_transport(settings) as transport:
         for topic in TOPICS_SHOWN:
-            for partition in range(await transport.partitions(topic)):
-                batch = await transport.read(topic, partition, offset=0, limit=1)
-                if batch.records:
-                    record = batch.records[0]
-                    typer.echo(f"{topic}/{partition}@{record.offset} key={(record.key or b'').decode()}")
-                    for header, value in record.headers:
-                        typer.echo(f"  {header}: {value.decode()}")
-                    typer.echo(f"  {(record.value or b'').decode()[:400]} …\n")
-                    break
+            at, record = await _first_record(transport, topic)
+            typer.echo(
+                f"{topic}, partition {at}, offset {record.offset}, key {(record.key or b'').decode()}",
+                err=err,
+            )
+            for header, value in record.headers:
+                typer.echo(f"  {header}: {value.decode()}", err=err)
+            value = record.value or b""
+            cut = f" … ({len(value)} bytes)" if len(value) > SHOWN_BYTES else ""
+            typer.echo(f"  {value[:SHOWN_BYTES].decode(errors='ignore')}{cut}\n", err=err)
 
 
-def _wait(system: Any) -> None:
-    if hasattr(system, "wait"):
-        system.wait()
-        return
-    import signal
-
-    signal.pause()
+async def _first_record(transport: Any, topic: str) -> tuple[int, Any]:
+    """Return the first record of a topic that stands on the log; the relay may be a moment behind the lists."""
+    deadline = time.monotonic() + RECORD_SECONDS
+    while True:
+        for partition in range(await transport.partitions(topic)):
+            batch = await transport.read(topic, partition, offset=0, limit=1)
+            if batch.records:
+                return partition, batch.records[0]
+        if time.monotonic() > deadline:
+            stop(Exit.FAILED, f"{topic} holds no record after {RECORD_SECONDS:.0f} s.")
+        await asyncio.sleep(0.2)

@@ -1,14 +1,16 @@
 """Loading the demo data through the HTTP API, and waiting until every list is complete.
 
 What: reads the files in `demo/`, PUTs organisations and projects as any client would, publishes the projects, and waits
-on the tokens that publishing returned. Why: what the demo shows went through every door that users go through. It must
-not touch a database or a topic.
+on the tokens that publishing returned. Why: what the demo shows went through every door that users go through. Closing
+dates that have passed are moved whole years ahead, so that the demo does not expire. It must not touch a database or a
+topic.
 """
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +28,34 @@ def records(folder: Path, stem: str) -> Iterator[dict[str, Any]]:
             yield from (json.loads(line) for line in lines if line.strip())
 
 
-def load(connection: Connection, folder: Path, *, report: Callable[[str, int, int], None]) -> None:
+def kept_open(initiative: Mapping[str, Any], today: date) -> dict[str, Any]:
+    """Return an initiative whose deadline, day of review and end of period are not past.
+
+    If one of them is, all three are moved ahead by the same number of years, the least that will do.
+    """
+    period = initiative.get("period") or {}
+    closing = {name: initiative[name] for name in ("deadline", "review_by") if initiative.get(name)}
+    closing |= {"end": period["end"]} if "end" in period else {}
+    years = 0
+    while any(_later(day, years) < today for day in closing.values()):
+        years += 1
+    moved = {name: _later(day, years).isoformat() for name, day in closing.items()}
+    end = {"period": period | {"end": moved.pop("end")}} if "end" in moved else {}
+    return {**initiative, **moved, **end}
+
+
+def load(
+    connection: Connection, manager: Connection, folder: Path, *, report: Callable[[str, int, int], None]
+) -> None:
     """Put every organisation, flagship and project that is not there yet, publish the projects, await their lists.
 
+    `connection` acts for an administrator; `manager` brings the projects in, and is their team from then on.
     `report(what, done, total)` is called as it goes. Organisations come parents first, because a profile that names a
     parent is refused before the parent exists. A second run finds everything there and changes nothing.
     """
     organisations = list(records(folder, "organisations"))
-    initiatives = list(records(folder, "initiatives"))
+    today = datetime.now(UTC).date()
+    initiatives = [kept_open(item, today) for item in records(folder, "initiatives")]
     tokens: list[Any] = []
     for wave in _waves(organisations):
         tokens += _put_all(
@@ -51,7 +73,11 @@ def load(connection: Connection, folder: Path, *, report: Callable[[str, int, in
         lambda done, total: report("flagships", done, total),
     )
     tokens += _put_all(
-        connection, "/v1/projects", initiatives, lambda done, total: report("projects", done, total), publish=True
+        manager,
+        "/v1/projects",
+        initiatives,
+        lambda done, total: report("projects", done, total),
+        publish=True,
     )
     wait_for_lists(connection, tokens=tokens, report=lambda done, total: report("lists", done, total))
 
@@ -77,6 +103,15 @@ def wait_for_lists(
         time.sleep(0.1)
 
 
+def _later(day: str, years: int) -> date:
+    """Return the same day some years later; the 29th of February becomes the 28th."""
+    then = date.fromisoformat(day)
+    try:
+        return then.replace(year=then.year + years)
+    except ValueError:
+        return then.replace(year=then.year + years, day=28)
+
+
 def _waves(organisations: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """Organisations in waves: each wave's parents stand in an earlier one."""
     pending = list(organisations)
@@ -86,7 +121,9 @@ def _waves(organisations: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]
     while pending:
         wave = [item for item in pending if item.get("parent") not in here or item["parent"] in placed]
         if not wave:
-            stop(Exit.BAD_INPUT, f"The parents of {[item['id'] for item in pending]} form a circle; break it.")
+            stop(
+                Exit.BAD_INPUT, f"The parents of {[item['id'] for item in pending]} form a circle; break it."
+            )
         waves.append(wave)
         placed |= {item["id"] for item in wave}
         pending = [item for item in pending if item["id"] not in placed]

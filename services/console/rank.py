@@ -6,11 +6,11 @@ must not rank: every figure is the API's.
 
 import json
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
-from rich.console import Console
 
-from services.console.listing import show_list
+from services.console.listing import console_for_people, evidence_titles, show_list
 from services.console.reaching import Token, Url, reach
 
 
@@ -24,21 +24,20 @@ def rank(
 ) -> None:
     """Print the first rows of a project's list, with the reasons in words."""
     with reach(url, token) as connection:
-        answer = connection.read(
-            f"/v1/lists/{project}/candidates?limit={top}" + ("&include=parts" if explain or as_json else ""),
-            headers={"Prefer": "wait=5"},
-        )
+        path = f"/v1/lists/{quote(project, safe='')}/candidates?limit={top}"
+        answer = connection.read(path + ("&include=parts" if explain or as_json else ""))
+        titles = {}
+        if explain and not as_json:
+            for row in answer["candidates"]:
+                record = connection.send("GET", f"/v1/organisations/{row['organisation']}")
+                titles[row["organisation"]] = evidence_titles(
+                    record.json() if record.status_code == 200 else {}
+                )
     if as_json:
         typer.echo(json.dumps(answer, ensure_ascii=False))
         return
-    console = Console()
+    console = console_for_people()
     if answer["state"] == "ranking":
         console.print("The first list of this project is still being ranked; ask again in a moment.")
         return
-    show_list(console, answer, answer["candidates"], f"Candidates for project {project}")
-    if explain:
-        for row in answer["candidates"]:
-            console.print(f"\n[bold]{row['rank']}. {row.get('name', row['organisation'])}[/bold]")
-            for part in row["parts"]:
-                console.print(f"  {part['points']:>12,}  {part['sentence']}", highlight=False)
-            console.print(f"  {sum(part['points'] for part in row['parts']):>12,}  = {row['points']:,} points")
+    show_list(console, answer, heading="Candidates for", titles=titles if explain else None)

@@ -93,8 +93,11 @@ def _own_settings(folder: Path) -> Any:
 
 
 def _authorise(connection: Connection, saved: Mapping[str, Any]) -> None:
-    if connection.token is None:
-        connection.take_token(saved["client_id"], saved["client_secret"])
+    if connection.token is not None:
+        return
+    if "client_secret" not in saved:
+        stop(Exit.REFUSED, "There is no token: give --token, or set COMITY_TOKEN in the environment.")
+    connection.take_token(saved["client_id"], saved["client_secret"])
 
 
 def _answers(addresses: Mapping[str, str]) -> bool:

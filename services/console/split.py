@@ -83,6 +83,18 @@ class Split:
             part.stop()
         self._parts.clear()
 
+    def wait(self) -> None:
+        """Block until nothing answers any more, or the person presses Ctrl-C; a process that ends alone is named once.
+
+        The others go on: that is what several of them are for.
+        """
+        running = [part for part in self._parts if isinstance(part, Child)]
+        while running:
+            for child in [child for child in running if not child.running]:
+                running.remove(child)
+                sys.stderr.write(f"{child.name} has ended, the others go on; its log is {child.log}\n")
+            time.sleep(0.5)
+
     def _start(self) -> None:
         cluster = postgresql.start(self.folder / "postgresql")
         self._parts.append(cluster)

@@ -6,11 +6,11 @@ question. It must not compute: the answer is the API's.
 
 import json
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
-from rich.console import Console
 
-from services.console.listing import show_candidate
+from services.console.listing import console_for_people, evidence_titles, show_candidate
 from services.console.reaching import Token, Url, reach
 
 
@@ -23,10 +23,12 @@ def why(
 ) -> None:
     """Print rank, parts, failed rules and the margin to the next rank of one organisation on one project."""
     with reach(url, token) as connection:
-        answer = connection.read(
-            f"/v1/lists/{project}/candidates/{organisation}", headers={"Prefer": "wait=5"}
-        )
-    if as_json:
-        typer.echo(json.dumps(answer, ensure_ascii=False))
-        return
-    show_candidate(Console(), answer)
+        named = quote(organisation, safe="")
+        answer = connection.read(f"/v1/lists/{quote(project, safe='')}/candidates/{named}")
+        if as_json:
+            typer.echo(json.dumps(answer, ensure_ascii=False))
+            return
+        record = connection.send("GET", f"/v1/organisations/{named}")
+    show_candidate(
+        console_for_people(), answer, evidence_titles(record.json() if record.status_code == 200 else {})
+    )
