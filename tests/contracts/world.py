@@ -25,6 +25,9 @@ from services.console.embedded import Embedded
 DEMO = Path(__file__).resolve().parents[2] / "demo"
 DESK = "1afbbeac-5269-521c-a852-d590d5d84800"  # owns the projects, so it is a candidate on none
 KENYA, PRESENCE = "2f340197-6cb0-5c5f-9220-ffa1268a3e66", "55f7f618-18c5-5579-8263-09002c21e3ed"
+# The examples of the API's documentation, so that who tries them there finds something.
+A = "018f3c2a-7d10-7000-8000-000000000001"
+OPEN, FLAGSHIP = "018f3c2a-7d10-7000-8000-0000000000aa", "018f3c2a-7d10-7000-8000-0000000000ff"
 OFFICE, OTHER_OFFICE = "addis_ababa", "bangkok"
 PATIENCE = 60.0  # seconds
 
@@ -146,14 +149,17 @@ def lines(name: str) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def started(folder: Path, **http: Any) -> Iterator[World]:
+def started(
+    folder: Path, *, http: Mapping[str, Any] | None = None, **sections: Mapping[str, Any]
+) -> Iterator[World]:
     """Start an empty system on a free port of the loopback address, with the first administrator's token."""
     unlimited = {"requests_per_minute": 0, "anonymous_requests_per_minute": 0, "token_requests_per_minute": 0}
     settings = load_settings(
         data_folder=folder,
-        http={"host": "127.0.0.1", "port": 0} | unlimited | http,
+        http={"host": "127.0.0.1", "port": 0} | unlimited | dict(http or {}),
         telemetry={"level": "error", "format": "json"},
         lifecycle={"stop_seconds": 5},
+        **sections,
     )
     set_up_logs(settings.telemetry)
     with Embedded(settings) as system, httpx2.Client(timeout=60, trust_env=False) as client:
@@ -184,10 +190,11 @@ def populate(world: World, *, organisations: int = 12) -> None:
         if wanted and len(world.organisations) < organisations:
             identifier = body.pop("id")
             body.pop("sources", None)
+            identifier = A if len(world.organisations) == 3 else identifier
             world.made("PUT", f"/v1/organisations/{identifier}", json=body)
             if identifier != DESK:
                 world.organisations.append(identifier)
-    world.ids["a"], world.ids["b"] = world.organisations[3], world.organisations[0]
+    world.ids["a"], world.ids["b"] = A, world.organisations[0]
     for caller, (roles, whose, office) in CALLERS.items():
         body = {"name": f"The caller {caller}", "roles": list(roles), "office": office}
         body["organisation"] = world.ids[whose] if whose else None
@@ -199,7 +206,7 @@ def populate(world: World, *, organisations: int = 12) -> None:
 
 
 def _put_projects(world: World) -> None:
-    flagship = world.ids["flagship"] = uuid_of("flagship")
+    flagship = world.ids["flagship"] = FLAGSHIP
     declared = {
         "titles": [{"language": "en", "text": "Schools online (fictional)"}],
         "level": "global",
@@ -213,7 +220,7 @@ def _put_projects(world: World) -> None:
         }
         body |= {"owner": DESK, "office": OFFICE, "flagship": flagship if name == "open" else None}
         body["external_ids"] = []
-        identifier = world.ids[name] = uuid_of(name)
+        identifier = world.ids[name] = OPEN if name == "open" else uuid_of(name)
         made = world.made("PUT", f"/v1/projects/{identifier}", caller="manager", json=body)
         if name != "draft":
             made = _step(world, identifier, "publish", made.headers["ETag"])

@@ -114,7 +114,7 @@ def _methods(scope: Scope) -> list[str]:
 
 
 def _validation(error: RequestValidationError, scope: Scope) -> Problem:
-    faults = error.errors()[:_MOST_ERRORS]
+    faults = _causes(error.errors())[:_MOST_ERRORS]
     outside = [fault for fault in faults if fault["loc"][:1] != ("body",)]
     if outside:
         return problems.InvalidParameter(
@@ -130,6 +130,19 @@ def _validation(error: RequestValidationError, scope: Scope) -> Problem:
     first = errors[0]
     more = f" ({len(errors)} rules are broken in all.)" if len(errors) > 1 else ""
     return problems.InvalidBody(f"{first['pointer'] or 'The body'}: {first['detail']}{more}", errors=errors)
+
+
+def _causes(faults: Sequence[Any]) -> list[Any]:
+    """Return the faults without those that only follow from others: a list is too short because its items are wrong."""
+    places = [fault["loc"] for fault in faults]
+    return [
+        fault
+        for fault in faults
+        if fault["type"] != "too_short"
+        or not any(
+            len(place) > len(fault["loc"]) and place[: len(fault["loc"])] == fault["loc"] for place in places
+        )
+    ]
 
 
 def _outside(fault: Mapping[str, Any]) -> ErrorEntry:

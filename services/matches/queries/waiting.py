@@ -23,7 +23,9 @@ from services.matches.worker.index import Index
 
 RANKED = "ranked:matches"
 KIND_OF_TOPIC = {"projects.v1": PROJECT, "members.v1": MEMBER}
-_TOKEN = re.compile(r"(projects\.v1|members\.v1):([0-9a-f-]{36}):([0-9]{1,10})\.([0-9]{1,18})")
+_TOKEN = re.compile(
+    r"(projects\.v1|members\.v1):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,10})\.([0-9]{1,18})"
+)
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})\"?(?:$|[,;\s])", re.IGNORECASE)
 
 
@@ -38,7 +40,7 @@ class Token:
 
 def read_token(text: str) -> Token:
     """Read a token. Raises InvalidParameter."""
-    found = _TOKEN.fullmatch(text.lower())
+    found = _TOKEN.fullmatch(text)
     if found is None:
         raise InvalidParameter(
             "token is <topic>:<id>:<incarnation>.<version>, as the publishing call answered it.",

@@ -44,7 +44,7 @@ def router() -> APIRouter:
                 errors=[
                     {
                         "parameter": "organisation",
-                        "rule": "missing",
+                        "rule": "speaks-for-none",
                         "detail": "It is missing.",
                         "fix": "Add ?organisation=<uuid>.",
                     }

@@ -164,7 +164,17 @@ def _check_filters(request: Request, filters: dict[str, Any], principal: Princip
                 ],
             )
     if filters["external_scheme"] is not None and filters["external_id"] is None:
-        raise InvalidParameter("external_scheme is read together with external_id only.")
+        raise InvalidParameter(
+            "external_scheme is read together with external_id only.",
+            errors=[
+                {
+                    "parameter": "external_scheme",
+                    "rule": "with-external-id",
+                    "detail": "A scheme alone names no record.",
+                    "fix": "Add external_id, or leave external_scheme out.",
+                }
+            ],
+        )
     if any(filters[name] is not None for name in PRIVATE_FILTERS) and not rights.may_search_profiles(
         principal.roles
     ):

@@ -42,7 +42,10 @@ Country = Annotated[str | None, Query(max_length=60, description="ISO 3166-1 alp
 TagFilter = Annotated[
     str | None,
     Query(
-        max_length=300, pattern=r"^[^:]+(:[^:]+){1,2}$", description="`scheme:code` or `scheme:version:code`."
+        max_length=300,
+        pattern=r"^[^:\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+"
+        r"(:[^:\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+){1,2}$",
+        description="`scheme:code` or `scheme:version:code`.",
     ),
 ]
 

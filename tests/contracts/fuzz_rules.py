@@ -1,0 +1,105 @@
+"""A check of our own beside those of schemathesis: a refusal of a well-formed request names a rule that no schema can state.
+
+What: schemathesis calls this for every answer. Where a request follows the published schema and is refused all the same,
+its `positive_data_acceptance` accepts the statuses in `schemathesis.toml`; this check then asks why it was refused, and
+lets only the reasons below pass. So a bound that the schema could have told stays a finding.
+"""
+
+import re
+
+import schemathesis
+from schemathesis.generation import GenerationMode
+
+ETAG = re.compile(r'"[0-9]+(;[0-9a-f]{16})?"')
+STATE = frozenset(
+    {
+        "precondition-required",  # needs the ETag of what is there now
+        "stale-revision",  # as above, with another ETag
+        "invalid-cursor",  # only what a former page named is a cursor
+        "idempotency-mismatch",  # the key was used with another body
+        "project-erased",  # the id is not given out again
+        "organisation-erased",
+        "invalid-client",  # nobody guesses a client's secret
+        "invalid-token-request",  # the bearer token of the caller beside the secret in the form
+    }
+)
+"""Codes of problems that hang on what is stored."""
+
+RULES = frozenset(
+    {
+        # published code lists, which change with the reference data
+        "country-code",
+        "region-code",
+        "office-code",
+        "study-group-code",
+        "tag-scheme",
+        "tag-version",
+        "tag-code",
+        "language-tag",
+        "currency",
+        "known-code",
+        # what other records say
+        "flagship-known",
+        "parent-unknown",
+        "parent-cycle",
+        "parent-self",
+        "parent-depth",
+        "person-unknown",
+        "person-elsewhere",
+        # what words say
+        "text-language",
+        "text-stop-words-only",
+        "text-without-words",
+        "no-nul",
+        "no-lone-surrogates",
+        "no-bidi-controls",
+        "no-control-characters",
+        "url",
+        "email",
+        # one field against another, or against the day
+        "one-per-language",
+        "no-repeats",
+        "need-id",
+        "evidence-id",
+        "period-order",
+        "deadline-past",
+        "deadline-before-period",
+        "review-by-past",
+        "first-involved-in-future",
+        "term-order",
+        "term-overlap",
+        "date",
+        "presence-needs-reason",
+        "regional-needs-region",
+        "national-needs-country",
+        "study-group-of-associates",
+        "role-needs-organisation",
+        "role-needs-office",
+        "constant-field",
+        # parameters that go together, or with who asks
+        "not-with-excluded",
+        "with-external-id",
+        "speaks-for-none",
+        # documents of a form of their own
+        "epoch",
+    }
+)
+"""Rules that errors may name; each is about more than one value by itself."""
+
+
+@schemathesis.check
+def refusal_names_a_rule_beyond_the_schema(
+    context: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case
+) -> bool | None:
+    """Fail if a request that follows the schema is refused for a reason that the schema could have told."""
+    if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE:
+        return None
+    if response.status_code not in {400, 412, 413, 422, 428}:
+        return None
+    problem = response.json()
+    rules = {error["rule"] for error in problem.get("errors", ())}
+    if rules == {"entity-tag"} and not ETAG.fullmatch(str((case.headers or {}).get("If-Match"))):
+        return None  # schemathesis counts a bare number as a text that follows the header's pattern
+    if problem["code"] in STATE or (rules and rules <= RULES):
+        return None
+    raise AssertionError(f"{response.status_code} {problem['code']}: {problem['detail']} ({sorted(rules)})")

@@ -1,0 +1,74 @@
+"""schemathesis over the running system: every operation, every check, as every role.
+
+`COMITY_FUZZ_EXAMPLES` sets the examples an operation for every role (`make fuzz`: 50). Without it: 50 and the phases that
+enumerate bounds and follow links as BDT administrator, 5 for each other role. What the fuzzer is told beyond the OpenAPI
+document stands in `schemathesis.toml` and `fuzz_rules.py`.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.world import World, populate, started
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SEED = 20261124
+SECONDS = 900  # far above what a run takes; a hanging one must not hold the suite
+ROLES = (
+    ("bdt_admin", "admin"),
+    ("public", "public"),
+    ("organisation_reader", "reader_a"),
+    ("organisation_editor", "editor_a"),
+    ("organisation_admin", "owner_a"),
+    ("project_manager", "manager"),
+    ("office_officer", "officer"),
+    ("bdt_analyst", "analyst"),
+    ("bdt_editor", "editor"),
+    ("auditor", "auditor"),
+)
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("fuzz"), pytest.mark.timeout(SECONDS + 60)]
+
+
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world of its own, which nobody has to find as it was."""
+    with started(tmp_path_factory.mktemp("fuzzed")) as running:
+        populate(running)
+        yield running
+
+
+@pytest.mark.parametrize(("role", "caller"), ROLES, ids=[role for role, _ in ROLES])
+def test_schemathesis_finds_nothing(fuzzed: World, tmp_path: Path, role: str, caller: str) -> None:
+    asked = os.environ.get("COMITY_FUZZ_EXAMPLES")
+    thorough = role == "bdt_admin" or asked is not None
+    phases = "examples,coverage,fuzzing,stateful" if thorough else "examples,fuzzing"
+    token = fuzzed.tokens.get(caller)
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli"),
+        *("--config-file", str(Path(__file__).with_name("schemathesis.toml"))),
+        *("run", f"{fuzzed.address}/openapi.json"),
+        *("--checks", "all", "--phases", phases, "--seed", str(SEED)),
+        *("--max-examples", asked or ("50" if thorough else "5")),
+        *("--continue-on-failure", "--request-timeout", "30", "--no-color"),
+        *("--generation-database", "none", "--warnings", "off"),
+        *(("--header", f"Authorization: Bearer {token}") if token else ()),
+    ]
+    ran = subprocess.run(
+        command,
+        cwd=REPOSITORY,
+        env=os.environ | {"SCHEMATHESIS_HOOKS": "tests.contracts.fuzz_rules", "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    report = ran.stdout + ran.stderr
+    assert ran.returncode == 0, report[-20_000:]
+    operations = sum(len(methods) for methods in fuzzed.get("public", "/openapi.json")["paths"].values())
+    assert f"Selected: {operations}/{operations}" in report
+    assert f"Tested: {operations}" in report
