@@ -7,7 +7,7 @@ one memory copy. No points here.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -89,6 +89,45 @@ class Numbers:
     def names(self) -> tuple[str, ...]:
         """All names by number."""
         return tuple(self._numbers)
+
+
+class MemberColumns:
+    """Members' facts, one contiguous array for each field of MEMBER_ROW, so that a list reads only what it needs."""
+
+    def __init__(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        self._arrays = dict(arrays)
+
+    @classmethod
+    def empty(cls, size: int) -> MemberColumns:
+        """Make columns of absent members."""
+        blank = np.zeros(size, MEMBER_ROW)
+        return cls({name: np.ascontiguousarray(blank[name]) for name in MEMBER_ROW.names or ()})
+
+    def __len__(self) -> int:
+        return len(self._arrays["present"])
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        return self._arrays[name]
+
+    def set(self, row: int, facts: npt.NDArray[Any]) -> None:
+        """Write one member's facts (a MEMBER_ROW)."""
+        for name, column in self._arrays.items():
+            column[row] = facts[name]
+
+    def at(self, row: int) -> dict[str, Any]:
+        """Return one member's facts by name."""
+        return {name: column[row] for name, column in self._arrays.items()}
+
+    def copy(self, size: int) -> MemberColumns:
+        """Return the first `size` rows, apart from these."""
+        return MemberColumns({name: column[:size].copy() for name, column in self._arrays.items()})
+
+    def grown(self) -> MemberColumns:
+        """Return columns of twice the length."""
+        more = MemberColumns.empty(len(self))
+        return MemberColumns(
+            {name: np.concatenate((column, more[name])) for name, column in self._arrays.items()}
+        )
 
 
 class Geography:

@@ -18,7 +18,9 @@ from matching.reference import ReferenceData
 from matching.rules import BITS
 from matching.weights import Weights
 
-Rows = npt.NDArray[Any]
+Rows = Any
+"""Facts by name: a record array, one record, or `MemberColumns`; and plain arrays of numbers."""
+
 Bools = npt.NDArray[np.bool_]
 
 _LABEL = {name: np.uint32(1 << bit) for bit, name in enumerate(LABELS)}

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matching.cache import Cache
-from matching.columns import MEMBER_ROW, Geography, Numbers, day_number, fill_member
+from matching.columns import MEMBER_ROW, Geography, MemberColumns, Numbers, day_number, fill_member
 from matching.documents import MemberDocument
 from matching.family import root_of
 from matching.index import Asked, Index, PinnedIndex
@@ -45,7 +45,7 @@ class MemberState:
 class PinnedMembers:
     """The members at one moment; arrays run over rows. `conflicts` are the members that have near-duplicates."""
 
-    rows: npt.NDArray[Any]
+    rows: MemberColumns
     ids: npt.NDArray[np.object_]
     states: tuple[MemberState | None, ...]
     row_of: Mapping[str, int]
@@ -74,7 +74,7 @@ class MemberStore:
         self._names = names
         self._geography = geography
         self._limit = limit
-        self._rows = np.zeros(64, MEMBER_ROW)
+        self._rows = MemberColumns.empty(64)
         self._roots = np.zeros(64, np.int64)
         self._id_column = np.empty(64, object)
         self._states: list[MemberState | None] = []
@@ -116,7 +116,9 @@ class MemberStore:
         _set(self._conflicts, row, state if state.pairs else None)
         _set(self._intervals, row, active_terms(member) or None)
         number = self._names[member.id]
-        fill_member(self._rows[row], member, document, number=number, geography=self._geography)
+        facts = np.zeros((), MEMBER_ROW)
+        fill_member(facts, member, document, number=number, geography=self._geography)
+        self._rows.set(row, facts)
         _set(self._parents, member.id, member.parent or None)
         self._roots[row] = number
         self._pinned = None
@@ -132,7 +134,7 @@ class MemberStore:
         self._states[row] = None
         _set(self._conflicts, row, None)
         _set(self._intervals, row, None)
-        self._rows[row] = np.zeros((), MEMBER_ROW)
+        self._rows.set(row, np.zeros((), MEMBER_ROW))
         _set(self._parents, member, None)
         self._pinned = None
         return True
@@ -143,7 +145,7 @@ class MemberStore:
             size = len(self._states)
             items = self._items.pin()
             self._pinned = PinnedMembers(
-                rows=self._rows[:size].copy(),
+                rows=self._rows.copy(size),
                 ids=self._id_column[:size],
                 states=tuple(self._states),
                 row_of=self._row_of,
@@ -160,7 +162,7 @@ class MemberStore:
     def _new_row(self, member: str) -> int:
         row = self._profiles.new_entry()
         if row == len(self._rows):
-            self._rows = np.concatenate((self._rows, np.zeros(row, MEMBER_ROW)))
+            self._rows = self._rows.grown()
             self._roots = np.concatenate((self._roots, np.zeros(row, np.int64)))
         if row == len(self._id_column):
             self._id_column = np.concatenate((self._id_column, np.empty(row, object)))

@@ -55,7 +55,7 @@ def standings_of(
     labels = np.zeros(shape, np.uint32)
     for place, state in enumerate(states):
         components[place] = _components(state, projects, epoch)
-        facts = members.rows[state.row]
+        facts = members.rows.at(state.row)
         enrolled = np.asarray(
             any(first <= day.number <= last for first, last in members.intervals.get(state.row, ()))
         )
