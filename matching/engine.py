@@ -6,6 +6,7 @@ the reference date alone. One thread puts; any thread may use a view. Order and 
 
 from __future__ import annotations
 
+from matching.accounts import Accounts
 from matching.analysis import Analysed, Analyser
 from matching.columns import Geography, Numbers
 from matching.documents import DocumentBuilder
@@ -33,6 +34,7 @@ class Engine:
             )
         self._epoch = epoch
         self._builder = DocumentBuilder(epoch)
+        self._accounts = Accounts(analyser=self._analyser, builder=self._builder, epoch=epoch)
         vocabulary, names, self._geography = Vocabulary(), Numbers(), Geography(epoch.reference)
         self._members = MemberStore(
             vocabulary=vocabulary, names=names, geography=self._geography, limit=epoch.weights.near_duplicate
@@ -84,8 +86,7 @@ class Engine:
         """Return an immutable view of the present state; cheap, and what did not change is shared with the last one."""
         return View(
             epoch=self._epoch,
-            analyser=self._analyser,
-            builder=self._builder,
+            accounts=self._accounts,
             members=self._members.pin(),
             projects=self._projects.pin(),
             names=self._names,

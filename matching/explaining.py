@@ -6,20 +6,22 @@ fact.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from heapq import nsmallest
 
-from matching.analysis import Analysed, Analyser, FieldStems
-from matching.documents import FULL, MemberDocument, bridged, count_terms, own_impacts
-from matching.epoch import EVIDENCE, PROFILE, Epoch
+from matching.accounts import MemberAccount, Source
+from matching.documents import FULL
+from matching.epoch import Epoch
 from matching.explanation import Explanation, Part, per_mille
 from matching.lists import COMPONENTS, Row
 from matching.openings import ProjectState
 from matching.queries import STRUCTURED
-from matching.records import Evidence, Member, Project, Text
+from matching.records import Evidence
 from matching.rules import sentences_of
 from matching.scoring import PairScore
 from matching.sentences import (
     EVIDENCE_REASON,
+    MOST_LISTED,
     NOTHING_REASON,
     WORDS_REASON,
     gap_sentence,
@@ -36,24 +38,24 @@ _STRUCTURED_CODES = {"offer": "need", "country": "country", "region": "region", 
 def explain_pair(
     *,
     state: ProjectState,
-    record: Member,
-    document: MemberDocument,
+    account: MemberAccount,
+    asked: Wording,
     score: PairScore,
-    analysed: Analysed,
     epoch: Epoch,
-    analyser: Analyser,
     row: Row,
     reference_date: str,
     failed: tuple[str, ...],
 ) -> Explanation:
-    """Explain a pair; `score` its points, `row` its judged row (without rank), `failed` the codes of the rules that it fails."""
-    asked = Wording(analyser.words(_project_texts(state.record)), epoch.lexicon)
+    """Explain a pair.
+
+    `account` and `asked` are the texts of both sides, `score` the pair's points, `row` its judged row (without rank),
+    `failed` the codes of the rules that it fails.
+    """
+    record = account.record
     parts = [
-        *_text_parts(score, document, analysed, epoch=epoch, asked=asked, analyser=analyser, record=record),
-        *_evidence_parts(
-            state, score, document, analysed, epoch=epoch, asked=asked, analyser=analyser, record=record
-        ),
-        *_structured_parts(state, document),
+        *_text_parts(score, account, asked),
+        *_evidence_parts(state, score, account, asked),
+        *_structured_parts(state, account),
     ]
     points = [row.components[name] for name in COMPONENTS]
     return Explanation(
@@ -75,57 +77,54 @@ def explain_pair(
         labels=row.labels,
         failed_rules=failed,
         rule_sentences=sentences_of(failed, state.record.presence_reason),
-        gaps=_gaps(state, score, document, asked),
-        reasons=_reasons(parts, record),
+        gaps=_gaps(state, score, account, asked),
+        reasons=reasons_of(state, account, asked, score),
     )
 
 
-def _text_parts(
-    score: PairScore,
-    document: MemberDocument,
-    analysed: Analysed,
-    *,
-    epoch: Epoch,
-    asked: Wording,
-    analyser: Analyser,
-    record: Member,
-) -> list[Part]:
+def reasons_of(
+    state: ProjectState, account: MemberAccount, asked: Wording, score: PairScore
+) -> tuple[str, ...]:
+    """Say the main things in a few sentences: common words, each evidence item, needs, places, tags, languages."""
+    document = account.document
+    reasons = []
+    words = _words(score.version.text, document.text, asked) if score.version else []
+    if words:
+        reasons.append(WORDS_REASON.format(words=listed(words)))
+    titles = {item.id: _title(item) for item in account.record.evidence} if score.items else {}
+    for item in score.items:
+        one = document.evidence[item.place]
+        own = _words(item.version.evidence, one.impacts, asked)
+        reasons.append(EVIDENCE_REASON.format(title=titles[one.id], words=listed(own)))
+    reasons += [part.sentence for part in _structured_parts(state, account)]
+    return tuple(reasons) or (NOTHING_REASON,)
+
+
+def _text_parts(score: PairScore, account: MemberAccount, asked: Wording) -> list[Part]:
     if score.version is None:
         return []
-    found = Wording(analyser.words(_member_texts(record)), epoch.lexicon)
     return _term_parts(
         "text",
         score.version.text,
-        document.text,
-        source=_Source(analysed.fields, kind=PROFILE, epoch=epoch),
+        account.document.text,
+        source=account.profile,
         asked=asked,
-        found=found,
         language=score.version.language,
     )
 
 
 def _evidence_parts(
-    state: ProjectState,
-    score: PairScore,
-    document: MemberDocument,
-    analysed: Analysed,
-    *,
-    epoch: Epoch,
-    asked: Wording,
-    analyser: Analyser,
-    record: Member,
+    state: ProjectState, score: PairScore, account: MemberAccount, asked: Wording
 ) -> list[Part]:
-    fields, records = dict(analysed.evidence), {item.id: item for item in record.evidence}
     parts: list[Part] = []
     for item in score.items:
-        one = document.evidence[item.place]
+        one = account.document.evidence[item.place]
         parts += _term_parts(
             "evidence",
             item.version.evidence,
             one.impacts,
-            source=_Source(fields[one.id], kind=EVIDENCE, epoch=epoch),
+            source=account.evidence(one.id),
             asked=asked,
-            found=Wording(analyser.words(records[one.id].texts), epoch.lexicon),
             language=item.version.language,
             evidence=one.id,
         )
@@ -141,56 +140,28 @@ def _evidence_parts(
     return parts
 
 
-class _Source:
-    """Where a document's terms come from: the fields that hold each, and what concepts added."""
-
-    def __init__(self, fields: Sequence[FieldStems], *, kind: str, epoch: Epoch) -> None:
-        self.own = own_impacts(fields, kind=kind, epoch=epoch)
-        self.bridges = bridged(self.own, epoch)
-        self._names: dict[str, list[str]] = {}
-        for field in fields:
-            for term in count_terms(
-                field.runs, field.language, lexicon=epoch.lexicon, bigrams=epoch.bigrams[kind]
-            ):
-                names = self._names.setdefault(term, [])
-                if field.name not in names:
-                    names.append(field.name)
-
-    def bridged_from(self, term: str) -> str:
-        """The term that a concept was reached through, empty where the document's own term is at least as strong."""
-        impact, source = self.bridges.get(term, (0, ""))
-        return source if impact > self.own.get(term, 0) else ""
-
-    def fields(self, term: str) -> tuple[str, ...]:
-        """Names of the fields that hold a term."""
-        return tuple(self._names.get(term, ()))
-
-
 def _term_parts(
     component: str,
     weights: Mapping[str, int],
     impacts: Mapping[str, int],
     *,
-    source: _Source,
+    source: Source,
     asked: Wording,
-    found: Wording,
     language: str,
     evidence: str = "",
 ) -> list[Part]:
     parts = []
-    for term, weight in weights.items():
-        if not impacts.get(term):
-            continue
+    for points, term in _common(weights, impacts):
         origin = source.bridged_from(term)
         code = "bridge" if origin else _TEXT_CODES[term[0]]
         there = origin or term
-        ours, theirs = asked.of(term), found.of(there)
+        ours, theirs = asked.of(term), source.wording.of(there)
         fields = source.fields(there)
         parts.append(
             Part(
                 component=component,
                 code=code,
-                points=weight * impacts[term],
+                points=-points,
                 term=term,
                 asked=ours,
                 found=theirs,
@@ -201,11 +172,16 @@ def _term_parts(
                 sentence=part_sentence(code, asked=ours, found=theirs, fields=fields),
             )
         )
-    return sorted(parts, key=lambda part: (-part.points, part.term))
+    return parts
 
 
-def _structured_parts(state: ProjectState, document: MemberDocument) -> list[Part]:
-    profile = document.profile
+def _common(weights: Mapping[str, int], impacts: Mapping[str, int]) -> list[tuple[int, str]]:
+    """Return the terms that both sides have as (minus points, term), dearest first."""
+    return sorted((-weight * impacts[term], term) for term, weight in weights.items() if impacts.get(term))
+
+
+def _structured_parts(state: ProjectState, account: MemberAccount) -> list[Part]:
+    profile = account.terms
     parts = []
     for name in STRUCTURED:
         for term, weight in state.query.structured[name].items():
@@ -231,66 +207,42 @@ def _structured(state: ProjectState, component: str, term: str, *, points: int, 
     )
 
 
-def _gaps(
-    state: ProjectState, score: PairScore, document: MemberDocument, asked: Wording
-) -> tuple[Part, ...]:
-    profile = document.profile
+def _gaps(state: ProjectState, score: PairScore, account: MemberAccount, asked: Wording) -> tuple[Part, ...]:
+    profile, text = account.terms, account.document.text
     gaps = [
         _structured(state, name, term, points=weight * FULL, gap=True)
         for name in STRUCTURED
         for term, weight in state.query.structured[name].items()
         if not profile.get(term)
     ]
-    missing = score.version.text.items() if score.version else ()
-    text = [
-        Part(
-            component="text",
-            code=_TEXT_CODES[term[0]],
-            points=weight * FULL,
-            term=term,
-            asked=asked.of(term),
-            language=score.version.language if score.version else "",
-            sentence=gap_sentence(_TEXT_CODES[term[0]], asked.of(term)),
+    wanted = score.version.text if score.version else {}
+    missing = [(-weight, term) for term, weight in wanted.items() if term[0] != "b" and not text.get(term)]
+    for weight, term in nsmallest(_MOST_GAPS, missing):
+        words = asked.of(term)
+        gaps.append(
+            Part(
+                component="text",
+                code=_TEXT_CODES[term[0]],
+                points=-weight * FULL,
+                term=term,
+                asked=words,
+                language=score.version.language if score.version else "",
+                sentence=gap_sentence(_TEXT_CODES[term[0]], words),
+            )
         )
-        for term, weight in missing
-        if term[0] != "b" and not document.text.get(term)
-    ]
-    text.sort(key=lambda part: (-part.points, part.term))
-    return tuple(sorted([*gaps, *text[:_MOST_GAPS]], key=lambda part: (-part.points, part.term)))
+    return tuple(sorted(gaps, key=lambda part: (-part.points, part.term)))
 
 
-def _reasons(parts: Sequence[Part], record: Member) -> tuple[str, ...]:
-    """The main things in a few sentences: common words, each evidence item, needs, places, tags, languages."""
-    reasons = []
-    words = _words(part for part in parts if part.component == "text")
-    if words:
-        reasons.append(WORDS_REASON.format(words=listed(words)))
-    titles = {item.id: _title(item) for item in record.evidence}
-    for item in dict.fromkeys(part.evidence for part in parts if part.evidence):
-        own = _words(part for part in parts if part.evidence == item and part.code != "threshold")
-        reasons.append(EVIDENCE_REASON.format(title=titles[item], words=listed(own)))
-    reasons += [part.sentence for part in parts if part.component in STRUCTURED]
-    return tuple(reasons) or (NOTHING_REASON,)
-
-
-def _words(parts: Iterable[Part]) -> list[str]:
-    """The asked words of single terms, dearest first, each once."""
-    ordered = sorted((part for part in parts if part.code != "phrase"), key=lambda part: -part.points)
-    return list(dict.fromkeys(part.asked for part in ordered))
+def _words(weights: Mapping[str, int], impacts: Mapping[str, int], asked: Wording) -> list[str]:
+    """The asked words of the dearest single terms that both texts have, each once."""
+    found: dict[str, None] = {}
+    for _, term in _common(weights, impacts):
+        if term[0] != "b":
+            found[asked.of(term)] = None
+        if len(found) == MOST_LISTED:
+            break
+    return list(found)
 
 
 def _title(item: Evidence) -> str:
     return next((text.title or text.text[:80] for text in item.texts), item.id)
-
-
-def _project_texts(project: Project) -> tuple[Text, ...]:
-    needs = (text for need in project.needs for text in need.texts)
-    return (*project.titles, *project.summaries, *project.objectives, *needs)
-
-
-def _member_texts(member: Member) -> tuple[Text, ...]:
-    return (
-        *member.descriptions,
-        *member.expertise,
-        *(text for offer in member.offers for text in offer.texts),
-    )

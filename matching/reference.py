@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from matching.cache import Cache
+
+_KEPT = 256
+
 DEVELOPING = ("ldc", "lldc", "sids", "transition", "developing")
 """A country is developing if it is in any of these on the day (``developing`` = other developing, by chosen list)."""
 
@@ -40,9 +44,18 @@ class ReferenceData:
         """The regions' codes, sorted."""
         return tuple(sorted(set(self.regions.values())))
 
+    @cached_property
+    def _on(self) -> Cache[tuple[str, str], frozenset[str]]:
+        """Groups already resolved at a day; every ranking asks for a few of them at the same day."""
+        return Cache(_KEPT)
+
     def members_of(self, group: str, day: str) -> frozenset[str]:
         """Countries in a group on a day."""
-        return frozenset(one.country for one in self.groups if one.group == group and one.covers(day))
+        found = self._on.get((group, day))
+        if found is None:
+            inside = (one.country for one in self.groups if one.group == group and one.covers(day))
+            found = self._on.keep((group, day), frozenset(inside))
+        return found
 
     def developing(self, day: str) -> frozenset[str]:
         """Countries that count as developing on a day (Resolution 71, footnote 1)."""

@@ -65,14 +65,17 @@ FIELD_NAMES: Mapping[str, str] = {
 }
 """By field of the engine: the word for it in a sentence."""
 
+MOST_LISTED = 5
+"""How many words a reason names."""
+
 WORDS_REASON = "Project and profile both speak of {words}."
 EVIDENCE_REASON = "Evidence “{title}” is on the subject: {words}."
 NOTHING_REASON = "Nothing in the profile answers the project yet."
 
 
-def listed(words: Sequence[str], most: int = 5) -> str:
-    """Write some words as a list in quotation marks."""
-    return ", ".join(f"“{word}”" for word in words[:most])
+def listed(words: Sequence[str]) -> str:
+    """Write words as a list in quotation marks."""
+    return ", ".join(f"“{word}”" for word in words)
 
 
 def part_sentence(code: str, *, asked: str, found: str, fields: Sequence[str]) -> str:

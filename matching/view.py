@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from matching import judging
-from matching.analysis import Analyser
+from matching.accounts import Accounts
 from matching.columns import CATEGORIES, MEMBER_ROW, Geography, Numbers, fill_member
-from matching.documents import DocumentBuilder, MemberDocument
+from matching.documents import MemberDocument
 from matching.epoch import Epoch
-from matching.explaining import explain_pair
+from matching.explaining import explain_pair, reasons_of
 from matching.explanation import Explanation
 from matching.family import root_of
 from matching.items import best_items
@@ -42,16 +42,14 @@ class View:
         self,
         *,
         epoch: Epoch,
-        analyser: Analyser,
-        builder: DocumentBuilder,
+        accounts: Accounts,
         members: PinnedMembers,
         projects: PinnedProjects,
         names: Numbers,
         geography: Geography,
     ) -> None:
         self._epoch = epoch
-        self._analyser = analyser
-        self._builder = builder
+        self._accounts = accounts
         self._members = members
         self._projects = projects
         self._names = names
@@ -149,25 +147,32 @@ class View:
     ) -> Explanation:
         """Explain a candidate's points, eligible or not; with `edited`, those of an edited copy of its record."""
         state = self._projects.states[project]
-        here = None if edited else self._members.state(member)
-        record = edited or self._members.state(member).record
-        analysed = self._analyser.analyse_member(record)
-        document = self._builder.build(record, analysed)
-        score = score_pair(state.query, document, self._epoch.weights, pairs=here.pairs if here else None)
+        if edited:
+            account, pairs = self._accounts.of_edited(edited), None
+        else:
+            here = self._members.state(member)
+            account, pairs = self._accounts.of_member(here.record), here.pairs
+        record, document = account.record, account.document
+        score = score_pair(state.query, document, self._epoch.weights, pairs=pairs)
         row = self._judged(state, record, document, score, reference_date)
         failed = self._failed(state, record, document)
         return explain_pair(
             state=state,
-            record=record,
-            document=document,
+            account=account,
+            asked=self._accounts.of_project(state.record),
             score=score,
-            analysed=analysed,
             epoch=self._epoch,
-            analyser=self._analyser,
             row=row,
             reference_date=reference_date,
             failed=codes_of(int(failed)),
         )
+
+    def reasons(self, project: str, member: str) -> tuple[str, ...]:
+        """Say why a candidate has its points in a few sentences: those of `explain`, without naming every part."""
+        state, here = self._projects.states[project], self._members.state(member)
+        account = self._accounts.of_member(here.record)
+        score = score_pair(state.query, account.document, self._epoch.weights, pairs=here.pairs)
+        return reasons_of(state, account, self._accounts.of_project(state.record), score)
 
     def what_if(self, project: str, edited: Member, reference_date: str) -> Row:
         """Give points and place that an edited (or new) record would have, by rescoring it exactly.
@@ -176,7 +181,7 @@ class View:
         candidates as they are. A record that a hard rule leaves out has rank 0.
         """
         state = self._projects.states[project]
-        document = self._builder.build(edited, self._analyser.analyse_member(edited))
+        document = self._accounts.of_edited(edited).document
         score = score_pair(state.query, document, self._epoch.weights)
         row = self._judged(state, edited, document, score, reference_date)
         if self._failed(state, edited, document):

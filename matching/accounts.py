@@ -1,0 +1,140 @@
+"""Accounts: what explaining reads of one organisation or project, made once and kept while its record stands.
+
+A page explains many pairs of the same few records. The document, the words of the texts and the fields that hold each
+term depend on one record alone, so they are made at its first explanation and kept in a bounded cache. Nothing here
+depends on a pair, and nothing decides a score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+
+from matching.analysis import Analyser, FieldStems
+from matching.cache import Cache
+from matching.documents import DocumentBuilder, MemberDocument, bridged, count_terms, own_impacts
+from matching.epoch import EVIDENCE, PROFILE, Epoch
+from matching.records import Member, Project, Text
+from matching.wording import Wording
+
+_KEPT = 1_024
+
+
+class Source:
+    """One document's text: the words that its terms stand for, and the fields that hold them."""
+
+    def __init__(
+        self,
+        fields: Sequence[FieldStems],
+        texts: Iterable[Text],
+        *,
+        kind: str,
+        analyser: Analyser,
+        epoch: Epoch,
+    ) -> None:
+        self._fields = fields
+        self._kind = kind
+        self._epoch = epoch
+        self.wording = Wording(analyser.words(texts), epoch.lexicon)
+
+    def bridged_from(self, term: str) -> str:
+        """The term that a concept was reached through, empty where the document's own term is at least as strong."""
+        if term[0] != "d":
+            return ""
+        impact, source = self._bridges.get(term, (0, ""))
+        return source if impact > self._own.get(term, 0) else ""
+
+    def fields(self, term: str) -> tuple[str, ...]:
+        """Names of the fields that hold a term."""
+        return self._names.get(term, ())
+
+    @cached_property
+    def _own(self) -> Mapping[str, int]:
+        return own_impacts(self._fields, kind=self._kind, epoch=self._epoch)
+
+    @cached_property
+    def _bridges(self) -> Mapping[str, tuple[int, str]]:
+        return bridged(self._own, self._epoch)
+
+    @cached_property
+    def _names(self) -> Mapping[str, tuple[str, ...]]:
+        lexicon, bigrams = self._epoch.lexicon, self._epoch.bigrams[self._kind]
+        names: dict[str, tuple[str, ...]] = {}
+        for field in self._fields:
+            for term in count_terms(field.runs, field.language, lexicon=lexicon, bigrams=bigrams):
+                known = names.get(term, ())
+                if field.name not in known:
+                    names[term] = (*known, field.name)
+        return names
+
+
+class MemberAccount:
+    """One revision of an organisation: its document, and the sources of its profile and evidence, made when asked for."""
+
+    def __init__(self, record: Member, *, analyser: Analyser, builder: DocumentBuilder, epoch: Epoch) -> None:
+        self.record = record
+        self._analyser = analyser
+        self._epoch = epoch
+        self._analysed = analyser.analyse_member(record)
+        self._evidence: dict[str, Source] = {}
+        self.document: MemberDocument = builder.build(record, self._analysed)
+
+    @cached_property
+    def terms(self) -> Mapping[str, int]:
+        """The profile's terms of all components."""
+        return self.document.profile
+
+    @cached_property
+    def profile(self) -> Source:
+        """The source of the profile's text."""
+        texts = (
+            *self.record.descriptions,
+            *self.record.expertise,
+            *(text for offer in self.record.offers for text in offer.texts),
+        )
+        return self._source(self._analysed.fields, texts, kind=PROFILE)
+
+    def evidence(self, item: str) -> Source:
+        """Return the source of one evidence item."""
+        found = self._evidence.get(item)
+        if found is None:
+            fields = next(fields for name, fields in self._analysed.evidence if name == item)
+            texts = next(one.texts for one in self.record.evidence if one.id == item)
+            found = self._evidence[item] = self._source(fields, texts, kind=EVIDENCE)
+        return found
+
+    def _source(self, fields: Sequence[FieldStems], texts: Iterable[Text], *, kind: str) -> Source:
+        return Source(fields, texts, kind=kind, analyser=self._analyser, epoch=self._epoch)
+
+
+class Accounts:
+    """The accounts of one engine's records; asked by one thread at a time, as its analyser is."""
+
+    def __init__(self, *, analyser: Analyser, builder: DocumentBuilder, epoch: Epoch) -> None:
+        self._analyser = analyser
+        self._builder = builder
+        self._epoch = epoch
+        self._members: Cache[str, MemberAccount] = Cache(_KEPT)
+        self._projects: Cache[str, tuple[Project, Wording]] = Cache(_KEPT)
+
+    def of_member(self, record: Member) -> MemberAccount:
+        """Return the account of exactly this record (not of another that has the same id)."""
+        found = self._members.get(record.id)
+        if found is None or found.record is not record:
+            found = self.of_edited(record)
+            self._members.keep(record.id, found)
+        return found
+
+    def of_edited(self, record: Member) -> MemberAccount:
+        """Return the account of a record that stands nowhere; it is not kept."""
+        return MemberAccount(record, analyser=self._analyser, builder=self._builder, epoch=self._epoch)
+
+    def of_project(self, record: Project) -> Wording:
+        """Return the words of exactly this record of a project."""
+        found = self._projects.get(record.id)
+        if found is None or found[0] is not record:
+            needs = (text for need in record.needs for text in need.texts)
+            texts = (*record.titles, *record.summaries, *record.objectives, *needs)
+            wording = Wording(self._analyser.words(texts), self._epoch.lexicon)
+            found = self._projects.keep(record.id, (record, wording))
+        return found[1]

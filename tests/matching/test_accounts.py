@@ -1,0 +1,58 @@
+"""What explaining keeps of a record: made once, never another record's, and the short form says what the long one does."""
+
+from dataclasses import replace
+
+from matching.analysis import Analyser
+from matching.engine import Engine
+from tests.matching.builders import DAY, MEMBERS, PROJECTS, said
+
+
+class CountingAnalyser(Analyser):
+    """Counts how often an organisation's texts are taken apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.members = 0
+
+    def analyse_member(self, member):
+        self.members += 1
+        return super().analyse_member(member)
+
+
+def loaded(engine):
+    for one in MEMBERS:
+        engine.put_member(one)
+    for one in PROJECTS:
+        engine.put_project(one)
+    return engine.pin()
+
+
+def test_the_reasons_of_a_page_are_those_of_the_explanation(engine):
+    view = loaded(engine)
+    for project in PROJECTS:
+        for member in MEMBERS:
+            assert view.reasons(project.id, member.id) == view.explain(project.id, member.id, DAY).reasons
+
+
+def test_an_organisation_is_taken_apart_once_for_all_the_lists_it_is_explained_on(epoch):
+    analyser = CountingAnalyser()
+    view = loaded(Engine(epoch, analyser=analyser))
+    analyser.members = 0
+    for project in PROJECTS:
+        view.reasons(project.id, MEMBERS[0].id)
+        view.explain(project.id, MEMBERS[0].id, DAY)
+    assert analyser.members == 1
+
+
+def test_a_new_revision_and_an_edited_copy_are_told_from_the_record_that_stands(engine):
+    view = loaded(engine)
+    one = MEMBERS[0]
+    before = view.explain("schools", one.id, DAY)
+    edited = replace(one, descriptions=said("Nothing of the kind"), expertise=(), evidence=())
+    assert view.explain("schools", one.id, DAY, edited=edited).points < before.points
+    assert view.explain("schools", one.id, DAY) == before
+    engine.put_member(replace(edited, revision=one.revision + 1))
+    assert engine.pin().explain("schools", one.id, DAY).points < before.points
+    assert view.explain("schools", one.id, DAY) == before, (
+        "the pinned view still tells the record that it holds"
+    )
