@@ -1,4 +1,5 @@
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ def test_a_cluster_keeps_what_it_has_over_a_stop_and_a_power_cut(tmp_path: Path)
         cluster.kill()
     with postgresql.start(tmp_path) as cluster:
         assert asyncio.run(run(cluster.url("comity"), "SELECT word FROM kept")) == [("before",), ("between",)]
+    shutil.rmtree(cluster.folder)  # started by root, it stands outside tmp_path
 
 
 async def test_the_server_asks_for_its_password(postgresql_url) -> None:
