@@ -115,7 +115,9 @@ async def read_epoch(runtime: Runtime, body: bytes) -> Epoch:
     try:
         epoch = await asyncio.to_thread(Epoch.loads, body)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidBody.at("", "epoch", detail=f"It cannot be read as an epoch ({error}).", fix=fix) from error
+        raise InvalidBody.at(
+            "", "epoch", detail=f"It cannot be read as an epoch ({error}).", fix=fix
+        ) from error
     here = (analysis.analyser.number, analysis.golden)
     if (epoch.analyser, epoch.golden) != here:
         detail = f"The epoch needs text analyser {epoch.analyser} ({epoch.golden[:12]}); here is {here[0]} ({here[1][:12]})."

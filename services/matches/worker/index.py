@@ -21,6 +21,7 @@ from matching.epoch import Epoch
 from matching.records import Member
 from matching.view import View
 from services.chassis.bus.transport import TopicPartition
+from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Runtime
 from services.matches.consumers import GROUP
 from services.matches.tables import DAYS, DOCUMENTS, EPOCHS, LIST_VERSIONS
@@ -128,7 +129,13 @@ class Index:
         signals, poll = self.runtime.signals, self.runtime.settings.matches.poll_seconds
         while not stop.is_set():
             seen = signals.mark(CONSUMED)
-            if not await self.follow():
+            try:
+                busy = await self.follow()
+            except DatabaseAway:
+                logger.warning("the database is away; the index waits")
+                busy = False
+                await asyncio.sleep(poll)
+            if not busy:
                 await signals.wait(CONSUMED, poll, since=seen)
 
     async def follow(self) -> bool:
@@ -151,11 +158,18 @@ class Index:
             await asyncio.to_thread(self._apply, rows, before)
             self._positions = reached
             self._version += 1
+            if self._pinned is not None:
+                self._pin()  # whoever reads while the next batch is applied gets this state
         self.runtime.signals.notify(FOLLOWED)
         return bool(rows) or framed
 
     async def pin(self) -> Pinned:
-        """Pin the present state: a consistent view with the positions, epoch and day that it stands for."""
+        """Pin the present state: a consistent view with the positions, epoch and day that it stands for.
+
+        While a batch is being applied, the state before it: a reader does not wait for an import.
+        """
+        if self._pinned is not None and self._turn.locked():
+            return self._pinned
         async with self._turn:
             return self._pin()
 
@@ -175,7 +189,8 @@ class Index:
             return taken, pinned
 
     def _pin(self) -> Pinned:
-        if self._pinned is None or self._pinned.version != self._version:
+        state = (self._version, self._epoch, self._day)
+        if self._pinned is None or (self._pinned.version, self._pinned.epoch, self._pinned.day) != state:
             self._pinned = Pinned(
                 view=self._engines[self._epoch].pin(),
                 epoch=self._epoch,
