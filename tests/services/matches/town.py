@@ -309,7 +309,10 @@ async def open_town(folder: Path, stack: AsyncExitStack, **overrides: Any) -> To
     """Open a town on a folder; what is there already is taken on, as after a restart."""
     if not (folder / "log.db").exists():
         shutil.copytree(await asyncio.to_thread(migrated), folder, dirs_exist_ok=True)
-    settings = load_settings(data_folder=folder, log={"partitions": PARTITIONS}, **overrides)
+    overrides["log"] = {"partitions": PARTITIONS} | overrides.get("log", {})
+    settings = load_settings(data_folder=folder, **overrides)
+    if settings.database.url is not None:
+        await asyncio.to_thread(migrate, settings, ["projects", "members", "matches"])
     log = for_log(settings)
     stack.push_async_callback(log.close)
     transport = SqlTransport(log, partitions=PARTITIONS)

@@ -1,0 +1,47 @@
+"""The statements of this service on PostgreSQL: the whole way of a list, from first version to a closed one."""
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.services.matches.town import open_town, uuid_of
+
+pytestmark = [pytest.mark.postgresql, pytest.mark.xdist_group("postgresql")]
+
+
+async def test_a_list_lives_and_closes_on_postgresql(
+    tmp_path: Path, postgresql_url: Callable[[], str]
+) -> None:
+    async with AsyncExitStack() as stack:
+        url = postgresql_url()
+        town = await open_town(tmp_path / "town", stack, database={"url": url})
+        for number in range(12):
+            await town.organisation(f"One {number:02}", hq_country=("KEN", "UGA", "FRA")[number % 3])
+        project = await town.published("schools")
+        await town.settle()
+        rows, path = [], f"/v1/lists/{project}/candidates?limit=5"
+        while path:
+            answer = await town.call("GET", path)
+            assert answer.status_code == 200, answer.text
+            rows += answer.json()["candidates"]
+            path = answer.links.get("next", {}).get("url")
+        assert [row["rank"] for row in rows] == list(range(1, 13))
+        token = f"projects.v1:{project}:1.{town.revisions[project]}"
+        assert (await town.list_of(project, f"token={token}"))["covers_token"] is True
+        body = {"tokens": [{"topic": "projects.v1", "id": project, "sequence": "1.2"}]}
+        assert (await town.call("POST", "/v1/ranking-progress", body)).json()["complete"] is True
+        opportunities = await town.get(f"/v1/opportunities?organisation={uuid_of('One 00')}")
+        assert opportunities["total"] == 1
+        assert (await town.call("POST", "/v1/days", {"day": "2026-11-25"})).status_code == 201
+        await town.erase("organisations", uuid_of("One 07"))
+        await town.settle()
+        assert len(await town.rows("SELECT * FROM standings")) == 11
+        before = (await town.list_of(project, "include=parts"))["candidates"]
+        await town.step(project, "close", body={"reason": "Found."})
+        await town.settle()
+        closed = await town.list_of(project, "include=parts")
+        assert (closed["state"], closed["candidates"]) == ("closed", before)
+        assert (await town.versions(project))[0]["final"] is True
+        assert await town.rows("SELECT * FROM standings") == []
