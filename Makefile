@@ -41,6 +41,7 @@ test: install    ## everything, on real PostgreSQL and Apache Kafka
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	$(PY) -m services.console.parts
 	$(PY) -m pytest -n 2 --dist loadgroup
 
 fuzz: install    ## schemathesis, 50 examples an operation for every role
