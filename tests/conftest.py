@@ -23,6 +23,20 @@ from services.console.parts.cache import REPOSITORY, locked
 START_SECONDS = 300  # the first time of all, the parts are fetched
 
 
+SERVER_FIXTURES = {"postgresql_url": "postgresql", "kafka_broker": "kafka"}
+SLOW_FOLDERS = {"contracts", "journeys", "conformance", "acceptance", "promises", "migrations"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a server or a whole system, so that the fast tier (`make check`) can leave it out."""
+    for item in items:
+        for fixture, mark in SERVER_FIXTURES.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(mark)
+        if SLOW_FOLDERS & set(item.path.parts):
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """Return the folder of third-party data that COMITY_TEST_DATA names; the repository does not hold it."""
