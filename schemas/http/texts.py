@@ -22,6 +22,9 @@ LANGUAGE_PATTERN = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
 OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that reorder what stands around them: an address or a name can be made to read as another."""
 
+SUSPECT = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""All that `check_characters` can refuse: only these are looked at one by one, so that long texts cost little."""
+
 LAYOUT = frozenset("\n\r\t")
 """The control characters that a long text may hold; a name or a title holds none."""
 
@@ -33,7 +36,8 @@ def refuse(rule: str, sentence: str, fix: str) -> PydanticCustomError:
 
 def check_characters(text: str, *, multiline: bool) -> str:
     """Return the text unchanged. Raises `refuse(...)` naming the first character that no text may hold."""
-    for place, character in enumerate(text):
+    for found in SUSPECT.finditer(text):
+        place, character = found.start(), found[0]
         if character in OVERRIDES:
             rule, noun = "no-bidi-controls", "a character that reorders the text around it"
         elif "\ud800" <= character <= "\udfff":
