@@ -32,6 +32,7 @@ _LABELS = {
     "developing_entity": "developing country",
     "non_member": "not an ITU member",
 }
+_FIELDS = {"mission": "description"}
 _BANDS = {"strong": "bold green", "good": "green", "possible": "yellow", "weak": "dim"}
 
 
@@ -110,8 +111,9 @@ def show_parts(console: Console, row: Mapping[str, Any], titles: Mapping[str, st
     for (component, evidence), parts in grouped:
         own = list(parts)
         name = f"evidence “{titles.get(evidence, evidence)}”" if evidence else component
-        points, share = sum(part["points"] for part in own), sum(part["per_mille"] for part in own)
-        table.add_row(Text(f"{points:,}", "bold"), Text(str(share), "bold"), Text(name, "bold"), "", "")
+        table.add_row(
+            Text(f"{sum(part['points'] for part in own):,}", "bold"), "", Text(name, "bold"), "", ""
+        )
         for part in own:
             table.add_row(f"{part['points']:,}", str(part["per_mille"]), *_words(part))
     total = sum(part["points"] for part in row["parts"])
@@ -202,7 +204,7 @@ def _words(part: Mapping[str, Any]) -> tuple[str, str, str]:
     """The words of both texts and where they were found; a threshold has neither and says what it is."""
     if part["code"] == "threshold":
         return part["sentence"], "", ""
-    fields = ", ".join(part.get("fields", ()))
+    fields = ", ".join(_FIELDS.get(field, field) for field in part.get("fields", ()))
     where = f"{part['code']} in {fields}" if fields else part["code"]
     return part.get("asked", ""), part.get("found", ""), where
 

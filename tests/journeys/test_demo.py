@@ -1,0 +1,175 @@
+"""The main job as a user has it: `comity demo`, embedded and split, once and serving."""
+
+import json
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.console.loading import DEMO_FOLDER, kept_open, records
+from tests.journeys.conftest import Demo, computed_list, digest, same_list
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("journeys"), pytest.mark.timeout(900)]
+
+PRINTED = json.loads((DEMO_FOLDER / "judged.json").read_text("utf-8"))["printed"]
+INITIATIVES = [item["id"] for item in records(DEMO_FOLDER, "initiatives")]
+ADDS_UP = ("initiative", "list_version", "epoch", "candidates_total", "candidates")
+
+
+def answer_of(demo: Demo, run: int) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(demo.runs[run].stdout)  # refuses anything beside one JSON value
+    return value
+
+
+@pytest.mark.parametrize("run", [0, 1], ids=["fresh", "second"])
+def test_once_json_prints_every_candidate_with_parts_that_add_up(demo: Demo, run: int) -> None:
+    answer = answer_of(demo, run)
+    assert set(ADDS_UP) <= answer.keys()
+    assert answer["initiative"] == PRINTED
+    assert answer["candidates_total"] == len(answer["candidates"]) >= 80
+    assert [row["rank"] for row in answer["candidates"]] == list(range(1, len(answer["candidates"]) + 1))
+    assert len({row["organisation"] for row in answer["candidates"]}) == len(answer["candidates"])
+    for row in answer["candidates"]:
+        assert sum(part["points"] for part in row["parts"]) == row["points"]
+        assert sum(part["per_mille"] for part in row["parts"]) == row["fit"]
+        assert sum(row["components"].values()) == row["points"]
+
+
+def test_a_second_run_finds_everything_there_and_changes_nothing(demo: Demo) -> None:
+    assert answer_of(demo, 0) == answer_of(demo, 1)
+
+
+def test_nothing_but_the_answer_is_on_standard_output(demo: Demo) -> None:
+    for run in demo.runs:
+        assert run.stdout.count("\n") == 1
+        assert "Traceback" not in run.stderr
+
+
+def test_the_serving_demo_prints_ten_rows_with_reasons_and_where_to_go(demo: Demo) -> None:
+    lines = demo.printed.splitlines()
+    ranks = [match.group(1) for line in lines if (match := re.match(r"^\s{0,2}(\d+)  \S.*fit \d+ ‰", line))]
+    assert ranks == [str(number) for number in range(1, 11)]
+    best = answer_of(demo, 1)["candidates"]
+    words = " ".join(demo.printed.split())
+    for row in best[:10]:
+        assert row["name"] in words
+        assert row["reasons"][0] in words
+    assert "suggestion" in demo.printed
+    for address in ("/candidates", "/v1/ranking-statement", "/docs"):
+        assert f"{demo.addresses['']}" in demo.printed
+        assert address in demo.printed
+
+
+def test_each_printed_token_shows_what_its_role_may_see(demo: Demo) -> None:
+    best = answer_of(demo, 1)["candidates"][0]
+    path = f"/v1/lists/{PRINTED}/candidates?limit=200"
+    views = {}
+    for variable in ("MANAGER", "AUDITOR", "ANALYST", "READER"):
+        with demo.connection(variable) as asking:
+            views[variable] = asking.read(path)
+    for variable in ("MANAGER", "AUDITOR", "ANALYST"):
+        assert views[variable]["view"] == "whole"
+        assert len(views[variable]["candidates"]) == views[variable]["counts"]["candidates"]
+    assert views["READER"]["view"] == "own"
+    assert [row["organisation"] for row in views["READER"]["candidates"]] == [best["organisation"]]
+    with demo.connection("AUDITOR") as auditor, demo.connection("READER") as reader:
+        assert auditor.send("GET", "/v1/audit/projects?limit=3").status_code == 200
+        assert reader.send("GET", "/v1/audit/projects?limit=3").status_code == 403
+
+
+def test_the_clients_of_the_demo_are_made_once_and_their_file_is_private(demo: Demo) -> None:
+    with demo.connection() as admin:
+        names = [client["name"] for client in admin.pages("/v1/clients?limit=200", "items")]
+    assert sorted(names) == sorted(set(names))
+    assert names.count("Demo project manager") == 1  # of three runs
+    assert (demo.own / "credentials.json").stat().st_mode & 0o077 == 0
+
+
+def test_everything_is_one_port_with_one_document_and_an_offline_page(demo: Demo) -> None:
+    with demo.connection() as asking:
+        paths = asking.read("/openapi.json")["paths"]
+        for prefix in ("/v1/projects", "/v1/organisations", "/v1/lists", "/v1/tokens"):
+            assert any(path.startswith(prefix) for path in paths)
+        page = asking.send("GET", "/docs")
+        assert page.status_code == 200
+        assert not re.findall(r'(?:src|href)="(?:https?:)?//', page.text)
+        assert asking.send("GET", "/").status_code == 200
+
+
+@pytest.mark.kafka
+@pytest.mark.postgresql
+def test_the_split_demo_answers_what_the_embedded_one_answers(demo: Demo, split_demo: Demo) -> None:
+    embedded, split = answer_of(demo, 1), answer_of(split_demo, 0)
+    assert embedded["candidates_total"] == split["candidates_total"]
+    assert embedded["candidates"] == split["candidates"]
+    assert embedded["epoch"] == split["epoch"]
+
+
+@pytest.mark.kafka
+@pytest.mark.postgresql
+def test_every_initiative_has_the_same_list_in_both_deployments(demo: Demo, split_demo: Demo) -> None:
+    with demo.connection() as one, split_demo.connection() as other:
+        different = [project for project in INITIATIVES if not same_list(one, other, project)]
+    assert different == []
+
+
+@pytest.mark.kafka
+@pytest.mark.postgresql
+def test_the_split_demo_prints_a_record_of_each_topic(split_demo: Demo) -> None:
+    for said in (split_demo.printed, split_demo.runs[0].stderr):
+        for topic, kind in (
+            ("projects.v1", "org.comity.project.revised.v1"),
+            ("members.v1", "org.comity.organisation.revised.v1"),
+            ("matches.v1", "org.comity.list.versioned.v1"),
+        ):
+            record = re.search(
+                rf"^{re.escape(topic)}, partition \d+, offset \d+, key \S+\n(?:  .*\n)+", said, re.M
+            )
+            assert record, f"no record of {topic}"
+            if topic != "projects.v1":  # the first there may be a flagship's
+                assert f"ce_type: {kind}" in record.group()
+
+
+def initiative(**dates: Any) -> dict[str, Any]:
+    return {"id": "x", "titles": [], **dates}
+
+
+def test_closing_dates_that_are_not_past_stay() -> None:
+    given = initiative(deadline="2027-06-30", period={"start": "2020-01-01", "end": "2027-12-31"})
+    assert kept_open(given, date(2027, 6, 30)) == given
+
+
+def test_a_passed_deadline_moves_whole_years_and_takes_the_others_along() -> None:
+    given = initiative(deadline="2027-06-30", period={"start": "2020-01-01", "end": "2028-12-31"})
+    moved = kept_open(given, date(2029, 7, 1))
+    assert moved["deadline"] == "2030-06-30"
+    assert moved["period"] == {"start": "2020-01-01", "end": "2031-12-31"}
+    assert given["deadline"] == "2027-06-30"
+
+
+def test_a_passed_end_of_period_or_day_of_review_moves_too() -> None:
+    assert kept_open(initiative(review_by="2027-02-01"), date(2027, 2, 2))["review_by"] == "2028-02-01"
+    ended = kept_open(initiative(period={"start": "2020-01-01", "end": "2024-02-29"}), date(2024, 3, 1))
+    assert ended["period"] == {"start": "2020-01-01", "end": "2025-02-28"}
+
+
+@pytest.mark.parametrize("day", [date(2026, 11, 24), date(2031, 3, 1), date(2044, 2, 29)])
+def test_no_initiative_of_the_demo_is_past_on_any_day(day: date) -> None:
+    for item in records(DEMO_FOLDER, "initiatives"):
+        kept = kept_open(item, day)
+        closing = [kept.get("deadline"), kept.get("review_by"), (kept.get("period") or {}).get("end")]
+        assert any(closing)
+        assert all(date.fromisoformat(one) >= day for one in closing if one)
+
+
+def test_the_readme_of_the_demo_says_that_dates_move() -> None:
+    assert "whole number of years" in Path(DEMO_FOLDER, "README.md").read_text("utf-8")
+
+
+def test_lists_that_differ_are_told_apart(demo: Demo) -> None:
+    with demo.connection() as one:
+        first, second = INITIATIVES[:2]
+        assert digest(one, first) != digest(one, second)
+        assert computed_list(one, first) != computed_list(one, second)
