@@ -38,11 +38,14 @@ def _day(value: Any) -> Any:
     if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value, re.ASCII):
         raise refuse("date", "This is no date.", "Write YYYY-MM-DD, for example 2027-03-31.")
     try:
-        return date.fromisoformat(value)
+        day = date.fromisoformat(value)
     except ValueError as error:
         raise refuse(
             "date", f"{value} is no day of the calendar.", "Write an existing day, YYYY-MM-DD."
         ) from error
+    if not 1900 <= day.year <= 2200:
+        raise refuse("date", f"{value} is not between 1900 and 2200.", "Write a day of those years.")
+    return day
 
 
 def _url(value: str) -> str:
@@ -74,8 +77,12 @@ def one_per_language(texts: Texts) -> Texts:
     return texts
 
 
+DAY_PATTERN = r"^(19[0-9]{2}|2[01][0-9]{2}|2200)-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
+
 Day = Annotated[
-    date, BeforeValidator(_day), Field(ge=date(1900, 1, 1), le=date(2200, 12, 31), examples=["2027-03-31"])
+    date,
+    BeforeValidator(_day),
+    Field(json_schema_extra={"pattern": DAY_PATTERN}, examples=["2027-03-31"]),
 ]
 """A day, YYYY-MM-DD, between 1900 and 2200."""
 

@@ -141,6 +141,10 @@ class Database:
             with _translated():
                 async with connection.begin():
                     yield connection
+        except BaseException:
+            if self.dialect == "sqlite":
+                await asyncio.shield(_end_transaction(connection))
+            raise
         finally:
             await asyncio.shield(connection.close())
 
@@ -199,6 +203,15 @@ def _file_url(settings: Settings, name: str) -> str:
     folder = Path(settings.data_folder)
     folder.mkdir(parents=True, exist_ok=True)
     return f"sqlite+aiosqlite:///{folder / name}.db"
+
+
+async def _end_transaction(connection: AsyncConnection) -> None:
+    """Roll back what a failed COMMIT left open: SQLite keeps the transaction, and the next BEGIN would fail on it."""
+    if connection.closed or connection.invalidated:
+        return
+    driver = (await connection.get_raw_connection()).driver_connection
+    if driver is not None and driver.in_transaction:
+        await driver.rollback()
 
 
 @contextmanager

@@ -37,7 +37,7 @@ RULES = frozenset(
         "tag-code",
         "language-tag",
         "currency",
-        "known-code",
+        "unknown-here",
         # what other records say
         "flagship-known",
         "parent-unknown",
@@ -82,6 +82,8 @@ RULES = frozenset(
         "speaks-for-none",
         # documents of a form of their own
         "epoch",
+        # numbers in a document of any form
+        "number-range",
     }
 )
 """Rules that errors may name; each is about more than one value by itself."""

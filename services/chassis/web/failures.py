@@ -9,10 +9,11 @@ from typing import Any
 
 import orjson
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.routing import compile_path
 from starlette.types import Scope
 
 from services.chassis.bus.errors import BusError
@@ -107,9 +108,9 @@ def _http(error: HTTPException, scope: Scope) -> Problem:
 def _methods(scope: Scope) -> list[str]:
     """Return the methods of all routes of this path; the framework names those of the first one only."""
     found: set[str] = set()
-    for route in scope["app"].routes:
-        if route.matches(scope)[0] is not Match.NONE:
-            found |= getattr(route, "methods", None) or set()
+    for route in iter_route_contexts(scope["app"].routes):
+        if route.path is not None and compile_path(route.path)[0].match(scope["path"]):
+            found |= route.methods or set()
     return sorted(found)
 
 

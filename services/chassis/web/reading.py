@@ -44,6 +44,17 @@ def respond(
     return Response(content, status_code=status, media_type="application/json", headers=sent)
 
 
+def respond_bytes(
+    request: Request, content: bytes, *, etag: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return JSON that is bytes already, exactly as they are; `etag` is given without its quotation marks."""
+    tag = f'"{etag}"'
+    sent = _REVALIDATE | {"ETag": tag} | dict(headers or {})
+    if _matches(request.headers.get("if-none-match"), tag):
+        return Response(status_code=304, headers=sent)
+    return Response(content, media_type="application/json", headers=sent)
+
+
 def respond_page(
     request: Request,
     items: Iterable[Mapping[str, Any]],

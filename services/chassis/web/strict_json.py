@@ -64,13 +64,13 @@ def _constant(name: str) -> NoReturn:
 def _float(literal: str) -> float:
     value = float(literal)
     if math.isinf(value):
-        raise MalformedBody(f"The number {literal[:40]} is too large.")
+        raise _too_large(literal, "no double holds it")
     return value
 
 
 def _int(literal: str) -> int:
     if len(literal) > 20 or abs(int(literal)) > _LARGEST:
-        raise MalformedBody(f"The number {literal[:40]} is too large; at most 64 bits are read.")
+        raise _too_large(literal, "at most 64 bits are read")
     return int(literal)
 
 
@@ -110,6 +110,11 @@ def _check_text(text: str, place: tuple[str | int, ...]) -> None:
         raise InvalidBody.at(
             shown, rule, detail=f"A text here holds {noun} (U+{ord(bad):04X}).", fix="Remove it."
         )
+
+
+def _too_large(literal: str, why: str) -> MalformedBody:
+    detail = f"The number {literal[:40]} is too large; {why}."
+    return MalformedBody.at("", "number-range", detail=detail, fix="Send a smaller number, or a text.")
 
 
 def _too_deep(max_depth: int) -> MalformedBody:

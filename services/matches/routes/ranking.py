@@ -21,7 +21,7 @@ from services.chassis.web.openapi import QUESTION
 from services.chassis.web.operation import execute
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.problems import Unavailable
-from services.chassis.web.reading import respond, respond_page
+from services.chassis.web.reading import respond, respond_bytes, respond_page
 from services.matches import commands
 from services.matches.queries import epochs as queries
 from services.matches.queries.progress import progress
@@ -145,11 +145,8 @@ def _add_epochs(routes: APIRouter) -> None:
         async with runtime_in(request).database.read() as connection:
             row = await queries.epoch_row(connection, number)
             content = await queries.body_of(connection, number)
-        headers = {
-            "ETag": f'"{row.hash}"',
-            "Content-Disposition": f'attachment; filename="epoch-{row.hash[:12]}.json"',
-        }
-        return Response(content, media_type="application/json", headers=headers)
+        headers = {"Content-Disposition": f'attachment; filename="epoch-{row.hash[:12]}.json"'}
+        return respond_bytes(request, content, etag=row.hash, headers=headers)
 
 
 def _add_writes(routes: APIRouter) -> None:
