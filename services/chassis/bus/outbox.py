@@ -81,11 +81,25 @@ def attach(metadata: MetaData) -> Table:
 
 
 async def post(connection: AsyncConnection, event: envelope.Event, *, max_record_bytes: int) -> None:
-    """Add an event to the outbox of the transaction's own database, after the aggregate's row.
+    """Add an event to the outbox of the transaction's own database, after the aggregate's row; see `post_all`."""
+    await post_all(connection, [event], max_record_bytes=max_record_bytes)
 
-    Raises InvalidEvent if its data does not meet its schema, RecordTooLarge if the record (key, headers and
+
+async def post_all(
+    connection: AsyncConnection, events: Sequence[envelope.Event], *, max_record_bytes: int
+) -> None:
+    """Add events in this order, in one statement.
+
+    Raises InvalidEvent if the data of one does not meet its schema, RecordTooLarge if a record (key, headers and
     data) is larger than `max_record_bytes`. The transaction's owner commits; nothing is sent before that.
     """
+    for event in events:
+        _check(event, max_record_bytes)
+    if events:
+        await connection.execute(_INSERT, [_row(event) for event in events])
+
+
+def _check(event: envelope.Event, max_record_bytes: int) -> None:
     try:
         contracts.written(event)
     except contracts.ContractError as error:
@@ -96,7 +110,6 @@ async def post(connection: AsyncConnection, event: envelope.Event, *, max_record
             f"The record of {event.subject} would be {size:,} bytes; the log takes {max_record_bytes:,}. "
             "Shorten its texts or lists."
         )
-    await connection.execute(_INSERT, _row(event))
 
 
 def record_bytes(event: envelope.Event) -> int:

@@ -7,7 +7,7 @@ must not schedule or balance anything: that is the group's.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,10 +18,6 @@ from services.chassis.runtime import Runtime, timestamp
 from services.matches.tables import RANKING
 
 PROJECTS_TOPIC = "projects.v1"
-
-
-class Refused(Exception):  # noqa: N818 - it is an answer, not a mistake
-    """Another process has taken the partition over: its generation is higher than ours."""
 
 
 class Ownership:
@@ -71,30 +67,29 @@ class Ownership:
         return generation
 
 
-async def check(connection: AsyncConnection, partition: int, generation: int) -> None:
-    """Lock the partition's row and compare the generation; raises Refused if somebody took it over."""
-    row = (
-        await connection.execute(
-            select(RANKING.c.generation).where(RANKING.c.partition == partition).with_for_update()
-        )
-    ).first()
-    if row is None or row.generation != generation:
-        raise Refused(
-            f"Partition {partition} is at generation {row and row.generation}; ours is {generation}."
-        )
+async def refused(connection: AsyncConnection, generations: Mapping[int, int]) -> frozenset[int]:
+    """Lock the partitions' rows and compare generations; return those that somebody else has taken over."""
+    rows = await connection.execute(
+        select(RANKING.c.partition, RANKING.c.generation)
+        .where(RANKING.c.partition.in_(generations))
+        .order_by(RANKING.c.partition)
+        .with_for_update()
+    )
+    found = {row.partition: row.generation for row in rows}
+    return frozenset(partition for partition, ours in generations.items() if found.get(partition) != ours)
 
 
 async def advance(
     connection: AsyncConnection,
-    partition: int,
+    partitions: Collection[int],
     *,
     positions: Mapping[str, int],
     epoch: str,
     day: str,
     now: str,
 ) -> None:
-    """Move `ranked_to` of a partition whose generation was checked in this transaction."""
+    """Move `ranked_to` of partitions whose generations were checked in this transaction."""
     ranked_to = json.dumps({"positions": dict(positions), "epoch": epoch, "day": day}, sort_keys=True)
     await connection.execute(
-        update(RANKING).where(RANKING.c.partition == partition).values(ranked_to=ranked_to, updated_at=now)
+        update(RANKING).where(RANKING.c.partition.in_(partitions)).values(ranked_to=ranked_to, updated_at=now)
     )

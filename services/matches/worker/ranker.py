@@ -7,10 +7,11 @@ rank, and must not run the engine on the event loop.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from matching.lists import RankedList
 from matching.records import Project
@@ -20,7 +21,7 @@ from services.chassis.runtime import Runtime, timestamp
 from services.matches.rules.material import Kept, gone, touched
 from services.matches.worker import ownership, versions
 from services.matches.worker.index import FOLLOWED, OPEN, Changes, Index, Pinned
-from services.matches.worker.ownership import Ownership, Refused
+from services.matches.worker.ownership import Ownership
 
 CHUNK = 32
 """Projects ranked and written in one transaction: few commits in a full re-rank, short locks in daily work."""
@@ -65,39 +66,37 @@ class Ranker:
                 pass
         changes, pinned = await self._index.take_changes()
         frame = (pinned.epoch, pinned.day)
-        if not (arriving or changes or any(self._unfinished.values()) or frame != self._frame):
-            if pinned.positions != changes.before.positions:
-                await self._advance(self._owned.generations, pinned)
-                return True
+        moved = pinned.positions != changes.before.positions
+        if not (arriving or changes or any(self._unfinished.values()) or frame != self._frame or moved):
             return False
         targets = await asyncio.to_thread(self._targets, changes, pinned, self._frame)
         self._frame = frame
         for partition in arriving:
             targets[partition] = await self._take_over(partition)
-        done: dict[int, int] = {}
-        for partition, generation in list(self._owned.generations.items()):
-            try:
-                erased = self._erased(partition, changes, taken_over=partition in arriving)
-                await self._erase(partition, generation, erased)
-                failed = await self._rank(partition, generation, targets.get(partition, set()), pinned)
-            except Refused as refusal:
-                logger.warning(
-                    "another process ranks this partition now", partition=partition, why=str(refusal)
-                )
-                self._drop(partition)
-                continue
-            self._unfinished[partition] = failed
-            if not failed:
-                done[partition] = generation
-        await self._advance(done, pinned)
+        erased = {
+            partition: self._erased(partition, changes, taken_over=partition in arriving)
+            for partition in self._owned.generations
+        }
+        work = [
+            (partition, project)
+            for partition, projects in sorted(targets.items())
+            for project in sorted(projects)
+            if not self._kept[partition].get(project, Kept()).final
+        ]
+        self._unfinished = {}
+        for begin in range(0, len(work) or 1, CHUNK):
+            chunk = [one for one in work[begin : begin + CHUNK] if one[0] in self._owned.generations]
+            outcomes = await asyncio.to_thread(self._outcomes, chunk, pinned) if chunk else []
+            last = begin + CHUNK >= len(work)
+            await self._write(outcomes, pinned, erased=erased if last else None)
         return True
 
     def _targets(self, changes: Changes, pinned: Pinned, frame: tuple[str, str]) -> dict[int, set[str]]:
         """Return the projects of each owned partition that have to be ranked. Runs in a thread."""
-        partition_of = dict(self._index.projects)
-        owned = {
-            p: {project for project, at in partition_of.items() if at == p} for p in self._owned.generations
-        }
+        owned: dict[int, set[str]] = {partition: set() for partition in self._owned.generations}
+        for project, partition in tuple(self._index.projects.items()):
+            if partition in owned:
+                owned[partition].add(project)
         if frame != (pinned.epoch, pinned.day) or changes.rules:
             return owned
         wanted = set(changes.projects)
@@ -130,39 +129,10 @@ class Ranker:
             erased |= {project for project, known in kept.items() if known.standing and project not in here}
         return sorted(erased)
 
-    async def _rank(
-        self, partition: int, generation: int, targets: Iterable[str], pinned: Pinned
-    ) -> set[str]:
-        """Rank these projects of one partition and write what is material; returns those that failed."""
-        kept = self._kept[partition]
-        wanted = sorted(project for project in targets if not kept.get(project, Kept()).final)
-        failed: set[str] = set()
-        for begin in range(0, len(wanted), CHUNK):
-            chunk = wanted[begin : begin + CHUNK]
-            outcomes, bad = await asyncio.to_thread(self._outcomes, partition, chunk, pinned)
-            failed |= bad
-            await self._write(partition, generation, outcomes, pinned)
-        return failed
-
-    async def _erase(self, partition: int, generation: int, erased: Sequence[str]) -> None:
-        """Take the standings of erased projects away."""
-        if not erased:
-            return
-        async with self._runtime.database.write() as connection:
-            await ownership.check(connection, partition, generation)
-            for project in erased:
-                await versions.erase(connection, self._runtime, project)
-        for project in erased:
-            self._kept[partition].pop(project)
-
-    def _outcomes(
-        self, partition: int, projects: Sequence[str], pinned: Pinned
-    ) -> tuple[list[versions.Outcome], set[str]]:
+    def _outcomes(self, work: Sequence[tuple[int, str]], pinned: Pinned) -> list[versions.Outcome]:
         """Rank a chunk on the pinned view. Runs in a thread; the kernel releases the GIL."""
         outcomes = []
-        failed = set()
-        kept = self._kept[partition]
-        for identifier in projects:
+        for partition, identifier in work:
             try:
                 project = pinned.view.project(identifier)
                 ranked = pinned.view.rank(identifier, pinned.day)
@@ -170,10 +140,10 @@ class Ranker:
                 continue  # erased or final since the targets were chosen
             except (ArithmeticError, ValueError, IndexError):
                 logger.exception("a project could not be ranked", project=identifier)
-                failed.add(identifier)
+                self._unfinished.setdefault(partition, set()).add(identifier)
                 continue
-            outcomes.append(self._outcome(kept, partition, project, ranked))
-        return outcomes, failed
+            outcomes.append(self._outcome(self._kept[partition], partition, project, ranked))
+        return outcomes
 
     def _outcome(
         self, kept: dict[str, Kept], partition: int, project: Project, ranked: RankedList
@@ -187,47 +157,70 @@ class Ranker:
         )
 
     async def _write(
-        self, partition: int, generation: int, outcomes: Sequence[versions.Outcome], pinned: Pinned
+        self,
+        outcomes: Sequence[versions.Outcome],
+        pinned: Pinned,
+        *,
+        erased: Mapping[int, Sequence[str]] | None,
     ) -> None:
-        """Write the material ones of a chunk in one transaction that checks the generation first."""
-        kept = self._kept[partition]
-        numbers = {outcome.project: kept.get(outcome.project, Kept()).number for outcome in outcomes}
-        if any(outcome.reasons for outcome in outcomes):
-            async with self._runtime.database.write() as connection:
-                await ownership.check(connection, partition, generation)
-                for outcome in outcomes:
-                    if outcome.reasons:
-                        before = kept.get(outcome.project, Kept())
-                        number = await versions.write(connection, self._runtime, outcome, before, pinned)
-                        numbers[outcome.project] = number
-        for outcome in outcomes:
-            before = kept.get(outcome.project, Kept())
-            kept[outcome.project] = versions.passed(replace(before), outcome, numbers[outcome.project])
+        """Write what is material in one transaction that checks the generations first.
 
-    async def _advance(self, partitions: dict[int, int], pinned: Pinned) -> None:
-        """Move `ranked_to` of the partitions whose every target was ranked."""
-        if not partitions:
-            return
-        now = timestamp(self._runtime.clock.now())
-        refused = []
-        async with self._runtime.database.write() as connection:
-            for partition, generation in sorted(partitions.items()):
-                try:
-                    await ownership.check(connection, partition, generation)
-                except Refused:
-                    refused.append(partition)
-                    continue
-                await ownership.advance(
-                    connection,
-                    partition,
-                    positions=pinned.positions,
-                    epoch=pinned.epoch,
-                    day=pinned.day,
-                    now=now,
-                )
-        for partition in refused:
-            self._drop(partition)
-        self._runtime.signals.notify("ranked:matches")
+        The last one of a pass, which is given what was `erased`, moves `ranked_to` too, with or without a version; so a
+        pass over a few projects is one transaction. Partitions that somebody else has taken over are dropped.
+        """
+        owned, runtime = self._owned.generations, self._runtime
+        concerned = {outcome.partition for outcome in outcomes if outcome.reasons} | (erased or {}).keys()
+        ours = {partition: owned[partition] for partition in concerned & owned.keys()}
+        numbers: dict[str, int] = {}
+        if ours:
+            async with runtime.database.write() as connection:
+                refused = await ownership.refused(connection, ours)
+                for partition in refused:
+                    del ours[partition]
+                for outcome in outcomes:
+                    if outcome.reasons and outcome.partition in ours:
+                        before = self._kept[outcome.partition].get(outcome.project, Kept())
+                        number = await versions.write(connection, runtime, outcome, before, pinned)
+                        numbers[outcome.project] = number
+                if erased is not None:
+                    await self._finish(connection, ours.keys(), erased, pinned)
+            for partition in refused:
+                logger.warning("another process ranks this partition now", partition=partition)
+                self._drop(partition)
+        self._keep(outcomes, numbers)
+        if erased is not None:
+            for partition in ours:
+                for project in erased[partition]:
+                    self._kept[partition].pop(project)
+            runtime.signals.notify("ranked:matches")
+
+    def _keep(self, outcomes: Iterable[versions.Outcome], numbers: Mapping[str, int]) -> None:
+        for outcome in outcomes:
+            kept = self._kept.get(outcome.partition)
+            if kept is not None:
+                before = kept.get(outcome.project, Kept())
+                number = numbers.get(outcome.project, before.number)
+                kept[outcome.project] = versions.passed(replace(before), outcome, number)
+
+    async def _finish(
+        self,
+        connection: AsyncConnection,
+        partitions: Iterable[int],
+        erased: Mapping[int, Sequence[str]],
+        pinned: Pinned,
+    ) -> None:
+        """End a pass in its last transaction: standings of erased projects go, `ranked_to` moves where nothing failed."""
+        for partition in partitions:
+            for project in erased[partition]:
+                await versions.erase(connection, self._runtime, project)
+        await ownership.advance(
+            connection,
+            [partition for partition in partitions if not self._unfinished.get(partition)],
+            positions=pinned.positions,
+            epoch=pinned.epoch,
+            day=pinned.day,
+            now=timestamp(self._runtime.clock.now()),
+        )
 
     def _drop(self, partition: int) -> None:
         self._kept.pop(partition, None)

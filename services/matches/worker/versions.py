@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from matching.lists import LABELS, RankedList
 from matching.records import Need
+from schemas.envelope import Event
 from services.chassis.bus import outbox
 from services.chassis.database import insert_for
 from services.chassis.runtime import Runtime, timestamp
@@ -137,28 +138,27 @@ async def write(
             created_at=moment,
         )
     )
-    await _write_standings(connection, runtime, outcome, kept, number)
-    await outbox.post(
-        connection,
-        events.list_versioned(
-            {
-                "project": outcome.project,
-                "project_revision": ranked.project_revision,
-                "number": number,
-                "epoch": ranked.epoch,
-                "reference_date": ranked.reference_date,
-                "as_of": events.as_of(pinned.positions),
-                "counts": counts,
-                "coverage": coverage,
-                "digest": digest,
-                "head": [_head_row(row) for row in head],
-                "delta": _delta_json(delta),
-                "reasons": list(outcome.reasons),
-                "made_at": moment,
-            },
-            clock=runtime.clock,
-        ),
-        max_record_bytes=runtime.settings.log.max_record_bytes,
+    crossed = await _write_standings(connection, runtime, outcome, kept, number)
+    versioned = events.list_versioned(
+        {
+            "project": outcome.project,
+            "project_revision": ranked.project_revision,
+            "number": number,
+            "epoch": ranked.epoch,
+            "reference_date": ranked.reference_date,
+            "as_of": events.as_of(pinned.positions),
+            "counts": counts,
+            "coverage": coverage,
+            "digest": digest,
+            "head": [_head_row(row) for row in head],
+            "delta": _delta_json(delta),
+            "reasons": list(outcome.reasons),
+            "made_at": moment,
+        },
+        clock=runtime.clock,
+    )
+    await outbox.post_all(
+        connection, [*crossed, versioned], max_record_bytes=runtime.settings.log.max_record_bytes
     )
     return number
 
@@ -171,9 +171,10 @@ async def erase(connection: AsyncConnection, runtime: Runtime, project: str) -> 
         )
     ).all()
     await connection.execute(delete(STANDINGS).where(STANDINGS.c.project == project))
-    for row in rows:
-        event = events.standing_lost(project, row.organisation, row.number + 1, clock=runtime.clock)
-        await outbox.post(connection, event, max_record_bytes=runtime.settings.log.max_record_bytes)
+    lost = [
+        events.standing_lost(project, row.organisation, row.number + 1, clock=runtime.clock) for row in rows
+    ]
+    await outbox.post_all(connection, lost, max_record_bytes=runtime.settings.log.max_record_bytes)
 
 
 async def load_kept(connection: AsyncConnection, partition: int) -> dict[str, Kept]:
@@ -242,8 +243,8 @@ def passed(kept: Kept, outcome: Outcome, number: int) -> Kept:
 
 async def _write_standings(
     connection: AsyncConnection, runtime: Runtime, outcome: Outcome, kept: Kept, number: int
-) -> None:
-    """Write the pairs that crossed; a closed project stands for nobody any more."""
+) -> list[Event]:
+    """Write the pairs that crossed, and return their events; a closed project stands for nobody any more."""
     project, ranked, crossed = outcome.project, outcome.ranked, outcome.crossed
     lost = tuple(sorted(kept.standing)) if outcome.closing else crossed.lost
     changed = {} if outcome.closing else crossed.changed
@@ -278,8 +279,7 @@ async def _write_standings(
             rows,
         )
         posted += [events.standing_crossed(project, row, number, clock=runtime.clock) for row in rows]
-    for event in posted:
-        await outbox.post(connection, event, max_record_bytes=runtime.settings.log.max_record_bytes)
+    return posted
 
 
 def _head_row(row: Mapping[str, Any]) -> dict[str, Any]:
