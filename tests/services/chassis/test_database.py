@@ -41,6 +41,20 @@ async def test_a_write_commits_at_its_end_and_an_error_rolls_back(database: Data
     assert await count(database) == 1
 
 
+async def test_a_commit_that_fails_leaves_nothing_and_the_next_goes_on(database: Database) -> None:
+    async with database.write() as connection:  # a deferred constraint is looked at by the commit alone
+        await connection.execute(
+            text("CREATE TABLE later (id INTEGER REFERENCES things (id) DEFERRABLE INITIALLY DEFERRED)")
+        )
+    with pytest.raises(exc.IntegrityError):  # noqa: PT012 - it is the end of the transaction that fails
+        async with database.write() as connection:
+            await add(connection, "doomed")
+            await connection.execute(text("INSERT INTO later VALUES (99)"))
+    async with database.write() as connection:
+        await add(connection, "next")
+    assert await count(database) == 1
+
+
 async def test_a_cancelled_write_leaves_nothing_and_the_next_goes_on(database: Database) -> None:
     entered = asyncio.Event()
 
