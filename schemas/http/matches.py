@@ -392,7 +392,7 @@ class ProgressToken(Shape):
     topic: Literal["projects.v1", "members.v1"]
     id: UUID
     sequence: Annotated[
-        str, StringConstraints(pattern=r"^[0-9]{1,10}\.[0-9]{1,18}$"), Field(examples=["1.2"])
+        str, StringConstraints(pattern=r"^[0-9]{1,10}\.[1-9][0-9]{0,17}$"), Field(examples=["1.2"])
     ]
 
 

@@ -42,6 +42,13 @@ class ArchivedProject:
         return (self.record.get("presence_required") or {}).get("reason") or ""
 
 
+def announced(project_id: str, revision: int) -> ArchivedProject:
+    """Return a project of which only a token is known: published by its word, and nothing of it is here to be shown."""
+    return ArchivedProject(
+        id=project_id, revision=revision, partition=0, state="published", team=(), record={}
+    )
+
+
 async def project_of(connection: AsyncConnection, project_id: str) -> ArchivedProject:
     """Return a project that was published at some time. Raises NotFound for any other: drafts are invisible."""
     row = (

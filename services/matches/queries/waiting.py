@@ -24,7 +24,7 @@ from services.matches.worker.index import Index
 RANKED = "ranked:matches"
 KIND_OF_TOPIC = {"projects.v1": PROJECT, "members.v1": MEMBER}
 _TOKEN = re.compile(
-    r"(projects\.v1|members\.v1):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,10})\.([0-9]{1,18})"
+    r"(projects\.v1|members\.v1):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,10})\.([1-9][0-9]{0,17})"
 )
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})\"?(?:$|[,;\s])", re.IGNORECASE)
 
@@ -75,6 +75,14 @@ async def wait_until_covered(runtime: Runtime, project: str, token: Token, *, se
         if left <= 0:
             return False
         await runtime.signals.wait(RANKED, min(left, poll), since=seen)
+
+
+async def on_its_way(runtime: Runtime, project: str, token: Token) -> bool:
+    """Whether the token names a revision of this very project that is not archived yet: its list is still to come."""
+    if (token.kind, token.id) != (PROJECT, project):
+        return False
+    async with runtime.database.read() as connection:
+        return await _place(connection, token) is None
 
 
 async def covered(runtime: Runtime, project: str, token: Token) -> bool:

@@ -9,16 +9,22 @@ from services.chassis.identity.principal import Principal, principal_of
 from services.chassis.runtime import Runtime
 from services.chassis.web.cursors import cursors_of
 from services.chassis.web.parameters import Cursor, Limit
-from services.chassis.web.problems import InvalidParameter
+from services.chassis.web.problems import InvalidParameter, NotFound
 from services.chassis.web.reading import page_links, respond
 from services.matches.queries import candidates as queries
-from services.matches.queries.archive import project_of
+from services.matches.queries.archive import announced, project_of
 from services.matches.queries.candidates import Asked
 from services.matches.queries.coverage import coverage
 from services.matches.queries.filters import Filters
 from services.matches.queries.listing import Listing, open_listing
 from services.matches.queries.pages import Place
-from services.matches.queries.waiting import preferred_wait, read_token, wait_until_covered
+from services.matches.queries.waiting import (
+    Token,
+    on_its_way,
+    preferred_wait,
+    read_token,
+    wait_until_covered,
+)
 from services.matches.routes.parameters import (
     Eligibility,
     Include,
@@ -61,16 +67,17 @@ def router() -> APIRouter:
         """Every eligible candidate with rank, exact points and reasons; a suggestion, not an endorsement.
 
         The team, offices, BDT and auditors see the whole list; an organisation sees its own row. Filters never re-rank:
-        `rank` is the rank in the whole list. Before the first list the answer is `state: ranking` without rows.
+        `rank` is the rank in the whole list. Before the first list the answer is `state: ranking` without rows; so it is
+        for a project that is not known here yet, if the token is the one that publishing it answered.
         """
         runtime, project, principal = runtime_in(request), str(project_id), principal_of(request)
         check_country(runtime, filters.country)
-        headers, reached = {}, None
-        if token is not None:
+        headers, reached, awaited = {}, None, None if token is None else read_token(token)
+        if awaited is not None:
             wait = preferred_wait(prefer, longest=runtime.settings.http.wait_seconds)
-            reached = await wait_until_covered(runtime, project, read_token(token), seconds=wait)
+            reached = await wait_until_covered(runtime, project, awaited, seconds=wait)
             headers = {"Preference-Applied": f"wait={wait:.0f}"} if wait else {}
-        listing, view = await _opened(runtime, project, principal)
+        listing, view = await _opened(runtime, project, principal, awaited)
         asked = Asked(
             filters=filters,
             limit=limit,
@@ -126,9 +133,18 @@ def router() -> APIRouter:
     return routes
 
 
-async def _opened(runtime: Runtime, project_id: str, principal: Principal) -> tuple[Listing, rights.View]:
-    async with runtime.database.read() as connection:
-        project = await project_of(connection, project_id)
+async def _opened(
+    runtime: Runtime, project_id: str, principal: Principal, token: Token | None
+) -> tuple[Listing, rights.View]:
+    """Open a list; a project whose own token says that it is on its way here has one that is still being ranked."""
+    try:
+        async with runtime.database.read() as connection:
+            project = await project_of(connection, project_id)
+    except NotFound:
+        if token is None or not await on_its_way(runtime, project_id, token):
+            raise
+        pending = announced(project_id, token.sequence.version)
+        return await open_listing(runtime, pending), rights.view_of_pending(principal)
     view = rights.view_of(principal, project.team)
     return await open_listing(runtime, project), view
 

@@ -27,7 +27,7 @@ TokenText = Annotated[
         description="The token of a write, `<topic>:<id>:<incarnation>.<version>`: with `Prefer: wait=5` the answer "
         "waits until the list covers it.",
         json_schema_extra={
-            "pattern": r"^(projects|members)\.v1:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:[0-9]{1,10}\.[0-9]{1,18}$"
+            "pattern": r"^(projects|members)\.v1:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:[0-9]{1,10}\.[1-9][0-9]{0,17}$"
         },
         examples=["projects.v1:018f3c2a-7d10-7000-8000-0000000000aa:1.2"],
     ),

@@ -40,6 +40,14 @@ def view_of(principal: Principal, team: Sequence[str]) -> View:
     raise _refusal(principal)
 
 
+def view_of_pending(principal: Principal) -> View:
+    """Return the view of a list whose project is not archived, so that its team is not known: there is nothing in it.
+
+    Raises Unauthenticated, ListRestricted.
+    """
+    return "whole" if principal.has("project_manager") else view_of(principal, ())
+
+
 def require_whole(principal: Principal, team: Sequence[str]) -> None:
     """Raise Unauthenticated or ListRestricted unless the principal sees the whole list."""
     if view_of(principal, team) != "whole":

@@ -33,6 +33,29 @@ async def test_a_publishing_calls_token_waits_for_the_first_list(town: Town) -> 
     assert len(answer.json()["candidates"]) == 1
 
 
+async def test_a_project_that_is_still_on_its_way_is_being_ranked_and_not_unknown(town: Town) -> None:
+    project = await town.draft("schools")
+    published = await town.step(project, "publish")
+    path = f"{published['links']['candidates']}?token={token_of(published)}"
+    for who in (
+        "bdt_admin",
+        "project_manager",
+        town.bearer("organisation_reader", organisation=uuid_of("Ada")),
+    ):
+        body = await town.get(path, who=who)
+        assert (body["state"], body["covers_token"], body["candidates"]) == ("ranking", False, [])
+        assert (body["list_version"], body["titles"]) == (None, [])
+    await town.get(path, who="nobody", status=401)
+    await town.get(path.partition("?")[0], status=404)
+    other = uuid_of("another project")
+    await town.get(f"/v1/lists/{other}/candidates?token={token_of(published)}", status=404)
+    await town.settle()
+    assert (await town.get(path))["state"] == "ranked"
+    await town.erase("projects", project)
+    await town.settle()
+    await town.get(path, status=404)
+
+
 async def test_a_profiles_token_waits_until_its_row_is_the_new_one(town: Town) -> None:
     await town.organisation("Ada")
     project = await town.published("schools")
