@@ -150,7 +150,8 @@ class Database:
 
     def _sqlite_engine(self, *, size: int, begin: str) -> AsyncEngine:
         pragmas = ["journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"]
-        if begin == "BEGIN":
+        reading = begin == "BEGIN"
+        if reading:
             pragmas.append("query_only=ON")
         engine = create_async_engine(
             self.url,
@@ -159,13 +160,14 @@ class Database:
             pool_timeout=self._busy_seconds,
             pool_reset_on_return=None,  # every transaction has ended when `_begin` gives the connection back
             async_creator=lambda: sqlite_driver.connect(
-                self.url.database or "", pragmas=pragmas, busy_seconds=self._busy_seconds
+                self.url.database or "", pragmas=pragmas, busy_seconds=self._busy_seconds, reading=reading
             ),
         )
 
         def on_begin(connection: Connection) -> None:
             if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-                connection.exec_driver_sql(begin)
+                driver = cast("sqlite_driver.Connection", connection.connection.driver_connection)
+                driver.begin(begin)
 
         event.listen(engine.sync_engine, "begin", on_begin)
         return engine

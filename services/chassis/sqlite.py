@@ -2,14 +2,15 @@
 
 The driver underneath (aiosqlite) runs each connection in a thread and hops there and back to make a cursor, to execute,
 to fetch and to close. Here one hop does all of it for an answer of ordinary size; only what is longer is fetched later.
-That is most of the latency of a small transaction, the more so on a busy machine. This module must not know any table,
+A transaction begins in the hop of its first statement, and the end of one that only read is not waited for. That is
+most of the latency of a small transaction, the more so on a busy machine. This module must not know any table,
 nor decide anything about transactions: `database` does.
 """
 
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
 import aiosqlite
@@ -74,7 +75,7 @@ class Cursor:
             await self._connection.in_thread(self._finish)
 
     def _run(self, sql: str, parameters: Sequence[Any]) -> None:
-        cursor = self._connection.driver.execute(sql, parameters)
+        cursor = self._connection.begun().execute(sql, parameters)
         self._seen(cursor)
         self._open = cursor
         if cursor.description is None:
@@ -83,7 +84,7 @@ class Cursor:
             self._take(_AT_ONCE)
 
     def _run_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
-        cursor = self._connection.driver.executemany(sql, parameters)
+        cursor = self._connection.begun().executemany(sql, parameters)
         self._seen(cursor)
         cursor.close()
 
@@ -112,10 +113,38 @@ class Cursor:
 class Connection(aiosqlite.Connection):
     """A connection in a thread of its own, with cursors that hop once."""
 
-    @property
-    def driver(self) -> sqlite3.Connection:
-        """The connection of the standard library; to be used in its thread only."""
+    def __init__(self, connector: Callable[[], sqlite3.Connection], *, reading: bool) -> None:
+        super().__init__(connector, iter_chunk_size=_AT_ONCE)
+        self._thread.daemon = True  # as SQLAlchemy itself does: it must not keep the process alive
+        self._reading = reading
+        self._due = ""
+
+    def begin(self, statement: str) -> None:
+        """Begin a transaction by this statement just before the next one; where none follows, there was none."""
+        self._due = statement
+
+    def begun(self) -> sqlite3.Connection:
+        """Begin what is due, and return the standard library's connection; in its thread only."""
+        if self._due:
+            self._conn.execute(self._due)
+            self._due = ""
         return self._conn
+
+    async def commit(self) -> None:
+        """Commit; of a transaction that only read, the end has nothing to tell and is not waited for."""
+        await self._end(self._conn.commit)
+
+    async def rollback(self) -> None:
+        """Roll back."""
+        await self._end(self._conn.rollback)
+
+    async def _end(self, function: Callable[[], None]) -> None:
+        if self._due:
+            self._due = ""
+        elif self._reading:
+            self._tx.put_nowait((None, function))
+        else:
+            await self.in_thread(function)
 
     async def in_thread(self, function: Any, *arguments: Any) -> None:
         """Call a function in the connection's thread."""
@@ -126,8 +155,10 @@ class Connection(aiosqlite.Connection):
         return Cursor(self)
 
 
-async def connect(path: str, *, pragmas: Sequence[str], busy_seconds: float) -> Connection:
-    """Open a connection that begins no transactions of its own, with these pragmas set."""
+async def connect(
+    path: str, *, pragmas: Sequence[str], busy_seconds: float, reading: bool = False
+) -> Connection:
+    """Open a connection that begins no transactions of its own, with these pragmas set; `reading`: it never writes."""
 
     def connector() -> sqlite3.Connection:
         made = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)
@@ -139,8 +170,7 @@ async def connect(path: str, *, pragmas: Sequence[str], busy_seconds: float) -> 
             raise
         return made
 
-    connection = Connection(connector, iter_chunk_size=_AT_ONCE)
-    connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy itself does: it must not keep the process alive
+    connection = Connection(connector, reading=reading)
     try:
         return await connection  # type: ignore[return-value]
     except asyncio.CancelledError:

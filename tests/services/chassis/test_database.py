@@ -122,8 +122,8 @@ async def test_a_database_locked_by_another_process_is_away(database: Database) 
     async with other.write() as connection:
         await add(connection, "a")
         with pytest.raises(DatabaseAway):
-            async with database.write():
-                pass
+            async with database.write() as second:
+                await add(second, "b")
     await other.close()
     async with database.write() as connection:
         await add(connection, "b")
@@ -192,3 +192,39 @@ async def test_changes_are_counted(database: Database) -> None:
         assert changed.rowcount == 3
         returned = await connection.execute(text("DELETE FROM things WHERE id > 3 RETURNING id"))
         assert sorted(returned.scalars()) == [4, 5]
+
+
+async def test_a_transaction_begins_with_its_first_statement_and_holds_nothing_before(
+    database: Database,
+) -> None:
+    other = Database(str(database.url), service="x", busy_seconds=0.2)
+    async with other.write() as first:
+        async with database.write() as second:
+            await add(second, "a")  # the other has not asked for anything yet
+        await add(first, "b")
+    async with other.write():
+        pass
+    await other.close()
+    assert await count(database) == 2
+
+
+async def test_statements_after_a_failed_begin_run_in_no_transaction_of_their_own(database: Database) -> None:
+    other = Database(str(database.url), service="x", busy_seconds=0.2)
+    async with database.write() as connection:  # noqa: PT012 - what a block goes on doing is the point
+        await add(connection, "a")
+        with pytest.raises(DatabaseAway):
+            async with other.write() as refused:
+                with pytest.raises(exc.OperationalError):
+                    await add(refused, "b")
+                await add(refused, "c")
+    await other.close()
+    assert await count(database) == 1
+
+
+async def test_a_reader_sees_one_snapshot_and_the_next_one_the_newest(database: Database) -> None:
+    async with database.read() as reader:
+        before = (await reader.execute(text("SELECT count(*) FROM things"))).scalar_one()
+        async with database.write() as connection:
+            await add(connection, "a")
+        assert (await reader.execute(text("SELECT count(*) FROM things"))).scalar_one() == before
+    assert await count(database) == before + 1
