@@ -30,4 +30,6 @@ uv=$(sed -n 's/^uv==\([^ ]*\) .*/\1/p' requirements.lock)
 "$venv/bin/uv" --version 2>/dev/null | grep -qF " $uv " || "$venv/bin/pip" -q install --disable-pip-version-check "uv==$uv"
 VIRTUAL_ENV="$venv" "$venv/bin/uv" pip sync -q --require-hashes requirements.lock
 VIRTUAL_ENV="$venv" "$venv/bin/uv" pip install -q --no-deps --no-build-isolation -e .
+# Every start imports these: compiled once here, also where the environment forbids later starts to write bytecode.
+env -u PYTHONDONTWRITEBYTECODE "$venv/bin/python" -c 'import services.console.split, services.chassis.bus.transports.kafka'
 echo "Set up: $venv/bin/comity"

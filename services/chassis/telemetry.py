@@ -86,7 +86,7 @@ def set_up_logs(telemetry: Telemetry = _DEFAULT_TELEMETRY) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for noisy in ("aiokafka", "aiosqlite", "httpx2", "httpcore2", "numba", "uvicorn.access", "jieba"):
+    for noisy in ("aiokafka", "aiosqlite", "alembic", "httpx2", "httpcore2", "numba", "uvicorn", "jieba"):
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
 
 
