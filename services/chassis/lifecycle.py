@@ -14,7 +14,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import uvicorn
 import uvloop
@@ -24,12 +24,10 @@ from services.chassis.bus.relay import Relay
 from services.chassis.bus.transport import Transport
 from services.chassis.database import Database, for_log
 from services.chassis.identity.verification import Verifier
-from services.chassis.runtime import Loop, Runtime, Service, Signals
+from services.chassis.runtime import Loop, Role, Runtime, Service, Signals
 from services.chassis.settings import Settings
 from services.chassis.telemetry import Metrics, log_of
 from services.chassis.web.application import merge_applications
-
-Role = Literal["all", "api", "worker", "relay"]
 
 
 class ProcessFailed(Exception):  # noqa: N818 - what happened, in the past tense
@@ -81,9 +79,16 @@ async def open_transport(settings: Settings) -> AsyncIterator[Transport]:
 
 @asynccontextmanager
 async def open_runtimes(
-    settings: Settings, services: Sequence[Service], *, transport: Transport | None = None
+    settings: Settings,
+    services: Sequence[Service],
+    *,
+    transport: Transport | None = None,
+    role: Role = "all",
 ) -> AsyncIterator[tuple[Runtime, ...]]:
-    """Open a runtime for each service, with one log, one set of signals and metrics; run each service's startup."""
+    """Open a runtime for each service, with one log, one set of signals and metrics; run each service's startup.
+
+    A relay reads outboxes only: it starts no service up, so it never holds what they answer from (such as an index).
+    """
     async with AsyncExitStack() as stack:
         if transport is None:
             transport = await stack.enter_async_context(open_transport(settings))
@@ -100,10 +105,11 @@ async def open_runtimes(
                     transport=transport,
                     signals=signals,
                     metrics=metrics,
+                    role=role,
                 )
             )
         for runtime in runtimes:
-            if runtime.service.startup is not None:
+            if runtime.service.startup is not None and role != "relay":
                 await runtime.service.startup(runtime)
         yield tuple(runtimes)
 
@@ -124,7 +130,7 @@ async def run_services(
     """
     listening, settings = listen(settings)
     with contextlib.closing(listening):
-        async with open_runtimes(settings, services) as runtimes:
+        async with open_runtimes(settings, services, role=role) as runtimes:
             system = System(
                 address=f"http://{_host(settings)}:{settings.http.port}",
                 settings=settings,
@@ -235,8 +241,9 @@ def _loops(
     runtimes: Sequence[Runtime], role: Role, workers: asyncio.Event, relays: asyncio.Event
 ) -> Iterator[tuple[Loop, asyncio.Event]]:
     for runtime in runtimes:
-        for loop in runtime.service.followers(runtime):
-            yield loop, workers
+        if role != "relay":
+            for loop in runtime.service.followers(runtime):
+                yield loop, workers
         if role in {"all", "worker"}:
             for loop in runtime.service.loops(runtime):
                 yield loop, workers

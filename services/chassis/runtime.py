@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fastapi import APIRouter
 from sqlalchemy import MetaData
@@ -21,6 +21,9 @@ from services.chassis.telemetry import Metrics
 
 if TYPE_CHECKING:
     from services.chassis.bus.transport import Transport
+
+Role = Literal["all", "api", "worker", "relay"]
+"""What a process does of its services: answer requests, consume and compute, take outboxes to the log, or everything."""
 
 Run = Callable[[asyncio.Event], Awaitable[None]]
 
@@ -54,9 +57,9 @@ class Service:
         default_factory=dict, hash=False
     )  # path → bytes, larger than usual
     followers: "Callable[[Runtime], tuple[Loop, ...]]" = (
-        no_loops  # loops of every role, e.g. what keeps an index fresh
+        no_loops  # loops of every role but "relay", e.g. what keeps an index fresh
     )
-    startup: "Callable[[Runtime], Awaitable[None]] | None" = None  # before ready, in every role
+    startup: "Callable[[Runtime], Awaitable[None]] | None" = None  # before ready, in every role but "relay"
     readiness: "Callable[[Runtime], Awaitable[Mapping[str, str | None]]] | None" = (
         None  # part → why not, or None
     )
@@ -137,4 +140,5 @@ class Runtime:
     signals: Signals = field(default_factory=Signals)
     clock: Clock = field(default_factory=Clock)
     metrics: Metrics = field(default_factory=Metrics)
+    role: Role = "all"
     state: dict[str, Any] = field(default_factory=dict)  # the service's own long-lived objects

@@ -26,7 +26,7 @@ async def readiness(runtime: Runtime) -> dict[str, str | None]:
     )
     parts[f"{runtime.service.name}.database"] = await _reason(lambda: _ask_database(runtime))
     parts["log"] = await _reason(lambda: _ask_log(runtime))
-    if runtime.service.readiness is not None:
+    if runtime.service.readiness is not None and runtime.role != "relay":
         own = await runtime.service.readiness(runtime)
         parts |= {f"{runtime.service.name}.{part}": reason for part, reason in own.items()}
     return parts
@@ -40,7 +40,7 @@ async def progress(runtime: Runtime) -> dict[str, Any]:
             waiting = (await connection.execute(text("SELECT count(*) FROM outbox"))).scalar_one()
         figures["outbox_rows"] = waiting
         runtime.metrics.outbox_rows.labels(runtime.service.name).set(waiting)
-    if runtime.service.progress is not None:
+    if runtime.service.progress is not None and runtime.role != "relay":
         figures |= await runtime.service.progress(runtime)
     return figures
 

@@ -19,7 +19,7 @@ from sqlalchemy import MetaData
 
 from migrations.running import migrate_owners
 from services.chassis.lifecycle import ProcessFailed, System, run_services
-from services.chassis.runtime import Loop, Runtime, Service
+from services.chassis.runtime import Loop, Role, Runtime, Service
 from services.chassis.settings import Settings, load_settings
 from services.chassis.web.access import PUBLIC
 from services.chassis.web.reading import respond
@@ -156,7 +156,7 @@ async def test_what_does_not_end_by_the_deadline_is_cut_off(settings: Settings) 
         ("all", {"loops", "followers"}),
         ("api", {"followers"}),
         ("worker", {"loops", "followers"}),
-        ("relay", {"followers"}),
+        ("relay", set()),
     ],
 )
 async def test_a_role_runs_its_own_loops(settings: Settings, role: Any, runs: set[str]) -> None:
@@ -219,6 +219,35 @@ async def test_readiness_names_what_is_missing_while_liveness_stays(settings: Se
         "slow.index": "It is being built.",
         "slow.epoch": None,
     }
+
+
+@pytest.mark.parametrize(("role", "started"), [("api", True), ("worker", True), ("relay", False)])
+async def test_a_relay_only_relays_and_holds_nothing_that_answers_are_made_of(
+    settings: Settings, role: Role, *, started: bool
+) -> None:
+    stop = asyncio.Event()
+    seen: list[str] = []
+    parts: dict[str, Any] = {}
+
+    async def startup(runtime: Runtime) -> None:
+        seen.append("startup")
+
+    async def own(runtime: Runtime) -> dict[str, Any]:
+        return {"index": None}
+
+    def followers(runtime: Runtime) -> tuple[Loop, ...]:
+        seen.append("followers")
+        return ()
+
+    async def act(system: System) -> None:
+        async with httpx2.AsyncClient(base_url=system.address, trust_env=False) as client:
+            parts["ready"] = (await client.get("/readyz")).json()["parts"]
+            parts["figures"] = (await client.get("/progress")).json()["services"]["slow"]
+
+    one = service(startup=startup, followers=followers, readiness=own, progress=own)
+    await run_services(settings, [one], role=role, ready=once(stop, act), stop=stop)
+    assert seen == (["startup", "followers"] if started else [])
+    assert ("slow.index" in parts["ready"], "index" in parts["figures"]) == (started, started)
 
 
 def test_signals_stop_a_real_process_in_good_order(tmp_path: Path) -> None:
