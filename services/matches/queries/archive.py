@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import select, tuple_
+from sqlalchemy import bindparam, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.web.problems import NotFound
@@ -18,6 +18,17 @@ from services.matches.worker.documents import MEMBER, PROJECT
 
 AT_ONCE = 500
 """Keys in one statement: databases bound the number of its parameters."""
+
+
+_NEWEST = select(DOCUMENTS.c.id, DOCUMENTS.c.version, DOCUMENTS.c.partition, DOCUMENTS.c.record).where(
+    DOCUMENTS.c.latest
+)
+_PROJECT = _NEWEST.where(DOCUMENTS.c.kind == PROJECT, DOCUMENTS.c.id == bindparam("project"))
+_LATEST = _NEWEST.where(
+    DOCUMENTS.c.kind == bindparam("this_kind"),
+    DOCUMENTS.c.id.in_(bindparam("ids", expanding=True)),
+    DOCUMENTS.c.record.is_not(None),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +62,7 @@ def announced(project_id: str, revision: int) -> ArchivedProject:
 
 async def project_of(connection: AsyncConnection, project_id: str) -> ArchivedProject:
     """Return a project that was published at some time. Raises NotFound for any other: drafts are invisible."""
-    row = (
-        await connection.execute(
-            select(DOCUMENTS.c.id, DOCUMENTS.c.version, DOCUMENTS.c.partition, DOCUMENTS.c.record).where(
-                DOCUMENTS.c.kind == PROJECT, DOCUMENTS.c.id == project_id, DOCUMENTS.c.latest
-            )
-        )
-    ).first()
+    row = (await connection.execute(_PROJECT, {"project": project_id})).first()
     if row is None or row.record is None:
         raise NotFound("There is no published project with this id, or it is not known here yet.")
     found = archived(row)
@@ -113,13 +118,6 @@ async def revisions_of(
 async def _latest(connection: AsyncConnection, kind: str, ids: Sequence[str]) -> list[Any]:
     found: list[Any] = []
     for begin in range(0, len(ids), AT_ONCE):
-        rows = await connection.execute(
-            select(DOCUMENTS.c.id, DOCUMENTS.c.version, DOCUMENTS.c.partition, DOCUMENTS.c.record).where(
-                DOCUMENTS.c.kind == kind,
-                DOCUMENTS.c.id.in_(ids[begin : begin + AT_ONCE]),
-                DOCUMENTS.c.latest,
-                DOCUMENTS.c.record.is_not(None),
-            )
-        )
+        rows = await connection.execute(_LATEST, {"this_kind": kind, "ids": ids[begin : begin + AT_ONCE]})
         found += rows.all()
     return found

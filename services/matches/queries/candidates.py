@@ -5,13 +5,13 @@ who the caller is beyond the view that it is given, or load anything for rows th
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from matching.explanation import Explanation
-from matching.lists import RankedList
+from matching.lists import RankedList, Row
 from matching.rules import codes_of
 from services.chassis.web.problems import InvalidParameter, NotFound
 from services.matches.queries.archive import organisations_of
@@ -125,7 +125,11 @@ async def candidate(listing: Listing, organisation: str, *, view: View) -> dict[
     }
     if rank is not None:
         row = candidate_json(
-            ranked.row(rank), records.get(organisation), explanation, total=ranked.total_budget, parts=True
+            _confident(ranked.row(rank), explanation),
+            records.get(organisation),
+            total=ranked.total_budget,
+            reasons=None if explanation is None else explanation.reasons,
+            parts=() if explanation is None else explanation.parts,
         )
         gaps = [] if explanation is None else [gap.to_json() for gap in explanation.gaps]
         return body | row | {"margin": margin(ranked, rank, view=view), "failed_rules": [], "gaps": gaps}
@@ -154,7 +158,13 @@ def _left_out(
 ) -> dict[str, Any]:
     """Return an organisation that a hard rule leaves out: its points as they would be, and the rules."""
     reasons = rules_json(failed or explanation.failed_rules, listing.project.presence_reason)
-    row = candidate_json(row_of(explanation), record, explanation, total=explanation.total_budget, parts=True)
+    row = candidate_json(
+        row_of(explanation),
+        record,
+        total=explanation.total_budget,
+        reasons=explanation.reasons,
+        parts=explanation.parts,
+    )
     row["reasons"] = [*(rule["sentence"] for rule in reasons), *explanation.reasons]
     return row | {
         "rank": None,
@@ -180,21 +190,34 @@ async def _revision(listing: Listing, organisation: str) -> int:
 async def _shown(
     listing: Listing, ranked: RankedList, places: Sequence[int], asked: Asked
 ) -> list[dict[str, Any]]:
-    """Return rows with names and reasons: one query and one explanation a row."""
+    """Return rows with names and reasons: one query for all, and no part named that nobody asked for."""
     rows = [ranked.row(place + 1) for place in places]
     async with listing.runtime.database.read() as connection:
         records = await organisations_of(connection, [row.member for row in rows])
-    explained = await listing.explained([(row.member, row.revision) for row in rows])
+    explained: Mapping[str, Explanation] = {}
+    if asked.parts or listing.state == "closed":
+        explained = await listing.explained([(row.member, row.revision) for row in rows])
+        reasons = {name: explanation.reasons for name, explanation in explained.items()}
+    else:
+        reasons = await listing.reasons(rows)
     need = asked.filters.need
     points = None if need is None else ranked.need_points(need)
-    return [
-        candidate_json(
-            row,
-            records.get(row.member),
-            explained.get(row.member),
-            total=ranked.total_budget,
-            parts=asked.parts,
-            need_points=None if points is None else int(points[place]),
+    shown = []
+    for place, row in zip(places, rows, strict=True):
+        explanation = explained.get(row.member)
+        shown.append(
+            candidate_json(
+                _confident(row, explanation),
+                records.get(row.member),
+                total=ranked.total_budget,
+                reasons=reasons.get(row.member),
+                parts=(explanation.parts if explanation else ()) if asked.parts else None,
+                need_points=None if points is None else int(points[place]),
+            )
         )
-        for place, row in zip(places, rows, strict=True)
-    ]
+    return shown
+
+
+def _confident(row: Row, explanation: Explanation | None) -> Row:
+    """Give a row the confidence of its explanation: a closed list does not store it."""
+    return row if explanation is None else replace(row, confidence=explanation.confidence)

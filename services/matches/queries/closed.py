@@ -102,7 +102,7 @@ async def _final(connection: AsyncConnection, project: str, number: int) -> Any:
 
 def _engine(runtime: Runtime, epoch: Epoch, project: Any) -> Engine:
     analysis: Analysis = runtime.state["analysis"]
-    engine = Engine(epoch, analyser=analysis.analyser)
+    engine = Engine(epoch, analyser=analysis.analyser, glossary=runtime.state["glossary"])
     engine.put_project(project_of(project.record), unpack(project.analysed))
     return engine
 

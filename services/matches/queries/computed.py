@@ -6,6 +6,7 @@ give one shape, so that pages, filters and rows are written once. *Never:* store
 
 import asyncio
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +21,14 @@ _NO_DAY = "0001-01-01"
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Computed:
-    """A ranked list, the places of all its rows in sorted order (points, tie hash, id), and a digest without the day."""
+    """A ranked list, the places of all its rows in sorted order (points, tie hash, id), and digests to compare it by.
+
+    `digest` is the list's own; `rows_digest` leaves the reference date out, for the date alone is no change.
+    """
 
     ranked: RankedList
     order: npt.NDArray[np.int64]
+    digest: str
     rows_digest: str
 
     @classmethod
@@ -31,12 +36,15 @@ class Computed:
         """Prepare a list for paging; a thread's work."""
         ids = np.array(ranked.members, dtype=str)
         order = np.lexsort((ids, ranked.tie, -ranked.points))
-        return cls(ranked=ranked, order=order, rows_digest=digest_at(ranked, _NO_DAY))
+        undated = replace(ranked, reference_date=_NO_DAY).header()
+        rows = blake2b(undated + ranked.packed(), digest_size=16).hexdigest()
+        return cls(ranked=ranked, order=order, digest=ranked.digest(), rows_digest=rows)
 
-
-def digest_at(ranked: RankedList, day: str) -> str:
-    """Return the digest that these rows have under another reference date: the date alone is no change."""
-    return replace(ranked, reference_date=day).digest()
+    def digest_at(self, day: str) -> str:
+        """Return the digest that these rows have under another reference date."""
+        if day == self.ranked.reference_date:
+            return self.digest
+        return replace(self.ranked, reference_date=day).digest()
 
 
 async def ranked_now(runtime: Runtime, project: str, pinned: Pinned) -> Computed:

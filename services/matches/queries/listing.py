@@ -7,21 +7,22 @@ should ask which. *Never:* decide who may see it; that was asked before, or is a
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import bindparam, select
 
 from matching.explanation import Explanation
+from matching.lists import Row
 from matching.records import Need
 from services.chassis.runtime import Runtime
 from services.chassis.web.problems import Unavailable
 from services.matches import events
 from services.matches.queries import closed
-from services.matches.queries.archive import ArchivedProject
-from services.matches.queries.computed import Computed, digest_at, ranked_now
+from services.matches.queries.archive import ArchivedProject, project_of
+from services.matches.queries.computed import Computed, ranked_now
 from services.matches.queries.epochs import epoch_named
 from services.matches.rules.wording import SUGGESTION
 from services.matches.tables import LIST_VERSIONS
@@ -33,6 +34,12 @@ State = Literal["ranking", "ranked", "closed"]
 
 _PATIENCE_SECONDS = 2.0
 _METADATA = [column for column in LIST_VERSIONS.c if column.name not in {"head", "delta", "rows", "excluded"}]
+_NEWEST = (
+    select(*_METADATA)
+    .where(LIST_VERSIONS.c.project == bindparam("project"))
+    .order_by(LIST_VERSIONS.c.number.desc())
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,6 +60,11 @@ class Listing:
         if self.version is None or self.computed is None:
             return "ranking"
         return "closed" if self.version.final else "ranked"
+
+    async def reasons(self, rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
+        """Say why, in a few sentences, for these rows of an open list; those not known here are left out."""
+        names = [row.member for row in rows]
+        return await asyncio.to_thread(_reasons, self.runtime, self.pinned, self.project.id, names)
 
     async def explained(self, organisations: Sequence[tuple[str, int]]) -> dict[str, Explanation]:
         """Explain these organisations, given with the revisions of their rows; those not known here are left out."""
@@ -100,18 +112,24 @@ class Listing:
         return counts_of(ranked), coverage_of(ranked, needs)
 
 
-async def open_listing(runtime: Runtime, project: ArchivedProject) -> Listing:
+async def project_and_version(runtime: Runtime, project_id: str) -> tuple[ArchivedProject, Any]:
+    """Return a published project and the newest version of its list, None before the first. Raises NotFound."""
+    async with runtime.database.read() as connection:
+        project = await project_of(connection, project_id)
+        newest = await connection.execute(_NEWEST, {"project": project_id})
+        return project, newest.first()
+
+
+async def open_listing(runtime: Runtime, project: ArchivedProject, version: Any) -> Listing:
     """Open the list of a project. Raises Unavailable if this process has not followed as far as the version."""
     index: Index = runtime.state["index"]
-    async with runtime.database.read() as connection:
-        version = await newest_version(connection, project.id)
     computed, changed = None, False
     pinned = await index.pin()
     if version is not None and version.final:
         computed = await closed.closed_list(runtime, project.id, version.number)
     elif version is not None:
         pinned, computed = await _computed(runtime, index, project.id)
-        changed = await asyncio.to_thread(_changed, computed, version)
+        changed = computed.digest_at(version.reference_date) != version.digest
     epoch = await epoch_named(runtime, pinned.epoch if computed is None else computed.ranked.epoch)
     return Listing(
         runtime=runtime,
@@ -122,18 +140,6 @@ async def open_listing(runtime: Runtime, project: ArchivedProject) -> Listing:
         floors=epoch.weights.floors,
         changed_since=changed,
     )
-
-
-async def newest_version(connection: AsyncConnection, project: str) -> Any:
-    """Return the newest version of a project's list without its rows, None before the first."""
-    return (
-        await connection.execute(
-            select(*_METADATA)
-            .where(LIST_VERSIONS.c.project == project)
-            .order_by(LIST_VERSIONS.c.number.desc())
-            .limit(1)
-        )
-    ).first()
 
 
 def version_line(row: Any) -> dict[str, Any]:
@@ -169,10 +175,15 @@ async def _computed(runtime: Runtime, index: Index, project: str) -> tuple[Pinne
             await runtime.signals.wait(FOLLOWED, min(left, runtime.settings.matches.poll_seconds))
 
 
-def _changed(computed: Computed, version: Any) -> bool:
-    """Whether the computed rows are not that version's any more; the date alone does not count."""
-    digest: str = version.digest
-    return digest_at(computed.ranked, version.reference_date) != digest
+def _reasons(
+    runtime: Runtime, pinned: Pinned, project: str, organisations: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    analysis: Analysis = runtime.state["analysis"]
+    found = {}
+    for organisation in organisations:
+        with suppress(KeyError), analysis.turn:
+            found[organisation] = pinned.view.reasons(project, organisation)
+    return found
 
 
 def _explained(

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matching.columns import sector_of
-from matching.explanation import Explanation, per_mille
+from matching.explanation import Explanation, Part, per_mille
 from matching.lists import COMPONENTS, SECTORS, Row
 from matching.records import Member
 from matching.rules import sentences_of as rule_sentences_of
@@ -34,25 +34,21 @@ def organisation_json(record: Mapping[str, Any] | None) -> dict[str, Any]:
 def candidate_json(
     row: Row,
     record: Mapping[str, Any] | None,
-    explanation: Explanation | None,
     *,
     total: int,
-    parts: bool,
+    reasons: Sequence[str] | None,
+    parts: Sequence[Part] | None = None,
     need_points: int | None = None,
 ) -> dict[str, Any]:
-    """Return one row of a page; `parts` adds the exact parts, which sum to its points."""
+    """Return one row of a page. `reasons` None: its record was erased; `parts` are added as they are, with all points."""
     body = row_json(row) | organisation_json(record)
     body["shown"] = shown(row.components, total)
     body["reasons"] = sentences_of(row.steps)
-    if explanation is None:
-        body["reasons"] = [*body["reasons"], ERASED]
-    else:
-        body["confidence"] = explanation.confidence
-        body["reasons"] = [*explanation.reasons, *body["reasons"]]
+    body["reasons"] = [*body["reasons"], ERASED] if reasons is None else [*reasons, *body["reasons"]]
     if need_points is not None:
         body["need_points"] = need_points
-    if parts:
-        body["parts"] = [] if explanation is None else parts_json(explanation)
+    if parts is not None:
+        body["parts"] = parts_json(parts, total)
     return body
 
 
@@ -74,12 +70,10 @@ def row_of(explanation: Explanation) -> Row:
     )
 
 
-def parts_json(explanation: Explanation) -> list[dict[str, Any]]:
-    """Return the parts with exact points, and with whole per mille that add up to the fit."""
-    whole = per_mille([part.points for part in explanation.parts], explanation.total_budget)
-    return [
-        part.to_json() | {"per_mille": share} for part, share in zip(explanation.parts, whole, strict=True)
-    ]
+def parts_json(parts: Sequence[Part], total: int) -> list[dict[str, Any]]:
+    """Return the parts with exact points, and with whole per mille of the total that add up to the fit."""
+    whole = per_mille([part.points for part in parts], total)
+    return [part.to_json() | {"per_mille": share} for part, share in zip(parts, whole, strict=True)]
 
 
 def shown(components: Mapping[str, int], total: int) -> dict[str, int]:

@@ -12,11 +12,11 @@ from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.problems import InvalidParameter, NotFound
 from services.chassis.web.reading import page_links, respond
 from services.matches.queries import candidates as queries
-from services.matches.queries.archive import announced, project_of
+from services.matches.queries.archive import announced
 from services.matches.queries.candidates import Asked
 from services.matches.queries.coverage import coverage
 from services.matches.queries.filters import Filters
-from services.matches.queries.listing import Listing, open_listing
+from services.matches.queries.listing import Listing, open_listing, project_and_version
 from services.matches.queries.pages import Place
 from services.matches.queries.waiting import (
     Token,
@@ -109,10 +109,9 @@ def router() -> APIRouter:
         """
         runtime, organisation = runtime_in(request), str(organisation_id)
         principal = principal_of(request)
-        async with runtime.database.read() as connection:
-            project = await project_of(connection, str(project_id))
+        project, version = await project_and_version(runtime, str(project_id))
         view = rights.require_row(principal, project.team, organisation)
-        listing = await open_listing(runtime, project)
+        listing = await open_listing(runtime, project, version)
         return respond(request, await queries.candidate(listing, organisation, view=view))
 
     @routes.get(
@@ -125,10 +124,9 @@ def router() -> APIRouter:
     async def get_coverage(request: Request, project_id: ProjectId) -> Response:
         """Per need: candidates above the floor who offer it, how many of them local; unmet needs are named."""
         runtime, principal = runtime_in(request), principal_of(request)
-        async with runtime.database.read() as connection:
-            project = await project_of(connection, str(project_id))
+        project, version = await project_and_version(runtime, str(project_id))
         rights.require_whole(principal, project.team)
-        return respond(request, coverage(await open_listing(runtime, project)))
+        return respond(request, coverage(await open_listing(runtime, project, version)))
 
     return routes
 
@@ -138,15 +136,14 @@ async def _opened(
 ) -> tuple[Listing, rights.View]:
     """Open a list; a project whose own token says that it is on its way here has one that is still being ranked."""
     try:
-        async with runtime.database.read() as connection:
-            project = await project_of(connection, project_id)
+        project, version = await project_and_version(runtime, project_id)
     except NotFound:
         if token is None or not await on_its_way(runtime, project_id, token):
             raise
         pending = announced(project_id, token.sequence.version)
-        return await open_listing(runtime, pending), rights.view_of_pending(principal)
+        return await open_listing(runtime, pending, None), rights.view_of_pending(principal)
     view = rights.view_of(principal, project.team)
-    return await open_listing(runtime, project), view
+    return await open_listing(runtime, project, version), view
 
 
 async def _eligible(
