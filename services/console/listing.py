@@ -189,9 +189,8 @@ def _who(row: Mapping[str, Any]) -> str:
     category = _CATEGORIES.get(row.get("category") or "", row.get("category"))
     known = [item for item in (category, row.get("sector"), row.get("hq_country")) if item]
     floor = [] if row["above_floor"] else ["below the floor"]
-    return " · ".join(
-        dict.fromkeys([*known, *labels, *floor, f"profile {row['confidence'] // 10} % complete"])
-    )
+    profile = [] if row["confidence"] == 1000 else [f"profile {row['confidence'] // 10} % complete"]
+    return " · ".join(dict.fromkeys([*known, *labels, *floor, *profile]))
 
 
 def _sum_of(row: Mapping[str, Any]) -> str:
@@ -203,10 +202,10 @@ def _sum_of(row: Mapping[str, Any]) -> str:
 def _words(part: Mapping[str, Any]) -> tuple[str, str, str]:
     """The words of both texts and where they were found; a threshold has neither and says what it is."""
     if part["code"] == "threshold":
-        return part["sentence"], "", ""
+        return f"  {part['sentence']}", "", ""
     fields = ", ".join(_FIELDS.get(field, field) for field in part.get("fields", ()))
     where = f"{part['code']} in {fields}" if fields else part["code"]
-    return part.get("asked", ""), part.get("found", ""), where
+    return f"  {part.get('asked', '')}", part.get("found", ""), where
 
 
 def _item(console: Console, text: str) -> None:
