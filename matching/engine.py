@@ -6,6 +6,8 @@ the reference date alone. One thread puts; any thread may use a view. Order and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from matching.accounts import Accounts
 from matching.analysis import Analysed, Analyser
 from matching.columns import Geography, Numbers
@@ -23,16 +25,20 @@ class Engine:
     """Both indexes of one epoch: members (asked by projects) and projects (asked by changed members).
 
     `analyser` may be shared by engines; it holds a cache by text. ValueError if it is not the one that the epoch was
-    fitted with: an engine ranks only under an epoch whose analyser it has.
+    fitted with: an engine ranks only under an epoch whose analyser it has. `glossary` gives the names of terms that stand
+    for codes (``country:KEN``: Kenya), for sentences alone; a term that it lacks is shown as it is.
     """
 
-    def __init__(self, epoch: Epoch, *, analyser: Analyser | None = None) -> None:
+    def __init__(
+        self, epoch: Epoch, *, analyser: Analyser | None = None, glossary: Mapping[str, str] | None = None
+    ) -> None:
         self._analyser = analyser or Analyser()
         if self._analyser.number != epoch.analyser:
             raise ValueError(
                 f"the epoch needs text analyser {epoch.analyser}; here is {self._analyser.number}"
             )
         self._epoch = epoch
+        self._glossary = {} if glossary is None else glossary
         self._builder = DocumentBuilder(epoch)
         self._accounts = Accounts(analyser=self._analyser, builder=self._builder, epoch=epoch)
         vocabulary, names, self._geography = Vocabulary(), Numbers(), Geography(epoch.reference)
@@ -91,6 +97,7 @@ class Engine:
             projects=self._projects.pin(),
             names=self._names,
             geography=self._geography,
+            glossary=self._glossary,
         )
 
     def _checked(self, analysed: Analysed | None) -> Analysed | None:

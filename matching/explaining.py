@@ -45,17 +45,18 @@ def explain_pair(
     row: Row,
     reference_date: str,
     failed: tuple[str, ...],
+    glossary: Mapping[str, str],
 ) -> Explanation:
     """Explain a pair.
 
     `account` and `asked` are the texts of both sides, `score` the pair's points, `row` its judged row (without rank),
-    `failed` the codes of the rules that it fails.
+    `failed` the codes of the rules that it fails, `glossary` the names of terms that stand for codes.
     """
     record = account.record
     parts = [
         *_text_parts(score, account, asked),
         *_evidence_parts(state, score, account, asked),
-        *_structured_parts(state, account),
+        *_structured_parts(state, account, glossary),
     ]
     points = [row.components[name] for name in COMPONENTS]
     return Explanation(
@@ -77,13 +78,18 @@ def explain_pair(
         labels=row.labels,
         failed_rules=failed,
         rule_sentences=sentences_of(failed, state.record.presence_reason),
-        gaps=_gaps(state, score, account, asked),
-        reasons=reasons_of(state, account, asked, score),
+        gaps=_gaps(state, score, account, asked, glossary=glossary),
+        reasons=reasons_of(state, account, asked, score=score, glossary=glossary),
     )
 
 
 def reasons_of(
-    state: ProjectState, account: MemberAccount, asked: Wording, score: PairScore
+    state: ProjectState,
+    account: MemberAccount,
+    asked: Wording,
+    *,
+    score: PairScore,
+    glossary: Mapping[str, str],
 ) -> tuple[str, ...]:
     """Say the main things in a few sentences: common words, each evidence item, needs, places, tags, languages."""
     document = account.document
@@ -96,7 +102,7 @@ def reasons_of(
         one = document.evidence[item.place]
         own = _words(item.version.evidence, one.impacts, asked)
         reasons.append(EVIDENCE_REASON.format(title=titles[one.id], words=listed(own)))
-    reasons += [part.sentence for part in _structured_parts(state, account)]
+    reasons += [part.sentence for part in _structured_parts(state, account, glossary)]
     return tuple(reasons) or (NOTHING_REASON,)
 
 
@@ -180,20 +186,22 @@ def _common(weights: Mapping[str, int], impacts: Mapping[str, int]) -> list[tupl
     return sorted((-weight * impacts[term], term) for term, weight in weights.items() if impacts.get(term))
 
 
-def _structured_parts(state: ProjectState, account: MemberAccount) -> list[Part]:
+def _structured_parts(state: ProjectState, account: MemberAccount, glossary: Mapping[str, str]) -> list[Part]:
     profile = account.terms
-    parts = []
-    for name in STRUCTURED:
-        for term, weight in state.query.structured[name].items():
-            if profile.get(term):
-                parts.append(_structured(state, name, term, points=weight * profile[term], gap=False))
-    return parts
+    return [
+        _structured(state, name, term, points=weight * profile[term], gap=False, glossary=glossary)
+        for name in STRUCTURED
+        for term, weight in state.query.structured[name].items()
+        if profile.get(term)
+    ]
 
 
-def _structured(state: ProjectState, component: str, term: str, *, points: int, gap: bool) -> Part:
+def _structured(
+    state: ProjectState, component: str, term: str, *, points: int, gap: bool, glossary: Mapping[str, str]
+) -> Part:
     scheme, _, value = term.partition(":")
     code = _STRUCTURED_CODES.get(scheme, "tag") if component != "tags" else "tag"
-    words = term if code == "tag" else value.replace("_", " ")
+    words = glossary.get(term) or (term if code == "tag" else value.replace("_", " "))
     sentence = gap_sentence(code, words) if gap else part_sentence(code, asked=words, found=words, fields=())
     return Part(
         component=component,
@@ -207,10 +215,17 @@ def _structured(state: ProjectState, component: str, term: str, *, points: int, 
     )
 
 
-def _gaps(state: ProjectState, score: PairScore, account: MemberAccount, asked: Wording) -> tuple[Part, ...]:
+def _gaps(
+    state: ProjectState,
+    score: PairScore,
+    account: MemberAccount,
+    asked: Wording,
+    *,
+    glossary: Mapping[str, str],
+) -> tuple[Part, ...]:
     profile, text = account.terms, account.document.text
     gaps = [
-        _structured(state, name, term, points=weight * FULL, gap=True)
+        _structured(state, name, term, points=weight * FULL, gap=True, glossary=glossary)
         for name in STRUCTURED
         for term, weight in state.query.structured[name].items()
         if not profile.get(term)

@@ -18,7 +18,7 @@ PART_SENTENCES: Mapping[str, str] = {
     "country": "The organisation is present in, or willing to work in, {asked}.",
     "region": "The organisation is present in, or willing to work in, the region {asked}.",
     "tag": "Both carry the tag {asked}.",
-    "language": "The organisation works in a language of the project: {asked}.",
+    "language": "The organisation works in {asked}, a language of the project.",
 }
 """By part code; {asked}, {found} and {fields} are filled in."""
 
@@ -31,7 +31,7 @@ GAP_SENTENCES: Mapping[str, str] = {
     "country": "The profile names no presence in {asked}.",
     "region": "The profile names no presence in the region {asked}.",
     "tag": "The profile does not carry the tag {asked}.",
-    "language": "The profile does not name the language {asked}.",
+    "language": "The profile does not name {asked} among its languages.",
 }
 """By part code: what a project asks for and a profile lacks."""
 

@@ -5,7 +5,7 @@ All reading goes through a view, so one answer never mixes two states. It comput
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -47,8 +47,10 @@ class View:
         projects: PinnedProjects,
         names: Numbers,
         geography: Geography,
+        glossary: Mapping[str, str],
     ) -> None:
         self._epoch = epoch
+        self._glossary = glossary
         self._accounts = accounts
         self._members = members
         self._projects = projects
@@ -165,6 +167,7 @@ class View:
             row=row,
             reference_date=reference_date,
             failed=codes_of(int(failed)),
+            glossary=self._glossary,
         )
 
     def reasons(self, project: str, member: str) -> tuple[str, ...]:
@@ -172,7 +175,8 @@ class View:
         state, here = self._projects.states[project], self._members.state(member)
         account = self._accounts.of_member(here.record)
         score = score_pair(state.query, account.document, self._epoch.weights, pairs=here.pairs)
-        return reasons_of(state, account, self._accounts.of_project(state.record), score)
+        asked = self._accounts.of_project(state.record)
+        return reasons_of(state, account, asked, score=score, glossary=self._glossary)
 
     def what_if(self, project: str, edited: Member, reference_date: str) -> Row:
         """Give points and place that an edited (or new) record would have, by rescoring it exactly.

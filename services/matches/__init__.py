@@ -14,6 +14,7 @@ from services.chassis.runtime import Runtime, Service
 from services.matches import commands
 from services.matches.queries.computations import Computations
 from services.matches.routes import routers
+from services.matches.rules.glossary import glossary_of
 from services.matches.tables import METADATA, RANKING
 from services.matches.worker.documents import Analysis
 from services.matches.worker.index import Index
@@ -23,6 +24,7 @@ from services.matches.worker.loops import followers, loops
 async def startup(runtime: Runtime) -> None:
     """Prove the analyser, make sure of an epoch and a day, and build the index; before anybody is answered."""
     runtime.state["reference"] = load_reference()
+    runtime.state["glossary"] = glossary_of(runtime.state["reference"])
     runtime.state["computations"] = Computations()
     if "analysis" not in runtime.state:  # whoever runs several of us in one process may share it
         runtime.state["analysis"] = Analysis()

@@ -373,3 +373,27 @@ def test_empty_sides_give_empty_answers(engine):
 def test_presence_required_without_any_place_leaves_nobody_out(engine):
     nowhere = replace(PROJECTS[3], presence_required=True, owner="somebody")
     assert len(loaded(engine, MEMBERS, (nowhere,)).rank("world", DAY)) == len(MEMBERS)
+
+
+def test_a_glossary_names_codes_in_sentences_and_changes_no_point(epoch, analyser):
+    names = {"country:KEN": "Kenya", "sdg:4": "sdg:4 (Quality education)", "lang:fr": "French"}
+    record = member("one", "solar", hq_country="KEN", tags=(tag("sdg", "4"),), languages=("en",))
+    asked = project(
+        "asked", "solar", countries=("KEN",), tags=(tag("sdg", "4"), tag("sdg", "9")), languages=("fr",)
+    )
+    plain, named = (
+        loaded(Engine(epoch, analyser=analyser, glossary=glossary), [record], [asked]).explain(
+            "asked", "one", DAY
+        )
+        for glossary in (None, names)
+    )
+    assert (named.points, named.components) == (plain.points, plain.components)
+    assert [(part.term, part.points) for part in named.parts] == [
+        (part.term, part.points) for part in plain.parts
+    ]
+    said_of = {part.term: part.sentence for part in (*named.parts, *named.gaps)}
+    assert said_of["country:KEN"] == "The organisation is present in, or willing to work in, Kenya."
+    assert said_of["sdg:4"] == "Both carry the tag sdg:4 (Quality education)."
+    assert said_of["sdg:9"] == "The profile does not carry the tag sdg:9."
+    assert said_of["lang:fr"] == "The profile does not name French among its languages."
+    assert any("Kenya" in reason for reason in named.reasons)

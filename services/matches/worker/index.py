@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from matching.engine import Engine
@@ -24,7 +24,7 @@ from services.chassis.bus.transport import TopicPartition
 from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Runtime
 from services.matches.consumers import GROUP
-from services.matches.tables import DAYS, DOCUMENTS, EPOCHS, LIST_VERSIONS
+from services.matches.tables import DOCUMENTS, EPOCHS, LIST_VERSIONS
 from services.matches.worker.documents import MEMBER, Analysis, member_of, project_of, unpack
 
 FOLLOWED = "followed:matches"
@@ -34,7 +34,25 @@ OPEN = frozenset({"published", "dormant"})  # ranked; a dormant project only sen
 
 logger = structlog.get_logger(__name__)
 
-_POSITIONS = text("SELECT topic, partition, next_offset FROM positions WHERE group_name = :this")
+# Day, epoch and positions in force, in one statement: this is asked at every poll.
+_FRAME = text(
+    "SELECT frame.day, frame.epoch, positions.topic, positions.partition, positions.next_offset "
+    "FROM (SELECT (SELECT max(day) FROM days) AS day, "
+    "(SELECT hash FROM epochs ORDER BY number DESC LIMIT 1) AS epoch) AS frame "
+    "LEFT JOIN positions ON positions.group_name = :this"
+)
+_SINCE = (
+    select(DOCUMENTS)
+    .where(
+        DOCUMENTS.c.topic == bindparam("this_topic"),
+        DOCUMENTS.c.partition == bindparam("this_partition"),
+        DOCUMENTS.c.offset >= bindparam("begin"),
+        DOCUMENTS.c.offset < bindparam("end"),
+    )
+    .order_by(DOCUMENTS.c.offset)
+    .limit(BATCH)
+)
+_LATEST = select(DOCUMENTS).where(DOCUMENTS.c.latest, DOCUMENTS.c.record.is_not(None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,14 +131,11 @@ class Index:
     async def load(self) -> None:
         """Build the index from the newest archived revisions; called once before the process is ready."""
         async with self.runtime.database.read() as connection:
-            await self._read_frame(connection)
-            rows = await connection.stream(
-                select(DOCUMENTS).where(DOCUMENTS.c.latest, DOCUMENTS.c.record.is_not(None))
-            )
+            _, committed = await self._read_frame(connection)
+            rows = await connection.stream(_LATEST)
             async for chunk in rows.partitions(500):
                 await asyncio.to_thread(self._apply, list(chunk), None)
-            committed = await self._committed(connection)
-            self._positions = dict(committed)
+            self._positions = committed
             await self._forget_final(connection)
         self._version += 1
 
@@ -142,8 +157,7 @@ class Index:
         """Apply one batch; True if there was anything. The watchers' changes grow, and FOLLOWED is signalled."""
         async with self._turn:
             async with self.runtime.database.read() as connection:
-                framed = await self._read_frame(connection)
-                committed = await self._committed(connection)
+                framed, committed = await self._read_frame(connection)
                 rows: list[Row[Any]] = []
                 reached = dict(self._positions)
                 for at, end in committed.items():
@@ -200,32 +214,25 @@ class Index:
             )
         return self._pinned
 
-    async def _committed(self, connection: AsyncConnection) -> dict[TopicPartition, int]:
-        rows = await connection.execute(_POSITIONS, {"this": GROUP})
-        return {TopicPartition(row.topic, row.partition): row.next_offset for row in rows}
-
     async def _since(self, connection: AsyncConnection, at: TopicPartition, end: int) -> Sequence[Row[Any]]:
         begin = self._positions.get(at, 0)
         if begin >= end:
             return ()
-        rows = await connection.execute(
-            select(DOCUMENTS)
-            .where(
-                DOCUMENTS.c.topic == at.topic,
-                DOCUMENTS.c.partition == at.partition,
-                DOCUMENTS.c.offset >= begin,
-                DOCUMENTS.c.offset < end,
-            )
-            .order_by(DOCUMENTS.c.offset)
-            .limit(BATCH)
-        )
-        return rows.all()
+        here = {"this_topic": at.topic, "this_partition": at.partition, "begin": begin, "end": end}
+        return (await connection.execute(_SINCE, here)).all()
 
-    async def _read_frame(self, connection: AsyncConnection) -> bool:
-        """Read the epoch and day in force; True if either is another than before. A new epoch builds a new engine."""
-        day = (await connection.execute(select(DAYS.c.day).order_by(DAYS.c.day.desc()).limit(1))).scalar_one()
-        newest = select(EPOCHS.c.hash).order_by(EPOCHS.c.number.desc()).limit(1)
-        epoch = (await connection.execute(newest)).scalar_one()
+    async def _read_frame(self, connection: AsyncConnection) -> tuple[bool, dict[TopicPartition, int]]:
+        """Read what is in force: whether epoch or day are others than before, and the committed positions.
+
+        A new epoch builds a new engine.
+        """
+        rows = (await connection.execute(_FRAME, {"this": GROUP})).all()
+        day, epoch = rows[0].day, rows[0].epoch
+        committed = {
+            TopicPartition(row.topic, row.partition): row.next_offset
+            for row in rows
+            if row.topic is not None
+        }
         changed = (day, epoch) != (self._day, self._epoch)
         self._day = day
         if epoch != self._epoch:
@@ -235,18 +242,18 @@ class Index:
             first = not self._epoch
             engine = await asyncio.to_thread(self._new_engine, zlib.decompress(body))
             if not first:
-                rows = await connection.stream(
-                    select(DOCUMENTS).where(DOCUMENTS.c.latest, DOCUMENTS.c.record.is_not(None))
-                )
-                async for chunk in rows.partitions(500):
+                documents = await connection.stream(_LATEST)
+                async for chunk in documents.partitions(500):
                     await asyncio.to_thread(self._fill, engine, list(chunk))
             self._engines = {epoch: engine}
             self._epoch = epoch
             logger.info("an epoch is in force", epoch=epoch[:12], day=day)
-        return changed
+        return changed, committed
 
     def _new_engine(self, body: bytes) -> Engine:
-        return Engine(Epoch.loads(body), analyser=self._analysis.analyser)
+        return Engine(
+            Epoch.loads(body), analyser=self._analysis.analyser, glossary=self.runtime.state["glossary"]
+        )
 
     def _fill(self, engine: Engine, rows: Iterable[Row[Any]]) -> None:
         """Put archived revisions that this process follows already into another epoch's engine."""
