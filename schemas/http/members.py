@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from schemas.http.parts import (
+    WHOLE,
     CountryCode,
     Day,
     ExternalId,
@@ -146,7 +147,7 @@ class Evidence(Shape):
     role: Literal["lead", "partner"] = "partner"
     countries: Annotated[tuple[CountryCode, ...], Field(max_length=250)] = ()
     tags: Annotated[tuple[Tag, ...], Field(max_length=50)] = ()
-    year: Annotated[StrictInt, Field(ge=1900, le=2200)] | None = None
+    year: Annotated[StrictInt, Field(ge=1900, le=2200), WHOLE] | None = None
     url: WebAddress | None = None
 
     @model_validator(mode="after")

@@ -86,6 +86,15 @@ Day = Annotated[
 ]
 """A day, YYYY-MM-DD, between 1900 and 2200."""
 
+
+def _whole(value: Any) -> Any:
+    """Read 3.0 as 3, for JSON does not tell them apart; a text or a truth value is no number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
+"""Put it after the bounds of a whole number, so that the schema keeps them: `Annotated[StrictInt, Field(ge=1), WHOLE]`."""
+
 WebAddress = Annotated[
     StrictStr, Field(max_length=2_000, json_schema_extra={"format": "uri"}), AfterValidator(_url)
 ]

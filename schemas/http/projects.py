@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from schemas.http.parts import (
+    WHOLE,
     CountryCode,
     Day,
     ExternalId,
@@ -80,7 +81,7 @@ class Need(Shape):
 
     id: Slug
     kind: NeedKind
-    importance: Annotated[StrictInt, Field(ge=1, le=5)] = 3
+    importance: Annotated[StrictInt, Field(ge=1, le=5), WHOLE] = 3
     texts: Annotated[tuple[LocalisedText, ...], Field(max_length=20), AfterValidator(one_per_language)] = ()
     quantity: Annotated[Label, BeforeValidator(_quantity)] | None = None
 

@@ -166,6 +166,16 @@ def test_a_name_with_half_a_character(
     assert [(error["pointer"], error["rule"]) for error in problem["errors"]] == [("/legal_name", rule)]
 
 
+def test_a_whole_number_is_one_however_it_is_spelt(world: World) -> None:
+    spelt = project(needs=[{"id": "n1", "kind": "data", "importance": 4.0}])
+    answer = world.made("PUT", f"/v1/projects/{uuid4()}", json=spelt)
+    assert b'"importance":4,' in answer.content.replace(b" ", b"")
+    for wrong in (4.5, "4", True):
+        spelt["needs"][0]["importance"] = wrong
+        problem = refused(world, f"/v1/projects/{uuid4()}", json=spelt)
+        assert [error["pointer"] for error in problem["errors"]] == ["/needs/0/importance"]
+
+
 def test_alpha_2_is_told_the_alpha_3_code_and_all_faults_are_named_at_once(world: World) -> None:
     body = profile(hq_country="KE", tags=[{"scheme": "sdg", "code": "18"}], willing_regions=["XXX"])
     problem = refused(world, f"/v1/organisations/{uuid4()}", json=body)
