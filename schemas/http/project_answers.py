@@ -135,17 +135,34 @@ class ProjectRevisionPage(Answered):
     next: str | None
 
 
+class NeedFigures(Answered):
+    """How many candidates above the floor meet one need, with its words; a null count stands for 1 to 4.
+
+    A need that the project dropped after that list version has no words and no importance.
+    """
+
+    need: str
+    kind: str
+    above_floor: int | None
+    local: int | None
+    importance: int | None
+    texts: tuple[dict[str, str], ...]
+
+
 class ListFigures(Answered):
-    """The newest list of a project in figures; a null count stands for 1 to 4, which outsiders are not told."""
+    """The newest list of a project in figures; a null count stands for 1 to 4, which outsiders are not told.
+
+    `needs_nobody_meets` names, by id, the rows of `coverage` that no candidate above the floor answers.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    state: Literal["ranking", "ranked"]
+    state: Literal["ranking", "ranked", "closed"]
     number: int | None = None
     epoch: str | None = None
     reference_date: str | None = None
     counts: dict[str, int | None] | None = None
-    coverage: tuple[dict[str, Any], ...] | None = None
+    coverage: tuple[NeedFigures, ...] | None = None
     needs_nobody_meets: tuple[str, ...] | None = None
 
 

@@ -22,6 +22,9 @@ MOST_PROJECTS = 200
 FEWEST = 5
 """Outsiders see no count of organisations between 1 and 4: so few could be recognised."""
 
+_LEFT_OUT = frozenset({"head", "delta", "as_of"})
+"""What a list version says of organisations and of the log: it is not kept here, and no empty place of it is shown."""
+
 
 async def list_flagships(
     connection: AsyncConnection,
@@ -106,17 +109,31 @@ def _shown(row: RowMapping, *, principal: Principal, reference: Reference) -> di
 
 
 def _list(newest: bytes | None, *, project: Project, insider: bool) -> dict[str, Any] | None:
-    """Return the newest list version in figures; before the first one there is none, and its state says so."""
+    """Return the newest list version in figures; before the first one there is none, and its state says so.
+
+    Each need comes with its own words; one that the project has dropped since that version has none.
+    """
     if project.published_at is None:
         return None
     if newest is None:
         return {"state": "ranking"}
-    summary: dict[str, Any] = orjson.loads(newest)
+    kept: dict[str, Any] = orjson.loads(newest)
+    summary = {name: value for name, value in kept.items() if name not in _LEFT_OUT}
     unmet = [one["need"] for one in summary["coverage"] if one["above_floor"] == 0]
     if not insider:
         summary["counts"] = _coarse(summary["counts"])
         summary["coverage"] = [_coarse(one) for one in summary["coverage"]]
-    return summary | {"state": "ranked", "needs_nobody_meets": unmet}
+    needs = {need["id"]: need for need in project.model_dump(mode="json", by_alias=True)["needs"]}
+    summary["coverage"] = [
+        one
+        | {
+            "importance": needs.get(one["need"], {}).get("importance"),
+            "texts": needs.get(one["need"], {}).get("texts", []),
+        }
+        for one in summary["coverage"]
+    ]
+    state = "closed" if "closed" in summary["reasons"] else "ranked"
+    return summary | {"state": state, "needs_nobody_meets": unmet}
 
 
 def _coarse(counts: Mapping[str, Any]) -> dict[str, Any]:

@@ -159,7 +159,13 @@ async def test_a_flagship_shows_its_projects_with_their_lists_and_need_coverage(
     assert (newest["state"], newest["number"]) == ("ranked", 1)
     assert newest["counts"]["local_above_floor"] == 3
     assert newest["needs_nobody_meets"] == ["n2"]
-    assert newest["head"] == [], "no organisation's rank stands on a flagship's page"
+    assert "head" not in newest, "no organisation's rank stands on a flagship's page"
+    needs = {
+        need["id"]: need for need in (await bench.call("GET", f"/v1/projects/{project_id}")).json()["needs"]
+    }
+    assert {one["need"]: one["texts"] for one in newest["coverage"]} == {
+        name: needs[name]["texts"] if name in needs else [] for name in ("n1", "n2")
+    }
 
 
 async def test_the_public_sees_open_projects_and_no_small_counts(bench: Any, declaration: Any) -> None:
