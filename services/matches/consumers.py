@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 
 import structlog
-from sqlalchemy import and_, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Sequence
@@ -25,6 +25,15 @@ KINDS = {
     PROJECT_REVISED: "project",
     PROJECT_ERASED: "project",
 }
+
+_THIS = (
+    (DOCUMENTS.c.kind == bindparam("this_kind"))
+    & (DOCUMENTS.c.id == bindparam("this_id"))
+    & DOCUMENTS.c.latest
+)
+_NEWEST = select(DOCUMENTS.c.incarnation, DOCUMENTS.c.version).where(_THIS)
+_SUPERSEDE = update(DOCUMENTS).where(_THIS).values(latest=False)
+_ADD = DOCUMENTS.insert()
 
 logger = structlog.get_logger(__name__)
 
@@ -45,11 +54,8 @@ async def archive(delivery: Delivery) -> None:
     if event.data is not None:
         analysis: Analysis = delivery.runtime.state["analysis"]
         analysed = await asyncio.to_thread(analysis.of, kind, event.data)
-    await connection.execute(
-        update(DOCUMENTS)
-        .where(DOCUMENTS.c.kind == kind, DOCUMENTS.c.id == event.key, DOCUMENTS.c.latest)
-        .values(latest=False)
-    )
+    if known is not None:
+        await connection.execute(_SUPERSEDE, {"this_kind": kind, "this_id": event.key})
     if event.tombstone:
         # Erasure empties every row of the key: lists that held it are verified by digest and head only.
         await connection.execute(
@@ -58,31 +64,26 @@ async def archive(delivery: Delivery) -> None:
             .values(record=None, analysed=None, erased=True)
         )
     await connection.execute(
-        DOCUMENTS.insert().values(
-            kind=kind,
-            id=event.key,
-            incarnation=event.sequence.incarnation,
-            version=event.sequence.version,
-            topic=at.topic,
-            partition=at.partition,
-            offset=at.offset,
-            event_id=event.id,
-            latest=True,
-            erased=event.tombstone,
-            content_hash=hashlib.sha256(event.data or b"").hexdigest(),
-            record=event.data,
-            analysed=analysed,
-        )
+        _ADD,
+        {
+            "kind": kind,
+            "id": event.key,
+            "incarnation": event.sequence.incarnation,
+            "version": event.sequence.version,
+            "topic": at.topic,
+            "partition": at.partition,
+            "offset": at.offset,
+            "event_id": event.id,
+            "latest": True,
+            "erased": event.tombstone,
+            "content_hash": hashlib.sha256(event.data or b"").hexdigest(),
+            "record": event.data,
+            "analysed": analysed,
+        },
     )
 
 
 async def newest(connection: AsyncConnection, kind: str, identifier: str) -> Sequence | None:
     """Return the newest sequence archived of a key, or None if it was never seen."""
-    row = (
-        await connection.execute(
-            select(DOCUMENTS.c.incarnation, DOCUMENTS.c.version).where(
-                and_(DOCUMENTS.c.kind == kind, DOCUMENTS.c.id == identifier, DOCUMENTS.c.latest)
-            )
-        )
-    ).first()
+    row = (await connection.execute(_NEWEST, {"this_kind": kind, "this_id": identifier})).first()
     return None if row is None else Sequence(row.incarnation, row.version)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import and_, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import bindparam, select, true, tuple_
 
 from schemas.envelope import Sequence
 from services.chassis.runtime import Runtime
@@ -27,6 +26,27 @@ _TOKEN = re.compile(
     r"(projects\.v1|members\.v1):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,10})\.([1-9][0-9]{0,17})"
 )
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})\"?(?:$|[,;\s])", re.IGNORECASE)
+
+# Where the first archived revision at or after a token stands in the log, and how far the project's partition is ranked.
+_PLACE = (
+    select(DOCUMENTS.c.topic, DOCUMENTS.c.partition, DOCUMENTS.c.offset)
+    .where(
+        DOCUMENTS.c.kind == bindparam("kind"),
+        DOCUMENTS.c.id == bindparam("id"),
+        tuple_(DOCUMENTS.c.incarnation, DOCUMENTS.c.version)
+        >= tuple_(bindparam("incarnation"), bindparam("version")),
+    )
+    .order_by(DOCUMENTS.c.incarnation, DOCUMENTS.c.version)
+    .limit(1)
+)
+_RANKED_TO = (
+    select(RANKING.c.ranked_to)
+    .join(DOCUMENTS, DOCUMENTS.c.partition == RANKING.c.partition)
+    .where(DOCUMENTS.c.kind == PROJECT, DOCUMENTS.c.id == bindparam("project"), DOCUMENTS.c.latest)
+    .subquery()
+)
+_FOUND = _PLACE.subquery()
+_PLACE_AND_RANKED_TO = select(_FOUND, _RANKED_TO).select_from(_FOUND.join(_RANKED_TO, true()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,55 +102,27 @@ async def on_its_way(runtime: Runtime, project: str, token: Token) -> bool:
     if (token.kind, token.id) != (PROJECT, project):
         return False
     async with runtime.database.read() as connection:
-        return await _place(connection, token) is None
+        return (await connection.execute(_PLACE, _asked(token))).first() is None
 
 
 async def covered(runtime: Runtime, project: str, token: Token) -> bool:
     """Whether the record is archived, the project's partition ranked past it, and this index past it too."""
     async with runtime.database.read() as connection:
-        place = await _place(connection, token)
-        ranked_to = await _ranked_to(connection, project)
-    if place is None or ranked_to is None:
+        row = (await connection.execute(_PLACE_AND_RANKED_TO, _asked(token) | {"project": project})).first()
+    if row is None:
         return False
-    at, offset = place
+    at, offset = f"{row.topic}/{row.partition}", int(row.offset)
+    ranked_to: Mapping[str, int] = orjson.loads(row.ranked_to).get("positions", {})
     index: Index = runtime.state["index"]
     pinned = await index.pin()
     return ranked_to.get(at, 0) > offset and pinned.positions.get(at, 0) > offset
 
 
-async def _place(connection: AsyncConnection, token: Token) -> tuple[str, int] | None:
-    """Return where the first archived revision at or after the token stands in the log."""
-    incarnation, version = token.sequence.incarnation, token.sequence.version
-    columns = DOCUMENTS.c
-    row = (
-        await connection.execute(
-            select(columns.topic, columns.partition, columns.offset)
-            .where(
-                columns.kind == token.kind,
-                columns.id == token.id,
-                or_(
-                    columns.incarnation > incarnation,
-                    and_(columns.incarnation == incarnation, columns.version >= version),
-                ),
-            )
-            .order_by(columns.incarnation, columns.version)
-            .limit(1)
-        )
-    ).first()
-    return None if row is None else (f"{row.topic}/{row.partition}", row.offset)
-
-
-async def _ranked_to(connection: AsyncConnection, project: str) -> Mapping[str, int] | None:
-    """Return the positions that the list of a project's partition has come to."""
-    row = (
-        await connection.execute(
-            select(RANKING.c.ranked_to)
-            .join(DOCUMENTS, DOCUMENTS.c.partition == RANKING.c.partition)
-            .where(DOCUMENTS.c.kind == PROJECT, DOCUMENTS.c.id == project, DOCUMENTS.c.latest)
-        )
-    ).first()
-    if row is None:
-        return None
-    ranked_to: dict[str, Any] = orjson.loads(row.ranked_to)
-    positions: Mapping[str, int] = ranked_to.get("positions", {})
-    return positions
+def _asked(token: Token) -> dict[str, Any]:
+    sequence = token.sequence
+    return {
+        "kind": token.kind,
+        "id": token.id,
+        "incarnation": sequence.incarnation,
+        "version": sequence.version,
+    }

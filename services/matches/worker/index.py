@@ -229,9 +229,7 @@ class Index:
         rows = (await connection.execute(_FRAME, {"this": GROUP})).all()
         day, epoch = rows[0].day, rows[0].epoch
         committed = {
-            TopicPartition(row.topic, row.partition): row.next_offset
-            for row in rows
-            if row.topic is not None
+            TopicPartition(row.topic, row.partition): row.next_offset for row in rows if row.topic is not None
         }
         changed = (day, epoch) != (self._day, self._epoch)
         self._day = day

@@ -36,6 +36,7 @@ from services.matches.worker.index import Pinned
 from services.matches.worker.rows import rows_json
 
 _LOCAL = 1 << LABELS.index("local")
+_ADD = LIST_VERSIONS.insert()
 _AT_ONCE = 1_000
 """Ids in one statement: databases bound the number of its parameters."""
 
@@ -118,25 +119,26 @@ async def write(
     digest = ranked.digest()
     moment = timestamp(runtime.clock.now())
     await connection.execute(
-        LIST_VERSIONS.insert().values(
-            project=outcome.project,
-            number=number,
-            partition=outcome.partition,
-            project_revision=ranked.project_revision,
-            epoch=ranked.epoch,
-            reference_date=ranked.reference_date,
-            positions=orjson.dumps(pinned.positions).decode(),
-            counts=orjson.dumps(counts).decode(),
-            coverage=orjson.dumps(coverage).decode(),
-            reasons=orjson.dumps(outcome.reasons).decode(),
-            digest=digest,
-            head=orjson.dumps(head),
-            delta=orjson.dumps(_delta_json(delta)),
-            final=outcome.closing,
-            rows=zlib.compress(ranked.packed(), 6) if outcome.closing else None,
-            excluded=_excluded(ranked) if outcome.closing else None,
-            created_at=moment,
-        )
+        _ADD,
+        {
+            "project": outcome.project,
+            "number": number,
+            "partition": outcome.partition,
+            "project_revision": ranked.project_revision,
+            "epoch": ranked.epoch,
+            "reference_date": ranked.reference_date,
+            "positions": orjson.dumps(pinned.positions).decode(),
+            "counts": orjson.dumps(counts).decode(),
+            "coverage": orjson.dumps(coverage).decode(),
+            "reasons": orjson.dumps(outcome.reasons).decode(),
+            "digest": digest,
+            "head": orjson.dumps(head),
+            "delta": orjson.dumps(_delta_json(delta)),
+            "final": outcome.closing,
+            "rows": zlib.compress(ranked.packed(), 6) if outcome.closing else None,
+            "excluded": _excluded(ranked) if outcome.closing else None,
+            "created_at": moment,
+        },
     )
     crossed = await _write_standings(connection, runtime, outcome, kept, number)
     versioned = events.list_versioned(

@@ -20,7 +20,7 @@ def codebook_of(runtime: Runtime) -> Codebook:
     return cast("Codebook", runtime.state[CODEBOOK])
 
 
-async def answer(unit: Unit, project: Project, *, stored: Stored | None) -> Answer:
+def answer(unit: Unit, project: Project, *, stored: Stored | None, incarnation: int) -> Answer:
     """Return the project as the caller sees it now; 201 if it was not there before.
 
     `token` names the record that this write puts on the log: with it, `GET /v1/lists/{id}/candidates?token=…` waits
@@ -32,7 +32,7 @@ async def answer(unit: Unit, project: Project, *, stored: Stored | None) -> Answ
     body: dict[str, Any] = shown_project(
         project, principal=unit.principal, reference=reference, created_at=created_at, changed_at=now
     )
-    sequence = Sequence(await events.incarnation(unit.connection), project.revision)
+    sequence = Sequence(incarnation, project.revision)
     body["token"] = {"topic": events.TOPIC, "id": project.id, "sequence": str(sequence)}
     headers = {"Location": f"/v1/projects/{project.id}"} if stored is None else {}
     return Answer(

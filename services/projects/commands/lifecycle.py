@@ -68,9 +68,10 @@ async def step_to(
         changes = changes | {"closed_reason": why, "closed_at": timestamp(unit.now)}
     after = before.model_copy(update=changes | {"revision": before.revision + 1})
     after = Project.model_validate(after.model_dump())
-    await save_project(unit, after, action=action, reference=codebook_of(unit.runtime).reference, why=why)
+    reference = codebook_of(unit.runtime).reference
+    incarnation = await save_project(unit, after, action=action, reference=reference, before=before, why=why)
     await unit.audit(action=action, subject=before.id, before=before.revision, after=after.revision, why=why)
-    return await answer(unit, after, stored=stored)
+    return answer(unit, after, stored=stored, incarnation=incarnation)
 
 
 def body_of(project: Project) -> ProjectBody:

@@ -5,7 +5,7 @@ aggregate's row in the same transaction, for the lock on that row makes the orde
 *Never:* decide whether a change is allowed, or commit.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,10 +76,10 @@ async def save_project(
     *,
     action: str,
     reference: Reference,
+    before: Project | None,
     why: str | None = None,
-    new: bool = False,
-) -> None:
-    """Write this revision of a project everywhere it stands, and post its event.
+) -> int:
+    """Write this revision of a project everywhere it stands, post its event, and return the owner's incarnation.
 
     Raises StaleRevision if another transaction was first, DuplicateExternalId, IdInUse, RecordTooLarge.
     """
@@ -95,7 +95,7 @@ async def save_project(
         "changed_at": timestamp(unit.now),
         "record": encoded(project),
     }
-    if new:
+    if before is None:
         await claim_id(unit, project.id, kind="project")
         await unit.connection.execute(
             insert(PROJECTS).values(id=project.id, created_at=timestamp(unit.now), **values)
@@ -108,13 +108,15 @@ async def save_project(
         )
         if written.rowcount != 1:
             raise StaleRevision
-    await _list_again(unit, project, reference)
-    await _claim_external_ids(unit, project)
+    await _list_again(unit, project, before, reference)
+    if project.external_ids != (before.external_ids if before else ()):
+        await _claim_external_ids(unit, project)
     await add_revision(
         unit, project.id, project.revision, state=project.state, action=action, record=project, why=why
     )
     number = await events.incarnation(unit.connection)
     await unit.post(events.project_revised(project, incarnation=number, clock=unit.runtime.clock))
+    return number
 
 
 async def save_flagship(unit: Unit, flagship: Flagship, *, action: str, new: bool) -> None:
@@ -195,16 +197,18 @@ def encoded(record: Part) -> bytes:
     return orjson.dumps(values)
 
 
-async def _list_again(unit: Unit, project: Project, reference: Reference) -> None:
+async def _list_again(unit: Unit, project: Project, before: Project | None, reference: Reference) -> None:
+    """Write what the project is found by anew, if it has changed."""
+    wanted = facets(project, reference)
+    if wanted == (facets(before, reference) if before else []):
+        return
     await unit.connection.execute(delete(FACETS).where(FACETS.c.project == project.id))
-    rows = [
-        {"project": project.id, "facet": facet, "value": value} for facet, value in facets(project, reference)
-    ]
+    rows = [{"project": project.id, "facet": facet, "value": value} for facet, value in wanted]
     if rows:
         await unit.connection.execute(insert(FACETS), rows)
 
 
-def facets(project: Project, reference: Reference) -> Iterable[tuple[str, str]]:
+def facets(project: Project, reference: Reference) -> list[tuple[str, str]]:
     """Return what a project is found by, sorted. A country counts for its region; a tag with and without version."""
     regions = {region for code in project.countries if (region := reference.region_of(code)) is not None}
     tags = {f"{tag.scheme}:{tag.code}" for tag in project.tags}

@@ -3,6 +3,7 @@
 from services.chassis.web.operation import Answer, Unit
 from services.projects.commands.answering import answer
 from services.projects.commands.lifecycle import editable_project, step_to
+from services.projects.events import incarnation
 from services.projects.rules.problems import LastTeamMember, TeamFull
 
 MOST_MEMBERS = 200
@@ -18,7 +19,8 @@ async def add_team_member(unit: Unit, *, project_id: str, principal: str) -> Ans
     if principal in team:
         revision = stored.project.revision
         await unit.audit(action="project.team_unchanged", subject=project_id, before=revision, after=revision)
-        return await answer(unit, stored.project, stored=stored)
+        number = await incarnation(unit.connection)
+        return answer(unit, stored.project, stored=stored, incarnation=number)
     if len(team) >= MOST_MEMBERS:
         raise TeamFull
     return await step_to(unit, stored, action="project.team_added", changes={"team": (*team, principal)})
@@ -34,7 +36,8 @@ async def remove_team_member(unit: Unit, *, project_id: str, principal: str) -> 
     if principal not in team:
         revision = stored.project.revision
         await unit.audit(action="project.team_unchanged", subject=project_id, before=revision, after=revision)
-        return await answer(unit, stored.project, stored=stored)
+        number = await incarnation(unit.connection)
+        return answer(unit, stored.project, stored=stored, incarnation=number)
     if len(team) == 1:
         raise LastTeamMember
     rest = tuple(member for member in team if member != principal)

@@ -45,14 +45,16 @@ async def put_project(
     kept = kept_of(before, creator=unit.principal.id) | {"provenance": {"constants": filled}}
     project = record_of(body, project_id=project_id, kept=kept, reference=codebook.reference)
     action = "project.created" if before is None else "project.replaced"
-    await save_project(unit, project, action=action, reference=codebook.reference, new=before is None)
+    incarnation = await save_project(
+        unit, project, action=action, reference=codebook.reference, before=before
+    )
     await unit.audit(
         action=action,
         subject=project_id,
         before=None if before is None else before.revision,
         after=project.revision,
     )
-    return await answer(unit, project, stored=stored)
+    return answer(unit, project, stored=stored, incarnation=incarnation)
 
 
 def kept_of(before: Project | None, *, creator: str) -> dict[str, Any]:
