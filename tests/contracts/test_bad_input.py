@@ -13,7 +13,7 @@ import pytest
 
 from tests.contracts.world import DESK, World, profile, project, started
 
-pytestmark = [pytest.mark.xdist_group("contracts"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("contracts"), pytest.mark.timeout(300)]
 
 ENGLISH = "We lay fibre to rural schools and keep it working for years."
 JSON = {"Content-Type": "application/json"}

@@ -16,7 +16,7 @@ from services.chassis.settings import load_settings
 from services.chassis.web.application import merged_openapi
 from tests.contracts.world import World, profile, project, started
 
-pytestmark = [pytest.mark.xdist_group("contracts"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("contracts"), pytest.mark.timeout(300)]
 
 SNAPSHOT = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 

@@ -14,7 +14,7 @@ from services.chassis.web.pages import problem_pages
 from services.chassis.web.problems import Problem, every_problem
 from tests.contracts.world import World, profile, project, started
 
-pytestmark = [pytest.mark.xdist_group("contracts"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("contracts"), pytest.mark.timeout(300)]
 
 MEMBERS = {"type", "title", "status", "detail", "instance", "code"}
 PLACES = {"pointer", "parameter", "header"}

@@ -15,7 +15,7 @@ import pytest
 
 from tests.contracts.world import CALLERS, World, profile, project
 
-pytestmark = [pytest.mark.xdist_group("contracts"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("contracts"), pytest.mark.timeout(300)]
 
 PUBLIC = frozenset({"public"})
 A = frozenset({"reader_a", "editor_a", "owner_a"})
