@@ -49,11 +49,11 @@ LABEL_SENTENCES: Mapping[str, str] = {
 """By label."""
 
 STEP_SENTENCES: Mapping[str, str] = {
-    "below_floor": "Neither its text nor its evidence reaches the published floor; it is listed and marked.",
-    "parent_cap": "Passed over in the head: its group already has as many places there as one group may have.",
-    "local_minimum": "Placed in the head so that a local organisation is seen there; its points are unchanged.",
-    "newcomer_minimum": "Placed in the head so that newcomers are seen there; its points are unchanged.",
-    "made_room": "Left the head to make room for a placed organisation; its points are unchanged.",
+    "below_floor": "Text and evidence are below the published floor; the row is kept and marked.",
+    "parent_cap": "Placed after the head: its group has as many places there as one group may have. The score is unchanged.",
+    "local_minimum": "Placed in the head so that a local organisation is seen. The score is unchanged.",
+    "newcomer_minimum": "Placed in the head so that newcomers are seen. The score is unchanged.",
+    "made_room": "Left the head to make room for a local organisation or a newcomer. The score is unchanged.",
 }
 """By placement step."""
 

@@ -324,12 +324,16 @@ class StatementAnswer(Answered):
     version: str
     epoch: dict[str, Any]
     reference_date: date
+    analyser: dict[str, Any]
     components: tuple[dict[str, Any], ...]
     total_budget: Count
+    budget_rule: str
     floor: dict[str, Any]
     bands: dict[str, int]
     hard_rules: tuple[dict[str, str], ...]
     order: tuple[str, ...]
+    labels: tuple[dict[str, str], ...]
+    steps: tuple[dict[str, str], ...]
     inputs: tuple[str, ...]
     not_inputs: tuple[str, ...]
     weights: dict[str, Any]

@@ -10,6 +10,8 @@ from typing import Any
 from matching.epoch import Epoch
 from matching.lists import COMPONENTS, LABELS, STEPS
 from matching.rules import RULES
+from matching.rules import sentences_of as rule_sentences_of
+from matching.sentences import LABEL_SENTENCES, STEP_SENTENCES
 from services.matches.queries.epochs import bands_of
 from services.matches.rules.wording import SUGGESTION
 
@@ -23,12 +25,22 @@ _MEANING = {
     "tags": "Policy tags in common.",
     "languages": "Working languages in common.",
 }
+_WHY = {
+    "text": "What an organisation says that it does is the best sign of whether it can help.",
+    "evidence": "Having done such a thing is the next best sign; three items at most, so that volume buys no rank, and "
+    "each only as far as it is on the subject, so that a loose record does not stand above a good description.",
+    "needs": "An offer that meets a need is what a project looks for; it is a declaration and no proof.",
+    "places": "Presence helps to carry a project out, and the right country alone says nothing of the subject.",
+    "tags": "Policy tags say in codes what the texts say in words; they may confirm a match and not make one.",
+    "languages": "A common language helps, and can be found.",
+}
 _INPUTS = (
     "the project's own texts, needs, places, tags and languages",
     "the organisation's description, expertise, offers, evidence, places, tags and languages",
     "the frozen epoch: word statistics, lexicon, weights, reference data",
     "the reference date, for dated facts: country groups, terms of membership",
-    "for labels and placement alone: headquarters, parent organisation, date of first involvement",
+    "for hard rules, labels and placement: headquarters and operations, parent organisation, state of the profile",
+    "for labels alone: terms of membership, SME declaration; the date of first involvement decides the newcomer label",
 )
 _NO_INPUTS = (
     "membership fees, contribution class, category of membership",
@@ -44,6 +56,7 @@ def statement(epoch: Epoch, *, number: int, published_at: str, day: str) -> dict
     """Return the statement for the epoch in force."""
     weights = epoch.weights
     total = sum(weights.budgets.values())
+    codes = [rule.code for rule in RULES]
     return {
         "statement": SUGGESTION,
         "version": str(weights.version),
@@ -54,6 +67,7 @@ def statement(epoch: Epoch, *, number: int, published_at: str, day: str) -> dict
             {
                 "name": name,
                 "meaning": _MEANING[name],
+                "why": _WHY[name],
                 "budget": weights.budgets[name],
                 "per_mille_of_all": weights.budgets[name] * 1000 // total,
             }
@@ -69,7 +83,12 @@ def statement(epoch: Epoch, *, number: int, published_at: str, day: str) -> dict
             "budget. Needs, places, tags and languages never reach it by themselves.",
         },
         "bands": bands_of(epoch),
-        "hard_rules": [{"code": rule.code, "sentence": rule.sentence} for rule in RULES],
+        "bands_rule": "The least fit of each band, in per mille: where it lies among the pairs of the epoch's reference corpus. "
+        "Confidence says how complete a profile is; it is shown beside the score and never enters it.",
+        "hard_rules": [
+            {"code": code, "sentence": sentence}
+            for code, sentence in zip(codes, rule_sentences_of(codes, "…"), strict=True)
+        ],
         "order": [
             "hard rules leave candidates out; each is listed with its coded rule",
             "points, the largest first",
@@ -87,8 +106,8 @@ def statement(epoch: Epoch, *, number: int, published_at: str, day: str) -> dict
         "local_minimum": weights.local_minimum,
         "newcomer_minimum": weights.newcomer_minimum,
         "tie_key": epoch.tie_key,
-        "labels": list(LABELS),
-        "steps": list(STEPS),
+        "labels": [{"code": name, "sentence": LABEL_SENTENCES[name]} for name in LABELS],
+        "steps": [{"code": name, "sentence": STEP_SENTENCES[name]} for name in STEPS],
         "inputs": list(_INPUTS),
         "not_inputs": list(_NO_INPUTS),
         "weights": weights.to_json(),
