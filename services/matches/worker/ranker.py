@@ -26,6 +26,9 @@ from services.matches.worker.ownership import Ownership
 CHUNK = 32
 """Projects ranked and written in one transaction: few commits in a full re-rank, short locks in daily work."""
 
+RETRY_SECONDS = 5.0
+"""The longest pause before a project that could not be ranked is tried again."""
+
 logger = structlog.get_logger(__name__)
 
 
@@ -44,6 +47,7 @@ class Ranker:
         """Pass until `stop` is set; between passes wait for the index to follow, or poll."""
         await self._index.watch()
         poll = self._runtime.settings.matches.poll_seconds
+        pause = poll
         while not stop.is_set():
             seen = self._runtime.signals.mark(FOLLOWED)
             try:
@@ -54,8 +58,11 @@ class Ranker:
                 self._owned.arriving |= self._owned.generations.keys()
                 busy = False
                 await asyncio.sleep(poll)
-            if not busy:
-                await self._runtime.signals.wait(FOLLOWED, poll, since=seen)
+            # What failed is tried again with every pass, and by itself ever more seldom: it would fill a core and the log.
+            failed = any(self._unfinished.values())
+            pause = min(pause * 2, RETRY_SECONDS) if failed else poll
+            if failed or not busy:
+                await self._runtime.signals.wait(FOLLOWED, pause, since=seen)
 
     async def step(self) -> bool:
         """One pass; True if there was anything to do."""
@@ -135,10 +142,11 @@ class Ranker:
         for partition, identifier in work:
             try:
                 project = pinned.view.project(identifier)
-                ranked = pinned.view.rank(identifier, pinned.day)
             except KeyError:
                 continue  # erased or final since the targets were chosen
-            except (ArithmeticError, ValueError, IndexError):
+            try:
+                ranked = pinned.view.rank(identifier, pinned.day)
+            except (ArithmeticError, ValueError, LookupError):
                 logger.exception("a project could not be ranked", project=identifier)
                 self._unfinished.setdefault(partition, set()).add(identifier)
                 continue

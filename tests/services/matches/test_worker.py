@@ -1,5 +1,6 @@
 """The matching worker: what makes a version, who may write it, and what is never lost or written twice."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -177,8 +178,9 @@ async def test_what_was_erased_while_nobody_ranked_is_caught_up_with(town: Town)
         assert await town.rows("SELECT * FROM standings") == []
 
 
+@pytest.mark.parametrize("fault", [ArithmeticError, KeyError])
 async def test_ranked_to_never_passes_a_project_that_failed(
-    town: Town, monkeypatch: pytest.MonkeyPatch
+    town: Town, monkeypatch: pytest.MonkeyPatch, fault: type[Exception]
 ) -> None:
     await town.organisation("Ada")
     good = await town.published("good")
@@ -187,7 +189,7 @@ async def test_ranked_to_never_passes_a_project_that_failed(
 
     def broken(view: View, project: str, day: str) -> object:
         if project == bad:
-            raise ArithmeticError("a fault that the test planted")
+            raise fault("a fault that the test planted")
         return rank(view, project, day)
 
     monkeypatch.setattr(View, "rank", broken)
@@ -202,6 +204,27 @@ async def test_ranked_to_never_passes_a_project_that_failed(
     await town.settle()
     assert len(await town.versions(bad)) == 1
     assert (await town.get("/v1/ranking-progress"))["complete"] is True
+
+
+async def test_a_project_that_always_fails_fills_no_core(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    await town.organisation("Ada")
+    await town.published("bad")
+    await town.relay()
+    await town.consume()
+    tried: list[str] = []
+
+    def broken(view: View, project: str, day: str) -> object:
+        tried.append(project)
+        raise ArithmeticError("a fault that the test planted")
+
+    monkeypatch.setattr(View, "rank", broken)
+    stop = asyncio.Event()
+    running = asyncio.create_task(town.worker.ranker.run(stop))
+    await town.worker.index.follow()
+    await asyncio.sleep(1)
+    stop.set()
+    await asyncio.wait_for(running, 10)
+    assert 2 <= len(tried) <= 8
 
 
 async def test_a_restart_goes_on_where_it_stopped(tmp_path: Path) -> None:
