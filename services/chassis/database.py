@@ -34,6 +34,8 @@ _SQLITE_AWAY = {
 # SQLSTATE classes likewise: connection, transaction rollback (deadlock), resources, operator intervention, system.
 _POSTGRES_AWAY = ("08", "40", "53", "57P", "58")
 
+_POSTED = "posted"
+
 Insert = sqlite.Insert | postgresql.Insert
 
 
@@ -48,8 +50,7 @@ class Database:
         self.url: URL = make_url(url)
         self.service = service
         self.dialect = self.url.get_backend_name()
-        self.after_commit: list[Callable[[], None]] = []
-        self._pending: dict[int, list[Callable[[], None]]] = {}
+        self.after_post: list[Callable[[], None]] = []  # called after each commit of what `note_post` marked
         self._busy_seconds = busy_seconds
         self._turn: AbstractAsyncContextManager[Any] = nullcontext()
         if self.dialect == "sqlite":
@@ -98,19 +99,12 @@ class Database:
 
         Do not call `commit` on it. Raises DatabaseAway if the server is away or the lock is not had in time.
         """
-        callbacks: list[Callable[[], None]] = []
         async with self._turn, self._begin(self._writer) as connection:
-            self._pending[id(connection)] = callbacks
-            try:
-                yield connection
-            finally:
-                del self._pending[id(connection)]
-        for callback in (*callbacks, *self.after_commit):
+            connection.info[_POSTED] = False
+            yield connection
+            posted = connection.info[_POSTED]
+        for callback in self.after_post if posted else ():
             callback()
-
-    def when_committed(self, connection: AsyncConnection, callback: Callable[[], None]) -> None:
-        """Run the callback after this transaction's commit, before that of `after_commit`; never on a rollback."""
-        self._pending[id(connection)].append(callback)
 
     @asynccontextmanager
     async def autocommit(self) -> AsyncIterator[AsyncConnection]:
@@ -171,6 +165,11 @@ class Database:
 
         event.listen(engine.sync_engine, "begin", on_begin)
         return engine
+
+
+def note_post(connection: AsyncConnection) -> None:
+    """Note that this transaction leaves events in the outbox, so that the relay is woken by its commit and by no other."""
+    connection.info[_POSTED] = True
 
 
 def url_for(settings: Settings, service: str) -> str:

@@ -184,3 +184,5 @@ class Consumer:
     async def _stop_with(self, stop: asyncio.Event) -> None:
         await stop.wait()
         self._stop.set()
+        for lane in self._assignment.lanes.values():
+            lane.close()  # at once, not when the fetch that is under way has ended

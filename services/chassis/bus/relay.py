@@ -4,7 +4,7 @@ There is no cursor: it reads whatever is there in the order of `position`, so a 
 never overtaken. It is fenced at the log: when another relay of the same outbox starts, this one's appends are
 refused and it stops. A crash between append and delete appends again; same id, same sequence, no effect.
 
-It wakes at every commit in its own process and polls for those of other processes, faster after work than
+It wakes at every commit in its own process that posts, and polls for those of other processes, faster after work than
 after silence. This module must not decide what is worth sending: whatever stands in the outbox was checked there.
 """
 
@@ -48,8 +48,8 @@ class Relay:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relay until `stop` is set. Raises Fenced when another relay took over."""
-        commits = self._runtime.database.after_commit
-        commits.append(self._wake.set)
+        posts = self._runtime.database.after_post
+        posts.append(self._wake.set)
         stopping = asyncio.create_task(self._wake_at(stop))
         try:
             retry = _SHORTEST_POLL
@@ -64,7 +64,7 @@ class Relay:
                     retry = min(retry * 2, _LONGEST_RETRY)
         finally:
             stopping.cancel()
-            commits.remove(self._wake.set)
+            posts.remove(self._wake.set)
 
     async def step(self, appender: Appender) -> int:
         """Relay one batch; returns the number of events that left the outbox."""
@@ -87,8 +87,10 @@ class Relay:
         while not stop.is_set():
             # Cleared before reading: a commit during the read sets it again, and nothing waits for a poll.
             self._wake.clear()
-            if await self.step(appender):
+            moved = await self.step(appender)
+            if moved:
                 poll = _SHORTEST_POLL
+            if moved == self._batch:
                 continue
             try:
                 await asyncio.wait_for(self._wake.wait(), poll)

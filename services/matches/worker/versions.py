@@ -76,7 +76,7 @@ def counts_of(ranked: RankedList) -> dict[str, int]:
     return {
         "candidates": len(ranked),
         "above_floor": int(above.sum()),
-        "excluded": len(ranked.excluded),
+        "excluded": len(ranked.excluded_members),
         "local_above_floor": int((above & ((ranked.labels & _LOCAL) > 0)).sum()),
     }
 

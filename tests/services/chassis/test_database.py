@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import exc, text
 
-from services.chassis.database import Database, DatabaseAway, is_unique_violation
+from services.chassis.database import Database, DatabaseAway, is_unique_violation, note_post
 
 
 @pytest.fixture
@@ -74,19 +74,24 @@ async def test_a_cancelled_write_leaves_nothing_and_the_next_goes_on(database: D
     assert await count(database) == 1
 
 
-async def test_callbacks_run_after_the_commit_only(database: Database) -> None:
+async def test_who_waits_for_posts_hears_of_those_that_were_committed_only(database: Database) -> None:
     seen: list[str] = []
-    database.after_commit.append(lambda: seen.append("any"))
+    database.after_post.append(lambda: seen.append("posted"))
     async with database.write() as connection:
         await add(connection, "a")
-        database.when_committed(connection, lambda: seen.append("this"))
-        assert seen == []
-    assert seen == ["this", "any"]
+    assert seen == [], "it posted nothing"
     with pytest.raises(RuntimeError):  # noqa: PT012 - the commit is what fails, or the transaction around
         async with database.write() as connection:
-            database.when_committed(connection, lambda: seen.append("never"))
+            note_post(connection)
             raise RuntimeError
-    assert seen == ["this", "any"]
+    async with database.write() as connection:
+        await add(connection, "b")
+    assert seen == [], "what was rolled back is forgotten"
+    async with database.write() as connection:
+        await add(connection, "c")
+        note_post(connection)
+        assert seen == []
+    assert seen == ["posted"]
 
 
 async def test_a_reader_sees_one_snapshot_while_others_write(database: Database) -> None:
@@ -210,9 +215,9 @@ async def test_a_transaction_begins_with_its_first_statement_and_holds_nothing_b
 
 async def test_statements_after_a_failed_begin_run_in_no_transaction_of_their_own(database: Database) -> None:
     other = Database(str(database.url), service="x", busy_seconds=0.2)
-    async with database.write() as connection:  # noqa: PT012 - what a block goes on doing is the point
+    async with database.write() as connection:
         await add(connection, "a")
-        with pytest.raises(DatabaseAway):
+        with pytest.raises(DatabaseAway):  # noqa: PT012 - what a block goes on doing is the point
             async with other.write() as refused:
                 with pytest.raises(exc.OperationalError):
                     await add(refused, "b")

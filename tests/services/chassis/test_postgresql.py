@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import exc, text
 
 from migrations.running import upgrade
-from services.chassis.database import Database, DatabaseAway, is_unique_violation
+from services.chassis.database import Database, DatabaseAway, is_unique_violation, note_post
 from services.chassis.web import idempotency
 from services.chassis.web.problems import IdempotencyInFlight, IdempotencyMismatch
 
@@ -57,9 +57,10 @@ async def test_a_deferred_constraint_fails_the_commit_and_no_callback_runs(datab
         await connection.execute(
             text("CREATE TABLE b (a INTEGER REFERENCES a (id) DEFERRABLE INITIALLY DEFERRED)")
         )
-    database.after_commit.append(lambda: seen.append("committed"))
-    with pytest.raises(exc.IntegrityError):
+    database.after_post.append(lambda: seen.append("committed"))
+    with pytest.raises(exc.IntegrityError):  # noqa: PT012 - the commit is what fails
         async with database.write() as connection:
+            note_post(connection)
             await connection.execute(text("INSERT INTO b VALUES (1)"))
     assert seen == []
 
