@@ -138,10 +138,12 @@ async def _opened(
     try:
         project, version = await project_and_version(runtime, project_id)
     except NotFound:
-        if token is None or not await on_its_way(runtime, project_id, token):
+        if token is None:
             raise
-        pending = announced(project_id, token.sequence.version)
-        return await open_listing(runtime, pending, None), rights.view_of_pending(principal)
+        if await on_its_way(runtime, project_id, token):
+            pending = announced(project_id, token.sequence.version)
+            return await open_listing(runtime, pending, None), rights.view_of_pending(principal)
+        project, version = await project_and_version(runtime, project_id)  # it may have come in between
     view = rights.view_of(principal, project.team)
     return await open_listing(runtime, project, version), view
 

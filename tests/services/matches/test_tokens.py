@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from services.matches.queries.waiting import preferred_wait
+from services.chassis.runtime import Runtime
+from services.matches.queries.waiting import Token, on_its_way, preferred_wait
+from services.matches.routes import lists
 from tests.services.matches.town import Town, uuid_of
 
 
@@ -54,6 +56,23 @@ async def test_a_project_that_is_still_on_its_way_is_being_ranked_and_not_unknow
     await town.erase("projects", project)
     await town.settle()
     await town.get(path, status=404)
+
+
+async def test_a_project_that_comes_in_while_it_is_asked_for_is_not_unknown(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = await town.draft("schools")
+    await town.settle()  # a draft is known here, and not to be shown
+    published = await town.step(project, "publish")
+    await town.relay()
+
+    async def just_too_late(runtime: Runtime, project_id: str, token: Token) -> bool:
+        await town.consume()
+        return await on_its_way(runtime, project_id, token)
+
+    monkeypatch.setattr(lists, "on_its_way", just_too_late)
+    body = await town.get(f"{published['links']['candidates']}?token={token_of(published)}")
+    assert (body["state"], body["covers_token"]) == ("ranking", False)
 
 
 async def test_a_profiles_token_waits_until_its_row_is_the_new_one(town: Town) -> None:
