@@ -269,6 +269,7 @@ class Delta(Answered):
 class Version(VersionLine):
     """A version with its coverage, its head and what changed in it."""
 
+    statement: str
     coverage: tuple[Coverage, ...]
     head: tuple[HeadRow, ...]
     delta: Delta

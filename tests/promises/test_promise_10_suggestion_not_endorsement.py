@@ -13,12 +13,14 @@ async def test_every_answer_about_a_list_says_that_it_is_a_suggestion(town: Town
         (f"/v1/lists/{project}/candidates", own),
         (f"/v1/lists/{project}/candidates/{uuid_of('Ada')}", own),
         (f"/v1/lists/{project}/coverage", "bdt_admin"),
+        (f"/v1/lists/{project}/versions/1", "bdt_admin"),
         ("/v1/opportunities", own),
         ("/v1/ranking-statement", "nobody"),
     ):
         said = (await town.get(path, who=who))["statement"]
         assert "suggestion" in said, path
-        assert "not an endorsement" in said, path
+        for word in ("not an endorsement", "not a procurement", "not a contract"):
+            assert word in said, path
 
 
 async def test_no_person_is_in_any_event(town: Town) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.chassis.web.problems import NotFound
 from services.matches.queries.archive import organisations_of
 from services.matches.queries.listing import version_line
+from services.matches.rules.wording import SUGGESTION
 from services.matches.tables import LIST_VERSIONS
 
 _WHOLE = {"rows", "excluded"}
@@ -46,6 +47,7 @@ async def version_of(connection: AsyncConnection, project: str, number: int) -> 
         record = records.get(one["organisation"])
         one["name"] = None if record is None else record["legal_name"]
     return version_line(row) | {
+        "statement": SUGGESTION,
         "coverage": orjson.loads(row.coverage),
         "head": head,
         "delta": orjson.loads(row.delta),
