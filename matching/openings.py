@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,16 +40,37 @@ class ProjectState:
     lanes: Mapping[str, tuple[int, ...]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class PinnedProjects:
-    """The projects at one moment, in the order of their ids. `lanes`: by name, entries and the column of each."""
+    """The projects at one moment, in the order of their ids."""
 
-    ids: tuple[str, ...]
     states: Mapping[str, ProjectState]
-    facts: npt.NDArray[Any]
     profiles: PinnedIndex
     items: PinnedIndex
-    lanes: Mapping[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Their ids."""
+        return tuple(self.states)
+
+    @cached_property
+    def facts(self) -> npt.NDArray[Any]:
+        """Their facts, a row each; made when members are asked about, not with every pin."""
+        return np.array([state.facts for state in self.states.values()], PROJECT_ROW)
+
+    @cached_property
+    def lanes(self) -> Mapping[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+        """For each lane by name: entries, and the column (place of the project) of each."""
+        lanes = {}
+        for lane in LANES:
+            pairs = [
+                (entry, place)
+                for place, state in enumerate(self.states.values())
+                for entry in state.lanes[lane]
+            ]
+            both = np.array(pairs, np.int64).reshape(-1, 2)
+            lanes[lane] = (both[:, 0], both[:, 1])
+        return lanes
 
 
 class ProjectStore:
@@ -106,25 +128,10 @@ class ProjectStore:
     def pin(self) -> PinnedProjects:
         """Return the projects as they are now."""
         if self._pinned is None:
-            ids = tuple(sorted(self._states))
-            states = {name: self._states[name] for name in ids}
-            facts = np.array([state.facts for state in states.values()], PROJECT_ROW)
-            lanes = {}
-            for lane in LANES:
-                pairs = [
-                    (entry, place)
-                    for place, state in enumerate(states.values())
-                    for entry in state.lanes[lane]
-                ]
-                both = np.array(pairs, np.int64).reshape(-1, 2)
-                lanes[lane] = (both[:, 0], both[:, 1])
             self._pinned = PinnedProjects(
-                ids=ids,
-                states=states,
-                facts=facts,
+                states={name: self._states[name] for name in sorted(self._states)},
                 profiles=self._profiles.pin(),
                 items=self._items.pin(),
-                lanes=lanes,
             )
         return self._pinned
 

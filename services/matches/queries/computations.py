@@ -18,8 +18,8 @@ class Computations:
     """At most `most` results, the longest unused going first; as many at work at once as there are processors."""
 
     def __init__(self, most: int = 16) -> None:
-        self._most = most
-        self._kept: OrderedDict[Hashable, asyncio.Task[Any]] = OrderedDict()
+        self.most = most
+        self._kept: OrderedDict[Hashable, asyncio.Future[Any]] = OrderedDict()
         self._turns = asyncio.Semaphore(os.cpu_count() or 1)
 
     async def get(self, key: Hashable, make: Callable[[], Awaitable[Result]]) -> Result:
@@ -27,20 +27,30 @@ class Computations:
         task = self._kept.get(key)
         if task is None:
             task = asyncio.create_task(self._run(make))
-            task.add_done_callback(lambda done: self._forget_failed(key, done))
             self._kept[key] = task
-            if len(self._kept) > self._most:
-                self._kept.popitem(last=False)
+            task.add_done_callback(lambda done: self._forget_failed(key, done))
+            self._trim()
         else:
             self._kept.move_to_end(key)
         # Shielded: one reader who goes away must not take the result from the others.
         result: Result = await asyncio.shield(task)
         return result
 
+    def keep(self, key: Hashable, result: object) -> None:
+        """Keep a result that somebody has computed already."""
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(result)
+        self._kept[key] = done
+        self._trim()
+
+    def _trim(self) -> None:
+        if len(self._kept) > self.most:
+            self._kept.popitem(last=False)
+
     async def _run(self, make: Callable[[], Awaitable[Result]]) -> Result:
         async with self._turns:
             return await make()
 
-    def _forget_failed(self, key: Hashable, task: asyncio.Task[Any]) -> None:
+    def _forget_failed(self, key: Hashable, task: asyncio.Future[Any]) -> None:
         if (task.cancelled() or task.exception() is not None) and self._kept.get(key) is task:
             del self._kept[key]

@@ -5,6 +5,7 @@ give one shape, so that pages, filters and rows are written once. *Never:* store
 """
 
 import asyncio
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
@@ -54,5 +55,15 @@ async def ranked_now(runtime: Runtime, project: str, pinned: Pinned) -> Computed
     def rank() -> Computed:
         return Computed.of(pinned.view.rank(project, pinned.day))
 
-    key = ("list", project, pinned.version, pinned.epoch, pinned.day)
-    return await computations.get(key, lambda: asyncio.to_thread(rank))
+    return await computations.get(_key(project, pinned), lambda: asyncio.to_thread(rank))
+
+
+def offer(runtime: Runtime, lists: Mapping[str, Computed], pinned: Pinned) -> None:
+    """Let readers have what the ranker computed on a pinned view; they ask for it as soon as they may."""
+    computations: Computations = runtime.state["computations"]
+    for project, computed in lists.items():
+        computations.keep(_key(project, pinned), computed)
+
+
+def _key(project: str, pinned: Pinned) -> Hashable:
+    return "list", project, pinned.version, pinned.epoch, pinned.day

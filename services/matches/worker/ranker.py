@@ -18,6 +18,7 @@ from matching.records import Project
 from matching.standings import Standings
 from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Runtime, timestamp
+from services.matches.queries.computed import Computed, offer
 from services.matches.rules.material import Kept, gone, touched
 from services.matches.worker import ownership, versions
 from services.matches.worker.index import FOLLOWED, OPEN, Changes, Index, Pinned
@@ -28,6 +29,9 @@ CHUNK = 32
 
 RETRY_SECONDS = 5.0
 """The longest pause before a project that could not be ranked is tried again."""
+
+OFFERED = 8
+"""A pass over so few projects is somebody's write: whoever waits for it reads the list that the pass computed."""
 
 logger = structlog.get_logger(__name__)
 
@@ -93,7 +97,9 @@ class Ranker:
         self._unfinished = {}
         for begin in range(0, len(work) or 1, CHUNK):
             chunk = [one for one in work[begin : begin + CHUNK] if one[0] in self._owned.generations]
-            outcomes = await asyncio.to_thread(self._outcomes, chunk, pinned) if chunk else []
+            lists: dict[str, Computed] | None = {} if len(work) <= OFFERED else None
+            outcomes = await asyncio.to_thread(self._outcomes, chunk, pinned, lists) if chunk else []
+            offer(self._runtime, lists or {}, pinned)
             last = begin + CHUNK >= len(work)
             await self._write(outcomes, pinned, erased=erased if last else None)
         return True
@@ -136,8 +142,10 @@ class Ranker:
             erased |= {project for project, known in kept.items() if known.standing and project not in here}
         return sorted(erased)
 
-    def _outcomes(self, work: Sequence[tuple[int, str]], pinned: Pinned) -> list[versions.Outcome]:
-        """Rank a chunk on the pinned view. Runs in a thread; the kernel releases the GIL."""
+    def _outcomes(
+        self, work: Sequence[tuple[int, str]], pinned: Pinned, lists: dict[str, Computed] | None
+    ) -> list[versions.Outcome]:
+        """Rank a chunk on the pinned view; the lists are left in `lists` too. Runs in a thread; the kernel releases the GIL."""
         outcomes = []
         for partition, identifier in work:
             try:
@@ -150,15 +158,19 @@ class Ranker:
                 logger.exception("a project could not be ranked", project=identifier)
                 self._unfinished.setdefault(partition, set()).add(identifier)
                 continue
-            outcomes.append(self._outcome(self._kept[partition], partition, project, ranked))
+            if lists is not None:
+                lists[identifier] = Computed.of(ranked)
+            digest = lists[identifier].digest if lists else ranked.digest()
+            outcomes.append(self._outcome(partition, project, ranked, digest=digest))
         return outcomes
 
     def _outcome(
-        self, kept: dict[str, Kept], partition: int, project: Project, ranked: RankedList
+        self, partition: int, project: Project, ranked: RankedList, *, digest: str
     ) -> versions.Outcome:
         return versions.outcome_of(
-            kept.get(project.id, Kept()),
+            self._kept[partition].get(project.id, Kept()),
             ranked,
+            digest=digest,
             partition=partition,
             needs=project.needs,
             closing=project.state not in OPEN,

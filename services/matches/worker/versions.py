@@ -48,6 +48,7 @@ class Outcome:
     project: str
     partition: int
     ranked: RankedList
+    digest: str
     needs: tuple[Need, ...]
     crossed: Crossings
     reasons: tuple[str, ...]
@@ -55,7 +56,13 @@ class Outcome:
 
 
 def outcome_of(
-    kept: Kept, ranked: RankedList, *, partition: int, needs: tuple[Need, ...], closing: bool
+    kept: Kept,
+    ranked: RankedList,
+    *,
+    digest: str,
+    partition: int,
+    needs: tuple[Need, ...],
+    closing: bool,
 ) -> Outcome:
     """Compare a ranked list with what its last version said."""
     crossed = crossings(kept, ranked)
@@ -63,6 +70,7 @@ def outcome_of(
         project=ranked.project,
         partition=partition,
         ranked=ranked,
+        digest=digest,
         needs=needs,
         crossed=crossed,
         reasons=material(kept, ranked, crossed, closing=closing),
@@ -116,7 +124,6 @@ async def write(
     delta = delta_of(kept.head, head_of(ranked))
     counts = counts_of(ranked)
     coverage = coverage_of(ranked, outcome.needs)
-    digest = ranked.digest()
     moment = timestamp(runtime.clock.now())
     await connection.execute(
         _ADD,
@@ -131,7 +138,7 @@ async def write(
             "counts": orjson.dumps(counts).decode(),
             "coverage": orjson.dumps(coverage).decode(),
             "reasons": orjson.dumps(outcome.reasons).decode(),
-            "digest": digest,
+            "digest": outcome.digest,
             "head": orjson.dumps(head),
             "delta": orjson.dumps(_delta_json(delta)),
             "final": outcome.closing,
@@ -151,7 +158,7 @@ async def write(
             "as_of": events.as_of(pinned.positions),
             "counts": counts,
             "coverage": coverage,
-            "digest": digest,
+            "digest": outcome.digest,
             "head": [_head_row(row) for row in head],
             "delta": _delta_json(delta),
             "reasons": list(outcome.reasons),

@@ -118,6 +118,7 @@ class SqlAppender:
         self, connection: AsyncConnection, events: Sequence[Event], ends: dict[TopicPartition, int]
     ) -> dict[TopicPartition, int]:
         counts = Counter(at.topic for at in ends)
+        places: dict[tuple[str, str], TopicPartition] = {}
         touched: set[TopicPartition] = set()
         keys: dict[tuple[str, str], dict[str, Any]] = {}
         records: list[dict[str, Any]] = []
@@ -125,7 +126,10 @@ class SqlAppender:
         for event in events:
             if event.topic not in counts:
                 raise TopicMismatch(f"The log has no topic {event.topic}; run `comity topics`.")
-            at = TopicPartition(event.topic, partition_for(event.partitionkey, counts[event.topic]))
+            at = places.get((event.topic, event.partitionkey))
+            if at is None:
+                number = partition_for(event.partitionkey, counts[event.topic])
+                at = places[event.topic, event.partitionkey] = TopicPartition(event.topic, number)
             records.append(_row(event, at, ends[at], now))
             keys[event.topic, event.key] = {
                 "topic": event.topic,
