@@ -7,9 +7,11 @@ else needs to know that there are several. Adding a service: a folder with a SER
 from types import MappingProxyType
 
 from services import identity, matches, members, projects
-from services.chassis.runtime import Service
 
 SERVICES = MappingProxyType(
-    {service.name: service for service in (identity.SERVICE, projects.SERVICE, members.SERVICE, matches.SERVICE)}
+    {
+        service.name: service
+        for service in (identity.SERVICE, projects.SERVICE, members.SERVICE, matches.SERVICE)
+    }
 )
 """Service by name, in the order in which they start."""

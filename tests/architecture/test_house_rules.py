@@ -30,7 +30,9 @@ def python_files() -> list[Path]:
 
 
 def test_no_file_is_longer_than_five_hundred_lines() -> None:
-    long = {str(p.relative_to(ROOT)): n for p in tracked(".py") if (n := p.read_text("utf-8").count("\n")) > 500}
+    long = {
+        str(p.relative_to(ROOT)): n for p in tracked(".py") if (n := p.read_text("utf-8").count("\n")) > 500
+    }
     assert long == {}
 
 
@@ -49,11 +51,12 @@ def test_every_module_says_what_it_is_for() -> None:
 
 
 def test_every_service_has_the_same_file_names() -> None:
-    odd = []
-    for name in ("identity", "projects", "members", "matches"):
-        for path in (ROOT / "services" / name).iterdir():
-            if path.suffix == ".py" and path.stem not in SERVICE_FILES:
-                odd.append(str(path.relative_to(ROOT)))
+    odd = [
+        str(path.relative_to(ROOT))
+        for name in ("identity", "projects", "members", "matches")
+        for path in (ROOT / "services" / name).iterdir()
+        if path.suffix == ".py" and path.stem not in SERVICE_FILES
+    ]
     assert odd == []
 
 
@@ -93,7 +96,11 @@ def test_no_field_or_route_is_exclusive_or_awards(word: str) -> None:
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
                     assert word not in node.target.id, path
-                if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("/v1"):
+                if (
+                    isinstance(node, ast.Constant)
+                    and isinstance(node.value, str)
+                    and node.value.startswith("/v1")
+                ):
                     assert word not in node.value, path
 
 
@@ -102,7 +109,9 @@ def test_nothing_committed_names_a_package_registry_or_a_machine() -> None:
         r"pypi\.|pythonhosted|registry\.npm|npmjs\.|repo1\.|repo\.maven|maven\.org|deb\.debian|(?<![\w.}])/(work|root)/[a-z]"
     )
     found = []
-    for path in tracked(".py", ".md", ".toml", ".yml", ".yaml", ".sh", ".lock", ".xml", ".json", ".properties", ""):
+    for path in tracked(
+        ".py", ".md", ".toml", ".yml", ".yaml", ".sh", ".lock", ".xml", ".json", ".properties", ""
+    ):
         if path == Path(__file__) or path.stat().st_size > 3_000_000:
             continue
         for number, line in enumerate(path.read_text("utf-8", errors="ignore").split("\n"), 1):

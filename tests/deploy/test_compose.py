@@ -14,9 +14,7 @@ SERVERS = {"postgresql", "kafka", "prepare"}
 
 
 def test_the_processes_are_those_of_the_split_demo() -> None:
-    commands = {
-        name: entry["command"] for name, entry in COMPOSE["services"].items() if name not in SERVERS
-    }
+    commands = {name: entry["command"] for name, entry in COMPOSE["services"].items() if name not in SERVERS}
     assert commands == {p.name: ["run", p.service, "--role", p.role] for p in PROCESSES}
 
 
