@@ -8,7 +8,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StrictStr
 
-from schemas.http.texts import Name, Shape, check_characters, refuse
+from schemas.http.parts import EmailAddress
+from schemas.http.texts import Name, Shape, refuse
 
 Role = Literal[
     "organisation_reader",
@@ -30,10 +31,6 @@ def _distinct(roles: tuple[Role, ...]) -> tuple[Role, ...]:
     return roles
 
 
-def _line(text: str) -> str:
-    return check_characters(text, multiline=False)
-
-
 Roles = Annotated[
     tuple[Role, ...],
     Field(
@@ -43,16 +40,6 @@ Roles = Annotated[
 ]
 OfficeCode = Annotated[
     StrictStr, Field(min_length=2, max_length=60, pattern=r"^[a-z][a-z_]*$", examples=["addis_ababa"])
-]
-EmailAddress = Annotated[
-    StrictStr,
-    Field(
-        min_length=3,
-        max_length=254,
-        pattern=r"^[^@\s]+@[^@\s]+\.[^@\s.]+$",
-        examples=["a.n.other@example.org"],
-    ),
-    AfterValidator(_line),
 ]
 
 

@@ -6,7 +6,6 @@ confidence shown beside a score, never the score. *Never:* a field that could bu
 sponsorship), a person in anything but `contact`, or a rule that needs a clock, a code list or a database.
 """
 
-import re
 from datetime import date
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
@@ -27,6 +26,7 @@ from schemas.http.parts import (
     WHOLE,
     CountryCode,
     Day,
+    EmailAddress,
     ExternalId,
     NeedKind,
     RegionCode,
@@ -59,11 +59,6 @@ OrganisationState = Literal["active", "dormant", "withdrawn"]
 
 MembershipState = Literal["active", "suspended", "ended", "none"]
 """The state of membership on the day of the revision, from the dated terms."""
-
-EMAIL_PATTERN = (
-    r"^[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,120}[A-Za-z0-9])?\.[A-Za-z]{2,63}$"
-)
-"""One address, as people write it; whether it is read by anybody, only a message can tell."""
 
 CONSTANT_FIELDS = frozenset(
     {
@@ -102,12 +97,6 @@ def _one_study_group(value: Any) -> Any:
             "An Associate works in exactly one study group and its subordinate groups.",
             "Name one of SG1 and SG2; a change of study group is a new revision.",
         )
-    return value
-
-
-def _email(value: str) -> str:
-    if not re.fullmatch(EMAIL_PATTERN, value):
-        raise refuse("email", "This is no e-mail address.", "Write one address such as office@example.org.")
     return value
 
 
@@ -181,11 +170,7 @@ class Contact(Shape):
     """Whom to write to. Kept apart from the profile, never in an event, emptied by erasure."""
 
     name: Name
-    email: Annotated[
-        StrictStr,
-        Field(max_length=254, json_schema_extra={"pattern": EMAIL_PATTERN}, examples=["office@example.org"]),
-        AfterValidator(_email),
-    ]
+    email: EmailAddress
     role: Label | None = None
 
 

@@ -95,6 +95,25 @@ def _whole(value: Any) -> Any:
 WHOLE = BeforeValidator(_whole)
 """Put it after the bounds of a whole number, so that the schema keeps them: `Annotated[StrictInt, Field(ge=1), WHOLE]`."""
 
+EMAIL_PATTERN = (
+    r"^[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,120}[A-Za-z0-9])?\.[A-Za-z]{2,63}$"
+)
+"""One address, as people write it; whether it is read by anybody, only a message can tell."""
+
+
+def _email(value: str) -> str:
+    if not re.fullmatch(EMAIL_PATTERN, value):
+        raise refuse("email", "This is no e-mail address.", "Write one address such as office@example.org.")
+    return value
+
+
+EmailAddress = Annotated[
+    StrictStr,
+    Field(max_length=254, json_schema_extra={"pattern": EMAIL_PATTERN}, examples=["office@example.org"]),
+    AfterValidator(_email),
+]
+"""An e-mail address."""
+
 WebAddress = Annotated[
     StrictStr, Field(max_length=2_000, json_schema_extra={"format": "uri"}), AfterValidator(_url)
 ]
