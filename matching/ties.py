@@ -16,11 +16,15 @@ import numpy.typing as npt
 
 _C = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
 _LENGTH = np.uint64(32 << 56)
+_UUID_LENGTH = 36
 
 
 def id_bytes(name: str) -> bytes:
     """Return the 16 bytes of a UUID; of any other name, those of its BLAKE2b hash."""
     try:
+        plain = bytes.fromhex(name.replace("-", "")) if len(name) == _UUID_LENGTH else b""
+        if len(plain) == 16:  # as ids are written here: a long list has no time for `uuid.UUID`
+            return plain
         return uuid.UUID(name).bytes
     except ValueError:
         return hashlib.blake2b(name.encode(), digest_size=16).digest()

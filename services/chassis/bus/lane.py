@@ -21,6 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.bus import deadletters, positions
 from services.chassis.bus.delivery import Handler, deliver, microseconds
@@ -67,6 +68,7 @@ class Lane:
         self._arrived = asyncio.Event()
         self._closing = asyncio.Event()
         self._burials = 0
+        self._letters = True  # whether keys may be parked here; after the first look only this lane parks any
         self.position = position
         self.expected = position.next_offset
         self.done_to = position.next_offset
@@ -155,7 +157,7 @@ class Lane:
         async with runtime.database.write() as connection:
             await positions.move(connection, before, planned)
             await reach("consumer.moved")
-            parked = await deadletters.parked_keys(connection, before.group, before.at)
+            parked = await self._parked(connection) if self._letters else set()
             for record in records:
                 handled += await deliver(
                     connection,
@@ -178,6 +180,12 @@ class Lane:
             self._burials = 0
         await self._committed()
         return taken
+
+    async def _parked(self, connection: AsyncConnection) -> set[str]:
+        """Return the parked keys of this partition. Where there is none, only a burial of this lane can park one."""
+        parked = await deadletters.parked_keys(connection, self.position.group, self.position.at)
+        self._letters = bool(parked)
+        return parked
 
     async def _bury(self, record: Record, error: Exception, attempts: int) -> None:
         """Set the record aside and move past it, in one transaction of its own."""
@@ -205,6 +213,7 @@ class Lane:
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 continue
             self.position = after
+            self._letters = True
             self._burials += 1
             await self._committed()
             return

@@ -12,6 +12,7 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
+from matching.ledger_rows import root
 from matching.lists import RankedList
 from services.chassis.runtime import Runtime
 from services.matches.queries.computations import Computations
@@ -37,9 +38,14 @@ class Computed:
         """Prepare a list for paging; a thread's work."""
         ids = np.array(ranked.members, dtype=str)
         order = np.lexsort((ids, ranked.tie, -ranked.points))
+        packed = ranked.packed()
         undated = replace(ranked, reference_date=_NO_DAY).header()
-        rows = blake2b(undated + ranked.packed(), digest_size=16).hexdigest()
-        return cls(ranked=ranked, order=order, digest=ranked.digest(), rows_digest=rows)
+        return cls(
+            ranked=ranked,
+            order=order,
+            digest=root(ranked.header(), packed),
+            rows_digest=blake2b(undated + packed, digest_size=16).hexdigest(),
+        )
 
     def digest_at(self, day: str) -> str:
         """Return the digest that these rows have under another reference date."""

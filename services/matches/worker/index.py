@@ -145,13 +145,11 @@ class Index:
         while not stop.is_set():
             seen = signals.mark(CONSUMED)
             try:
-                busy = await self.follow()
+                await self.follow()
             except DatabaseAway:
                 logger.warning("the database is away; the index waits")
-                busy = False
                 await asyncio.sleep(poll)
-            if not busy:
-                await signals.wait(CONSUMED, poll, since=seen)
+            await signals.wait(CONSUMED, poll, since=seen)  # a batch that was full is gone on with at the next poll
 
     async def follow(self) -> bool:
         """Apply one batch; True if there was anything. The watchers' changes grow, and FOLLOWED is signalled."""
