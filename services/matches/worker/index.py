@@ -149,7 +149,9 @@ class Index:
             except DatabaseAway:
                 logger.warning("the database is away; the index waits")
                 await asyncio.sleep(poll)
-            await signals.wait(CONSUMED, poll, since=seen)  # a batch that was full is gone on with at the next poll
+            await signals.wait(
+                CONSUMED, poll, since=seen
+            )  # a batch that was full is gone on with at the next poll
 
     async def follow(self) -> bool:
         """Apply one batch; True if there was anything. The watchers' changes grow, and FOLLOWED is signalled."""

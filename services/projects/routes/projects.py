@@ -54,7 +54,7 @@ def router() -> APIRouter:
         response_model=ProjectPage,
         openapi_extra=PUBLIC,
     )
-    async def list_projects(  # noqa: PLR0917 - FastAPI calls by keyword
+    async def list_projects(
         request: Request,
         limit: Limit = 50,
         cursor: Cursor = None,
