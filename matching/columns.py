@@ -159,14 +159,14 @@ def day_number(day: str | None) -> int:
     return int(day[:10].replace("-", "")) if day else 0
 
 
-def sector_of(member: Member) -> int:
+def sector_of(category: str, organisation_type: str | None) -> int:
     """Return the sector's number from the category and the IATI organisation type."""
-    kind = member.organisation_type or ""
-    if member.category == "academia" or kind.startswith("8"):
+    kind = organisation_type or ""
+    if category == "academia" or kind.startswith("8"):
         name = "academic"
-    elif member.category == "member_state" or kind in {"10", "11", "15", "40"}:
+    elif category == "member_state" or kind in {"10", "11", "15", "40"}:
         name = "public"
-    elif kind.startswith("7") or (not kind and member.category in {"sector_member", "associate"}):
+    elif kind.startswith("7") or (not kind and category in {"sector_member", "associate"}):
         name = "private"
     else:
         name = "other"
@@ -197,7 +197,7 @@ def fill_member(
     row["sme"] = member.sme and "sme" not in member.constants
     row["fictional"] = member.fictional
     row["category"] = CATEGORIES.index(member.category) if member.category in CATEGORIES else 255
-    row["sector"] = sector_of(member)
+    row["sector"] = sector_of(member.category, member.organisation_type)
     row["offers"] = sum(1 << bit for bit, kind in enumerate(OFFER_KINDS) if kind in kinds)
     row["dated"] = bool(member.membership)
     row["has_data"] = document.has_data

@@ -161,7 +161,9 @@ def _head(steps: npt.NDArray[np.uint32], most: int) -> int:
 
 
 def _sector(member: Member | None) -> int:
-    return SECTORS.index("other") if member is None else sector_of(member)
+    if member is None:
+        return SECTORS.index("other")
+    return sector_of(member.category, member.organisation_type)
 
 
 def _regions(member: Member | None, geography: Geography) -> int:

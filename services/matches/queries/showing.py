@@ -10,7 +10,6 @@ from typing import Any
 from matching.columns import sector_of
 from matching.explanation import Explanation, Part, per_mille
 from matching.lists import COMPONENTS, SECTORS, Row
-from matching.records import Member
 from matching.rules import sentences_of as rule_sentences_of
 from services.matches.rules.wording import sentences_of
 from services.matches.worker.rows import row_json
@@ -26,7 +25,7 @@ def organisation_json(record: Mapping[str, Any] | None) -> dict[str, Any]:
         "name": record["legal_name"],
         "category": record["category"],
         "hq_country": record["hq_country"],
-        "sector": SECTORS[sector_of(Member.from_json(record))],
+        "sector": SECTORS[sector_of(record["category"], record.get("organisation_type"))],
         "fictional": bool(record.get("fictional")),
     }
 

@@ -21,6 +21,9 @@ from services.matches.worker.documents import MEMBER, PROJECT
 from services.matches.worker.index import Index
 
 RANKED = "ranked:matches"
+LOOK_SECONDS = 0.02
+"""How often somebody who waits looks for what another process ranked; here the ranker wakes them."""
+
 KIND_OF_TOPIC = {"projects.v1": PROJECT, "members.v1": MEMBER}
 _TOKEN = re.compile(
     r"(projects\.v1|members\.v1):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,10})\.([1-9][0-9]{0,17})"
@@ -85,7 +88,7 @@ def preferred_wait(header: str | None, *, longest: float) -> float:
 
 async def wait_until_covered(runtime: Runtime, project: str, token: Token, *, seconds: float) -> bool:
     """Wait at most `seconds` until the project's list covers the token; whether it does."""
-    clock, poll = runtime.clock, runtime.settings.matches.poll_seconds
+    clock = runtime.clock
     deadline = clock.monotonic() + seconds
     while True:
         seen = runtime.signals.mark(RANKED)
@@ -94,7 +97,7 @@ async def wait_until_covered(runtime: Runtime, project: str, token: Token, *, se
         left = deadline - clock.monotonic()
         if left <= 0:
             return False
-        await runtime.signals.wait(RANKED, min(left, poll), since=seen)
+        await runtime.signals.wait(RANKED, min(left, LOOK_SECONDS), since=seen)
 
 
 async def on_its_way(runtime: Runtime, project: str, token: Token) -> bool:
@@ -113,9 +116,12 @@ async def covered(runtime: Runtime, project: str, token: Token) -> bool:
         return False
     at, offset = f"{row.topic}/{row.partition}", int(row.offset)
     ranked_to: Mapping[str, int] = orjson.loads(row.ranked_to).get("positions", {})
+    if ranked_to.get(at, 0) <= offset:
+        return False
     index: Index = runtime.state["index"]
-    pinned = await index.pin()
-    return ranked_to.get(at, 0) > offset and pinned.positions.get(at, 0) > offset
+    if (await index.pin()).positions.get(at, 0) <= offset:
+        await index.follow()  # another process ranked it: nobody here should wait for the next poll
+    return (await index.pin()).positions.get(at, 0) > offset
 
 
 def _asked(token: Token) -> dict[str, Any]:

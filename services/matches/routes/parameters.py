@@ -39,7 +39,7 @@ Prefer = Annotated[
 Responses = dict[int | str, dict[str, Any]]
 
 
-def filters_in(
+async def filters_in(  # not because it waits: a plain function would be run in a thread
     sector: Annotated[Sector | None, Query(description="Public, private, academic or other.")] = None,
     category: Annotated[Category | None, Query(description="Category of membership.")] = None,
     region: Annotated[str | None, Query(max_length=60, description="ITU region of HQ or operations.")] = None,
