@@ -303,7 +303,7 @@ def main() -> None:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     )
-    result = {
+    result: dict[str, Any] = {
         "ratios": ratios_of(figures),
         "claims": claims_of(figures),
         "figures": figures,
