@@ -1,0 +1,203 @@
+"""How much work lies between a write and its list: transactions and statements, which do not depend on the machine."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, event
+
+from matching.view import View
+from services.chassis.bus.relay import Relay
+from services.matches.worker.ranker import CHUNK
+from tests.services.matches.town import Town, uuid_of
+
+WRITES = ("INSERT", "UPDATE", "DELETE")
+MANY = 40
+
+
+@dataclass(slots=True)
+class Work:
+    """The transactions that were committed: the database's name and the statements, in their order."""
+
+    done: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    _open: dict[int, list[str]] = field(default_factory=dict)
+
+    def executed(self, connection: Connection, _cursor: Any, statement: str, *_rest: Any) -> None:
+        self._open.setdefault(id(connection), []).append(" ".join(statement.split()))
+
+    def committed(self, connection: Connection) -> None:
+        statements = self._open.pop(id(connection), None)
+        if statements:
+            self.done.append((Path(connection.engine.url.database or "").stem, tuple(statements)))
+
+    def of(self, database: str) -> list[tuple[str, ...]]:
+        return [statements for name, statements in self.done if name == database]
+
+    @property
+    def writing(self) -> list[str]:
+        """The databases that were written to, one for each commit that had to reach the disk."""
+        return [name for name, statements in self.done if any(one.startswith(WRITES) for one in statements)]
+
+
+@contextmanager
+def counted() -> Iterator[Work]:
+    work = Work()
+    event.listen(Engine, "before_cursor_execute", work.executed)
+    event.listen(Engine, "commit", work.committed)
+    try:
+        yield work
+    finally:
+        event.remove(Engine, "before_cursor_execute", work.executed)
+        event.remove(Engine, "commit", work.committed)
+
+
+@pytest.fixture
+async def settled(town: Town) -> Town:
+    """A town with one list that many organisations stand on."""
+    for number in range(MANY):
+        await town.organisation(f"Organisation {number}")
+    await town.published("schools")
+    await town.settle()
+    return town
+
+
+async def test_a_revision_is_one_transaction_of_six_statements(settled: Town) -> None:
+    with counted() as work:
+        await settled.draft("schools", titles=[{"language": "en", "text": "Another title"}])
+    assert work.writing == ["projects"]
+    ((statements),) = work.of("projects")
+    assert [one.split(" ", 1)[0] for one in statements] == [
+        "SELECT",
+        "UPDATE",
+        "INSERT",
+        "SELECT",
+        "INSERT",
+        "INSERT",
+    ]
+
+
+async def test_a_revision_writes_what_it_is_found_by_only_if_that_changed(settled: Town) -> None:
+    with counted() as work:
+        await settled.draft("schools", countries=["UGA"])
+    ((statements),) = work.of("projects")
+    assert sum("facets" in one for one in statements) == 2
+
+
+async def test_an_event_leaves_the_outbox_in_one_append_and_one_removal(settled: Town) -> None:
+    await settled.draft("schools", countries=["UGA"])
+    runtime = settled.runtimes["projects"]
+    async with runtime.transport.appender("projects") as appender:
+        with counted() as work:
+            assert await Relay(runtime).step(appender) == 1
+    assert work.writing == ["log", "projects"]
+    assert [len(one) for one in work.of("projects")] == [1, 1]
+    ((appended),) = work.of("log")
+    assert len(appended) == 5
+
+
+async def test_a_revision_is_archived_with_three_statements_and_a_first_one_with_two(settled: Town) -> None:
+    await settled.draft("schools", countries=["UGA"])
+    await settled.organisation("Somebody new")
+    await settled.relay()
+    with counted() as work:
+        assert await settled.consume() == 2
+    archived = [one for statements in work.of("matches") for one in statements if "documents" in one]
+    assert sorted(one.split(" ", 1)[0] for one in archived) == [
+        "INSERT",
+        "INSERT",
+        "SELECT",
+        "SELECT",
+        "UPDATE",
+    ]
+
+
+async def test_following_asks_once_and_reads_once_where_something_moved(settled: Town) -> None:
+    with counted() as work:
+        assert not await settled.worker.index.follow()
+    assert [len(one) for one in work.of("matches")] == [1]
+    await settled.draft("schools", countries=["UGA"])
+    await settled.relay()
+    await settled.consume()
+    with counted() as work:
+        assert await settled.worker.index.follow()
+    assert [len(one) for one in work.of("matches")] == [2]
+
+
+async def test_a_pass_over_a_few_lists_is_one_transaction_whatever_crossed(settled: Town) -> None:
+    far = [
+        {"language": "en", "text": "Audit of insurance contracts of shipping companies in large harbours."}
+    ]
+    need = {"id": "n1", "kind": "funding", "texts": far}
+    await settled.draft("schools", titles=far, summaries=far, needs=[need])
+    await moved(settled)
+    with counted() as work:
+        assert await settled.worker.ranker.step()
+    assert work.writing == ["matches"], "versions, standings, events and ranked_to go together"
+    ((statements),) = work.of("matches")
+    assert [one.split(" ", 1)[0] for one in statements] == ["SELECT", "INSERT", "DELETE", "INSERT", "UPDATE"]
+    await settled.relay()
+    lost = [one for one in await settled.told("standings.v1") if one is None]
+    assert len(lost) == MANY
+
+
+async def test_a_pass_with_nothing_to_say_is_one_transaction_of_two_statements(settled: Town) -> None:
+    await settled.organisation("Organisation 1", aliases=["O1"])
+    await moved(settled)
+    with counted() as work:
+        assert await settled.worker.ranker.step()
+    assert [len(one) for one in work.of("matches")] == [2]
+
+
+async def test_a_full_pass_is_one_transaction_a_chunk(town: Town) -> None:
+    ada = await town.organisation("Ada")
+    for number in range(CHUNK + 1):
+        await town.published(f"project {number}")
+    await moved(town)
+    while town.worker.owned.arriving:
+        await town.worker.ranker.step()
+    await town.withdraw(ada)  # a rule's input, so every list is ranked again, and has a row less
+    await moved(town)
+    with counted() as work:
+        assert await town.worker.ranker.step()
+    assert len(work.writing) == 2
+
+
+async def test_the_reader_of_a_write_gets_the_list_that_was_ranked(
+    settled: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = await settled.draft("schools", countries=["UGA"])
+    await settled.settle()
+    ranked = []
+    rank = View.rank
+
+    def count(view: View, project: str, day: str) -> Any:
+        ranked.append(project)
+        return rank(view, project, day)
+
+    monkeypatch.setattr(View, "rank", count)
+    token = f"projects.v1:{project}:1.{settled.revisions[project]}"
+    with counted() as work:
+        page = await settled.list_of(project, f"limit=10&token={token}")
+    assert (page["covers_token"], len(page["candidates"])) == (True, 10)
+    assert ranked == []
+    assert [len(one) for one in work.of("matches")] == [1, 2, 1], "the token; project and version; the names"
+    assert work.writing == []
+
+
+async def test_a_page_costs_the_same_statements_whatever_its_length(settled: Town) -> None:
+    counts = []
+    for limit in (1, MANY):
+        with counted() as work:
+            page = await settled.list_of(uuid_of("schools"), f"limit={limit}")
+        assert len(page["candidates"]) == limit
+        counts.append([len(one) for one in work.of("matches")])
+    assert counts[0] == counts[1] == [2, 1]
+
+
+async def moved(town: Town) -> None:
+    """Take every event as far as the index, and rank nothing."""
+    while await town.relay() + await town.consume() + await town.worker.index.follow():
+        pass
