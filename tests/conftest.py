@@ -11,11 +11,14 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from services.console.parts import postgresql
 from services.console.parts.cache import REPOSITORY, locked
@@ -35,6 +38,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(mark)
         if SLOW_FOLDERS & set(item.path.parts):
             item.add_marker("slow")
+
+
+@pytest.fixture
+def logged() -> Iterator[list[MutableMapping[str, Any]]]:
+    """Collect every log entry of the test, whatever level an earlier test of this process has set."""
+    before = structlog.get_config()
+    structlog.reset_defaults()
+    try:
+        with capture_logs() as entries:
+            yield entries
+    finally:
+        structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")
