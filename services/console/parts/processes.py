@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 _SETPRIV = "setpriv"  # util-linux; sets the parent-death signal without Python code between fork and exec
+# A parent that died before the signal was set sends none: a child that finds itself adopted does not begin.
+_UNLESS_ORPHANED = 'test "$PPID" = "$0" && exec "$@"'
 _TAIL_BYTES = 2_000
 
 
@@ -60,7 +62,7 @@ class Child:
         self.log = log
         self._stop_signal = stop_signal
         setpriv = shutil.which(_SETPRIV)
-        guard = [setpriv, "--pdeathsig", stop_signal.name.removeprefix("SIG"), "--"] if setpriv else []
+        guard = _guard(setpriv, stop_signal) if setpriv else []
         with log.open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603 -- commands of our own
                 [*guard, *command],
@@ -124,3 +126,8 @@ class Child:
 
     def _tail(self) -> str:
         return self.log.read_bytes()[-_TAIL_BYTES:].decode(errors="replace").strip() or "(empty)"
+
+
+def _guard(setpriv: str, stop_signal: signal.Signals) -> list[str]:
+    signalled = [setpriv, "--pdeathsig", stop_signal.name.removeprefix("SIG"), "--"]
+    return [*signalled, "/bin/sh", "-c", _UNLESS_ORPHANED, str(os.getpid())]

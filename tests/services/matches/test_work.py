@@ -20,8 +20,12 @@ MANY = 40
 
 @dataclass(slots=True)
 class Work:
-    """The transactions that were committed: the database's name and the statements, in their order."""
+    """The transactions that one town committed: the database's name and the statements, in their order.
 
+    Other tests' servers may be running in this process, on databases of the same names.
+    """
+
+    folder: Path
     done: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     _open: dict[int, list[str]] = field(default_factory=dict)
 
@@ -30,8 +34,9 @@ class Work:
 
     def committed(self, connection: Connection) -> None:
         statements = self._open.pop(id(connection), None)
-        if statements:
-            self.done.append((Path(connection.engine.url.database or "").stem, tuple(statements)))
+        database = Path(connection.engine.url.database or "")
+        if statements and database.parent == self.folder:
+            self.done.append((database.stem, tuple(statements)))
 
     def of(self, database: str) -> list[tuple[str, ...]]:
         return [statements for name, statements in self.done if name == database]
@@ -43,8 +48,8 @@ class Work:
 
 
 @contextmanager
-def counted() -> Iterator[Work]:
-    work = Work()
+def counted(town: Town) -> Iterator[Work]:
+    work = Work(folder=town.settings.data_folder)
     event.listen(Engine, "before_cursor_execute", work.executed)
     event.listen(Engine, "commit", work.committed)
     try:
@@ -65,7 +70,7 @@ async def settled(town: Town) -> Town:
 
 
 async def test_a_revision_is_one_transaction_of_six_statements(settled: Town) -> None:
-    with counted() as work:
+    with counted(settled) as work:
         await settled.draft("schools", titles=[{"language": "en", "text": "Another title"}])
     assert work.writing == ["projects"]
     ((statements),) = work.of("projects")
@@ -80,7 +85,7 @@ async def test_a_revision_is_one_transaction_of_six_statements(settled: Town) ->
 
 
 async def test_a_revision_writes_what_it_is_found_by_only_if_that_changed(settled: Town) -> None:
-    with counted() as work:
+    with counted(settled) as work:
         await settled.draft("schools", countries=["UGA"])
     ((statements),) = work.of("projects")
     assert sum("facets" in one for one in statements) == 2
@@ -90,7 +95,7 @@ async def test_an_event_leaves_the_outbox_in_one_append_and_one_removal(settled:
     await settled.draft("schools", countries=["UGA"])
     runtime = settled.runtimes["projects"]
     async with runtime.transport.appender("projects") as appender:
-        with counted() as work:
+        with counted(settled) as work:
             assert await Relay(runtime).step(appender) == 1
     assert work.writing == ["log", "projects"]
     assert [len(one) for one in work.of("projects")] == [1, 1]
@@ -102,7 +107,7 @@ async def test_a_revision_is_archived_with_three_statements_and_a_first_one_with
     await settled.draft("schools", countries=["UGA"])
     await settled.organisation("Somebody new")
     await settled.relay()
-    with counted() as work:
+    with counted(settled) as work:
         assert await settled.consume() == 2
     archived = [one for statements in work.of("matches") for one in statements if "documents" in one]
     assert sorted(one.split(" ", 1)[0] for one in archived) == [
@@ -115,13 +120,13 @@ async def test_a_revision_is_archived_with_three_statements_and_a_first_one_with
 
 
 async def test_following_asks_once_and_reads_once_where_something_moved(settled: Town) -> None:
-    with counted() as work:
+    with counted(settled) as work:
         assert not await settled.worker.index.follow()
     assert [len(one) for one in work.of("matches")] == [1]
     await settled.draft("schools", countries=["UGA"])
     await settled.relay()
     await settled.consume()
-    with counted() as work:
+    with counted(settled) as work:
         assert await settled.worker.index.follow()
     assert [len(one) for one in work.of("matches")] == [2]
 
@@ -133,7 +138,7 @@ async def test_a_pass_over_a_few_lists_is_one_transaction_whatever_crossed(settl
     need = {"id": "n1", "kind": "funding", "texts": far}
     await settled.draft("schools", titles=far, summaries=far, needs=[need])
     await moved(settled)
-    with counted() as work:
+    with counted(settled) as work:
         assert await settled.worker.ranker.step()
     assert work.writing == ["matches"], "versions, standings, events and ranked_to go together"
     ((statements),) = work.of("matches")
@@ -146,7 +151,7 @@ async def test_a_pass_over_a_few_lists_is_one_transaction_whatever_crossed(settl
 async def test_a_pass_with_nothing_to_say_is_one_transaction_of_two_statements(settled: Town) -> None:
     await settled.organisation("Organisation 1", aliases=["O1"])
     await moved(settled)
-    with counted() as work:
+    with counted(settled) as work:
         assert await settled.worker.ranker.step()
     assert [len(one) for one in work.of("matches")] == [2]
 
@@ -160,7 +165,7 @@ async def test_a_full_pass_is_one_transaction_a_chunk(town: Town) -> None:
         await town.worker.ranker.step()
     await town.withdraw(ada)  # a rule's input, so every list is ranked again, and has a row less
     await moved(town)
-    with counted() as work:
+    with counted(town) as work:
         assert await town.worker.ranker.step()
     assert len(work.writing) == 2
 
@@ -179,7 +184,7 @@ async def test_the_reader_of_a_write_gets_the_list_that_was_ranked(
 
     monkeypatch.setattr(View, "rank", count)
     token = f"projects.v1:{project}:1.{settled.revisions[project]}"
-    with counted() as work:
+    with counted(settled) as work:
         page = await settled.list_of(project, f"limit=10&token={token}")
     assert (page["covers_token"], len(page["candidates"])) == (True, 10)
     assert ranked == []
@@ -190,7 +195,7 @@ async def test_the_reader_of_a_write_gets_the_list_that_was_ranked(
 async def test_a_page_costs_the_same_statements_whatever_its_length(settled: Town) -> None:
     counts = []
     for limit in (1, MANY):
-        with counted() as work:
+        with counted(settled) as work:
             page = await settled.list_of(uuid_of("schools"), f"limit={limit}")
         assert len(page["candidates"]) == limit
         counts.append([len(one) for one in work.of("matches")])
