@@ -12,7 +12,7 @@ import contextlib
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,6 +47,10 @@ class System:
     def runtime(self, service: str) -> Runtime:
         """Return the runtime of one service."""
         return next(runtime for runtime in self.runtimes if runtime.service.name == service)
+
+
+Ready = Callable[[System], Awaitable[None]]
+"""Awaited once requests are answered; a stop waits for what it has begun, and its failure ends the process."""
 
 
 @asynccontextmanager
@@ -120,11 +124,11 @@ async def run_services(
     services: Sequence[Service],
     *,
     role: Role = "all",
-    ready: Callable[[System], None] | None = None,
+    ready: Ready | None = None,
     stop: asyncio.Event | None = None,
     verifier: Verifier | None = None,
 ) -> None:
-    """Run these services in one role until `stop` is set. `ready` is called once requests are answered.
+    """Run these services in one role until `stop` is set. `ready` is awaited once requests are answered.
 
     Port 0 takes a free one, and `public_url` then follows it. Every role answers on its port: api and all with
     everything, worker and relay with health and metrics. Raises ProcessFailed if the port is taken or a loop ended.
@@ -213,7 +217,7 @@ async def _run(
     listening: socket.socket,
     *,
     role: Role,
-    ready: Callable[[System], None] | None,
+    ready: Ready | None,
 ) -> None:
     log = log_of("lifecycle")
     deadline = system.settings.lifecycle.stop_seconds
@@ -228,11 +232,17 @@ async def _run(
     announcing = asyncio.create_task(_announce(server, system, ready), name="ready")
     tasks = [serving, *loops]
     try:
-        await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        failed = [task for task in tasks if task.done()]
-        log.info("stopping", because="a part ended" if failed else "asked to")
+        await asyncio.wait([announcing, stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        if not announcing.done() or announcing.exception() is None:
+            await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        asked = stopping.done()
+        log.info("stopping", because="asked to" if asked else "a part ended")
         try:
             async with asyncio.timeout(deadline):
+                if asked and server.started:
+                    await asyncio.wait(
+                        [announcing]
+                    )  # what it made and has not said yet could not be had again
                 server.should_exit = True
                 await asyncio.wait([serving])
                 for event in (workers, relays):
@@ -243,10 +253,11 @@ async def _run(
         except TimeoutError:
             log.warning("cut off", parts=[task.get_name() for task in tasks if not task.done()])
     finally:
-        for task in (*tasks, stopping, announcing):
+        tasks.append(announcing)
+        for task in (*tasks, stopping):
             task.cancel()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(stopping, announcing, return_exceptions=True)
+        await asyncio.gather(stopping, return_exceptions=True)
     broken = [
         (task.get_name(), outcome)
         for task, outcome in zip(tasks, outcomes, strict=True)
@@ -285,12 +296,12 @@ async def _watched(loop: Loop, stop: asyncio.Event, system: System) -> None:
         raise ProcessFailed(f"The loop {loop.name} returned without being asked to.")
 
 
-async def _announce(server: uvicorn.Server, system: System, ready: Callable[[System], None] | None) -> None:
+async def _announce(server: uvicorn.Server, system: System, ready: Ready | None) -> None:
     while not server.started:  # noqa: ASYNC110 - uvicorn has a flag, not an event
         await asyncio.sleep(0.005)
     log_of("lifecycle").info("ready", address=system.address)
     if ready is not None:
-        ready(system)
+        await ready(system)
 
 
 class _Server(uvicorn.Server):

@@ -76,12 +76,9 @@ class Embedded:
             self.settings, tuple(SERVICES.values()), role="all", ready=self._ready, stop=self._stop
         )
 
-    def _ready(self, system: System) -> None:
-        self.address = system.address
-        self._admin = asyncio.ensure_future(self._introduce(system))
-
-    async def _introduce(self, system: System) -> None:
+    async def _ready(self, system: System) -> None:
         """Make the first administrator once, and note where this system answers for the other verbs."""
+        self.address = system.address
         first = await ensure_first_admin(system.runtime("identity"))
         saved = saved_credentials(self.settings.data_folder) or {}
         if first is not None:

@@ -38,20 +38,14 @@ def run(
     chosen = tuple(SERVICES.values()) if service == "all" else (SERVICES[service],)
     settings = load_settings()
     set_up_logs(settings.telemetry)
-    pending: set[asyncio.Task[None]] = set()
 
-    async def introduce(system: System) -> None:
-        first = await ensure_first_admin(system.runtime("identity"))
+    async def ready(system: System) -> None:
+        introduces = role in ("all", "api") and any(one.name == "identity" for one in chosen)
+        first = await ensure_first_admin(system.runtime("identity")) if introduces else None
+        typer.echo(f"Comity ({service}, role {role}) answers at {system.address}")
         if first is not None:
             typer.echo(f"First administrator, shown once: client_id={first[0]} client_secret={first[1]}")
             typer.echo(f"Get a token: POST {system.address}/v1/tokens (client credentials).")
-
-    def ready(system: System) -> None:
-        typer.echo(f"Comity ({service}, role {role}) answers at {system.address}")
-        if role in ("all", "api") and any(one.name == "identity" for one in chosen):
-            task = asyncio.ensure_future(introduce(system))
-            pending.add(task)
-            task.add_done_callback(pending.discard)
 
     async def main(stopping: asyncio.Event) -> None:
         if migrate:

@@ -18,7 +18,7 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import MetaData
 
 from migrations.running import migrate_owners
-from services.chassis.lifecycle import ProcessFailed, System, run_services
+from services.chassis.lifecycle import ProcessFailed, Ready, System, run_services
 from services.chassis.runtime import Loop, Role, Runtime, Service
 from services.chassis.settings import Settings, load_settings
 from services.chassis.web.access import PUBLIC
@@ -56,20 +56,37 @@ async def settings(tmp_path: Path) -> Settings:
     return settings
 
 
-def once(stop: asyncio.Event, act: Callable[[System], Any]) -> Callable[[System], None]:
+def once(stop: asyncio.Event, act: Callable[[System], Any]) -> Ready:
     """Return a `ready` that acts on the running system and then asks it to stop."""
-    pending: set[asyncio.Task[None]] = set()
 
-    async def run(system: System) -> None:
+    async def ready(system: System) -> None:
         try:
             await act(system)
         finally:
             stop.set()
 
-    def ready(system: System) -> None:
-        pending.add(asyncio.create_task(run(system)))
-
     return ready
+
+
+async def test_a_stop_waits_for_what_is_being_announced(settings: Settings) -> None:
+    said = []
+    stop = asyncio.Event()
+
+    async def ready(_system: System) -> None:
+        stop.set()
+        await asyncio.sleep(0.1)
+        said.append("a secret that is shown once")
+
+    await run_services(settings, [service()], ready=ready, stop=stop)
+    assert said
+
+
+async def test_a_failing_announcement_ends_the_process(settings: Settings) -> None:
+    async def ready(_system: System) -> None:
+        raise OSError("no room for the credentials")
+
+    with pytest.raises(ProcessFailed, match="no room for the credentials"):
+        await asyncio.wait_for(run_services(settings, [service()], ready=ready), 10)
 
 
 async def test_it_serves_on_a_free_port_and_stops_when_asked(settings: Settings) -> None:
@@ -263,7 +280,7 @@ def test_signals_stop_a_real_process_in_good_order(tmp_path: Path) -> None:
         settings = load_settings(http={"port": 0})
         set_up_logs(settings.telemetry)
         migrate(settings, ("identity", "log"))
-        def ready(system):
+        async def ready(system):
             print(system.address, flush=True)
         run_until_signalled(lambda stop: run_services(settings, [SERVICE], stop=stop, ready=ready))
         print("ended", flush=True)
