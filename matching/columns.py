@@ -118,6 +118,10 @@ class MemberColumns:
         """Return one member's facts by name."""
         return {name: column[row] for name, column in self._arrays.items()}
 
+    def taken(self, rows: npt.NDArray[np.int64]) -> MemberColumns:
+        """Return some rows, apart from these."""
+        return MemberColumns({name: column[rows] for name, column in self._arrays.items()})
+
     def copy(self, size: int) -> MemberColumns:
         """Return the first `size` rows, apart from these."""
         return MemberColumns({name: column[:size].copy() for name, column in self._arrays.items()})

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from matching import judging
 from matching.accounts import Accounts
 from matching.columns import CATEGORIES, MEMBER_ROW, Geography, Numbers, fill_member
+from matching.dated import dated_projects
 from matching.documents import MemberDocument
 from matching.epoch import Epoch
 from matching.explaining import explain_pair, reasons_of
@@ -89,7 +90,7 @@ class View:
         """Rank every eligible candidate of a project (KeyError if unknown) at an ISO date. Releases the GIL inside."""
         state = self._projects.states[project]
         members, weights = self._members, self._epoch.weights
-        day = judging.resolve_day(reference_date, self._epoch.reference, self._countries)
+        day = self._day(reference_date)
         rules = judging.failed_rules(
             members.rows, state.facts, roots=members.roots, owner_roots=np.asarray(self._owner_root(state))
         )
@@ -203,17 +204,26 @@ class View:
 
     def points_of(self, members: Sequence[str], reference_date: str) -> Standings:
         """Points of some members on every project in the engine, from the projects index; the integers of `rank`."""
-        day = judging.resolve_day(reference_date, self._epoch.reference, self._countries)
         return standings_of(
             [self._members.state(member) for member in members],
             members=self._members,
             projects=self._projects,
-            owner_roots=np.array(
-                [self._owner_root(state) for state in self._projects.states.values()], np.int64
-            ),
-            day=day,
+            owner_roots=self._owner_roots(),
+            day=self._day(reference_date),
             epoch=self._epoch,
         )
+
+    def dated(self, before: str, after: str) -> tuple[str, ...]:
+        """Ids of the projects whose lists differ between two reference dates: all others are the same list at both."""
+        found = dated_projects(
+            self._members,
+            self._projects,
+            owner_roots=self._owner_roots(),
+            geography=self._geography,
+            before=self._day(before),
+            after=self._day(after),
+        )
+        return tuple(self._projects.ids[place] for place in np.flatnonzero(found))
 
     def _components(self, state: ProjectState) -> npt.NDArray[np.int64]:
         """Points of every row on one project, by component."""
@@ -278,6 +288,12 @@ class View:
                 facts, state.facts, roots=root, owner_roots=np.asarray(self._owner_root(state))
             )
         )
+
+    def _day(self, reference_date: str) -> judging.Day:
+        return judging.resolve_day(reference_date, self._epoch.reference, self._countries)
+
+    def _owner_roots(self) -> npt.NDArray[np.int64]:
+        return np.array([self._owner_root(state) for state in self._projects.states.values()], np.int64)
 
     def _owner_root(self, state: ProjectState) -> np.int64:
         owner = state.record.owner

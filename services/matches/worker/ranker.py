@@ -106,13 +106,16 @@ class Ranker:
 
     def _targets(self, changes: Changes, pinned: Pinned, frame: tuple[str, str]) -> dict[int, set[str]]:
         """Return the projects of each owned partition that have to be ranked. Runs in a thread."""
-        owned: dict[int, set[str]] = {partition: set() for partition in self._owned.generations}
+        owned: dict[int, set[str]] = {partition: set() for partition in tuple(self._owned.generations)}
         for project, partition in tuple(self._index.projects.items()):
             if partition in owned:
                 owned[partition].add(project)
-        if frame != (pinned.epoch, pinned.day) or changes.rules:
+        epoch, day = frame
+        if epoch != pinned.epoch or changes.rules:
             return owned
         wanted = set(changes.projects)
+        if day != pinned.day:
+            wanted |= set(pinned.view.dated(day, pinned.day))
         for failed in self._unfinished.values():
             wanted |= failed
         if changes.members:
