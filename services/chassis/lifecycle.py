@@ -26,7 +26,7 @@ from services.chassis.bus.transport import Transport
 from services.chassis.database import Database, for_log
 from services.chassis.identity.verification import Verifier
 from services.chassis.runtime import Loop, Role, Runtime, Service, Signals
-from services.chassis.settings import Settings
+from services.chassis.settings import JWKS_PATH, Settings
 from services.chassis.telemetry import Metrics, log_of
 from services.chassis.web.application import merge_applications
 
@@ -130,14 +130,18 @@ async def run_services(
 ) -> None:
     """Run these services in one role until `stop` is set. `ready` is awaited once requests are answered.
 
-    Port 0 takes a free one, and `public_url` then follows it. Every role answers on its port: api and all with
+    Port 0 takes a free one. A process that publishes the keys reads them at its own address, for the public one may lead
+    through what it cannot pass. Every role answers on its port: api and all with
     everything, worker and relay with health and metrics. Raises ProcessFailed if the port is taken or a loop ended.
     """
     listening, settings = listen(settings)
+    if settings.identity.jwks_url is None and any(JWKS_PATH in service.prefixes for service in services):
+        here = settings.identity.model_copy(update={"jwks_url": settings.own_address + JWKS_PATH})
+        settings = settings.model_copy(update={"identity": here})
     with contextlib.closing(listening):
         async with open_runtimes(settings, services, role=role) as runtimes:
             system = System(
-                address=f"http://{_host(settings)}:{settings.http.port}",
+                address=settings.own_address,
                 settings=settings,
                 runtimes=runtimes,
                 stop=stop or asyncio.Event(),
@@ -181,12 +185,8 @@ def listen(settings: Settings) -> tuple[socket.socket, Settings]:
             "Set COMITY_HTTP__PORT to another, or to 0 for a free one."
         ) from error
     listening.setblocking(False)  # noqa: FBT003 - the socket module's own signature
-    if settings.http.port != 0:
-        return listening, settings
-    port = listening.getsockname()[1]
-    http = settings.http.model_copy(update={"port": port})
-    url = f"http://{_host(settings)}:{port}"
-    return listening, settings.model_copy(update={"http": http, "public_url": url})
+    http = settings.http.model_copy(update={"port": listening.getsockname()[1]})
+    return listening, settings.model_copy(update={"http": http})
 
 
 def run_until_signalled(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
@@ -326,10 +326,3 @@ def _server(application: ASGIApp, deadline: float) -> uvicorn.Server:
             h11_max_incomplete_event_size=65_536,
         )
     )
-
-
-def _host(settings: Settings) -> str:
-    host = settings.http.host
-    if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared with, not bound to
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host

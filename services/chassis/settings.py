@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 PREFIX = "COMITY_"
+JWKS_PATH = "/v1/jwks"
 # Read by the command line, by the installer of parts and by the test suite, never part of the tree.
 OUTSIDE_THE_TREE = frozenset(
     {"COMITY_CACHE", "COMITY_CONFIG", "COMITY_TOKEN", "COMITY_URL", "COMITY_FUZZ_EXAMPLES"}
@@ -116,9 +117,12 @@ class Kafka(Section):
 class Identity(Section):
     """Tokens and who may issue them."""
 
-    issuer: str | None = Field(None, description="the token's iss; none: public_url")
+    issuer: str | None = Field(None, description="the token's iss; none: the public address")
     audience: str = Field("comity", description="the token's aud; a token for another audience is refused")
-    jwks_url: str | None = Field(None, description="where the keys are; none: public_url + /v1/jwks")
+    jwks_url: str | None = Field(
+        None,
+        description="where the keys are; none: the public address with /v1/jwks, and the own one in the process that has them",
+    )
     token_seconds: int = Field(3_600, ge=60, le=86_400, description="lifetime of a token that we issue")
     leeway_seconds: int = Field(30, ge=0, le=300, description="tolerated difference between clocks")
 
@@ -172,10 +176,11 @@ class Settings(BaseSettings):
     )
 
     data_folder: Path = Field(Path("var"), description="SQLite files, signing keys and credentials")
-    public_url: str = Field(
-        "http://127.0.0.1:8080",
+    public_url: str | None = Field(
+        None,
         pattern=r"^https?://[^\s/]+(/[^\s]*[^\s/])?$",
-        description="the address under which people and programs reach this system, without a slash at its end",
+        description="the address under which people and programs reach this system, without a slash at its end; "
+        "none: http.host and http.port",
     )
     http: Http = Http()
     database: Database = Database()
@@ -187,14 +192,27 @@ class Settings(BaseSettings):
     telemetry: Telemetry = Telemetry()
 
     @property
+    def own_address(self) -> str:
+        """Where this very process answers, as seen from this machine."""
+        host = self.http.host
+        if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared with, not bound to
+            host = "127.0.0.1"
+        return f"http://[{host}]:{self.http.port}" if ":" in host else f"http://{host}:{self.http.port}"
+
+    @property
+    def address(self) -> str:
+        """Where people and programs reach the system."""
+        return self.public_url or self.own_address
+
+    @property
     def issuer(self) -> str:
         """The `iss` of tokens that this system accepts."""
-        return self.identity.issuer or self.public_url
+        return self.identity.issuer or self.address
 
     @property
     def jwks_url(self) -> str:
         """Where the keys that verify tokens are published."""
-        return self.identity.jwks_url or f"{self.public_url}/v1/jwks"
+        return self.identity.jwks_url or f"{self.address}{JWKS_PATH}"
 
     @classmethod
     def settings_customise_sources(

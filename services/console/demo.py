@@ -47,22 +47,38 @@ def demo(
         bool, typer.Option("--json", help="With --once: print one JSON value with every candidate on stdout.")
     ] = False,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port of the embedded demo; 0 takes a free one.")
-    ] = 8080,
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Port to serve on, 0 takes a free one; split: the first of as many as there are processes. "
+            "Without it the setting http.port; where neither is given, 8080, and free ones with --once or split.",
+        ),
+    ] = None,
 ) -> None:
     """Load the demo data through the HTTP API and print one initiative's top ten with reasons."""
     from services.chassis.settings import load_settings
 
     if as_json and not once:
         stop(Exit.USAGE, "--json prints one value and ends: add --once.")
-    folder = load_settings().data_folder / ("demo" if deployment is Deployment.EMBEDDED else "demo-split")
+    given = load_settings()
+    folder = given.data_folder / ("demo" if deployment is Deployment.EMBEDDED else "demo-split")
     signal.signal(
         signal.SIGTERM, signal.default_int_handler
     )  # a polite end is one end, however it is asked for
     err = Console(stderr=True)
     err.print(f"Starting ({deployment.value}); data in {folder} …", soft_wrap=True)
-    with _started(deployment, folder, 0 if once else port) as (addresses, system):
-        with _admin(addresses, folder) as admin, Connection(addresses) as manager:
+    if port is None and "port" in given.http.model_fields_set:
+        port = given.http.port
+    if port is None:
+        port = 0 if once or deployment is Deployment.SPLIT else 8080
+    with _started(deployment, folder, port) as (addresses, system):
+        shown = {"": given.public_url} if given.public_url else addresses
+        with (
+            _admin(addresses, folder) as admin,
+            Connection(addresses) as manager,
+            Connection(shown) as public,
+        ):
             manager.token = token_for(admin, folder, MANAGER)
             with _progress(err) as report:
                 load(admin, manager, DEMO_FOLDER, report=report)
@@ -72,7 +88,7 @@ def demo(
             if as_json:
                 typer.echo(json.dumps(whole_list(manager, initiative), ensure_ascii=False))
             else:
-                _show(admin, manager, initiative, folder)
+                _show(admin, manager, public, initiative, folder)
         if not once:
             typer.echo("\nServing until Ctrl-C.")
             with contextlib.suppress(KeyboardInterrupt):
@@ -89,7 +105,7 @@ def _started(deployment: Deployment, folder: Path, port: int) -> Iterator[tuple[
     if deployment is Deployment.SPLIT:
         from services.console.split import Split
 
-        with Split(folder) as split:
+        with Split(folder, port=port) as split:
             yield split.addresses, split
         return
     from services.chassis.lifecycle import ProcessFailed
@@ -97,8 +113,7 @@ def _started(deployment: Deployment, folder: Path, port: int) -> Iterator[tuple[
 
     settings = load_settings(
         data_folder=folder,
-        http={"host": "127.0.0.1", "port": port},
-        public_url=f"http://127.0.0.1:{port or 8080}",
+        http={"port": port},
         telemetry={"level": "warning", "format": "text"},
     )
     set_up_logs(settings.telemetry)
@@ -159,17 +174,20 @@ def whole_list(connection: Connection, initiative: str) -> dict[str, Any]:
     }
 
 
-def _show(admin: Connection, manager: Connection, initiative: str, folder: Path) -> None:
-    """Print the top ten, where to look further, and a token and a line to paste for each role."""
+def _show(admin: Connection, manager: Connection, public: Connection, initiative: str, folder: Path) -> None:
+    """Print the top ten, where to look further, and a token and a line to paste for each role.
+
+    `public` is not asked: its addresses are the ones to print.
+    """
     answer = manager.read(f"/v1/lists/{initiative}/candidates?limit=10")
     show_list(console_for_people(), answer, heading="Top ten for")
     best = answer["candidates"][0]
     reader = reader_of(best["organisation"], best["name"])
-    candidates = admin.address(f"/v1/lists/{initiative}/candidates")
+    candidates = public.address(f"/v1/lists/{initiative}/candidates")
     say = typer.echo
     say(f"\nThis list       {candidates}")
-    say(f"How it ranks    {admin.address('/v1/ranking-statement')}")
-    say(f"API in words    {admin.address('/v1/lists').removesuffix('/v1/lists')}/docs")
+    say(f"How it ranks    {public.address('/v1/ranking-statement')}")
+    say(f"API in words    {public.address('/v1/lists').removesuffix('/v1/lists')}/docs")
     say(f"Clients' ids and secrets, the administrator's too: {folder / CREDENTIALS}\n")
     say("Who asks decides what is shown. Tokens to paste, good for an hour:\n")
     for caller in (MANAGER, reader, AUDITOR, ANALYST):
@@ -177,7 +195,7 @@ def _show(admin: Connection, manager: Connection, initiative: str, folder: Path)
         say(f"# {caller.sees}\nexport {caller.variable}={token}")
     say(f'\ncurl -H "Authorization: Bearer $MANAGER" "{candidates}?limit=3"')
     say(f'curl -H "Authorization: Bearer $READER" "{candidates}"')
-    say(f'curl -H "Authorization: Bearer $AUDITOR" "{admin.address("/v1/audit/projects")}?limit=3"')
+    say(f'curl -H "Authorization: Bearer $AUDITOR" "{public.address("/v1/audit/projects")}?limit=3"')
     command = sys.argv[0] if Path(sys.argv[0]).name == "comity" else "comity"
     say(f"{command} rank {initiative} --explain")
     say(f"{command} why {initiative} {answer['candidates'][-1]['organisation']}")

@@ -21,10 +21,10 @@ from typing import Self
 import httpx2
 
 from services.catalogue import SERVICES
-from services.chassis.settings import Settings, load_settings
+from services.chassis.settings import JWKS_PATH, Settings, load_settings
 from services.console.connection import save_credentials, saved_credentials
 from services.console.parts import kafka, postgresql
-from services.console.parts.processes import Child, PartFailedError, free_port
+from services.console.parts.processes import Child, PartFailedError, free_port, is_free
 from services.console.preparing import prepare
 
 READY_SECONDS = 120.0
@@ -54,10 +54,15 @@ _SECRET = re.compile(rb"client_id=(\S+) client_secret=(\S+)")
 
 
 class Split:
-    """A running split deployment; `addresses` maps path prefixes to the processes that answer them."""
+    """A running split deployment; `addresses` maps path prefixes to the processes that answer them.
 
-    def __init__(self, folder: Path, *, processes: Sequence[Process] = PROCESSES) -> None:
+    The processes listen on `port` and the ports that follow it, in their order; 0 takes free ones. A public address in
+    the settings is one for all of them, as behind a gateway; without it each goes by its own.
+    """
+
+    def __init__(self, folder: Path, *, port: int = 0, processes: Sequence[Process] = PROCESSES) -> None:
         self.folder = folder.absolute()
+        self.port = port
         self.processes = processes
         self.addresses: dict[str, str] = {}
         self.environment: dict[str, str] = {}
@@ -96,12 +101,12 @@ class Split:
             time.sleep(0.5)
 
     def _start(self) -> None:
+        ports = self._ports()
         cluster = postgresql.start(self.folder / "postgresql")
         self._parts.append(cluster)
         broker = kafka.start(self.folder / "kafka")
         self._parts.append(broker)
-        ports = {process.name: free_port() for process in self.processes}
-        issuer = f"http://127.0.0.1:{ports['identity']}"
+        at = {name: load_settings(http={"port": port}).own_address for name, port in ports.items()}
         self.environment = {
             "COMITY_DATA_FOLDER": str(self.folder),
             "COMITY_DATABASE__URL": cluster.database("comity"),
@@ -110,17 +115,29 @@ class Split:
             "COMITY_KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap_servers,
             "COMITY_KAFKA__REPLICATION_FACTOR": "1",
             "COMITY_KAFKA__MIN_INSYNC_REPLICAS": "1",
-            "COMITY_IDENTITY__ISSUER": issuer,
-            "COMITY_IDENTITY__JWKS_URL": f"{issuer}/v1/jwks",
+            "COMITY_IDENTITY__ISSUER": at["identity"],
+            "COMITY_IDENTITY__JWKS_URL": at["identity"] + JWKS_PATH,
         }
         asyncio.run(prepare(self.settings()))
         children = {process.name: self._run(process, ports[process.name]) for process in self.processes}
         for process in self.processes:
-            address = f"http://127.0.0.1:{ports[process.name]}"
-            _await_ready(children[process.name], address)
+            _await_ready(children[process.name], at[process.name])
             if process.role in ("all", "api"):
-                self.addresses |= dict.fromkeys(SERVICES[process.service].prefixes, address)
+                self.addresses |= dict.fromkeys(SERVICES[process.service].prefixes, at[process.name])
         self._remember(children["identity"])
+
+    def _ports(self) -> dict[str, int]:
+        """Return a port for each process. Raises PartFailedError if one that was asked for is in use."""
+        if self.port == 0:
+            return {process.name: free_port() for process in self.processes}
+        ports = {process.name: self.port + place for place, process in enumerate(self.processes)}
+        taken = [str(port) for port in ports.values() if not is_free(port)]
+        if taken:
+            raise PartFailedError(
+                f"The {len(ports)} processes need the ports {self.port} to {max(ports.values())}; in use: "
+                f"{', '.join(taken)}. Set COMITY_HTTP__PORT to another, or to 0 for free ones."
+            )
+        return ports
 
     def settings(self) -> Settings:
         """The settings that the processes share."""
@@ -136,7 +153,6 @@ class Split:
                 **os.environ,
                 **self.environment,
                 "COMITY_HTTP__PORT": str(port),
-                "COMITY_PUBLIC_URL": f"http://127.0.0.1:{port}",
                 "PYTHONUNBUFFERED": "1",
             },
         )

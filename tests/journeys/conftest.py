@@ -20,6 +20,8 @@ import httpx2
 import pytest
 
 from services.console.connection import Connection
+from services.console.parts.processes import free_port, is_free
+from services.console.split import PROCESSES
 
 COMITY = Path(sys.executable).with_name("comity")
 START_SECONDS = 240.0
@@ -118,6 +120,7 @@ class Demo:
     printed: str
     addresses: Mapping[str, str]
     process: int
+    port: int  # what the setting http.port was
     _tokens: dict[str, str] = field(default_factory=dict)
 
     def token(self, variable: str) -> str:
@@ -140,6 +143,17 @@ class Demo:
         return connection
 
 
+def free_ports(count: int) -> int:
+    """Return the first of `count` ports in a row that nobody listens on."""
+    while True:
+        first = free_port()
+        if first + count <= 65_536 and all(is_free(port) for port in range(first, first + count)):
+            return first
+
+
+PORTS = {"embedded": 1, "split": len(PROCESSES)}
+
+
 def _demo(folder: Path, *, deployment: str, runs: int) -> Iterator[Demo]:
     once, seconds = [], []
     option = ("--deployment", deployment)
@@ -148,8 +162,8 @@ def _demo(folder: Path, *, deployment: str, runs: int) -> Iterator[Demo]:
         once.append(comity("demo", *option, "--once", "--json", folder=folder, seconds=400))
         seconds.append(time.monotonic() - begun)
         assert once[-1].returncode == 0, once[-1].stderr[-3000:]
-    port = ("--port", "0") if deployment == "embedded" else ()
-    with started("demo", *option, *port, folder=folder) as serving:
+    port = str(free_ports(PORTS[deployment]))
+    with started("demo", *option, folder=folder, COMITY_HTTP__PORT=port) as serving:
         serving.said("Serving until Ctrl-C")
         own = folder / ("demo" if deployment == "embedded" else "demo-split")
         yield Demo(
@@ -160,6 +174,7 @@ def _demo(folder: Path, *, deployment: str, runs: int) -> Iterator[Demo]:
             printed=serving.stdout.read_text("utf-8"),
             addresses=json.loads((own / "credentials.json").read_text("utf-8"))["addresses"],
             process=serving.process.pid,
+            port=int(port),
         )
         assert serving.stop() == 0, serving.stderr.read_text()[-3000:]
 

@@ -2,14 +2,18 @@
 
 import json
 import re
+import socket
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from services.console.connection import Connection
 from services.console.loading import DEMO_FOLDER, kept_open, records
-from tests.journeys.conftest import Demo, computed_list, digest, same_list
+from services.console.parts.processes import PartFailedError
+from services.console.split import PROCESSES, Split
+from tests.journeys.conftest import PORTS, Demo, computed_list, digest, free_ports, same_list, started
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("journeys"), pytest.mark.timeout(900)]
 
@@ -96,6 +100,44 @@ def test_everything_is_one_port_with_one_document_and_an_offline_page(demo: Demo
         assert page.status_code == 200
         assert not re.findall(r'(?:src|href)="(?:https?:)?//', page.text)
         assert asking.send("GET", "/").status_code == 200
+
+
+def test_the_demo_answers_on_the_port_of_the_settings(demo: Demo) -> None:
+    assert demo.addresses == {"": f"http://127.0.0.1:{demo.port}"}
+
+
+@pytest.mark.kafka
+@pytest.mark.postgresql
+def test_the_processes_of_the_split_demo_answer_on_the_ports_that_begin_there(split_demo: Demo) -> None:
+    used = {int(address.rpartition(":")[2]) - split_demo.port for address in split_demo.addresses.values()}
+    assert used == {place for place, one in enumerate(PROCESSES) if one.role in {"all", "api"}}
+
+
+def test_a_public_address_is_what_the_demo_prints_and_its_answers_name(tmp_path: Path) -> None:
+    public = "https://comity.example/partners"  # nothing answers there, and nothing needs it to
+    with started("demo", folder=tmp_path / "var", COMITY_HTTP__PORT="0", COMITY_PUBLIC_URL=public) as serving:
+        serving.said("Serving until Ctrl-C")
+        printed = serving.stdout.read_text("utf-8")
+        addresses = json.loads((tmp_path / "var/demo/credentials.json").read_text("utf-8"))["addresses"]
+        token = re.search(r"^export MANAGER=(\S+)$", printed, re.MULTILINE)
+        assert token
+        with Connection(addresses, token=token[1]) as asking:
+            assert asking.read(f"/v1/lists/{PRINTED}/candidates?limit=1")["view"] == "whole"
+            assert asking.read("/openapi.json")["servers"] == [{"url": public}]
+            assert asking.send("GET", "/v1/nothing").json()["type"] == f"{public}/problems/not-found"
+    assert f"{public}/v1/lists/{PRINTED}/candidates" in printed
+    assert f"{public}/docs" in printed
+    assert addresses[""] not in printed
+
+
+def test_ports_of_the_split_demo_that_are_in_use_are_named_before_anything_starts(tmp_path: Path) -> None:
+    first = free_ports(PORTS["split"])
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", first + 2))
+        taken.listen()
+        with pytest.raises(PartFailedError, match=f"in use: {first + 2}. Set COMITY_HTTP__PORT"):
+            Split(tmp_path, port=first).__enter__()
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.kafka

@@ -70,7 +70,7 @@ def merged_openapi(services: Sequence[Service], settings: Settings) -> dict[str,
     routers = [router for service in services for router in service.routers()]
     routers.append(house_routes({}, dict))
     routes = [route for router in routers for route in router.routes]
-    return openapi.document(routes, title="Comity", description=DESCRIPTION, public_url=settings.public_url)
+    return openapi.document(routes, title="Comity", description=DESCRIPTION, public_url=settings.address)
 
 
 class Door:
@@ -155,5 +155,5 @@ def _operation_id(route: APIRoute) -> str:
 def _document(applications: Sequence[FastAPI], runtime: Runtime) -> dict[str, Any]:
     routes: list[BaseRoute] = [route for application in applications for route in application.routes]
     return openapi.document(
-        routes, title=applications[-1].title, description=DESCRIPTION, public_url=runtime.settings.public_url
+        routes, title=applications[-1].title, description=DESCRIPTION, public_url=runtime.settings.address
     )

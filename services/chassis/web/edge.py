@@ -44,7 +44,7 @@ class Edge:
         self.runtime = runtime
         self.log = log_of("web")
         self.headers = dict(_HEADERS)
-        if runtime.settings.public_url.startswith("https://"):
+        if runtime.settings.address.startswith("https://"):
             self.headers["Strict-Transport-Security"] = "max-age=31536000"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,7 +95,7 @@ class Edge:
         except ClientDisconnect:
             raise
         except Exception as error:
-            response = failures.answer(error, scope, public_url=self.runtime.settings.public_url)
+            response = failures.answer(error, scope, public_url=self.runtime.settings.address)
             if begun:
                 raise  # an answer is on its way; only cutting it off tells the client that it is not whole
             await response(scope, receive, send)

@@ -109,7 +109,7 @@ def test_secrets_are_never_shown() -> None:
 
 def test_every_setting_is_explained() -> None:
     assert [path for path, (_, description) in paths().items() if not description] == []
-    assert all(field.default is not None for field in Settings.model_fields.values())
+    assert [name for name, field in Settings.model_fields.items() if field.is_required()] == []
 
 
 def test_what_follows_from_the_public_address() -> None:
@@ -117,4 +117,20 @@ def test_what_follows_from_the_public_address() -> None:
     assert (settings.issuer, settings.jwks_url) == (
         "https://comity.example",
         "https://comity.example/v1/jwks",
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8099"),
+        ("0.0.0.0", "http://127.0.0.1:8099"),  # noqa: S104 - compared with, not bound to
+        ("::1", "http://[::1]:8099"),
+    ],
+)
+def test_without_a_public_address_it_follows_from_host_and_port(host: str, address: str) -> None:
+    settings = load_settings(http={"host": host, "port": 8099})
+    assert settings.own_address == settings.address == settings.issuer == address
+    assert load_settings(http={"host": host}, public_url="https://comity.example").address == (
+        "https://comity.example"
     )
