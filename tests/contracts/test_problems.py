@@ -129,11 +129,11 @@ def test_every_error_is_a_problem_whose_type_opens_its_page(world: World) -> Non
 @pytest.mark.parametrize(
     ("path", "methods"),
     [
-        ("/v1/projects/{open}", {"GET", "PUT", "DELETE"}),
-        ("/v1/organisations/{a}", {"GET", "PUT", "DELETE"}),
-        ("/v1/epochs", {"GET", "POST"}),
+        ("/v1/projects/{open}", {"GET", "HEAD", "PUT", "DELETE"}),
+        ("/v1/organisations/{a}", {"GET", "HEAD", "PUT", "DELETE"}),
+        ("/v1/epochs", {"GET", "HEAD", "POST"}),
         ("/v1/projects/{open}/team/somebody", {"PUT", "DELETE"}),
-        ("/healthz", {"GET"}),
+        ("/healthz", {"GET", "HEAD"}),
     ],
 )
 def test_a_405_names_every_method_of_the_path(world: World, path: str, methods: set[str]) -> None:

@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -16,17 +15,6 @@ from tests.contracts.visibility_table import EVERYBODY, PUBLIC, QUESTIONS, TABLE
 from tests.contracts.world import World
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("contracts"), pytest.mark.timeout(300)]
-
-
-@pytest.fixture(scope="module")
-def populated(world: World) -> World:
-    """The world with a person and a client of organisation A to look at."""
-    person = {"name": "Amina Example", "email": f"{uuid4().hex[:12]}@people.example"}
-    belonging = {"roles": ["organisation_reader"], "organisation": world.ids["a"]}
-    world.ids["person"] = str(uuid4())
-    world.made("PUT", f"/v1/people/{world.ids['person']}", json=person | belonging)
-    world.ids["client"] = world.clients["reader_a"]
-    return world
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 """The outermost layer of every application: what holds for each request, whatever it asks.
 
 The request's id and trace, the check of its address, the security headers, the log line, the metrics, and the answer to
-whatever was raised. It must not read bodies, nor know routes.
+whatever was raised. HEAD is asked of the routes as GET (RFC 9110 §9.3.2), so both have the same status and headers; the
+server sends no body, for it knows what it was asked. It must not read bodies, nor know routes.
 """
 
 import re
@@ -52,6 +53,9 @@ class Edge:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        method: str = scope["method"]
+        if method == "HEAD":
+            scope = {**scope, "method": "GET"}  # a copy: the server reads its own to leave the body out
         state = scope.setdefault("state", {})
         given = dict(scope["headers"])
         request_id = given.get(b"x-request-id", b"").decode("latin-1")
@@ -78,7 +82,7 @@ class Edge:
         except ClientDisconnect:
             pass
         finally:
-            self._record(scope, status, time.perf_counter() - started)
+            self._record(scope, method, status, time.perf_counter() - started)
             unbound(tokens)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,10 +104,10 @@ class Edge:
                 raise  # an answer is on its way; only cutting it off tells the client that it is not whole
             await response(scope, receive, send)
 
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+    def _record(self, scope: Scope, method: str, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path_format", "unmatched")
         name = self.runtime.service.name
-        method = scope["method"] if scope["method"] in _METHODS else "other"
+        method = method if method in _METHODS else "other"
         self.runtime.metrics.requests.labels(name, method, route, str(status)).inc()
         self.runtime.metrics.request_seconds.labels(name, method, route).observe(seconds)
         principal = scope["state"].get("principal")

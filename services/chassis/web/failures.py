@@ -111,6 +111,8 @@ def _methods(scope: Scope) -> list[str]:
     for route in iter_route_contexts(scope["app"].routes):
         if route.path is not None and compile_path(route.path)[0].match(scope["path"]):
             found |= route.methods or set()
+    if "GET" in found:
+        found.add("HEAD")
     return sorted(found)
 
 
