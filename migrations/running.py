@@ -73,6 +73,10 @@ def current_revision(connection: Connection) -> str:
 
 async def _make_schema(database: Database, owner: str) -> None:
     async with database.write() as connection:
+        # IF NOT EXISTS does not keep two who make it at once apart.
+        await connection.execute(
+            text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"schema {owner}"}
+        )
         found = await connection.execute(
             text("SELECT 1 FROM information_schema.schemata WHERE schema_name = :name"), {"name": owner}
         )

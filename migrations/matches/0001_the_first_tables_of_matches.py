@@ -1,4 +1,4 @@
-"""The first tables of matches."""
+"""the first tables of matches."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -35,6 +35,18 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_audit_subject"), "audit", ["subject"], unique=False)
+    op.create_table(
+        "burials",
+        sa.Column("group_name", sa.Text(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("in_a_row", sa.Integer(), nullable=False),
+        sa.Column("counted_from", sa.BigInteger(), nullable=False),
+        sa.Column("halted_offset", sa.BigInteger(), nullable=True),
+        sa.Column("halted_at", sa.BigInteger(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("group_name", "topic", "partition"),
+    )
     op.create_table(
         "days",
         sa.Column("day", sa.Text(), nullable=False),
@@ -74,7 +86,8 @@ def upgrade() -> None:
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("topic", sa.Text(), nullable=False),
         sa.Column("partition", sa.Integer(), nullable=False),
-        sa.Column("offset", sa.BigInteger(), nullable=False),
+        sa.Column("offset", sa.BigInteger(), nullable=True),
+        sa.Column("late", sa.BigInteger(), nullable=True),
         sa.Column("event_id", sa.Text(), nullable=False),
         sa.Column("latest", sa.Boolean(), nullable=False),
         sa.Column("erased", sa.Boolean(), nullable=False),
@@ -82,6 +95,7 @@ def upgrade() -> None:
         sa.Column("record", sa.LargeBinary(), nullable=True),
         sa.Column("analysed", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("kind", "id", "incarnation", "version"),
+        sa.UniqueConstraint("late"),
     )
     op.create_index("documents_by_place", "documents", ["topic", "partition", "offset"], unique=True)
     op.create_index("documents_latest", "documents", ["kind", "latest"], unique=False)
@@ -107,6 +121,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("principal", "route", "key"),
     )
     op.create_index(op.f("ix_idempotency_created_at"), "idempotency", ["created_at"], unique=False)
+    op.create_table(
+        "incarnation",
+        sa.Column("single", sa.Integer(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("single"),
+    )
     op.create_table(
         "list_versions",
         sa.Column("project", sa.Text(), nullable=False),

@@ -1,4 +1,4 @@
-"""The first tables of projects."""
+"""the first tables of projects."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -35,6 +35,18 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_audit_subject"), "audit", ["subject"], unique=False)
+    op.create_table(
+        "burials",
+        sa.Column("group_name", sa.Text(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("in_a_row", sa.Integer(), nullable=False),
+        sa.Column("counted_from", sa.BigInteger(), nullable=False),
+        sa.Column("halted_offset", sa.BigInteger(), nullable=True),
+        sa.Column("halted_at", sa.BigInteger(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("group_name", "topic", "partition"),
+    )
     op.create_table(
         "dead_letters",
         sa.Column(

@@ -92,6 +92,16 @@ class Log(Section):
     tombstone_seconds: int = Field(2_592_000, ge=0, description="a tombstone is kept at least so long")
 
 
+class DeadLetters(Section):
+    """Records that could not be applied are set aside; at a limit their partition halts instead."""
+
+    in_a_row: int = Field(
+        50, ge=1, description="a partition halts at the next failure after so many in a row"
+    )
+    share: float = Field(0.1, gt=0, le=1, description="... and where so large a share of the window failed")
+    window: int = Field(1_000, ge=1, description="how many offsets before the failing one are looked at")
+
+
 class Kafka(Section):
     """Apache Kafka, used where log.transport is "kafka"."""
 
@@ -185,6 +195,7 @@ class Settings(BaseSettings):
     http: Http = Http()
     database: Database = Database()
     log: Log = Log()
+    dead_letters: DeadLetters = DeadLetters()
     kafka: Kafka = Kafka()
     identity: Identity = Identity()
     matches: Matches = Matches()

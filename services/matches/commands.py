@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from matching.epoch import Epoch
-from services.chassis.bus import outbox
+from services.chassis.bus import incarnation, outbox
 from services.chassis.database import insert_for
 from services.chassis.runtime import Runtime, timestamp
 from services.chassis.web.access import require
@@ -87,7 +87,10 @@ async def add_epoch(connection: AsyncConnection, runtime: Runtime, epoch: Epoch,
     )
     if added.rowcount == 0:
         return None
-    event = events.epoch_published(number, epoch.hash, str(epoch.weights.version), clock=runtime.clock)
+    life = await incarnation.current(connection)
+    event = events.epoch_published(
+        number, epoch.hash, str(epoch.weights.version), incarnation=life, clock=runtime.clock
+    )
     await outbox.post(connection, event, max_record_bytes=runtime.settings.log.max_record_bytes)
     return int(number)
 
@@ -103,7 +106,8 @@ async def add_day(connection: AsyncConnection, runtime: Runtime, day: date) -> b
         .on_conflict_do_nothing()
     )
     if added.rowcount:
-        event = events.day_opened(day, clock=runtime.clock)
+        life = await incarnation.current(connection)
+        event = events.day_opened(day, incarnation=life, clock=runtime.clock)
         await outbox.post(connection, event, max_record_bytes=runtime.settings.log.max_record_bytes)
     return bool(added.rowcount)
 

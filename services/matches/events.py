@@ -19,31 +19,31 @@ from schemas.topics import (
 )
 
 SOURCE = "/matches"
-INCARNATION = 1
-"""Rises only when this service is restored from a backup."""
 
 
-def list_versioned(data: Mapping[str, Any], *, clock: Clock) -> Event:
+def list_versioned(data: Mapping[str, Any], *, incarnation: int, clock: Clock) -> Event:
     """Return the record of a list version; its sequence is the version's number."""
     return new_event(
         "matches.v1",
         LIST_VERSIONED,
         key=data["project"],
-        sequence=EventSequence(INCARNATION, data["number"]),
+        sequence=EventSequence(incarnation, data["number"]),
         data=data,
         source=SOURCE,
         clock=clock,
     )
 
 
-def standing_crossed(project: str, row: Mapping[str, Any], number: int, *, clock: Clock) -> Event:
+def standing_crossed(
+    project: str, row: Mapping[str, Any], number: int, *, incarnation: int, clock: Clock
+) -> Event:
     """Return the record of a pair that came above the floor or changed its band."""
     return new_event(
         "standings.v1",
         STANDING_CROSSED,
         key=f"{project}/{row['organisation']}",
         partitionkey=project,
-        sequence=EventSequence(INCARNATION, number),
+        sequence=EventSequence(incarnation, number),
         data={
             "project": project,
             "organisation": row["organisation"],
@@ -58,42 +58,44 @@ def standing_crossed(project: str, row: Mapping[str, Any], number: int, *, clock
     )
 
 
-def standing_lost(project: str, organisation: str, number: int, *, clock: Clock) -> Event:
+def standing_lost(project: str, organisation: str, number: int, *, incarnation: int, clock: Clock) -> Event:
     """Return the tombstone of a pair that fell below the floor, or whose project or organisation is gone."""
     return new_event(
         "standings.v1",
         STANDING_LOST,
         key=f"{project}/{organisation}",
         partitionkey=project,
-        sequence=EventSequence(INCARNATION, number),
+        sequence=EventSequence(incarnation, number),
         data=None,
         source=SOURCE,
         clock=clock,
     )
 
 
-def epoch_published(number: int, content_hash: str, weights_version: str, *, clock: Clock) -> Event:
+def epoch_published(
+    number: int, content_hash: str, weights_version: str, *, incarnation: int, clock: Clock
+) -> Event:
     """Return the record of an epoch in force; its body is stored here, not sent."""
     return new_event(
         "epochs.v1",
         EPOCH_PUBLISHED,
         key=content_hash,
         partitionkey="epochs",
-        sequence=EventSequence(INCARNATION, number + 1),
+        sequence=EventSequence(incarnation, number + 1),
         data={"hash": content_hash, "number": number, "weights_version": weights_version},
         source=SOURCE,
         clock=clock,
     )
 
 
-def day_opened(day: date, *, clock: Clock) -> Event:
+def day_opened(day: date, *, incarnation: int, clock: Clock) -> Event:
     """Return the record of a new reference date; its sequence is the day's ordinal."""
     return new_event(
         "epochs.v1",
         DAY_OPENED,
         key=day.isoformat(),
         partitionkey="epochs",
-        sequence=EventSequence(INCARNATION, day.toordinal()),
+        sequence=EventSequence(incarnation, day.toordinal()),
         data={"day": day.isoformat()},
         source=SOURCE,
         clock=clock,

@@ -17,12 +17,19 @@ from sqlalchemy import (
     Text,
 )
 
-from services.chassis.bus import deadletters, outbox, positions
+from services.chassis.bus import deadletters, incarnation, outbox, positions
 from services.chassis.web import audit, idempotency
 
 METADATA = MetaData()
 
-for attach in (outbox.attach, positions.attach, deadletters.attach, idempotency.attach, audit.attach):
+for attach in (
+    outbox.attach,
+    positions.attach,
+    deadletters.attach,
+    incarnation.attach,
+    idempotency.attach,
+    audit.attach,
+):
     attach(METADATA)
 
 DOCUMENTS = Table(
@@ -36,7 +43,10 @@ DOCUMENTS = Table(
     Column("version", BigInteger, primary_key=True),
     Column("topic", Text, nullable=False),
     Column("partition", Integer, nullable=False),
-    Column("offset", BigInteger, nullable=False),
+    Column("offset", BigInteger),  # NULL where the present log does not hold the revision (after a rebuild)
+    Column(
+        "late", BigInteger, unique=True
+    ),  # NULL, or the order in which those came that the position had passed
     Column("event_id", Text, nullable=False),
     Column("latest", Boolean, nullable=False),
     Column("erased", Boolean, nullable=False),

@@ -8,31 +8,15 @@ record's type, so it cannot slip in.
 from typing import Any
 
 import orjson
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Clock, Event, Sequence, new_event
 from schemas.events.members import Organisation
 from schemas.http.members import OrganisationBody, OrganisationState
 from schemas.topics import ORGANISATION_ERASED, ORGANISATION_REVISED
-from services.chassis.database import insert_for
 from services.chassis.reference import Reference
-from services.members.tables import INCARNATION
 
 TOPIC = "members.v1"
 SOURCE = "/comity/members"
-
-
-async def incarnation(connection: AsyncConnection) -> int:
-    """Return the incarnation of this owner; a fresh database is the first."""
-    number: int | None = await connection.scalar(select(INCARNATION.c.number))
-    if number is None:
-        # Two first commands at once must not refuse one another.
-        await connection.execute(
-            insert_for(connection, INCARNATION).values(single=1, number=1).on_conflict_do_nothing()
-        )
-        return 1
-    return number
 
 
 def record_of(

@@ -19,12 +19,19 @@ from sqlalchemy import (
     Text,
 )
 
-from services.chassis.bus import deadletters, outbox, positions
+from services.chassis.bus import deadletters, incarnation, outbox, positions
 from services.chassis.web import audit, idempotency
 
 METADATA = MetaData()
 
-for attach in (outbox.attach, positions.attach, deadletters.attach, idempotency.attach, audit.attach):
+for attach in (
+    outbox.attach,
+    positions.attach,
+    deadletters.attach,
+    incarnation.attach,
+    idempotency.attach,
+    audit.attach,
+):
     attach(METADATA)
 
 ORGANISATIONS = Table(
@@ -92,12 +99,4 @@ TREE = Table(
     # One row, locked by whoever sets a parent: two organisations that name each other at the same moment would
     # otherwise both find no cycle.
     Column("single", Integer, primary_key=True),
-)
-
-INCARNATION = Table(
-    "incarnation",
-    METADATA,
-    # One row. A restore from a backup raises it, so that what is said afterwards outranks what was said before.
-    Column("single", Integer, primary_key=True),
-    Column("number", BigInteger, nullable=False),
 )

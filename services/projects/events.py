@@ -4,22 +4,12 @@
 decided in one place. *Never:* a name, an address or a contact of a person; principals are opaque ids.
 """
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from schemas.envelope import Clock, Event, Sequence, new_event
 from schemas.events.projects import Flagship, Project
 from schemas.topics import FLAGSHIP_REVISED, PROJECT_ERASED, PROJECT_REVISED
-from services.projects.tables import INCARNATION
 
 TOPIC = "projects.v1"
 SOURCE = "/comity/projects"
-
-
-async def incarnation(connection: AsyncConnection) -> int:
-    """Return the incarnation of this owner; without a row it is the first."""
-    number: int | None = await connection.scalar(select(INCARNATION.c.number))
-    return 1 if number is None else number
 
 
 def project_revised(project: Project, *, incarnation: int, clock: Clock) -> Event:

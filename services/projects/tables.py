@@ -6,9 +6,9 @@ query filters by beside it. *Why.* One form of a record means that what is store
 so that an erased id is never given out again.
 """
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, MetaData, Table, Text
 
-from services.chassis.bus import deadletters, outbox, positions
+from services.chassis.bus import deadletters, incarnation, outbox, positions
 from services.chassis.web import audit, idempotency
 
 METADATA = MetaData()
@@ -16,7 +16,14 @@ METADATA = MetaData()
 ERASED = "erased"
 """The state of a project's row that was emptied."""
 
-for attach in (outbox.attach, positions.attach, deadletters.attach, idempotency.attach, audit.attach):
+for attach in (
+    outbox.attach,
+    positions.attach,
+    deadletters.attach,
+    incarnation.attach,
+    idempotency.attach,
+    audit.attach,
+):
     attach(METADATA)
 
 IDENTIFIERS = Table(
@@ -100,13 +107,4 @@ LIST_SUMMARIES = Table(
     Column("incarnation", BigInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("record", LargeBinary, nullable=False),  # number, epoch, reference date, counts, coverage
-)
-
-INCARNATION = Table(
-    "incarnation",
-    METADATA,
-    # At most one row; none is incarnation 1. A restore from a backup raises it, so that what is said afterwards
-    # outranks what was said before.
-    Column("single", Integer, primary_key=True),
-    Column("number", BigInteger, nullable=False),
 )

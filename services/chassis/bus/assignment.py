@@ -14,7 +14,7 @@ from functools import partial
 import structlog
 
 from schemas.topics import TOPICS
-from services.chassis.bus import positions
+from services.chassis.bus import limits, positions
 from services.chassis.bus.delivery import Handler, microseconds
 from services.chassis.bus.errors import PositionMoved
 from services.chassis.bus.failures import TRANSIENT
@@ -56,6 +56,7 @@ class Assignment:
         self._on_revoked = on_revoked
         self._on_room = on_room
         self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._burials: dict[TopicPartition, limits.Burials] = {}  # of partitions that are about to be opened
         self.lanes: dict[TopicPartition, Lane] = {}
         self.moved: set[TopicPartition] = set()
         self.failure: BaseException | None = None
@@ -104,6 +105,7 @@ class Assignment:
                 log = await self._runtime.transport.identity(at.topic)
                 async with self._runtime.database.write() as connection:
                     position = await positions.take(connection, self._group, at, log=log, now=now)
+                    self._burials[at] = await limits.load(connection, self._group, at)
                 compacted = at.topic in TOPICS and TOPICS[at.topic].compacted
                 await positions.verify(
                     self._runtime.transport,
@@ -122,7 +124,14 @@ class Assignment:
 
     def _open(self, position: Position) -> None:
         room = partial(self._on_room, position.at)
-        lane = Lane(self._runtime, position, handle=self._handle, rules=self._rules, on_room=room)
+        lane = Lane(
+            self._runtime,
+            position,
+            handle=self._handle,
+            rules=self._rules,
+            on_room=room,
+            burials=self._burials.pop(position.at, None),
+        )
         task = asyncio.create_task(lane.run(), name=f"{self._group} {position.at}")
         self.lanes[position.at] = lane
         self._tasks[position.at] = task

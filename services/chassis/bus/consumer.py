@@ -21,6 +21,7 @@ from services.chassis.bus.delivery import Coordinates, Delivery, Handler, replay
 from services.chassis.bus.failures import TRANSIENT
 from services.chassis.bus.host import Host
 from services.chassis.bus.lane import LaneRules
+from services.chassis.bus.limits import Limits
 from services.chassis.bus.transport import Membership, TopicPartition
 
 __all__ = ["Consumer", "Coordinates", "Delivery", "Handler", "PartitionsHook"]
@@ -68,7 +69,7 @@ class Consumer:
             runtime,
             group=group,
             handle=handle,
-            rules=rules or LaneRules(),
+            rules=rules or LaneRules(limits=_limits_of(runtime)),
             drain_seconds=drain_seconds,
             stop=self._stop,
             on_assigned=on_assigned,
@@ -84,7 +85,7 @@ class Consumer:
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop` is set; then finish what is in flight and leave the group.
 
-        Raises LogReplaced, RebuildNeeded or TooManyDeadLetters: a person has to decide.
+        Raises LogReplaced or RebuildNeeded: a person has to decide.
         """
         stopping = asyncio.create_task(self._stop_with(stop))
         try:
@@ -186,3 +187,8 @@ class Consumer:
         self._stop.set()
         for lane in self._assignment.lanes.values():
             lane.close()  # at once, not when the fetch that is under way has ended
+
+
+def _limits_of(runtime: Host) -> Limits:
+    said = runtime.settings.dead_letters
+    return Limits(in_a_row=said.in_a_row, share=said.share, window=said.window)

@@ -33,6 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.chassis.bus import limits
 from services.chassis.bus.failures import classify
 from services.chassis.bus.transport import Record, TopicPartition
 
@@ -73,7 +74,8 @@ _COUNTS = select(_ROWS.c.state, func.count().label("letters")).where(_GROUP).gro
 
 
 def attach(metadata: MetaData) -> Table:
-    """Add the dead letters' table to a service's tables."""
+    """Add the dead letters' table to a service's tables, and the counts that limit them."""
+    limits.attach(metadata)
     letters = Table(
         "dead_letters",
         metadata,

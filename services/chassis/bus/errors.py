@@ -59,10 +59,6 @@ class LogBusy(BusError):
     """Another process serves this SQL log, and it serves exactly one."""
 
 
-class TooManyDeadLetters(BusError):
-    """One record after another was dead-lettered: the partition halts instead of emptying into the morgue."""
-
-
 class Transient(BusError):
     """Raised by a handler for a dependency that is away: the same record is tried again, in place."""
 

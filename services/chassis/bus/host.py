@@ -74,7 +74,7 @@ class Host(Protocol):
 
     @property
     def settings(self) -> Any:
-        """Return the typed settings; the bus reads `log.max_record_bytes` and `log.tombstone_seconds`."""
+        """Return the typed settings; the bus reads `log` and `dead_letters`."""
         ...
 
     @property

@@ -7,6 +7,7 @@ so that the one at fault is found and the others do not pay for it. Order within
 - transient: the same records again, in place, after a growing pause with jitter;
 - invalid: buried at once, its key parked;
 - unexpected: a few tries, then buried, its key parked;
+- too much was buried (`limits`): the lane halts before the record, until the partition is resumed or left;
 - the position was moved by somebody else: the lane ends, for the partition has another owner.
 
 This is the consumer edge: the one place here that catches every error of a handler, because classifying what
@@ -18,22 +19,24 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.chassis.bus import deadletters, positions
+from services.chassis.bus import deadletters, limits, positions
 from services.chassis.bus.delivery import Handler, deliver, microseconds
-from services.chassis.bus.errors import PositionMoved, TooManyDeadLetters
+from services.chassis.bus.errors import PositionMoved
 from services.chassis.bus.failpoints import reach
-from services.chassis.bus.failures import classify
+from services.chassis.bus.failures import TRANSIENT, classify
 from services.chassis.bus.host import Host
+from services.chassis.bus.limits import Burials, Limits
 from services.chassis.bus.positions import Position
 from services.chassis.bus.transport import Batch, Record
 
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 10.0
+_HALTED_POLL = 0.5
 
 _log = structlog.get_logger(__name__)
 
@@ -44,7 +47,7 @@ class LaneRules:
 
     transaction_seconds: float = 0.25  # after this a transaction commits what it has
     tries: int = 3  # of a record on which the handler fails unexpectedly
-    burials: int = 50  # in a row, without one success between: then the lane halts
+    limits: Limits = field(default_factory=Limits)  # of burying
     backlog: int = 2  # batches waiting before the partition is paused
 
 
@@ -59,6 +62,7 @@ class Lane:
         handle: Handler,
         rules: LaneRules,
         on_room: Callable[[], None],
+        burials: Burials | None = None,
     ) -> None:
         self._runtime = runtime
         self._handle = handle
@@ -67,7 +71,7 @@ class Lane:
         self._waiting: deque[Batch] = deque()
         self._arrived = asyncio.Event()
         self._closing = asyncio.Event()
-        self._burials = 0
+        self._burials = burials or Burials(group=position.group, at=position.at)
         self._letters = True  # whether keys may be parked here; after the first look only this lane parks any
         self.position = position
         self.expected = position.next_offset
@@ -99,7 +103,7 @@ class Lane:
         self._arrived.set()
 
     async def run(self) -> None:
-        """Work until closed. Raises PositionMoved and TooManyDeadLetters."""
+        """Work until closed. Raises PositionMoved."""
         while not self._closing.is_set():
             if not self._waiting:
                 self._arrived.clear()
@@ -141,7 +145,8 @@ class Lane:
                     tries += 1
                     await self._pause(error, _FIRST_PAUSE)
                 else:
-                    await self._bury(records.popleft(), error, tries + 1)
+                    if await self._bury(records[0], error, tries + 1):
+                        records.popleft()
                     tries = 0
                 continue
             for _ in range(committed):
@@ -174,10 +179,13 @@ class Lane:
                 last = records[taken - 1]
                 after = before.past(last, positions.event_id(last))
                 await positions.move(connection, planned, after)
+            counted = handled and (self._burials.in_a_row or self._burials.halted_offset is not None)
+            if counted:
+                await limits.applied(connection, before.group, before.at)
             await reach("consumer.before_commit")
         self.position = after
-        if handled:
-            self._burials = 0
+        if counted:
+            self._burials = replace(self._burials, in_a_row=0, halted_offset=None)
         await self._committed()
         return taken
 
@@ -187,23 +195,26 @@ class Lane:
         self._letters = bool(parked)
         return parked
 
-    async def _bury(self, record: Record, error: Exception, attempts: int) -> None:
-        """Set the record aside and move past it, in one transaction of its own."""
+    async def _bury(self, record: Record, error: Exception, attempts: int) -> bool:
+        """Set the record aside and move past it, in one transaction of its own; False if the lane halted instead."""
         group, pause = self.position.group, _FIRST_PAUSE
-        if self._burials >= self._rules.burials:
-            raise TooManyDeadLetters(
-                f"{group} buried {self._burials} records of {self.position.at} in a row; the last fault: {error}"
-            ) from error
         after = self.position.past(record, positions.event_id(record))
-        _log.error(
-            "consumer.buried", group=group, at=str(self.position.at), offset=record.offset, error=self.trouble
-        )
         while not self._closing.is_set():
             try:
                 async with self._runtime.database.write() as connection:
-                    await positions.move(connection, self.position, after)
+                    counted = await limits.load(connection, group, self.position.at)
+                    why = await limits.reached(connection, self._rules.limits, counted, offset=record.offset)
                     now = microseconds(self._runtime)
-                    await deadletters.bury(connection, group, record, error=error, attempts=attempts, now=now)
+                    if why is None:
+                        await positions.move(connection, self.position, after)
+                        await deadletters.bury(
+                            connection, group, record, error=error, attempts=attempts, now=now
+                        )
+                        counted = replace(counted, in_a_row=counted.in_a_row + 1)
+                    else:
+                        fault = f"{why}; the last fault: {type(error).__name__}: {error}"
+                        counted = replace(counted, halted_offset=record.offset, halted_at=now, reason=fault)
+                    await limits.store(connection, counted)
             except PositionMoved:
                 raise
             except Exception as again:
@@ -212,11 +223,31 @@ class Lane:
                 await self._pause(again, pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 continue
+            self._burials = counted
+            at = str(self.position.at)
+            if why is not None:
+                _log.error("consumer.halted", group=group, at=at, offset=record.offset, reason=counted.reason)
+                await self._wait_until_resumed()
+                return False
+            _log.error("consumer.buried", group=group, at=at, offset=record.offset, error=self.trouble)
             self.position = after
             self._letters = True
-            self._burials += 1
             await self._committed()
-            return
+            return True
+        return False
+
+    async def _wait_until_resumed(self) -> None:
+        """Stand still before the record at fault until somebody resumes the partition, or it is taken away."""
+        self.trouble = f"halted: {self._burials.reason}"
+        while not self._closing.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), _HALTED_POLL)
+                return
+            with suppress(*TRANSIENT):
+                async with self._runtime.database.read() as connection:
+                    self._burials = await limits.load(connection, self.position.group, self.position.at)
+                if self._burials.halted_offset is None:
+                    return
 
     async def _committed(self) -> None:
         await reach("consumer.committed")

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from matching.lists import LABELS, RankedList
 from matching.records import Need
 from schemas.envelope import Event
-from services.chassis.bus import outbox
+from services.chassis.bus import incarnation, outbox
 from services.chassis.database import insert_for
 from services.chassis.runtime import Runtime, timestamp
 from services.matches import events
@@ -147,7 +147,8 @@ async def write(
             "created_at": moment,
         },
     )
-    crossed = await _write_standings(connection, runtime, outcome, kept, number)
+    life = await incarnation.current(connection)
+    crossed = await _write_standings(connection, runtime, outcome, kept, number, life=life)
     versioned = events.list_versioned(
         {
             "project": outcome.project,
@@ -164,6 +165,7 @@ async def write(
             "reasons": list(outcome.reasons),
             "made_at": moment,
         },
+        incarnation=life,
         clock=runtime.clock,
     )
     await outbox.post_all(
@@ -180,8 +182,10 @@ async def erase(connection: AsyncConnection, runtime: Runtime, project: str) -> 
         )
     ).all()
     await connection.execute(delete(STANDINGS).where(STANDINGS.c.project == project))
+    life = await incarnation.current(connection)
     lost = [
-        events.standing_lost(project, row.organisation, row.number + 1, clock=runtime.clock) for row in rows
+        events.standing_lost(project, row.organisation, row.number + 1, incarnation=life, clock=runtime.clock)
+        for row in rows
     ]
     await outbox.post_all(connection, lost, max_record_bytes=runtime.settings.log.max_record_bytes)
 
@@ -251,7 +255,7 @@ def passed(kept: Kept, outcome: Outcome, number: int) -> Kept:
 
 
 async def _write_standings(
-    connection: AsyncConnection, runtime: Runtime, outcome: Outcome, kept: Kept, number: int
+    connection: AsyncConnection, runtime: Runtime, outcome: Outcome, kept: Kept, number: int, *, life: int
 ) -> list[Event]:
     """Write the pairs that crossed, and return their events; a closed project stands for nobody any more."""
     project, ranked, crossed = outcome.project, outcome.ranked, outcome.crossed
@@ -263,7 +267,10 @@ async def _write_standings(
         await connection.execute(
             delete(STANDINGS).where(STANDINGS.c.project == project, STANDINGS.c.organisation.in_(some))
         )
-    posted += [events.standing_lost(project, member, number, clock=runtime.clock) for member in lost]
+    posted += [
+        events.standing_lost(project, member, number, incarnation=life, clock=runtime.clock)
+        for member in lost
+    ]
     rows = []
     places = {member: place for place, member in enumerate(ranked.members)} if changed else {}
     for member, band in changed.items():
@@ -287,7 +294,10 @@ async def _write_standings(
             ),
             rows,
         )
-        posted += [events.standing_crossed(project, row, number, clock=runtime.clock) for row in rows]
+        posted += [
+            events.standing_crossed(project, row, number, incarnation=life, clock=runtime.clock)
+            for row in rows
+        ]
     return posted
 
 

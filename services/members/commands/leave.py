@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import delete, update
 
 from schemas.events.members import Organisation
+from services.chassis.bus import incarnation
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import NotFound
@@ -91,9 +92,9 @@ async def erase_organisation(unit: Unit, *, organisation_id: str) -> Answer:
     # An answer kept for Idempotency-Key holds the profile's words.
     kept = METADATA.tables["idempotency"]
     await connection.execute(delete(kept).where(kept.c.route.like(f"/v1/organisations/{organisation_id}/%")))
-    incarnation = await events.incarnation(connection)
+    number = await incarnation.current(connection)
     await unit.post(
-        events.erased(organisation_id, revision=revision, incarnation=incarnation, clock=unit.runtime.clock)
+        events.erased(organisation_id, revision=revision, incarnation=number, clock=unit.runtime.clock)
     )
     await unit.audit(
         action="organisation.erased", subject=organisation_id, before=before["revision"], after=revision

@@ -12,6 +12,7 @@ from sqlalchemy import insert, select, update
 
 from schemas.envelope import Sequence
 from schemas.events.members import Organisation
+from services.chassis.bus import incarnation
 from services.chassis.runtime import Runtime, timestamp
 from services.chassis.web.operation import Unit
 from services.members import events
@@ -65,7 +66,7 @@ async def store(unit: Unit, change: Change) -> Row:
             record=row["record"],
         )
     )
-    number = await events.incarnation(unit.connection)
+    number = await incarnation.current(unit.connection)
     await unit.post(events.revised(change.record, incarnation=number, clock=unit.runtime.clock))
     await unit.audit(
         action=f"organisation.{change.action}",
@@ -79,7 +80,7 @@ async def store(unit: Unit, change: Change) -> Row:
 
 async def token_of(unit: Unit, row: Row) -> dict[str, str]:
     """Return the token of a revision: with it, the candidates of a project can be waited for until it counts."""
-    sequence = Sequence(await events.incarnation(unit.connection), row["revision"])
+    sequence = Sequence(await incarnation.current(unit.connection), row["revision"])
     return {"topic": events.TOPIC, "id": row["id"], "sequence": str(sequence)}
 
 

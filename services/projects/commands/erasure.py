@@ -2,6 +2,7 @@
 
 from sqlalchemy import delete, func, select, update
 
+from services.chassis.bus import incarnation
 from services.chassis.runtime import timestamp
 from services.chassis.web.access import require
 from services.chassis.web.operation import Answer, Unit
@@ -56,7 +57,7 @@ async def erase_project(unit: Unit, *, project_id: str) -> Answer:
     await add_revision(
         unit, project_id, revision, state=ERASED, action="project.erased", record=None, why=None
     )
-    number = await events.incarnation(connection)
+    number = await incarnation.current(connection)
     await unit.post(
         events.project_erased(project_id, revision=revision, incarnation=number, clock=unit.runtime.clock)
     )

@@ -14,6 +14,7 @@ from sqlalchemy import delete, insert, select, update
 
 from schemas.events.parts import Part
 from schemas.events.projects import Flagship, Project
+from services.chassis.bus import incarnation
 from services.chassis.database import insert_for
 from services.chassis.reference import Reference
 from services.chassis.runtime import timestamp
@@ -114,7 +115,7 @@ async def save_project(
     await add_revision(
         unit, project.id, project.revision, state=project.state, action=action, record=project, why=why
     )
-    number = await events.incarnation(unit.connection)
+    number = await incarnation.current(unit.connection)
     await unit.post(events.project_revised(project, incarnation=number, clock=unit.runtime.clock))
     return number
 
@@ -149,7 +150,7 @@ async def save_flagship(unit: Unit, flagship: Flagship, *, action: str, new: boo
         record=flagship,
         why=flagship.reason.text,
     )
-    number = await events.incarnation(unit.connection)
+    number = await incarnation.current(unit.connection)
     await unit.post(events.flagship_revised(flagship, incarnation=number, clock=unit.runtime.clock))
 
 

@@ -1,9 +1,9 @@
 """The team of a project: its creator, and those whom a team member adds."""
 
+from services.chassis.bus import incarnation
 from services.chassis.web.operation import Answer, Unit
 from services.projects.commands.answering import answer
 from services.projects.commands.lifecycle import editable_project, step_to
-from services.projects.events import incarnation
 from services.projects.rules.problems import LastTeamMember, TeamFull
 
 MOST_MEMBERS = 200
@@ -19,7 +19,7 @@ async def add_team_member(unit: Unit, *, project_id: str, principal: str) -> Ans
     if principal in team:
         revision = stored.project.revision
         await unit.audit(action="project.team_unchanged", subject=project_id, before=revision, after=revision)
-        number = await incarnation(unit.connection)
+        number = await incarnation.current(unit.connection)
         return answer(unit, stored.project, stored=stored, incarnation=number)
     if len(team) >= MOST_MEMBERS:
         raise TeamFull
@@ -36,7 +36,7 @@ async def remove_team_member(unit: Unit, *, project_id: str, principal: str) -> 
     if principal not in team:
         revision = stored.project.revision
         await unit.audit(action="project.team_unchanged", subject=project_id, before=revision, after=revision)
-        number = await incarnation(unit.connection)
+        number = await incarnation.current(unit.connection)
         return answer(unit, stored.project, stored=stored, incarnation=number)
     if len(team) == 1:
         raise LastTeamMember

@@ -142,7 +142,14 @@ async def test_a_pass_over_a_few_lists_is_one_transaction_whatever_crossed(settl
         assert await settled.worker.ranker.step()
     assert work.writing == ["matches"], "versions, standings, events and ranked_to go together"
     ((statements),) = work.of("matches")
-    assert [one.split(" ", 1)[0] for one in statements] == ["SELECT", "INSERT", "DELETE", "INSERT", "UPDATE"]
+    assert [one.split(" ", 1)[0] for one in statements] == [
+        "SELECT",  # the generation
+        "INSERT",  # the version
+        "SELECT",  # the incarnation
+        "DELETE",
+        "INSERT",
+        "UPDATE",
+    ]
     await settled.relay()
     lost = [one for one in await settled.told("standings.v1") if one is None]
     assert len(lost) == MANY

@@ -23,6 +23,7 @@ from services.chassis.bus.transports.sql.log import SqlTransport
 from services.chassis.bus.transports.sql.tables import METADATA as LOG_METADATA
 from services.chassis.database import Database
 from services.chassis.runtime import Clock, Signals
+from services.chassis.settings import Settings
 
 METADATA = MetaData()
 for attach in (outbox.attach, positions.attach, deadletters.attach):
@@ -50,11 +51,7 @@ class Process:
     database: Database
     transport: Any
     service: Any = field(default_factory=lambda: SimpleNamespace(name="members"))
-    settings: Any = field(
-        default_factory=lambda: SimpleNamespace(
-            log=SimpleNamespace(max_record_bytes=LIMIT, tombstone_seconds=30 * 86_400)
-        )
-    )
+    settings: Settings = field(default_factory=Settings)
     signals: Signals = field(default_factory=Signals)
     clock: Clock = field(default_factory=Clock)
     state: dict[str, Any] = field(default_factory=dict)

@@ -6,10 +6,11 @@ import uuid
 import pytest
 from sqlalchemy import insert, text, update
 
-from services.chassis.bus import deadletters, positions
-from services.chassis.bus.errors import LogReplaced, TooManyDeadLetters, Transient
+from services.chassis.bus import deadletters, limits, positions
+from services.chassis.bus.errors import LogReplaced, Transient
 from services.chassis.bus.failpoints import armed
 from services.chassis.bus.lane import LaneRules
+from services.chassis.bus.limits import Limits
 from services.chassis.bus.partitioner import partition_for
 from services.chassis.bus.relay import Relay
 from services.chassis.bus.transport import TopicPartition
@@ -273,16 +274,108 @@ async def test_a_tombstone_is_never_parked_and_clears_what_was_set_aside_for_its
     assert len(await bench.effects()) == 2
 
 
-async def test_many_dead_letters_in_a_row_halt_the_partition(bench):
-    async def buggy(delivery):
-        raise ZeroDivisionError("a bad deploy")
+def same_partition(count):
+    """Keys that stand in one partition."""
+    home = partition_for(key(1), 8)
+    keys = [key(number) for number in range(1, 8 * count + 60)]
+    return home, [one for one in keys if partition_for(one, 8) == home][:count]
 
-    await bench.append(*(organisation(key(number), version=1) for number in range(60)))
-    async with bench.consuming(buggy, rules=LaneRules(burials=3, tries=1)) as running:
-        await asyncio.wait([running.task], timeout=10)
-        with pytest.raises(TooManyDeadLetters, match="3 records"):
-            running.task.result()
-    assert 3 <= len(await bench.letters()) < 60
+
+async def halted(bench):
+    async with bench.database.read() as connection:
+        return list(await limits.halted(connection))
+
+
+async def buggy(delivery):
+    raise ZeroDivisionError("a bad deploy")
+
+
+THREE = LaneRules(limits=Limits(in_a_row=3), tries=1)
+
+
+async def test_many_dead_letters_in_a_row_halt_their_partition_and_no_other(bench):
+    home, keys = same_partition(10)
+    elsewhere = next(key(n) for n in range(1, 50) if partition_for(key(n), 8) != home)
+
+    async def handle(delivery):
+        if delivery.event.key in keys:
+            raise ZeroDivisionError("a bad deploy")
+        await apply(delivery)
+
+    await bench.append(*(organisation(one, version=1) for one in keys))
+    async with bench.consuming(handle, rules=THREE) as running:
+
+        async def halts():
+            return bool(await halted(bench))
+
+        await eventually(halts)
+        await bench.append(organisation(elsewhere, version=1))
+
+        async def applied():
+            return elsewhere in await bench.things()
+
+        await eventually(applied)
+        trouble = (await running.consumer.progress())["partitions"][f"members.v1/{home}"]["trouble"]
+    assert trouble.startswith("halted: 3 records in a row could not be applied; the last fault: ZeroDivision")
+    assert len(await bench.letters()) == 3
+    (row,) = await halted(bench)
+    assert (row.group, row.at, row.halted_offset) == ("things", TopicPartition("members.v1", home), 3)
+
+
+async def test_a_halt_outlives_restarts_and_ends_when_the_handler_is_mended(bench):
+    _, keys = same_partition(6)
+    await bench.append(*(organisation(one, version=1) for one in keys))
+    for _ in range(3):
+        async with bench.consuming(buggy, rules=THREE) as running:
+
+            async def in_trouble(running=running):
+                figures = await running.consumer.progress()
+                troubles = [each["trouble"] or "" for each in figures["partitions"].values()]
+                return any(trouble.startswith("halted") for trouble in troubles)
+
+            await eventually(in_trouble)
+        assert len(await bench.letters()) == 3  # not three more with each restart
+    await bench.consume(rules=THREE)
+    assert await halted(bench) == []
+    assert set(await bench.things()) == set(keys[3:])
+
+
+async def test_a_resumed_partition_buries_on_and_halts_at_the_next_limit(bench):
+    home, keys = same_partition(8)
+    await bench.append(*(organisation(one, version=1) for one in keys))
+    async with bench.consuming(buggy, rules=THREE):
+
+        async def halts_at(offset):
+            return [row.halted_offset for row in await halted(bench)] == [offset]
+
+        await eventually(lambda: halts_at(3))
+        at = TopicPartition("members.v1", home)
+        async with bench.database.write() as connection:
+            assert await limits.resume(connection, "things", at)
+            assert not await limits.resume(connection, "things", at)  # it is not halted any more
+        await eventually(lambda: halts_at(6))
+    assert len(await bench.letters()) == 6
+
+
+async def test_a_large_share_of_failures_halts_though_others_succeed_between_them(bench):
+    _, keys = same_partition(40)
+
+    async def every_other(delivery):
+        if delivery.at.offset % 2:
+            raise ZeroDivisionError("a bug")
+        await apply(delivery)
+
+    await bench.append(*(organisation(one, version=1) for one in keys))
+    rules = LaneRules(limits=Limits(in_a_row=3, share=0.25, window=20), tries=1)
+    async with bench.consuming(every_other, rules=rules):
+
+        async def halts():
+            return bool(await halted(bench))
+
+        await eventually(halts)
+    (row,) = await halted(bench)
+    assert row.reason.startswith("5 of the last 20 records could not be applied")
+    assert (row.halted_offset, len(await bench.letters())) == (11, 5)
 
 
 async def test_a_log_that_was_replaced_stops_the_consumer_loudly(bench):
