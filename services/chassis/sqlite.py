@@ -1,21 +1,31 @@
-"""SQLite connections that cross to their thread once a statement, instead of four times.
+"""SQLite connections whose statements run where they are asked for, and only what may take long crosses to a thread.
 
 The driver underneath (aiosqlite) runs each connection in a thread and hops there and back to make a cursor, to execute,
-to fetch and to close. Here one hop does all of it for an answer of ordinary size; only what is longer is fetched later.
-A transaction begins in the hop of its first statement, and the end of one that only read is not waited for. That is
-most of the latency of a small transaction, the more so on a busy machine. This module must not know any table,
-nor decide anything about transactions: `database` does.
+to fetch and to close: for statements of some microseconds on a file in memory, the hops are nearly all of the cost, the
+more so on a busy machine. Here a statement runs at once on the event loop, which it may not hold up: one that meets
+a lock, and a reading one that is not through after `_AT_ONCE_SECONDS`, is broken off and run again in the thread, and
+a commit, which waits for the disk, goes there anyway. While the thread works nobody else touches the connection; who is
+cancelled waits for it first. A transaction begins with its first statement.
+This module must not know any table, nor decide anything about transactions: `database` does.
 """
 
 import asyncio
+import math
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any, Self
 
 import aiosqlite
 
 _AT_ONCE = 1000  # rows that come with the statement itself
+_MANY = 100  # sets of parameters that are too many for the event loop
+_AT_ONCE_SECONDS = 0.002  # what a reading statement may take of the event loop
+_STEPS = 1000  # of SQLite's virtual machine between two looks at the time: some tens of microseconds
+_LATER = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_INTERRUPT}  # locked, or broken off: again, with patience
 
 Row = tuple[Any, ...]
 
@@ -40,12 +50,17 @@ class Cursor:
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Self:
         """Execute one statement and take the first rows of its answer along."""
-        await self._connection.in_thread(self._run, sql, parameters)
+        await self._connection.at_once(partial(self._run, sql, parameters))
         return self
 
     async def executemany(self, sql: str, parameters: Iterable[Sequence[Any]]) -> Self:
-        """Execute one statement for each set of parameters, in one hop."""
-        await self._connection.in_thread(self._run_many, sql, parameters)
+        """Execute one statement for each set of parameters."""
+        sets = list(parameters)
+        run = partial(self._run_many, sql, sets)
+        if len(sets) > _MANY:
+            await self._connection.in_thread(run)
+        else:
+            await self._connection.at_once(run)
         return self
 
     async def fetchone(self) -> Row | None:
@@ -57,13 +72,13 @@ class Cursor:
         """Return up to `size` further rows."""
         wanted = size or self.arraysize
         if len(self._rows) < wanted and self._open is not None:
-            await self._connection.in_thread(self._take, max(wanted, _AT_ONCE))
+            await self._connection.in_thread(partial(self._take, max(wanted, _AT_ONCE)))
         return [self._rows.popleft() for _ in range(min(wanted, len(self._rows)))]
 
     async def fetchall(self) -> list[Row]:
         """Return all further rows."""
         if self._open is not None:
-            await self._connection.in_thread(self._take, None)
+            await self._connection.in_thread(partial(self._take, None))
         rows = list(self._rows)
         self._rows.clear()
         return rows
@@ -71,8 +86,7 @@ class Cursor:
     async def close(self) -> None:
         """Let go of the statement, which it has done by itself unless rows were left behind."""
         self._rows.clear()
-        if self._open is not None:
-            await self._connection.in_thread(self._finish)
+        self._finish()
 
     def _run(self, sql: str, parameters: Sequence[Any]) -> None:
         cursor = self._connection.begun().execute(sql, parameters)
@@ -83,7 +97,7 @@ class Cursor:
         else:
             self._take(_AT_ONCE)
 
-    def _run_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
+    def _run_many(self, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
         cursor = self._connection.begun().executemany(sql, parameters)
         self._seen(cursor)
         cursor.close()
@@ -111,12 +125,16 @@ class Cursor:
 
 
 class Connection(aiosqlite.Connection):
-    """A connection in a thread of its own, with cursors that hop once."""
+    """A connection with a thread of its own for what may take long, and cursors that use it for nothing else."""
 
-    def __init__(self, connector: Callable[[], sqlite3.Connection], *, reading: bool) -> None:
+    def __init__(
+        self, connector: Callable[[], sqlite3.Connection], *, reading: bool, busy_seconds: float
+    ) -> None:
         super().__init__(connector, iter_chunk_size=_AT_ONCE)
         self._thread.daemon = True  # as SQLAlchemy itself does: it must not keep the process alive
         self._reading = reading
+        self._busy_milliseconds = int(busy_seconds * 1000)
+        self._until = math.inf
         self._due = ""
 
     def begin(self, statement: str) -> None:
@@ -124,34 +142,65 @@ class Connection(aiosqlite.Connection):
         self._due = statement
 
     def begun(self) -> sqlite3.Connection:
-        """Begin what is due, and return the standard library's connection; in its thread only."""
+        """Begin what is due, and return the standard library's connection."""
         if self._due:
             self._conn.execute(self._due)
             self._due = ""
         return self._conn
 
+    def overdue(self) -> bool:
+        """Whether the statement that runs has held the event loop up for long enough; SQLite asks now and then."""
+        return time.perf_counter() > self._until
+
+    async def at_once(self, function: Callable[[], None]) -> None:
+        """Call a function that executes a statement: here, or if that would hold the event loop up, in the thread."""
+        try:
+            # Breaking a writing statement off would end its transaction (SQLite's manual, sqlite3_interrupt).
+            self._until = time.perf_counter() + _AT_ONCE_SECONDS if self._reading else math.inf
+            function()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _LATER:
+                raise
+        else:
+            return
+        await self.in_thread(partial(self._patiently, function))
+
+    async def in_thread(self, function: Callable[[], None]) -> None:
+        """Call a function in the connection's thread; whoever is cancelled meanwhile waits until it has returned."""
+        self._until = math.inf
+        done = asyncio.ensure_future(self._execute(function))  # type: ignore[no-untyped-call]
+        try:
+            await asyncio.shield(done)
+        except asyncio.CancelledError:
+            while not done.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([done])
+            done.exception()  # told to nobody: the one who asked has gone
+            raise
+
+    def _patiently(self, function: Callable[[], None]) -> None:
+        self._conn.execute(f"PRAGMA busy_timeout={self._busy_milliseconds}")
+        try:
+            function()
+        finally:
+            self._conn.execute("PRAGMA busy_timeout=0")
+
     async def commit(self) -> None:
-        """Commit; of a transaction that only read, the end has nothing to tell and is not waited for."""
-        await self._end(self._conn.commit)
-
-    async def rollback(self) -> None:
-        """Roll back."""
-        await self._end(self._conn.rollback)
-
-    async def _end(self, function: Callable[[], None]) -> None:
+        """Commit; of a transaction that only read, there is nothing to wait for."""
         if self._due:
             self._due = ""
         elif self._reading:
-            self._tx.put_nowait((None, function))
+            self._conn.commit()
         else:
-            await self.in_thread(function)
+            await self.in_thread(self._conn.commit)
 
-    async def in_thread(self, function: Any, *arguments: Any) -> None:
-        """Call a function in the connection's thread."""
-        await self._execute(function, *arguments)  # type: ignore[no-untyped-call]
+    async def rollback(self) -> None:
+        """Roll back."""
+        self._due = ""
+        self._conn.rollback()
 
     def cursor(self) -> Cursor:  # type: ignore[override]
-        """Return a cursor; nothing is done in the thread yet."""
+        """Return a cursor; nothing is done yet."""
         return Cursor(self)
 
 
@@ -161,16 +210,18 @@ async def connect(
     """Open a connection that begins no transactions of its own, with these pragmas set; `reading`: it never writes."""
 
     def connector() -> sqlite3.Connection:
-        made = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)
+        made = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
         try:
             for pragma in pragmas:
                 made.execute(f"PRAGMA {pragma}")
+            made.execute("PRAGMA busy_timeout=0")  # on the event loop; the thread has the patience
         except sqlite3.Error:
             made.close()
             raise
+        made.set_progress_handler(connection.overdue, _STEPS)
         return made
 
-    connection = Connection(connector, reading=reading)
+    connection = Connection(connector, reading=reading, busy_seconds=busy_seconds)
     try:
         return await connection  # type: ignore[return-value]
     except asyncio.CancelledError:

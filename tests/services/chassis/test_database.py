@@ -134,6 +134,87 @@ async def test_a_database_locked_by_another_process_is_away(database: Database) 
         await add(connection, "b")
 
 
+LONG = (
+    "WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < 500000) "
+    "SELECT n FROM counted ORDER BY n % 1000, n LIMIT 2500"
+)
+
+
+async def test_a_long_statement_leaves_the_event_loop_to_others_and_answers_in_full(
+    database: Database,
+) -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async with database.read() as connection:
+        await connection.execute(text("SELECT 1"))
+        task = asyncio.create_task(others())
+        await asyncio.sleep(0)
+        before = turns
+        rows = (await connection.execute(text(LONG))).all()
+        task.cancel()
+        assert turns - before > 10, "the others had their turns while it ran"
+    assert len(rows) == 2500
+    assert [row.n for row in rows[:3]] == [1000, 2000, 3000]
+    assert rows[500].n == 1
+
+
+async def test_a_lock_that_another_process_holds_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    mine = Database(f"sqlite+aiosqlite:///{tmp_path}/x.db", service="x", busy_seconds=10)
+    other = Database(str(mine.url), service="x", busy_seconds=10)
+    async with mine.write() as connection:
+        await connection.execute(text("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT UNIQUE)"))
+    locked = asyncio.Event()
+
+    async def hold() -> None:
+        async with other.write() as connection:
+            await add(connection, "a")
+            locked.set()
+            await asyncio.sleep(0.05)  # it ends only if the event loop goes on meanwhile
+
+    task = asyncio.create_task(hold())
+    await locked.wait()
+    async with mine.write() as connection:
+        await add(connection, "b")
+    await task
+    assert await count(mine) == 2
+    await mine.close()
+    await other.close()
+
+
+async def test_who_is_cancelled_while_waiting_for_a_lock_leaves_no_transaction_open(tmp_path: Path) -> None:
+    mine = Database(f"sqlite+aiosqlite:///{tmp_path}/x.db", service="x", busy_seconds=10)
+    other = Database(str(mine.url), service="x", busy_seconds=10)
+    async with mine.write() as connection:
+        await connection.execute(text("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT UNIQUE)"))
+
+    async def write() -> None:
+        async with mine.write() as connection:
+            await add(connection, "never")
+
+    async with other.write() as connection:
+        await add(connection, "a")
+        task = asyncio.create_task(write())
+        await asyncio.sleep(0.05)
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with (
+        other.write() as connection
+    ):  # would wait in vain if the cancelled one had got the lock and kept it
+        await add(connection, "b")
+    async with mine.write() as connection:
+        await add(connection, "c")
+    assert await count(mine) == 3
+    await mine.close()
+    await other.close()
+
+
 async def test_a_server_that_is_not_there_is_away() -> None:
     database = Database("postgresql+asyncpg://me@127.0.0.1:1/nothing", service="x", busy_seconds=1)
     with pytest.raises(DatabaseAway):
