@@ -57,6 +57,7 @@ class Assignment:
         self._on_room = on_room
         self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
         self._burials: dict[TopicPartition, limits.Burials] = {}  # of partitions that are about to be opened
+        self.held: set[TopicPartition] = set()  # what the group gives us, while a lane is changed too
         self.lanes: dict[TopicPartition, Lane] = {}
         self.moved: set[TopicPartition] = set()
         self.failure: BaseException | None = None
@@ -66,6 +67,7 @@ class Assignment:
         await self._drain([at for at in sorted(partitions) if at in self.lanes])
         try:
             taken = [position for at in sorted(partitions) if (position := await self._take(at)) is not None]
+            self.held.update(position.at for position in taken)
             if self._on_assigned is not None and taken:
                 await self._on_assigned(frozenset(position.at for position in taken))
         except Exception as error:  # noqa: BLE001 - the consumer edge; a listener never raises into a client
@@ -77,8 +79,9 @@ class Assignment:
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
         """Close the lanes, let their transactions end, tell the service."""
-        leaving = [at for at in sorted(partitions) if at in self.lanes]
-        await self._drain(leaving)
+        leaving = [at for at in sorted(partitions) if at in self.held]
+        self.held.difference_update(leaving)
+        await self._drain([at for at in leaving if at in self.lanes])
         try:
             if self._on_revoked is not None and leaving:
                 await self._on_revoked(frozenset(leaving))
@@ -92,7 +95,7 @@ class Assignment:
             return None
         await self._drain([at])
         position = await self._take(at)
-        if position is None:
+        if position is None or at not in self.held:  # it may have left meanwhile
             return None
         self._open(position)
         return position.next_offset

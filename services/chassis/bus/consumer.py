@@ -80,7 +80,7 @@ class Consumer:
     @property
     def assigned(self) -> frozenset[TopicPartition]:
         """The partitions that this member owns now."""
-        return frozenset(self._assignment.lanes)
+        return frozenset(self._assignment.held)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop` is set; then finish what is in flight and leave the group.

@@ -7,7 +7,7 @@ must not schedule or balance anything: that is the group's.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,10 +21,16 @@ PROJECTS_TOPIC = "projects.v1"
 
 
 class Ownership:
-    """The partitions that this process owns: `arriving` until they are taken over, then `generations`."""
+    """The partitions that this process owns: `arriving` until they are taken over, then `generations`.
 
-    def __init__(self, runtime: Runtime, owner: str) -> None:
+    `group` asks the consumer group what it gives to this process now: what was said last may be on its way.
+    """
+
+    def __init__(
+        self, runtime: Runtime, owner: str, *, group: Callable[[], Collection[TopicPartition]]
+    ) -> None:
         self._runtime = runtime
+        self._group = group
         self.owner = owner
         self.arriving: set[int] = set()
         self.generations: dict[int, int] = {}
@@ -42,12 +48,25 @@ class Ownership:
                 self.generations.pop(at.partition, None)
 
     def lost(self, partition: int) -> None:
-        """Another generation refused us: take the partition over anew, if the group still gives it to us."""
-        if self.generations.pop(partition, None) is not None:
+        """Another generation refused us: the partition is taken over anew if the group still gives it to us, else dropped."""
+        self.generations.pop(partition, None)
+        if self._given(partition):
             self.arriving.add(partition)
+        else:
+            self.arriving.discard(partition)
+
+    def hold(self, partition: int, generation: int) -> bool:
+        """Own a partition that was taken over; False if it has left meanwhile: whoever has it now takes it from us."""
+        self.arriving.discard(partition)
+        if self._given(partition):
+            self.generations[partition] = generation
+        return partition in self.generations
+
+    def _given(self, partition: int) -> bool:
+        return TopicPartition(PROJECTS_TOPIC, partition) in self._group()
 
     async def take_over(self, partition: int) -> int:
-        """Raise the partition's generation and note it as ours; from now on the owner before is refused."""
+        """Raise the partition's generation and return it; from now on the owner before is refused."""
         async with self._runtime.database.write() as connection:
             now = timestamp(self._runtime.clock.now())
             await connection.execute(

@@ -83,7 +83,8 @@ class Ranker:
         targets = await asyncio.to_thread(self._targets, changes, pinned, self._frame)
         self._frame = frame
         for partition in arriving:
-            targets[partition] = await self._take_over(partition)
+            if partition in self._owned.arriving:  # it may have left while another was taken over
+                targets[partition] = await self._take_over(partition)
         erased = {
             partition: self._erased(partition, changes, taken_over=partition in arriving)
             for partition in self._owned.generations
@@ -127,12 +128,17 @@ class Ranker:
         return {partition: projects & wanted for partition, projects in owned.items()}
 
     async def _take_over(self, partition: int) -> set[str]:
-        """Raise the generation, load what the last versions said; everything of the partition is to be ranked."""
+        """Raise the generation, load what the last versions said; everything of the partition is to be ranked.
+
+        Nothing, if the group took the partition away meanwhile.
+        """
         generation = await self._owned.take_over(partition)
         async with self._runtime.database.read() as connection:
-            self._kept[partition] = await versions.load_kept(connection, partition)
-        self._owned.arriving.discard(partition)
-        self._owned.generations[partition] = generation
+            kept = await versions.load_kept(connection, partition)
+        if not self._owned.hold(partition, generation):
+            logger.info("a partition left while it was taken over", partition=partition)
+            return set()
+        self._kept[partition] = kept
         logger.info("took a partition over", partition=partition, generation=generation)
         return {project for project, at in self._index.projects.items() if at == partition}
 

@@ -104,9 +104,13 @@ def analysis() -> Analysis:
 
 @dataclass(kw_only=True)
 class Worker:
-    """One matching process: its own runtime on the shared database, index, ownership and ranker."""
+    """One matching process: its own runtime on the shared database, index, ownership and ranker.
+
+    `group` is what the consumer group gives it, for no consumer runs.
+    """
 
     runtime: Runtime
+    group: set[TopicPartition]
     owned: Ownership
     ranker: Ranker
 
@@ -298,11 +302,12 @@ class Town:
 
 async def new_worker(runtime: Runtime, name: str) -> Worker:
     """Start a matching process on a runtime that was started up: it owns every partition."""
-    owned = Ownership(runtime, name)
+    group = {TopicPartition("projects.v1", number) for number in range(PARTITIONS)}
+    owned = Ownership(runtime, name, group=lambda: group)
     ranker = Ranker(runtime, runtime.state["index"], owned)
-    await owned.assigned(frozenset(TopicPartition("projects.v1", number) for number in range(PARTITIONS)))
+    await owned.assigned(frozenset(group))
     await runtime.state["index"].watch()
-    return Worker(runtime=runtime, owned=owned, ranker=ranker)
+    return Worker(runtime=runtime, group=group, owned=owned, ranker=ranker)
 
 
 async def open_town(folder: Path, stack: AsyncExitStack, **overrides: Any) -> Town:
