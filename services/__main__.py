@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from services.console import (
+    dead_letters,
     demo,
     doctor,
     epoch,
@@ -42,6 +43,7 @@ app.command("rank")(rank.rank)
 app.command("why")(why.why)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(importing.app, name="import")
+app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(epoch.app, name="epoch")
 app.add_typer(settings.app, name="settings")
 

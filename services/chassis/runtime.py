@@ -20,6 +20,7 @@ from services.chassis.settings import Settings
 from services.chassis.telemetry import Metrics
 
 if TYPE_CHECKING:
+    from services.chassis.bus.reader import Reader
     from services.chassis.bus.transport import Transport
 
 Role = Literal["all", "api", "worker", "relay"]
@@ -52,6 +53,7 @@ class Service:
     metadata: MetaData
     routers: Callable[[], tuple[APIRouter, ...]]
     topics: tuple[str, ...] = ()  # the topics that this service alone writes to
+    readers: "tuple[Reader, ...]" = ()  # its groups on the topics of others
     loops: "Callable[[Runtime], tuple[Loop, ...]]" = no_loops  # consumers and sweeps of the role "worker"
     body_limits: Mapping[str, int] = field(
         default_factory=dict, hash=False

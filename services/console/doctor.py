@@ -47,6 +47,9 @@ async def _probe(settings: Any) -> dict[str, dict[str, Any]]:
     from services.catalogue import SERVICES
 
     probes: dict[str, Probe] = {f"tables of {name}": _tables(settings, name) for name in SERVICES}
+    probes |= {
+        f"dead letters of {name}": _letters(settings, name) for name in SERVICES if SERVICES[name].readers
+    }
     probes["log"] = _embedded_log(settings) if settings.log.transport == "sql" else _kafka(settings)
     probes["analyser"] = _analyser
     found = {name: await _outcome(probe) for name, probe in probes.items()}
@@ -74,6 +77,29 @@ def _tables(settings: Any, name: str) -> Probe:
         if stored != newest:
             raise Unwell(f"at {stored or 'nothing'}, this version needs {newest}; run `comity migrate`")
         return f"at {stored}, on {'SQLite' if settings.database.url is None else 'the database server'}"
+
+    return probe
+
+
+def _letters(settings: Any, name: str) -> Probe:
+    async def probe() -> str:
+        from services.chassis.bus import deadletters, limits
+        from services.chassis.database import Database
+
+        await _tables(settings, name)()
+        database = Database.for_service(settings, name)
+        try:
+            async with database.read() as connection:
+                halted = await limits.halted(connection)
+                counts = await deadletters.counts(connection)
+        finally:
+            await database.close()
+        if halted:
+            where = "; ".join(f"{one.at} at {one.halted_offset}: {one.reason}" for one in halted)
+            raise Unwell(
+                f"halted: {where}; mend the handler and restart, or `comity dead-letters resume {name}`"
+            )
+        return f"{counts['dead']} dead, {counts['parked']} parked behind them; no partition is halted"
 
     return probe
 

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from services.chassis.reference import load_reference
 from services.chassis.runtime import Runtime, Service
 from services.matches import commands
+from services.matches.consumers import ARCHIVE
 from services.matches.queries.computations import Computations
 from services.matches.routes import routers
 from services.matches.rules.glossary import glossary_of
@@ -63,10 +64,12 @@ SERVICE = Service(
         "/v1/epochs",
         "/v1/days",
         "/v1/audit/matches",
+        "/v1/dead-letters/matches",
     ),
     metadata=METADATA,
     routers=routers,
     topics=("matches.v1", "standings.v1", "epochs.v1"),
+    readers=(ARCHIVE,),
     loops=loops,
     body_limits={"/v1/epochs": commands.MAX_EPOCH_BYTES, "/v1/ranking-progress": 4_000_000},
     followers=followers,

@@ -7,14 +7,18 @@ recomputed from it; nothing is ranked that is not archived. It must not rank, an
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
+from typing import Any
 
 import structlog
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.envelope import Sequence
+from schemas.envelope import Sequence as EventSequence
 from schemas.topics import ORGANISATION_ERASED, ORGANISATION_REVISED, PROJECT_ERASED, PROJECT_REVISED
 from services.chassis.bus.consumer import Delivery
+from services.chassis.bus.reader import Reader
+from services.chassis.database import Insert, insert_for
 from services.matches.tables import DOCUMENTS
 from services.matches.worker.documents import Analysis
 
@@ -33,7 +37,17 @@ _THIS = (
 )
 _NEWEST = select(DOCUMENTS.c.incarnation, DOCUMENTS.c.version).where(_THIS)
 _SUPERSEDE = update(DOCUMENTS).where(_THIS).values(latest=False)
-_ADD = DOCUMENTS.insert()
+_LAST_LATE = select(func.max(DOCUMENTS.c.late))
+_FORGET = update(DOCUMENTS).values(latest=False, offset=None)
+_ABSENT = (
+    select(DOCUMENTS.c.kind, DOCUMENTS.c.id)
+    .group_by(DOCUMENTS.c.kind, DOCUMENTS.c.id)
+    .having(
+        func.max(case((DOCUMENTS.c.latest, 1), else_=0)) == 0,
+        func.count(DOCUMENTS.c.record) > 0,
+    )
+    .order_by(DOCUMENTS.c.kind, DOCUMENTS.c.id)
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -63,8 +77,11 @@ async def archive(delivery: Delivery) -> None:
             .where(DOCUMENTS.c.kind == kind, DOCUMENTS.c.id == event.key)
             .values(record=None, analysed=None, erased=True)
         )
+    # What came late stands below positions that indexes have passed; they find it by this number. Two who give out the
+    # same one at once are kept apart by its uniqueness.
+    late = 1 + (await connection.scalar(_LAST_LATE) or 0) if delivery.late else None
     await connection.execute(
-        _ADD,
+        _add(connection),
         {
             "kind": kind,
             "id": event.key,
@@ -73,6 +90,7 @@ async def archive(delivery: Delivery) -> None:
             "topic": at.topic,
             "partition": at.partition,
             "offset": at.offset,
+            "late": late,
             "event_id": event.id,
             "latest": True,
             "erased": event.tombstone,
@@ -83,7 +101,51 @@ async def archive(delivery: Delivery) -> None:
     )
 
 
-async def newest(connection: AsyncConnection, kind: str, identifier: str) -> Sequence | None:
+async def forget(connection: AsyncConnection) -> None:
+    """Take every revision for one that the log may not hold; kept are the rows, for older lists stand on them."""
+    await connection.execute(_FORGET)
+
+
+async def absent(connection: AsyncConnection) -> Sequence[str]:
+    """Return the keys that are archived, and that the log was found not to hold."""
+    return [f"{row.kind}:{row.id}" for row in await connection.execute(_ABSENT)]
+
+
+async def erase(connection: AsyncConnection, keys: Sequence[str]) -> None:
+    """Empty every row of these keys, as their tombstones would have."""
+    for key in keys:
+        kind, _, identifier = key.partition(":")
+        await connection.execute(
+            update(DOCUMENTS)
+            .where(DOCUMENTS.c.kind == kind, DOCUMENTS.c.id == identifier)
+            .values(record=None, analysed=None, erased=True)
+        )
+
+
+def prepare(runtime: Any) -> None:
+    """Make sure of the analyser, for who archives without having started this service up."""
+    runtime.state.setdefault("analysis", Analysis())
+
+
+def _add(connection: AsyncConnection) -> Insert:
+    """Return the statement that adds a revision; a rebuild finds the row there already and puts it right."""
+    statement = insert_for(connection, DOCUMENTS)
+    rest = {column.name: statement.excluded[column.name] for column in DOCUMENTS.c if not column.primary_key}
+    return statement.on_conflict_do_update(index_elements=list(DOCUMENTS.primary_key), set_=rest)
+
+
+async def newest(connection: AsyncConnection, kind: str, identifier: str) -> EventSequence | None:
     """Return the newest sequence archived of a key, or None if it was never seen."""
     row = (await connection.execute(_NEWEST, {"this_kind": kind, "this_id": identifier})).first()
-    return None if row is None else Sequence(row.incarnation, row.version)
+    return None if row is None else EventSequence(row.incarnation, row.version)
+
+
+ARCHIVE = Reader(
+    group=GROUP,
+    topics=("projects.v1", "members.v1"),
+    handle=archive,
+    forget=forget,
+    absent=absent,
+    erase=erase,
+    prepare=prepare,
+)

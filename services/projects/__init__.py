@@ -8,7 +8,7 @@ from services.chassis.reference import load_reference
 from services.chassis.reference.languages import load_language_checks
 from services.chassis.runtime import Runtime, Service
 from services.projects.commands.answering import CODEBOOK
-from services.projects.consumers import loops, progress
+from services.projects.consumers import LISTS, loops, progress
 from services.projects.routes import routers
 from services.projects.rules.faults import Codebook
 from services.projects.tables import METADATA
@@ -22,10 +22,11 @@ async def startup(runtime: Runtime) -> None:
 SERVICE = Service(
     name="projects",
     title="Projects and flagship initiatives: what is to be done, where, until when, and what it needs.",
-    prefixes=("/v1/projects", "/v1/flagships", "/v1/audit/projects"),
+    prefixes=("/v1/projects", "/v1/flagships", "/v1/audit/projects", "/v1/dead-letters/projects"),
     metadata=METADATA,
     routers=routers,
     topics=("projects.v1",),
+    readers=(LISTS,),
     loops=loops,
     startup=startup,
     progress=progress,

@@ -6,11 +6,13 @@ coverage without asking another service. *Never:* keep an organisation's rank; a
 
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, delete, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.events.matches import ListVersion
 from schemas.topics import LIST_VERSIONED
 from services.chassis.bus.consumer import Consumer, Delivery
+from services.chassis.bus.reader import Reader
 from services.chassis.database import insert_for
 from services.chassis.runtime import Loop, Runtime
 from services.projects.commands.dates import sweep
@@ -22,9 +24,14 @@ CONSUMER = "list-consumer"
 """Where the runtime's state holds the consumer of a worker."""
 
 
+async def forget_lists(connection: AsyncConnection) -> None:
+    """Empty the projection, before the log is read from the beginning."""
+    await connection.execute(delete(LIST_SUMMARIES))
+
+
 def loops(runtime: Runtime) -> tuple[Loop, ...]:
     """Return the loops of the worker: the consumer of list versions, and the sweep of dates."""
-    consumer = Consumer(runtime, group=GROUP, topics=("matches.v1",), handle=keep_newest_list)
+    consumer = Consumer(runtime, group=LISTS.group, topics=LISTS.topics, handle=LISTS.handle)
     runtime.state[CONSUMER] = consumer
     return (
         Loop(name=GROUP, run=consumer.run),
@@ -65,3 +72,6 @@ async def keep_newest_list(delivery: Delivery) -> None:
             ),
         )
     )
+
+
+LISTS = Reader(group=GROUP, topics=("matches.v1",), handle=keep_newest_list, forget=forget_lists)

@@ -37,6 +37,7 @@ def addresses(world: World, document: dict[str, Any]) -> Iterator[tuple[str, str
         "person_id": str(uuid4()),
         "secret_id": str(uuid4()),
         "principal": "somebody",
+        "letter_id": "1",
     }
     for path, methods in document["paths"].items():
         number = "0" if path.startswith("/v1/epochs") else "2" if "/v1/projects/" in path else "1"
@@ -69,7 +70,7 @@ def test_every_read_has_a_strong_etag_that_answers_304(world: World, document: d
         query = f"?organisation={world.ids['a']}" if path == "/v1/opportunities" else query
         first = world.ask("admin", "GET", path + query)
         if first.status_code == 404:
-            assert "/v1/people/" in path
+            assert "/v1/people/" in path or "/v1/dead-letters/" in path
             continue
         assert first.status_code == 200, (path, first.text)
         tag = first.headers["etag"]

@@ -133,6 +133,26 @@ def same_epoch(world: World, caller: str) -> Any:
     return world.ask(caller, "POST", "/v1/epochs", content=body, headers={"Content-Type": "application/json"})
 
 
+def dead_letters(service: str) -> dict[str, tuple[Row, ...]]:
+    """Nothing was set aside in this world, so whoever may ask is told that there is no such letter (404, 409)."""
+    path = f"/v1/dead-letters/{service}"
+    where = {"group": service, "topic": "members.v1", "partition": 0, "reason": "It is known."}
+    return {
+        f"list_dead_letters_{service}": (Row(send=Get(path), allowed=ADMIN | AUDITOR),),
+        f"list_halted_{service}": (Row(send=Get(f"{path}/halted"), allowed=ADMIN | AUDITOR),),
+        f"get_dead_letter_{service}": (Row(send=Get(f"{path}/1"), allowed=ADMIN | AUDITOR, status=404),),
+        f"replay_dead_letter_{service}": (
+            Row(send=write("POST", f"{path}/1/replay"), allowed=ADMIN, status=404),
+        ),
+        f"discard_dead_letter_{service}": (
+            Row(send=write("POST", f"{path}/1/discard", json=REASON), allowed=ADMIN, status=404),
+        ),
+        f"resume_halted_{service}": (
+            Row(send=write("POST", f"{path}/halted/resume", json=where), allowed=ADMIN, status=409),
+        ),
+    }
+
+
 REASON = {"reason": "It is done."}
 READER = {"name": "A reader", "roles": ["organisation_reader"]}
 LONG_AGO = {"day": "2020-01-01"}
@@ -264,6 +284,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
     ),
     "get_flagship": (Row(send=Get("/v1/flagships/{flagship}"), allowed=EVERYBODY),),
     "list_flagship_revisions": (Row(send=Get("/v1/flagships/{flagship}/revisions"), allowed=EVERYBODY),),
+    **dead_letters("projects"),
     "list_audit_projects": (Row(send=Get("/v1/audit/projects"), allowed=ADMIN | AUDITOR),),
     # members
     "list_organisations": (
@@ -350,6 +371,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
     # An epoch that stands already and a day that has passed: whoever may publish one learns that (409).
     "publish_epoch": (Row(send=same_epoch, allowed=ADMIN, status=409),),
     "open_day": (Row(send=write("POST", "/v1/days", json=LONG_AGO), allowed=ADMIN, status=409),),
+    **dead_letters("matches"),
     "list_audit_matches": (Row(send=Get("/v1/audit/matches"), allowed=ADMIN | AUDITOR),),
 }
 QUESTIONS = frozenset({"create_token", "ask_ranking_progress"})

@@ -125,8 +125,11 @@ class Consumer:
         return {"group": self._group, "lag": lags, "partitions": partitions, **letters}
 
     async def replay(self, topic: str, key: str) -> int:
-        """Hand the dead and parked letters of a key to the handler again, in order; how many there were."""
-        return await replay(self._runtime, group=self._group, topic=topic, key=key, handle=self._handle)
+        """Hand the dead and parked records of a key to the handler again; returns how many. What fails raises."""
+        async with self._runtime.database.write() as connection:
+            return await replay(
+                connection, self._runtime, group=self._group, topic=topic, key=key, handle=self._handle
+            )
 
     async def _consume(self, membership: Membership) -> None:
         self._membership, self._paused, self._reported = membership, set(), {}

@@ -69,8 +69,9 @@ _PARKED_KEYS = (
 )
 _CLEAR = delete(_ROWS).where(_KEY)
 _OF_KEY = select(_ROWS).where(_KEY).order_by(_ROWS.c.id)
-_LISTED = select(_ROWS).where(_ROWS.c.id > bindparam("after")).order_by(_ROWS.c.id).limit(bindparam("limit"))
-_COUNTS = select(_ROWS.c.state, func.count().label("letters")).where(_GROUP).group_by(_ROWS.c.state)
+_ONE = select(_ROWS).where(_ROWS.c.id == bindparam("this_id"))
+_DISCARD = delete(_ROWS).where(_ROWS.c.id == bindparam("this_id"))
+_COUNTS = select(_ROWS.c.state, func.count().label("letters")).group_by(_ROWS.c.state)
 
 
 def attach(metadata: MetaData) -> Table:
@@ -111,6 +112,7 @@ class Letter:
     record: Record
     kind: str
     reason: str
+    stack: str
     attempts: int
     buried_at: int
 
@@ -159,17 +161,35 @@ async def of_key(connection: AsyncConnection, group: str, topic: str, key: str) 
     return [_letter(row) for row in rows.mappings()]
 
 
-async def listed(connection: AsyncConnection, *, after: int = 0, limit: int = 50) -> Sequence[Letter]:
-    """Return a page of all letters, oldest first, from after the letter with this id."""
-    return [
-        _letter(row)
-        for row in (await connection.execute(_LISTED, {"after": after, "limit": limit})).mappings()
-    ]
+async def listed(
+    connection: AsyncConnection, *, after: int = 0, limit: int = 50, **wanted: str | None
+) -> Sequence[Letter]:
+    """Return a page of all letters, oldest first, from after the letter with this id.
+
+    `wanted` keeps those alone whose `group`, `topic`, `key` or `state` is the one named.
+    """
+    query = select(_ROWS).where(_ROWS.c.id > after).order_by(_ROWS.c.id).limit(limit)
+    for name, value in wanted.items():
+        if value is not None:
+            query = query.where(_ROWS.c["group_name" if name == "group" else name] == value)
+    return [_letter(row) for row in (await connection.execute(query)).mappings()]
 
 
-async def counts(connection: AsyncConnection, group: str) -> dict[str, int]:
-    """Return how many letters a group has, by state."""
-    rows = await connection.execute(_COUNTS, {"this_group": group})
+async def one(connection: AsyncConnection, letter_id: int) -> Letter | None:
+    """Return the letter with this id, None if there is none."""
+    row = (await connection.execute(_ONE, {"this_id": letter_id})).mappings().one_or_none()
+    return None if row is None else _letter(row)
+
+
+async def discard(connection: AsyncConnection, letter_id: int) -> bool:
+    """Give a letter up for good; what is parked behind it stays parked. False if there is no such letter."""
+    return (await connection.execute(_DISCARD, {"this_id": letter_id})).rowcount == 1
+
+
+async def counts(connection: AsyncConnection, group: str | None = None) -> dict[str, int]:
+    """Return how many letters a group has, or all groups of the service together, by state."""
+    query = _COUNTS if group is None else _COUNTS.where(_ROWS.c.group_name == group)
+    rows = await connection.execute(query)
     return {"dead": 0, "parked": 0} | {row.state: row.letters for row in rows}
 
 
@@ -208,6 +228,7 @@ def _letter(row: RowMapping) -> Letter:
         record=record,
         kind=row["kind"],
         reason=row["reason"],
+        stack=row["stack"],
         attempts=row["attempts"],
         buried_at=row["buried_at"],
     )

@@ -5,9 +5,8 @@ performs no effect outside its database (it writes a row for that, which somebod
 `event.sequence`: what is not newer than what it holds changes nothing.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -15,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import contracts
 from schemas.envelope import Event
-from services.chassis.bus import deadletters, outbox
+from services.chassis.bus import deadletters, outbox, positions
 from services.chassis.bus.host import Host
-from services.chassis.bus.transport import Record
+from services.chassis.bus.transport import Record, TopicPartition
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +33,7 @@ class Delivery:
     """One event handed to a handler, inside the transaction that moves the position past it.
 
     `data` is the event's data, validated by its reader's model; None for a tombstone. `runtime` is the service's.
+    `late` marks a record that the position had passed already: it comes from the dead letters, or is replayed.
     """
 
     connection: AsyncConnection
@@ -41,6 +41,7 @@ class Delivery:
     data: BaseModel | None
     at: Coordinates
     runtime: Any
+    late: bool = False
 
     async def post(self, event: Event) -> None:
         """Add an event to this service's outbox, in this transaction. Raises InvalidEvent, RecordTooLarge."""
@@ -58,6 +59,7 @@ async def deliver(
     group: str,
     handle: Handler,
     parked: set[str],
+    late: bool = False,
 ) -> bool:
     """Hand one record to the handler, or set it aside if its key is parked; whether the handler had it.
 
@@ -79,23 +81,35 @@ async def deliver(
             data=data,
             at=Coordinates(record.topic, record.partition, record.offset),
             runtime=runtime,
+            late=late,
         )
     )
     return True
 
 
-async def replay(runtime: Host, *, group: str, topic: str, key: str, handle: Handler) -> int:
-    """Hand the letters of one key to the handler again, in order, all or none; returns how many there were.
+async def replay(
+    connection: AsyncConnection, runtime: Host, *, group: str, topic: str, key: str, handle: Handler
+) -> int:
+    """Hand the letters of one key to the handler again, in order, in this transaction; returns how many there were.
 
-    Positions are not touched. What fails raises, and leaves every letter where it was.
+    Positions are not moved, but held until the commit, so that no later record of the key is parked meanwhile. What
+    fails raises, and the transaction must be rolled back: every letter is then where it was.
     """
-    async with runtime.database.write() as connection:
-        letters = await deadletters.of_key(connection, group, topic, key)
-        await deadletters.clear(connection, group, topic, key)
-        again = partial(deliver, connection, runtime=runtime, group=group, handle=handle, parked=set())
-        for letter in letters:
-            await again(letter.record)
+    for partition in sorted({one.record.partition for one in await _letters(connection, group, topic, key)}):
+        await positions.hold(connection, group, TopicPartition(topic, partition))
+    letters = await _letters(connection, group, topic, key)
+    await deadletters.clear(connection, group, topic, key)
+    for letter in letters:
+        await deliver(
+            connection, letter.record, runtime=runtime, group=group, handle=handle, parked=set(), late=True
+        )
     return len(letters)
+
+
+async def _letters(
+    connection: AsyncConnection, group: str, topic: str, key: str
+) -> Sequence[deadletters.Letter]:
+    return await deadletters.of_key(connection, group, topic, key)
 
 
 def microseconds(runtime: Host) -> int:

@@ -145,6 +145,13 @@ async def all_of(connection: AsyncConnection, group: str) -> tuple[Position, ...
     return tuple(_position(row) for row in rows.mappings())
 
 
+async def hold(connection: AsyncConnection, group: str, at: TopicPartition) -> Position | None:
+    """Lock the stored position until the transaction ends, so that the consumer commits nothing meanwhile."""
+    this = {"this_group": group, "this_topic": at.topic, "this_partition": at.partition}
+    row = (await connection.execute(_LOAD.with_for_update(), this)).mappings().one_or_none()
+    return None if row is None else _position(row)
+
+
 async def move(connection: AsyncConnection, before: Position, after: Position) -> None:
     """Compare-and-set, as the first statement of a consumer transaction. Raises PositionMoved."""
     moved = await connection.execute(

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import text
 
 from schemas.topics import TOPICS
+from services.chassis.bus import limits
 from services.chassis.bus.errors import BusError
 from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Runtime
@@ -26,6 +27,8 @@ async def readiness(runtime: Runtime) -> dict[str, str | None]:
     )
     parts[f"{runtime.service.name}.database"] = await _reason(lambda: _ask_database(runtime))
     parts["log"] = await _reason(lambda: _ask_log(runtime))
+    if runtime.service.readers and runtime.role in {"all", "worker"}:
+        parts[f"{runtime.service.name}.partitions"] = await _halted(runtime)
     if runtime.service.readiness is not None and runtime.role != "relay":
         own = await runtime.service.readiness(runtime)
         parts |= {f"{runtime.service.name}.{part}": reason for part, reason in own.items()}
@@ -61,6 +64,16 @@ async def _ask_database(runtime: Runtime) -> None:
 async def _ask_log(runtime: Runtime) -> None:
     topics = runtime.service.topics or tuple(topic.name for topic in TOPICS.values())[:1]
     await runtime.transport.partitions(topics[0])
+
+
+async def _halted(runtime: Runtime) -> str | None:
+    try:
+        async with runtime.database.read() as connection:
+            found = await limits.halted(connection)
+    except DatabaseAway:
+        return "The database does not answer."
+    where = ", ".join(f"{one.at} at {one.halted_offset}" for one in found)
+    return f"Halted, because too much could not be applied: {where}. See the dead letters." if found else None
 
 
 async def _reason(ask: Callable[[], Awaitable[None]]) -> str | None:

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from services.chassis.web import audit
+from services.chassis.web import audit, dead_letters
 from services.matches.routes import lists, opportunities, ranking, versions
 from services.matches.tables import METADATA
 
@@ -15,4 +15,5 @@ def routers() -> tuple[APIRouter, ...]:
         opportunities.router(),
         *ranking.routers(),
         audit.router("matches", METADATA.tables["audit"]),
+        dead_letters.router("matches"),
     )

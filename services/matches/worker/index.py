@@ -36,8 +36,8 @@ logger = structlog.get_logger(__name__)
 
 # Day, epoch and positions in force, in one statement: this is asked at every poll.
 _FRAME = text(
-    "SELECT frame.day, frame.epoch, positions.topic, positions.partition, positions.next_offset "
-    "FROM (SELECT (SELECT max(day) FROM days) AS day, "
+    "SELECT frame.day, frame.epoch, frame.late, positions.topic, positions.partition, positions.next_offset "
+    "FROM (SELECT (SELECT max(day) FROM days) AS day, (SELECT max(late) FROM documents) AS late, "
     "(SELECT hash FROM epochs ORDER BY number DESC LIMIT 1) AS epoch) AS frame "
     "LEFT JOIN positions ON positions.group_name = :this"
 )
@@ -52,6 +52,8 @@ _SINCE = (
     .order_by(DOCUMENTS.c.offset)
     .limit(BATCH)
 )
+# Replayed dead letters: they stand below the positions, and only the newest of a key matters.
+_LATE = select(DOCUMENTS).where(DOCUMENTS.c.late > bindparam("seen"), DOCUMENTS.c.latest)
 _LATEST = select(DOCUMENTS).where(DOCUMENTS.c.latest, DOCUMENTS.c.record.is_not(None))
 
 
@@ -105,6 +107,8 @@ class Index:
         self._epoch = ""
         self._day = ""
         self._positions: dict[TopicPartition, int] = {}
+        self._late = 0  # up to which number revisions that came late are applied
+        self._late_known = 0
         self._inputs: dict[str, tuple[Any, ...]] = {}
         self._partition_of: dict[str, int] = {}
         self._closing: set[str] = set()
@@ -135,7 +139,7 @@ class Index:
             rows = await connection.stream(_LATEST)
             async for chunk in rows.partitions(500):
                 await asyncio.to_thread(self._apply, list(chunk), None)
-            self._positions = committed
+            self._positions, self._late = committed, self._late_known
             await self._forget_final(connection)
         self._version += 1
 
@@ -164,13 +168,18 @@ class Index:
                     found = await self._since(connection, at, end)
                     rows += found
                     reached[at] = found[-1].offset + 1 if len(found) == BATCH else end
+                late = self._late_known if reached == committed else self._late
+                if late > self._late:
+                    rows += await connection.execute(_LATE, {"seen": self._late})
+                    rows.sort(key=lambda row: (row.incarnation, row.version))
                 if self._closing:
                     await self._forget_final(connection)
             if not rows and not framed and reached == self._positions:
+                self._late = late
                 return False
             before = self._pin() if self._watchers else None
             await asyncio.to_thread(self._apply, rows, before)
-            self._positions = reached
+            self._positions, self._late = reached, late
             self._version += 1
             if self._pinned is not None:
                 self._pin()  # whoever reads while the next batch is applied gets this state
@@ -227,7 +236,7 @@ class Index:
         A new epoch builds a new engine.
         """
         rows = (await connection.execute(_FRAME, {"this": GROUP})).all()
-        day, epoch = rows[0].day, rows[0].epoch
+        day, epoch, self._late_known = rows[0].day, rows[0].epoch, rows[0].late or 0
         committed = {
             TopicPartition(row.topic, row.partition): row.next_offset for row in rows if row.topic is not None
         }

@@ -114,4 +114,4 @@ async def test_every_operation_is_documented(bench: Any) -> None:
     put = document["paths"]["/v1/projects/{project_id}"]["put"]
     assert {"200", "201", "409", "410", "412", "413", "422", "428"} <= set(put["responses"])
     assert document["components"]["schemas"]["ProjectBody"]["examples"]
-    assert len(routers()) == 4
+    assert len(routers()) == 5
