@@ -29,7 +29,7 @@ def dated_members(members: PinnedMembers, before: Day, after: Day) -> Rows:
             members.rows,
             anywhere,
             day=day,
-            enrolled=judging.enrolled_rows(members.intervals, len(members.rows), day.number),
+            enrolled=members.enrolled(day.number),
         )
         for day in (before, after)
     )

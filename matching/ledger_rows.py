@@ -36,7 +36,7 @@ def pack(ranked: RankedList) -> bytes:
     """Return a list's canonical rows."""
     rows: np.ndarray[Any, Any] = np.zeros(len(ranked), ROW)
     rows["rank"] = np.arange(1, len(ranked) + 1)
-    rows["member"] = np.frombuffer(b"".join(map(id_bytes, ranked.members)), "V16")
+    rows["member"] = ranked.ids.astype(">u8").view("V16").ravel()
     rows["revision"] = ranked.revisions
     rows["points"] = ranked.points
     rows["components"] = ranked.components

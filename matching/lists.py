@@ -89,7 +89,7 @@ class Excluded:
 class RankedList:
     """Every eligible candidate of one project in rank order; column i belongs to rank i + 1.
 
-    Columns: `members` (ids), `revisions`, `points` (int64), `components` (n x 6, int64, order of COMPONENTS), `fit`
+    Columns: `members` (ids) and `ids` (n x 2, uint64: their 16 bytes as two big-endian numbers), `revisions`, `points` (int64), `components` (n x 6, int64, order of COMPONENTS), `fit`
     (0..1000 per mille of `total_budget`), `band` (0..3), `above_floor`, `confidence` (0..1000), `labels` and `steps`
     (bit sets), `tie` (uint64), and facts for filters: `category`, `sector` (number), `country` (HQ, alpha-3), `regions`
     (bit set over `region_codes`: HQ and operating countries), `offers` (bit set over OFFER_KINDS). `head` is the number
@@ -105,6 +105,7 @@ class RankedList:
     serves_ldc: bool
     head: int
     members: list[str]
+    ids: npt.NDArray[np.uint64]
     revisions: npt.NDArray[np.int64]
     points: npt.NDArray[np.int64]
     components: npt.NDArray[np.int64]
@@ -147,25 +148,59 @@ class RankedList:
         place = rank - 1
         if not 0 <= place < len(self):
             raise IndexError(f"rank {rank} of {len(self)}")
-        points = self.components[place].tolist()
-        return Row(
-            rank=rank,
-            member=self.members[place],
-            revision=int(self.revisions[place]),
-            points=int(self.points[place]),
-            components=dict(zip(COMPONENTS, points, strict=True)),
-            fit=int(self.fit[place]),
-            band=BANDS[self.band[place]],
-            above_floor=bool(self.above_floor[place]),
-            confidence=int(self.confidence[place]),
-            labels=names_of(int(self.labels[place]), LABELS),
-            steps=names_of(int(self.steps[place]), STEPS),
-            tie=int(self.tie[place]),
-        )
+        return next(self.rows(place, place + 1))
 
     def rows(self, start: int = 0, stop: int | None = None) -> Iterator[Row]:
         """Yield the rows [start, stop) counted from 0."""
-        return (self.row(place + 1) for place in range(*slice(start, stop).indices(len(self))))
+        some = slice(start, stop)
+        columns = zip(
+            range(some.indices(len(self))[0] + 1, len(self) + 1),
+            self.members[some],
+            *(
+                column[some].tolist()
+                for column in (
+                    self.revisions,
+                    self.points,
+                    self.components,
+                    self.fit,
+                    self.band,
+                    self.above_floor,
+                    self.confidence,
+                    self.labels,
+                    self.steps,
+                    self.tie,
+                )
+            ),
+            strict=False,
+        )
+        for (
+            rank,
+            member,
+            revision,
+            points,
+            parts,
+            fit,
+            band,
+            above,
+            confidence,
+            labels,
+            steps,
+            tie,
+        ) in columns:
+            yield Row(
+                rank=rank,
+                member=member,
+                revision=revision,
+                points=points,
+                components=dict(zip(COMPONENTS, parts, strict=True)),
+                fit=fit,
+                band=BANDS[band],
+                above_floor=above,
+                confidence=confidence,
+                labels=names_of(labels, LABELS),
+                steps=names_of(steps, STEPS),
+                tie=tie,
+            )
 
     def packed(self) -> bytes:
         """Return the canonical rows: 92 bytes each, see `ledger_rows.ROW`."""

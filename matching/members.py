@@ -6,7 +6,7 @@ Rows belong to organisations for good, so a row number never means somebody else
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from matching.documents import MemberDocument
 from matching.family import root_of
 from matching.index import Asked, Index, PinnedIndex
 from matching.items import Pairs, near_duplicates
+from matching.judging import enrolled_rows
 from matching.records import Member
 from matching.vocabulary import Vocabulary
 
@@ -56,6 +57,14 @@ class PinnedMembers:
     intervals: Mapping[int, tuple[tuple[int, int], ...]]
     roots: npt.NDArray[np.int64]
     parents: Mapping[str, str]
+    _enrolled: dict[int, npt.NDArray[np.bool_]] = field(default_factory=dict)
+
+    def enrolled(self, day: int) -> npt.NDArray[np.bool_]:
+        """Return which rows have an active term of membership on a day (yyyymmdd); worked out once for each day."""
+        found = self._enrolled.get(day)
+        if found is None:
+            found = self._enrolled[day] = enrolled_rows(self.intervals, len(self.rows), day)
+        return found
 
     def state(self, member: str) -> MemberState:
         """Return a member's state; KeyError if it is not (or no longer) here."""

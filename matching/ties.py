@@ -1,4 +1,4 @@
-"""Ties: a keyed hash of project and organisation, so that no name, date or size settles who comes first.
+"""Order and ties: among equal points a keyed hash decides, so that no name, date or size settles who comes first.
 
 SipHash-2-4 (Aumasson and Bernstein 2012) over the 16 bytes of both ids; the key is published with the epoch. It can be
 recomputed by anyone with any SipHash; a compiled loop does it for a whole list.
@@ -85,3 +85,14 @@ def tie_hashes(key: str, project: str, words: npt.NDArray[np.uint64]) -> npt.NDA
     out = np.zeros(len(words), np.uint64)
     _hashes(start, both, _LENGTH, out)
     return out
+
+
+def sorted_order(
+    points: npt.NDArray[np.int64], tie: npt.NDArray[np.uint64], ids: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.int64]:
+    """Return the order by (points downwards, tie hash, id). Two equal hashes are all but impossible, so ids come last."""
+    by_tie = np.argsort(tie)
+    if (np.diff(tie[by_tie]) == 0).any():
+        return np.lexsort((ids[:, 1], ids[:, 0], tie, -points))
+    found: npt.NDArray[np.int64] = by_tie[np.argsort(-points[by_tie], kind="stable")]
+    return found

@@ -31,7 +31,7 @@ from matching.records import Member, Project
 from matching.rules import codes_of
 from matching.scoring import PairScore, score_pair
 from matching.standings import Standings, standings_of
-from matching.ties import id_words, tie_hashes
+from matching.ties import id_words, sorted_order, tie_hashes
 
 _CATEGORY_NAMES = np.array([*CATEGORIES, *[""] * (256 - len(CATEGORIES))], object)
 
@@ -99,7 +99,7 @@ class View:
         components = self._components(state)
         points = components.sum(axis=1)
         tie = tie_hashes(self._epoch.tie_key, project, members.rows["words"])
-        enrolled = judging.enrolled_rows(members.intervals, len(members.rows), day.number)
+        enrolled = members.enrolled(day.number)
         labels = judging.labels_of(members.rows, state.facts, day=day, enrolled=enrolled)
         above = judging.above_floor(components, state.facts, weights)
         order = eligible[sorted_order(points[eligible], tie[eligible], members.rows["order"][eligible])]
@@ -124,6 +124,7 @@ class View:
             serves_ldc=any(country in self._ldc(reference_date) for country in state.record.countries),
             head=placed.head,
             members=members.ids[order].tolist(),
+            ids=members.rows["order"][order],
             revisions=members.rows["revision"][order],
             points=points[order],
             components=components[order],
@@ -301,17 +302,6 @@ class View:
 
     def _ldc(self, day: str) -> frozenset[str]:
         return self._epoch.reference.members_of("ldc", day)
-
-
-def sorted_order(
-    points: npt.NDArray[np.int64], tie: npt.NDArray[np.uint64], ids: npt.NDArray[np.uint64]
-) -> npt.NDArray[np.int64]:
-    """Return the order by (points downwards, tie hash, id). Two equal hashes are all but impossible, so ids come last."""
-    by_tie = np.argsort(tie)
-    if (np.diff(tie[by_tie]) == 0).any():
-        return np.lexsort((ids[:, 1], ids[:, 0], tie, -points))
-    found: npt.NDArray[np.int64] = by_tie[np.argsort(-points[by_tie], kind="stable")]
-    return found
 
 
 def _need_weights(state: ProjectState) -> dict[str, tuple[str, int]]:

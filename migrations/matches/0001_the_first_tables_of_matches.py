@@ -98,7 +98,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("late"),
     )
     op.create_index("documents_by_place", "documents", ["topic", "partition", "offset"], unique=True)
-    op.create_index("documents_latest", "documents", ["kind", "latest"], unique=False)
+    op.create_index(
+        "documents_latest",
+        "documents",
+        ["kind", "id"],
+        unique=True,
+        sqlite_where=sa.text("latest = 1"),
+        postgresql_where=sa.text("latest"),
+    )
     op.create_table(
         "epochs",
         sa.Column("number", sa.Integer(), nullable=False),

@@ -55,7 +55,14 @@ DOCUMENTS = Table(
     Column("analysed", LargeBinary),  # deflated JSON of the ordered stems; NULL once erased
 )
 Index("documents_by_place", DOCUMENTS.c.topic, DOCUMENTS.c.partition, DOCUMENTS.c.offset, unique=True)
-Index("documents_latest", DOCUMENTS.c.kind, DOCUMENTS.c.latest)
+Index(
+    "documents_latest",
+    DOCUMENTS.c.kind,
+    DOCUMENTS.c.id,
+    unique=True,
+    sqlite_where=DOCUMENTS.c.latest,
+    postgresql_where=DOCUMENTS.c.latest,
+)
 
 EPOCHS = Table(
     "epochs",

@@ -131,6 +131,7 @@ def _assembled(frame: RankedList, epoch: Epoch, stored: _Stored) -> Computed:
         serves_ldc=frame.serves_ldc,
         head=_head(steps, epoch.weights.head),
         members=list(ids),
+        ids=np.ascontiguousarray(packed["member"]).view(">u8").reshape(-1, 2).astype(np.uint64),
         revisions=packed["revision"].astype(np.int64),
         points=points,
         components=packed["components"].astype(np.int64),

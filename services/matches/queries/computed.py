@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from matching.ledger_rows import root
 from matching.lists import RankedList
+from matching.ties import sorted_order
 from services.chassis.runtime import Runtime
 from services.matches.queries.computations import Computations
 from services.matches.worker.index import Pinned
@@ -36,8 +37,7 @@ class Computed:
     @classmethod
     def of(cls, ranked: RankedList) -> "Computed":
         """Prepare a list for paging; a thread's work."""
-        ids = np.array(ranked.members, dtype=str)
-        order = np.lexsort((ids, ranked.tie, -ranked.points))
+        order = sorted_order(ranked.points, ranked.tie, ranked.ids)
         packed = ranked.packed()
         undated = replace(ranked, reference_date=_NO_DAY).header()
         return cls(

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from matching.ties import sorted_order
 from services.matches.queries.computed import Computed
 
 Key = tuple[int, int, str]
@@ -93,7 +94,7 @@ def _rows(
             room -= 1
             served.add(ranked.members[place])
             yield "head", place
-    order = computed.order if by is None else np.lexsort((np.array(ranked.members, str), ranked.tie, -by))
+    order = computed.order if by is None else sorted_order(by, ranked.tie, ranked.ids)
     points = ranked.points if by is None else by
     order = order[mask[order]]
     if start.segment == "rest" and start.key is not None:

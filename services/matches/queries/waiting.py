@@ -19,6 +19,7 @@ from services.chassis.web.problems import InvalidParameter
 from services.matches.tables import DOCUMENTS, RANKING
 from services.matches.worker.documents import MEMBER, PROJECT
 from services.matches.worker.index import Index
+from services.matches.worker.ownership import Ownership
 
 RANKED = "ranked:matches"
 LOOK_SECONDS = 0.02
@@ -92,12 +93,34 @@ async def wait_until_covered(runtime: Runtime, project: str, token: Token, *, se
     deadline = clock.monotonic() + seconds
     while True:
         seen = runtime.signals.mark(RANKED)
-        if await covered(runtime, project, token):
+        here = _is_ranked_here(runtime, project)
+        if not (here and await _is_behind(runtime, project, token)) and await covered(
+            runtime, project, token
+        ):
             return True
         left = deadline - clock.monotonic()
         if left <= 0:
             return False
-        await runtime.signals.wait(RANKED, min(left, LOOK_SECONDS), since=seen)
+        look = runtime.settings.matches.poll_seconds if here else LOOK_SECONDS
+        await runtime.signals.wait(RANKED, min(left, look), since=seen)
+
+
+def _is_ranked_here(runtime: Runtime, project: str) -> bool:
+    """Whether this process's own ranker, which tells after every pass, has the project."""
+    index: Index = runtime.state["index"]
+    owned: Ownership | None = runtime.state.get("owned")
+    return owned is not None and index.projects.get(project) in owned.generations
+
+
+async def _is_behind(runtime: Runtime, project: str, token: Token) -> bool:
+    """Whether this process's index does not even have the revision: then nothing has to be asked of the database."""
+    if (token.kind, token.id) != (PROJECT, project):
+        return False
+    pinned = await runtime.state["index"].pin()
+    try:
+        return bool(pinned.view.project(project).revision < token.sequence.version)
+    except KeyError:
+        return False  # closed for good: its list does not change any more
 
 
 async def on_its_way(runtime: Runtime, project: str, token: Token) -> bool:

@@ -30,6 +30,7 @@ def followers(runtime: Runtime) -> tuple[Loop, ...]:
 def loops(runtime: Runtime) -> tuple[Loop, ...]:
     """Return the loops of the role that archives and ranks."""
     owned = Ownership(runtime, f"{socket.gethostname()}:{os.getpid()}", group=lambda: consumer.assigned)
+    runtime.state["owned"] = owned
     ranker = Ranker(runtime, runtime.state["index"], owned)
     consumer = Consumer(
         runtime,

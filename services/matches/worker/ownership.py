@@ -9,7 +9,7 @@ must not schedule or balance anything: that is the group's.
 import json
 from collections.abc import Callable, Collection, Mapping
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.bus.transport import TopicPartition
@@ -18,6 +18,15 @@ from services.chassis.runtime import Runtime, timestamp
 from services.matches.tables import RANKING
 
 PROJECTS_TOPIC = "projects.v1"
+
+_THESE = RANKING.c.partition.in_(bindparam("partitions", expanding=True))
+_LOCKED = (
+    select(RANKING.c.partition, RANKING.c.generation)
+    .where(_THESE)
+    .order_by(RANKING.c.partition)
+    .with_for_update()
+)
+_ADVANCE = update(RANKING).where(_THESE).values(ranked_to=bindparam("reached"), updated_at=bindparam("now"))
 
 
 class Ownership:
@@ -88,12 +97,7 @@ class Ownership:
 
 async def refused(connection: AsyncConnection, generations: Mapping[int, int]) -> frozenset[int]:
     """Lock the partitions' rows and compare generations; return those that somebody else has taken over."""
-    rows = await connection.execute(
-        select(RANKING.c.partition, RANKING.c.generation)
-        .where(RANKING.c.partition.in_(generations))
-        .order_by(RANKING.c.partition)
-        .with_for_update()
-    )
+    rows = await connection.execute(_LOCKED, {"partitions": list(generations)})
     found = {row.partition: row.generation for row in rows}
     return frozenset(partition for partition, ours in generations.items() if found.get(partition) != ours)
 
@@ -109,6 +113,4 @@ async def advance(
 ) -> None:
     """Move `ranked_to` of partitions whose generations were checked in this transaction."""
     ranked_to = json.dumps({"positions": dict(positions), "epoch": epoch, "day": day}, sort_keys=True)
-    await connection.execute(
-        update(RANKING).where(RANKING.c.partition.in_(partitions)).values(ranked_to=ranked_to, updated_at=now)
-    )
+    await connection.execute(_ADVANCE, {"partitions": list(partitions), "reached": ranked_to, "now": now})

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from matching.lists import LABELS, RankedList
@@ -37,6 +37,10 @@ from services.matches.worker.rows import rows_json
 
 _LOCAL = 1 << LABELS.index("local")
 _ADD = LIST_VERSIONS.insert()
+_FALL = delete(STANDINGS).where(
+    STANDINGS.c.project == bindparam("this_project"),
+    STANDINGS.c.organisation.in_(bindparam("organisations", expanding=True)),
+)
 _AT_ONCE = 1_000
 """Ids in one statement: databases bound the number of its parameters."""
 
@@ -264,9 +268,7 @@ async def _write_standings(
     posted = []
     for begin in range(0, len(lost), _AT_ONCE):
         some = lost[begin : begin + _AT_ONCE]
-        await connection.execute(
-            delete(STANDINGS).where(STANDINGS.c.project == project, STANDINGS.c.organisation.in_(some))
-        )
+        await connection.execute(_FALL, {"this_project": project, "organisations": some})
     posted += [
         events.standing_lost(project, member, number, incarnation=life, clock=runtime.clock)
         for member in lost
