@@ -292,6 +292,7 @@ class Opportunity(Answered):
     countries: tuple[str, ...]
     deadline: date | None
     need_kinds: tuple[NeedKind, ...]
+    epoch: Digest  # under which its points stand: that of the project's newest list version
     points: Count
     fit: PerMille
     band: Band

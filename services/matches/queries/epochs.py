@@ -24,8 +24,9 @@ _METADATA = (EPOCHS.c.number, EPOCHS.c.hash, EPOCHS.c.published_at)
 async def epoch_named(runtime: Runtime, content_hash: str) -> Epoch:
     """Return an epoch by its hash. Raises NotFound."""
     index: Index = runtime.state["index"]
-    if index.epoch.hash == content_hash:
-        return index.epoch
+    here = index.epoch(content_hash)
+    if here is not None:
+        return here
 
     async def load() -> Epoch:
         async with runtime.database.read() as connection:

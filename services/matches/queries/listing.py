@@ -128,7 +128,11 @@ async def open_listing(runtime: Runtime, project: ArchivedProject, version: Any)
     if version is not None and version.final:
         computed = await closed.closed_list(runtime, project.id, version.number)
     elif version is not None:
-        pinned, computed = await _computed(runtime, index, project.id)
+        pinned, computed = await _computed(runtime, index, project.id, version.epoch)
+        if (
+            pinned.epoch != version.epoch
+        ):  # its engine has just gone: a newer version names the epoch in force
+            _, version = await project_and_version(runtime, project.id)
         changed = computed.digest_at(version.reference_date) != version.digest
     epoch = await epoch_named(runtime, pinned.epoch if computed is None else computed.ranked.epoch)
     return Listing(
@@ -161,11 +165,14 @@ def version_line(row: Any) -> dict[str, Any]:
     }
 
 
-async def _computed(runtime: Runtime, index: Index, project: str) -> tuple[Pinned, Computed]:
-    """Rank on this process's index, waiting a moment for it to follow as far as the version's writer did."""
+async def _computed(runtime: Runtime, index: Index, project: str, epoch: str) -> tuple[Pinned, Computed]:
+    """Rank on this process's index, waiting a moment for it to follow as far as the version's writer did.
+
+    Under the version's epoch while its engine is here: a new epoch shows with the list version that was made under it.
+    """
     deadline = runtime.clock.monotonic() + _PATIENCE_SECONDS
     while True:
-        pinned = await index.pin()
+        pinned = await index.pin(epoch)
         try:
             return pinned, await ranked_now(runtime, project, pinned)
         except KeyError:

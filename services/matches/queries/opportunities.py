@@ -1,7 +1,8 @@
 """An organisation's opportunities: the open projects on which it stands above the floor, with its own points and reasons.
 
-*What.* One query of the projects index, the other way round than a list, with the same integers. *Never:* show a rank or
-another organisation; who is told depends on the floor, never on the rank.
+*What.* One query of the projects index, the other way round than a list, with the same integers; while a new epoch
+re-ranks everything one query of each, and every project counts under the epoch that its newest list version names.
+*Never:* show a rank or another organisation; who is told depends on the floor, never on the rank.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from services.chassis.web.problems import NotFound
 from services.matches import events
 from services.matches.queries.archive import ArchivedProject, organisations_of, projects_of
 from services.matches.queries.showing import organisation_json, shown
+from services.matches.queries.versions import lists_under
 from services.matches.rules.wording import SUGGESTION
 from services.matches.worker.documents import Analysis
 from services.matches.worker.index import Index, Pinned
@@ -28,6 +30,7 @@ class Standing:
     """One project above the floor; the best first: fit, then points, then the project's id."""
 
     project: str
+    pinned: Pinned
     points: int
     fit: int
     band: str
@@ -48,12 +51,19 @@ async def opportunities(
     Raises NotFound if the organisation is not known here.
     """
     index: Index = runtime.state["index"]
-    pinned = await index.pin()
+    pinned, *before = await index.pin_all()
     async with runtime.database.read() as connection:
         records = await organisations_of(connection, [organisation])
+        named = {one.epoch: await lists_under(connection, one.epoch) for one in before}
     if organisation not in records:
         raise NotFound("No such organisation is known here, or it was erased.")
     found = await asyncio.to_thread(_standings, pinned, organisation)
+    for one in before:
+        under = named[one.epoch]
+        earlier = await asyncio.to_thread(_standings, one, organisation)
+        found = [each for each in found if each.project not in under]
+        found += [each for each in earlier if each.project in under]
+    found.sort(key=lambda each: each.key)
     async with runtime.database.read() as connection:
         projects = await projects_of(connection, [one.project for one in found])
     open_ones = [
@@ -61,7 +71,7 @@ async def opportunities(
     ]
     rest = [one for one in open_ones if after is None or one.key > after]
     taken = rest[:limit]
-    reasons = await asyncio.to_thread(_reasons, runtime, pinned, organisation, taken)
+    reasons = await asyncio.to_thread(_reasons, runtime, organisation, taken)
     body = {
         "organisation": organisation,
         "name": organisation_json(records[organisation])["name"],
@@ -90,6 +100,7 @@ def _standings(pinned: Pinned, organisation: str) -> list[Standing]:
         found.append(
             Standing(
                 project=standings.projects[column],
+                pinned=pinned,
                 points=points,
                 fit=total,
                 band=BANDS[int(standings.band[0, column])],
@@ -97,17 +108,17 @@ def _standings(pinned: Pinned, organisation: str) -> list[Standing]:
                 labels=names_of(int(standings.labels[0, column]), LABELS),
             )
         )
-    return sorted(found, key=lambda one: one.key)
+    return found
 
 
 def _reasons(
-    runtime: Runtime, pinned: Pinned, organisation: str, taken: list[Standing]
+    runtime: Runtime, organisation: str, taken: list[Standing]
 ) -> dict[str, tuple[list[str], dict[str, int]]]:
     analysis: Analysis = runtime.state["analysis"]
     found = {}
     for one in taken:
         with analysis.turn:
-            explanation = pinned.view.explain(one.project, organisation, pinned.day)
+            explanation = one.pinned.view.explain(one.project, organisation, one.pinned.day)
         found[one.project] = (list(explanation.reasons), shown(one.components, explanation.total_budget))
     return found
 
@@ -124,6 +135,7 @@ def _line(
         "countries": list(record.get("countries", ())),
         "deadline": record.get("deadline"),
         "need_kinds": list(dict.fromkeys(need["kind"] for need in record.get("needs", ()))),
+        "epoch": one.pinned.epoch,
         "points": one.points,
         "fit": one.fit,
         "band": one.band,

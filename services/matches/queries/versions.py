@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.web.problems import NotFound
@@ -28,6 +28,18 @@ async def list_versions(
     if before is not None:
         query = query.where(LIST_VERSIONS.c.number < before)
     return (await connection.execute(query.order_by(LIST_VERSIONS.c.number.desc()).limit(limit))).all()
+
+
+async def lists_under(connection: AsyncConnection, epoch: str) -> frozenset[str]:
+    """Return the projects whose newest list version names this epoch."""
+    newest = (
+        select(LIST_VERSIONS.c.project, func.max(LIST_VERSIONS.c.number).label("number"))
+        .group_by(LIST_VERSIONS.c.project)
+        .subquery()
+    )
+    same = (LIST_VERSIONS.c.project == newest.c.project) & (LIST_VERSIONS.c.number == newest.c.number)
+    query = select(LIST_VERSIONS.c.project).join(newest, same).where(LIST_VERSIONS.c.epoch == epoch)
+    return frozenset(await connection.scalars(query))
 
 
 async def version_of(connection: AsyncConnection, project: str, number: int) -> dict[str, Any]:

@@ -7,7 +7,6 @@ transaction sees below the committed positions, so a view never shows half of a 
 """
 
 import asyncio
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +15,6 @@ import structlog
 from sqlalchemy import Row, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from matching.engine import Engine
 from matching.epoch import Epoch
 from matching.records import Member
 from matching.view import View
@@ -24,8 +22,9 @@ from services.chassis.bus.transport import TopicPartition
 from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Runtime
 from services.matches.consumers import GROUP
-from services.matches.tables import DOCUMENTS, EPOCHS, LIST_VERSIONS
+from services.matches.tables import DOCUMENTS, LIST_VERSIONS
 from services.matches.worker.documents import MEMBER, Analysis, member_of, project_of, unpack
+from services.matches.worker.engines import Engines, Page
 
 FOLLOWED = "followed:matches"
 CONSUMED = f"consumed:{GROUP}"
@@ -82,6 +81,27 @@ class Changes:
         return bool(self.members or self.projects or self.erased)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Frame:
+    """The day and the epoch that were published last, the last number of what came late, and the committed positions."""
+
+    day: str
+    epoch: str
+    late: int
+    committed: Mapping[TopicPartition, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Batch:
+    """What one read transaction saw: rows to apply, a page for a new epoch's engine, and what is reached with them."""
+
+    frame: _Frame
+    rows: Sequence[Row[Any]]
+    page: Page | None
+    reached: dict[TopicPartition, int]
+    late: int
+
+
 def rule_inputs(member: Member) -> tuple[Any, ...]:
     """Return what rules and placement read of a member: if it changes, every list it could stand in is ranked anew."""
     return (
@@ -98,34 +118,30 @@ def rule_inputs(member: Member) -> tuple[Any, ...]:
 
 
 class Index:
-    """Both indexes of the current epoch (and of the one before, until its last list is replaced)."""
+    """Both indexes, under the epoch in force and, while a new one re-ranks everything, under the one before."""
 
     def __init__(self, runtime: Runtime, analysis: Analysis) -> None:
         self.runtime = runtime
-        self._analysis = analysis
-        self._engines: dict[str, Engine] = {}
-        self._epoch = ""
+        self._engines = Engines(runtime, analysis)
         self._day = ""
         self._positions: dict[TopicPartition, int] = {}
         self._late = 0  # up to which number revisions that came late are applied
-        self._late_known = 0
         self._inputs: dict[str, tuple[Any, ...]] = {}
         self._partition_of: dict[str, int] = {}
         self._closing: set[str] = set()
         self._turn = asyncio.Lock()
         self._version = 0
         self._watchers: list[Changes] = []
-        self._pinned: Pinned | None = None
+        self._pinned: dict[str, Pinned] = {}  # by epoch
 
     @property
     def projects(self) -> Mapping[str, int]:
         """The open projects (and those whose final version is still to be made), with their partitions."""
         return self._partition_of
 
-    @property
-    def epoch(self) -> Epoch:
-        """The epoch in force here."""
-        return self._engines[self._epoch].epoch
+    def epoch(self, content_hash: str) -> Epoch | None:
+        """Return an epoch whose engine is here."""
+        return self._engines.epoch(content_hash)
 
     @property
     def loaded(self) -> bool:
@@ -135,11 +151,12 @@ class Index:
     async def load(self) -> None:
         """Build the index from the newest archived revisions; called once before the process is ready."""
         async with self.runtime.database.read() as connection:
-            _, committed = await self._read_frame(connection)
+            frame = await _frame(connection)
+            await self._engines.open(connection, frame.epoch)
             rows = await connection.stream(_LATEST)
             async for chunk in rows.partitions(500):
                 await asyncio.to_thread(self._apply, list(chunk), None)
-            self._positions, self._late = committed, self._late_known
+            self._day, self._positions, self._late = frame.day, dict(frame.committed), frame.late
             await self._forget_final(connection)
         self._version += 1
 
@@ -153,48 +170,43 @@ class Index:
             except DatabaseAway:
                 logger.warning("the database is away; the index waits")
                 await asyncio.sleep(poll)
-            await signals.wait(
-                CONSUMED, poll, since=seen
-            )  # a batch that was full is gone on with at the next poll
+            if not self._engines.filling:
+                # A batch that was full is gone on with at the next poll.
+                await signals.wait(CONSUMED, poll, since=seen)
 
     async def follow(self) -> bool:
         """Apply one batch; True if there was anything. The watchers' changes grow, and FOLLOWED is signalled."""
         async with self._turn:
             async with self.runtime.database.read() as connection:
-                framed, committed = await self._read_frame(connection)
-                rows: list[Row[Any]] = []
-                reached = dict(self._positions)
-                for at, end in committed.items():
-                    found = await self._since(connection, at, end)
-                    rows += found
-                    reached[at] = found[-1].offset + 1 if len(found) == BATCH else end
-                late = self._late_known if reached == committed else self._late
-                if late > self._late:
-                    rows += await connection.execute(_LATE, {"seen": self._late})
-                    rows.sort(key=lambda row: (row.incarnation, row.version))
-                if self._closing:
-                    await self._forget_final(connection)
-            if not rows and not framed and reached == self._positions:
-                self._late = late
-                return False
-            before = self._pin() if self._watchers else None
-            await asyncio.to_thread(self._apply, rows, before)
-            self._positions, self._late = reached, late
+                batch = await self._read(connection)
+            for epoch in self._pinned.keys() - set(self._engines.serving):
+                del self._pinned[epoch]  # a view holds its whole engine
+            if not await self._take(batch):
+                return batch.page is not None
             self._version += 1
-            if self._pinned is not None:
-                self._pin()  # whoever reads while the next batch is applied gets this state
+            if self._pinned:  # whoever reads while the next batch is applied gets this state
+                for epoch in self._engines.serving:
+                    self._pin(epoch)
         self.runtime.signals.notify(FOLLOWED)
-        return bool(rows) or framed
+        return True
 
-    async def pin(self) -> Pinned:
+    async def pin(self, epoch: str = "") -> Pinned:
         """Pin the present state: a consistent view with the positions, epoch and day that it stands for.
 
-        While a batch is being applied, the state before it: a reader does not wait for an import.
+        Under `epoch` if its engine is here, else under the one in force. While a batch is being applied, the state
+        before it: a reader does not wait for an import.
         """
-        if self._pinned is not None and self._turn.locked():
-            return self._pinned
+        if self._turn.locked() and (pinned := self._pinned.get(self._served(epoch))) is not None:
+            return pinned
         async with self._turn:
-            return self._pin()
+            return self._pin(epoch)
+
+    async def pin_all(self) -> tuple[Pinned, ...]:
+        """Pin one state under every epoch that lists are served under: the one in force first, then the one before."""
+        if self._turn.locked() and self._pinned.keys() >= set(self._engines.serving):
+            return tuple(self._pinned[epoch] for epoch in self._engines.serving)
+        async with self._turn:
+            return tuple(self._pin(epoch) for epoch in self._engines.serving)
 
     async def watch(self) -> Pinned:
         """Begin to collect changes for the ranker; the answer is the state that they start from."""
@@ -211,17 +223,53 @@ class Index:
             self._watchers = [Changes(before=pinned)]
             return taken, pinned
 
-    def _pin(self) -> Pinned:
-        state = (self._version, self._epoch, self._day)
-        if self._pinned is None or (self._pinned.version, self._pinned.epoch, self._pinned.day) != state:
-            self._pinned = Pinned(
-                view=self._engines[self._epoch].pin(),
-                epoch=self._epoch,
+    def _pin(self, epoch: str = "") -> Pinned:
+        epoch = self._served(epoch)
+        pinned = self._pinned.get(epoch)
+        if pinned is None or pinned.version != self._version:
+            pinned = self._pinned[epoch] = Pinned(
+                view=self._engines.pin(epoch),
+                epoch=epoch,
                 day=self._day,
                 positions={str(at): offset for at, offset in sorted(self._positions.items())},
                 version=self._version,
             )
-        return self._pinned
+        return pinned
+
+    async def _read(self, connection: AsyncConnection) -> _Batch:
+        frame = await _frame(connection)
+        page = await self._engines.follow(connection, frame.epoch)
+        rows: list[Row[Any]] = []
+        reached = dict(self._positions)
+        for at, end in frame.committed.items():
+            found = await self._since(connection, at, end)
+            rows += found
+            reached[at] = found[-1].offset + 1 if len(found) == BATCH else end
+        late = frame.late if reached == frame.committed else self._late
+        if late > self._late:
+            rows += await connection.execute(_LATE, {"seen": self._late})
+            rows.sort(key=lambda row: (row.incarnation, row.version))
+        if self._closing:
+            await self._forget_final(connection)
+        return _Batch(frame=frame, rows=rows, page=page, reached=reached, late=late)
+
+    async def _take(self, batch: _Batch) -> bool:
+        """Apply a batch; whether the state is another one now."""
+        frame, reached = batch.frame, batch.reached
+        moved = bool(batch.rows) or frame.day != self._day or reached != self._positions
+        if batch.rows:
+            changes = self._watchers[0] if self._watchers else None
+            await asyncio.to_thread(self._apply, batch.rows, changes)
+        if batch.page is not None:
+            last = await asyncio.to_thread(self._engines.fill, batch.page, follows=self._follows)
+            if last and reached == frame.committed:
+                self._engines.filled()
+                moved = True
+        self._day, self._positions, self._late = frame.day, reached, batch.late
+        return moved
+
+    def _served(self, epoch: str) -> str:
+        return epoch if epoch in self._engines.serving else self._engines.in_force
 
     async def _since(self, connection: AsyncConnection, at: TopicPartition, end: int) -> Sequence[Row[Any]]:
         begin = self._positions.get(at, 0)
@@ -230,48 +278,10 @@ class Index:
         here = {"this_topic": at.topic, "this_partition": at.partition, "begin": begin, "end": end}
         return (await connection.execute(_SINCE, here)).all()
 
-    async def _read_frame(self, connection: AsyncConnection) -> tuple[bool, dict[TopicPartition, int]]:
-        """Read what is in force: whether epoch or day are others than before, and the committed positions.
+    def _follows(self, kind: str, identifier: str) -> bool:
+        return identifier in (self._inputs if kind == MEMBER else self._partition_of)
 
-        A new epoch builds a new engine.
-        """
-        rows = (await connection.execute(_FRAME, {"this": GROUP})).all()
-        day, epoch, self._late_known = rows[0].day, rows[0].epoch, rows[0].late or 0
-        committed = {
-            TopicPartition(row.topic, row.partition): row.next_offset for row in rows if row.topic is not None
-        }
-        changed = (day, epoch) != (self._day, self._epoch)
-        self._day = day
-        if epoch != self._epoch:
-            body = (
-                await connection.execute(select(EPOCHS.c.body).where(EPOCHS.c.hash == epoch))
-            ).scalar_one()
-            first = not self._epoch
-            engine = await asyncio.to_thread(self._new_engine, zlib.decompress(body))
-            if not first:
-                documents = await connection.stream(_LATEST)
-                async for chunk in documents.partitions(500):
-                    await asyncio.to_thread(self._fill, engine, list(chunk))
-            self._engines = {epoch: engine}
-            self._epoch = epoch
-            logger.info("an epoch is in force", epoch=epoch[:12], day=day)
-        return changed, committed
-
-    def _new_engine(self, body: bytes) -> Engine:
-        return Engine(
-            Epoch.loads(body), analyser=self._analysis.analyser, glossary=self.runtime.state["glossary"]
-        )
-
-    def _fill(self, engine: Engine, rows: Iterable[Row[Any]]) -> None:
-        """Put archived revisions that this process follows already into another epoch's engine."""
-        for row in rows:
-            if row.kind == MEMBER and row.id in self._inputs:
-                engine.put_member(member_of(row.record), unpack(row.analysed))
-            elif row.kind != MEMBER and row.id in self._partition_of:
-                engine.put_project(project_of(row.record), unpack(row.analysed))
-
-    def _apply(self, rows: Iterable[Row[Any]], before: Pinned | None) -> None:
-        changes = self._watchers[0] if before is not None else None
+    def _apply(self, rows: Iterable[Row[Any]], changes: Changes | None) -> None:
         for row in rows:
             if row.kind == MEMBER:
                 self._apply_member(row, changes)
@@ -282,14 +292,14 @@ class Index:
         known = self._inputs.get(row.id)
         if row.record is None:
             self._inputs.pop(row.id, None)
-            for engine in self._engines.values():
+            for engine in self._engines:
                 engine.remove_member(row.id)
             changed = known is not None
         else:
             member = member_of(row.record)
             analysed = unpack(row.analysed)
             self._inputs[row.id] = rule_inputs(member)
-            for engine in self._engines.values():
+            for engine in self._engines:
                 engine.put_member(member, analysed)
             changed = known is not None and known != self._inputs[row.id]
         if changes is not None:
@@ -311,7 +321,7 @@ class Index:
             self._closing.add(row.id)
         else:
             self._closing.discard(row.id)
-        for engine in self._engines.values():
+        for engine in self._engines:
             engine.put_project(project, unpack(row.analysed))
         if changes is not None:
             changes.projects.add(row.id)
@@ -319,7 +329,7 @@ class Index:
     def _drop(self, project: str) -> None:
         self._partition_of.pop(project, None)
         self._closing.discard(project)
-        for engine in self._engines.values():
+        for engine in self._engines:
             engine.remove_project(project)
 
     async def _forget_final(self, connection: AsyncConnection) -> None:
@@ -331,3 +341,13 @@ class Index:
         )
         for row in rows:
             self._drop(row.project)
+
+
+async def _frame(connection: AsyncConnection) -> _Frame:
+    """Read what is published and committed."""
+    rows = (await connection.execute(_FRAME, {"this": GROUP})).all()
+    committed = {
+        TopicPartition(row.topic, row.partition): row.next_offset for row in rows if row.topic is not None
+    }
+    first = rows[0]
+    return _Frame(day=first.day, epoch=first.epoch, late=first.late or 0, committed=committed)

@@ -2,21 +2,12 @@
 
 import hashlib
 import json
-from typing import Any
 
 import pytest
 
 from matching.epoch import Epoch, canonical
 from services.matches.commands import first_epoch
-from tests.services.matches.town import Town, analysis
-
-
-def changed_epoch(**weights: Any) -> bytes:
-    """The shipped epoch with other weights, in its canonical bytes."""
-    body = json.loads(first_epoch(None))
-    body["weights"] |= weights
-    body["analyser"]["golden"] = analysis().golden
-    return canonical(body)
+from tests.services.matches.town import Town, changed_epoch
 
 
 async def test_the_first_epoch_is_public_and_its_bytes_are_its_hash(town: Town) -> None:

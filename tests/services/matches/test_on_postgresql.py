@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.matches.town import open_town, uuid_of
+from tests.services.matches.town import changed_epoch, open_town, uuid_of
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.xdist_group("postgresql")]
 
@@ -34,6 +34,16 @@ async def test_a_list_lives_and_closes_on_postgresql(
         assert (await town.call("POST", "/v1/ranking-progress", body)).json()["complete"] is True
         opportunities = await town.get(f"/v1/opportunities?organisation={uuid_of('One 00')}")
         assert opportunities["total"] == 1
+        page = await town.list_of(project)
+        assert (await town.call("POST", "/v1/epochs", changed_epoch(version=2))).status_code == 201
+        while await town.worker.index.follow():
+            pass
+        assert len(await town.worker.index.pin_all()) == 2
+        assert await town.list_of(project) == page
+        during = await town.get(f"/v1/opportunities?organisation={uuid_of('One 00')}")
+        assert during["opportunities"] == opportunities["opportunities"]
+        await town.settle()
+        assert (await town.list_of(project))["epoch"] == during["epoch"] != opportunities["epoch"]
         assert (await town.call("POST", "/v1/days", {"day": "2026-11-25"})).status_code == 201
         await town.erase("organisations", uuid_of("One 07"))
         await town.settle()

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import text
 
+from matching.epoch import canonical
 from matching.lists import RankedList
 from migrations.running import migrate
 from schemas.topics import TOPICS
@@ -42,6 +43,7 @@ from services.chassis.runtime import Clock, Runtime, Service
 from services.chassis.settings import Settings, load_settings
 from services.chassis.web.application import merge_applications
 from services.matches import SERVICE as MATCHES
+from services.matches.commands import first_epoch
 from services.matches.consumers import GROUP, archive
 from services.matches.worker.documents import Analysis
 from services.matches.worker.index import Index
@@ -360,6 +362,14 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
     """An empty town."""
     async with AsyncExitStack() as stack:
         yield await open_town(tmp_path / "town", stack)
+
+
+def changed_epoch(**weights: Any) -> bytes:
+    """The shipped epoch with other weights, in its canonical bytes."""
+    body = json.loads(first_epoch(None))
+    body["weights"] |= weights
+    body["analyser"]["golden"] = analysis().golden
+    return canonical(body)
 
 
 def organisation(name: str, **changes: Any) -> dict[str, Any]:
