@@ -279,7 +279,13 @@ def _loops(
             for loop in runtime.service.loops(runtime):
                 yield loop, workers
         if role in {"all", "relay"} and "outbox" in runtime.service.metadata.tables:
-            yield Loop(name=f"{runtime.service.name} relay", run=Relay(runtime).run), relays
+            yield (
+                Loop(
+                    name=f"{runtime.service.name} relay",
+                    run=Relay(runtime, linger=runtime.service.linger_seconds).run,
+                ),
+                relays,
+            )
 
 
 async def _watched(loop: Loop, stop: asyncio.Event, system: System) -> None:

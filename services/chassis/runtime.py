@@ -53,6 +53,7 @@ class Service:
     metadata: MetaData
     routers: Callable[[], tuple[APIRouter, ...]]
     topics: tuple[str, ...] = ()  # the topics that this service alone writes to
+    linger_seconds: float = 0.0  # how long its relay waits for more events after the first
     readers: "tuple[Reader, ...]" = ()  # its groups on the topics of others
     loops: "Callable[[Runtime], tuple[Loop, ...]]" = no_loops  # consumers and sweeps of the role "worker"
     body_limits: Mapping[str, int] = field(

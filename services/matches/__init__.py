@@ -69,6 +69,7 @@ SERVICE = Service(
     metadata=METADATA,
     routers=routers,
     topics=("matches.v1", "standings.v1", "epochs.v1"),
+    linger_seconds=0.02,  # what waits for a list waits for its commit, not for the event that tells of it
     readers=(ARCHIVE,),
     loops=loops,
     body_limits={"/v1/epochs": commands.MAX_EPOCH_BYTES, "/v1/ranking-progress": 4_000_000},

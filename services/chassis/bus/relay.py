@@ -5,7 +5,8 @@ never overtaken. It is fenced at the log: when another relay of the same outbox 
 refused and it stops. A crash between append and delete appends again; same id, same sequence, no effect.
 
 It wakes at every commit in its own process that posts, and polls for those of other processes, faster after work than
-after silence. This module must not decide what is worth sending: whatever stands in the outbox was checked there.
+after silence. Where nobody waits for a service's events, it lingers a moment after it was woken, so that a burst shares
+one append and whoever waits for the commit itself goes first. This module must not decide what is worth sending: whatever stands in the outbox was checked there.
 """
 
 import asyncio
@@ -40,9 +41,10 @@ class RelayFigures:
 class Relay:
     """The one active relay of a service's outbox."""
 
-    def __init__(self, runtime: Host, *, batch: int = 500) -> None:
+    def __init__(self, runtime: Host, *, batch: int = 500, linger: float = 0.0) -> None:
         self._runtime = runtime
         self._batch = batch
+        self._linger = linger  # seconds between being woken and looking
         self._wake = asyncio.Event()
         self.figures = RelayFigures()
 
@@ -96,6 +98,8 @@ class Relay:
                 await asyncio.wait_for(self._wake.wait(), poll)
             except TimeoutError:
                 poll = min(poll * 2, _LONGEST_POLL)
+            else:
+                await asyncio.sleep(self._linger)
 
     async def _wake_at(self, stop: asyncio.Event) -> None:
         await stop.wait()
