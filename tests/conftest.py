@@ -1,7 +1,7 @@
 """What every test may ask for: the folder of third-party data, a PostgreSQL server, an Apache Kafka.
 
 The servers are started once, at the first test that asks, and shared by the workers of a parallel run. A server that
-runs already is used where `COMITY_TEST_POSTGRESQL_URL` or `COMITY_TEST_KAFKA` names it. Where a part cannot be
+runs already is used where `COMITY_TEST_POSTGRESQL_URL` or `COMITY_KAFKA_BOOTSTRAP_SERVERS` names it. Where a part cannot be
 had, the test fails with the sentence that says what to install; only third-party data, which is a setting, may be absent.
 """
 
@@ -81,7 +81,7 @@ def postgresql_url(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> 
 @pytest.fixture(scope="session")
 def kafka_broker(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> str:
     """Return the bootstrap servers of an Apache Kafka; tests on it keep apart by `kafka.prefix`."""
-    return os.environ.get("COMITY_TEST_KAFKA") or shared(tmp_path_factory, worker_id, "kafka")
+    return os.environ.get("COMITY_KAFKA_BOOTSTRAP_SERVERS") or shared(tmp_path_factory, worker_id, "kafka")
 
 
 def shared(factory: pytest.TempPathFactory, worker: str, part: str) -> str:

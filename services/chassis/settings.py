@@ -25,7 +25,14 @@ PREFIX = "COMITY_"
 JWKS_PATH = "/v1/jwks"
 # Read by the command line, by the installer of parts and by the test suite, never part of the tree.
 OUTSIDE_THE_TREE = frozenset(
-    {"COMITY_CACHE", "COMITY_CONFIG", "COMITY_TOKEN", "COMITY_URL", "COMITY_FUZZ_EXAMPLES"}
+    {
+        "COMITY_CACHE",
+        "COMITY_CONFIG",
+        "COMITY_TOKEN",
+        "COMITY_URL",
+        "COMITY_FUZZ_EXAMPLES",
+        "COMITY_KAFKA_BOOTSTRAP_SERVERS",
+    }
 )
 TEST_PREFIX = "COMITY_TEST_"
 

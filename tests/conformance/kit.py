@@ -160,10 +160,11 @@ class Place:
     prefix: str = ""
     compaction_lag_seconds: int = 604_800
     max_poll_interval_ms: int = 300_000
+    busy_seconds: float = 10.0
 
     def database(self, service: str) -> Database:
         url = self.log_url if service == "log" and self.kind != "kafka" else self.database_url
-        return Database(url, service=service, pool_size=20)
+        return Database(url, service=service, pool_size=20, busy_seconds=self.busy_seconds)
 
 
 class Bench:
@@ -297,10 +298,10 @@ class Bench:
 
     @asynccontextmanager
     async def consuming(
-        self, handle: Callable[[Delivery], Awaitable[None]] = apply, *, group: str = "things"
+        self, handle: Callable[[Delivery], Awaitable[None]] = apply, *, group: str = "things", **more: Any
     ) -> AsyncIterator[Any]:
         """Run a consumer within the block, and let it stop gracefully after it."""
-        consumer = Consumer(self.process, group=group, topics=["members.v1"], handle=handle)
+        consumer = Consumer(self.process, group=group, topics=["members.v1"], handle=handle, **more)
         stop = asyncio.Event()
         task = asyncio.create_task(consumer.run(stop))
         try:
@@ -326,10 +327,10 @@ class Bench:
                 await asyncio.sleep(0.01)
 
     async def consume(
-        self, handle: Callable[[Delivery], Awaitable[None]] = apply, *, group: str = "things"
+        self, handle: Callable[[Delivery], Awaitable[None]] = apply, *, group: str = "things", **more: Any
     ) -> None:
         """Run a consumer until it has caught up."""
-        async with self.consuming(handle, group=group) as running:
+        async with self.consuming(handle, group=group, **more) as running:
             await self.caught_up(running)
 
     async def crash_at(self, line: str, doing: Callable[[], Awaitable[Any]]) -> None:

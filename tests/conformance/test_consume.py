@@ -1,12 +1,15 @@
 """Consume: every group gets everything, and what it does about it happens exactly once."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from services.chassis.bus.consumer import Delivery
 from services.chassis.bus.partitioner import partition_for
+from services.chassis.bus.rebuilding import offset_at
+from services.chassis.bus.transport import TopicPartition
 from tests.conformance.kit import PARTITIONS, Bench, Site, apply, ids, revised, until
 
 KEYS = ids(12)
@@ -44,6 +47,33 @@ async def test_c12_records_of_a_partition_come_in_order_with_their_coordinates(b
         for partition, records in (await bench.partitions()).items()
         if records
     }
+
+
+@pytest.mark.parametrize("beginning", ["earliest", "latest", "moment"])
+async def test_c13_a_new_group_begins_where_it_says(site: Site, bench: Bench, beginning: str) -> None:
+    await bench.append(*(revised(key, version) for version in (1, 2) for key in KEYS))
+    await asyncio.sleep(0.05)
+    moment = datetime.now(UTC)  # the log's clock and ours are one machine's here
+    await asyncio.sleep(0.05)
+    await bench.append(*(revised(key, 3) for key in KEYS))
+    begin: Any = moment if beginning == "moment" else beginning
+    await bench.consume(begin=begin)
+    first = {"earliest": (1, 2, 3), "latest": (), "moment": (3,)}[beginning]
+    assert sorted(await bench.effects()) == sorted((key, version) for key in KEYS for version in first)
+
+    after = await site.successor()
+    await after.append(*(revised(key, 4) for key in KEYS))
+    await after.consume(begin="latest")  # a group that was here before goes on where it was
+    assert sorted(await after.effects()) == sorted((key, v) for key in KEYS for v in (*first, 4))
+
+
+async def test_c13_a_moment_after_everything_is_the_end_and_one_before_is_the_beginning(bench: Bench) -> None:
+    await bench.append(*(revised(key, version) for version in (1, 2) for key in KEYS))
+    for partition in await bench.transport.ends("members.v1"):
+        at = TopicPartition("members.v1", partition)
+        after = await offset_at(bench.transport, at, datetime(2200, 1, 1, tzinfo=UTC))
+        assert not (await bench.transport.read("members.v1", partition, offset=after, limit=1)).records
+        assert await offset_at(bench.transport, at, datetime(2001, 1, 1, tzinfo=UTC)) == 0
 
 
 async def test_c14_a_restart_resumes_exactly(site: Site, bench: Bench) -> None:

@@ -2,9 +2,13 @@
 
 from dataclasses import replace
 
+from services.chassis.bus import limits
 from services.chassis.bus.consumer import Delivery
 from services.chassis.bus.errors import Transient
-from tests.conformance.kit import Bench, apply, erased, ids, revised
+from services.chassis.bus.lane import LaneRules
+from services.chassis.bus.limits import Limits
+from services.chassis.bus.partitioner import partition_for
+from tests.conformance.kit import PARTITIONS, Bench, Site, apply, erased, ids, revised, until
 
 KEYS = ids(12)
 BAD, GOOD = KEYS[0], KEYS[1:]
@@ -73,6 +77,71 @@ async def test_c23_a_parked_key_keeps_its_order_and_replays_in_order(bench: Benc
         assert await running.consumer.replay("members.v1", BAD) == 3
     assert [version for key, version in await bench.effects() if key == BAD] == [1, 2, 3, 4]
     assert await bench.letters() == []
+
+
+async def halted(bench: Bench) -> dict[int, int | None]:
+    """Partition → offset of the record before which it stands still."""
+    async with bench.database.read() as connection:
+        return {one.at.partition: one.halted_offset for one in await limits.halted(connection)}
+
+
+async def test_c24_at_the_limit_a_partition_halts_over_restarts_and_the_others_go_on(
+    site: Site, bench: Bench
+) -> None:
+    keys = [key for key in ids(60) if partition_for(key, PARTITIONS) == 0][:9]
+    elsewhere = next(key for key in ids(60) if partition_for(key, PARTITIONS) == 1)
+    few = LaneRules(tries=1, limits=Limits(in_a_row=3))
+
+    async def bad_release(delivery: Delivery) -> None:
+        if delivery.event.key in keys:
+            raise ZeroDivisionError("a bad release")
+        await apply(delivery)
+
+    await bench.append(*(revised(key, 1) for key in keys), revised(elsewhere, 1))
+    for process in (bench, None):
+        now = process or await site.successor()
+        async with now.consuming(bad_release, rules=few):
+
+            async def stands(now: Bench = now) -> bool:
+                return list(await halted(now)) == [0] and elsewhere in await now.things()
+
+            await until(stands)
+        assert [letter.key for letter in await now.letters()] == keys[:3]  # not three more at each start
+
+    mended = await site.successor()
+    await mended.consume(rules=few)
+    assert await halted(mended) == {}
+    assert sorted(await mended.effects()) == sorted((key, 1) for key in (*keys[3:], elsewhere))
+
+
+async def test_c25_a_mended_handler_and_a_replay_give_the_state_of_a_run_without_the_bug(
+    bench: Bench,
+) -> None:
+    broken = {KEYS[1], KEYS[4]}
+
+    async def handle(delivery: Delivery) -> None:
+        if delivery.event.key in broken and delivery.event.sequence.version in (2, 4):
+            raise ZeroDivisionError("a bug of ours")
+        await apply(delivery)
+
+    await bench.append(*(revised(key, version) for version in (1, 2, 3, 4, 5) for key in KEYS))
+    await bench.append(erased(KEYS[4], 6))
+    await bench.consume(handle)
+    assert {letter.key for letter in await bench.letters()} == {KEYS[1]}  # a tombstone has cleared the other
+    broken.clear()
+    async with bench.consuming(handle) as running:
+        assert await running.consumer.replay("members.v1", KEYS[1]) == 4
+        await bench.append(revised(KEYS[1], 6))
+        await bench.caught_up(running)
+    assert await bench.letters() == []
+    rest = [key for key in KEYS if key not in (KEYS[1], KEYS[4])]
+    assert await bench.things() == dict.fromkeys(rest, (5, "Kigali Fibre")) | {
+        KEYS[1]: (6, "Kigali Fibre"),
+        KEYS[4]: (6, None),
+    }
+    effects = await bench.effects()
+    assert [version for key, version in effects if key == KEYS[1]] == [1, 2, 3, 4, 5, 6]
+    assert len(effects) == len(set(effects))
 
 
 async def test_c23_a_tombstone_clears_what_was_set_aside_for_its_key(bench: Bench) -> None:

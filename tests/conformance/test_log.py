@@ -1,12 +1,15 @@
 """The log: compaction loses no last word, and a log that is not the one a position counts in stops the consumer."""
 
+import asyncio
+import time
 from dataclasses import replace
 
 import pytest
 
+from services.chassis.bus.consumer import Delivery
 from services.chassis.bus.errors import LogReplaced, TopicMismatch
 from services.chassis.bus.partitioner import partition_for
-from tests.conformance.kit import FILLERS, PARTITIONS, TOPIC, Bench, Place, Site, erased, ids, revised
+from tests.conformance.kit import FILLERS, PARTITIONS, TOPIC, Bench, Place, Site, apply, erased, ids, revised
 
 KEYS = ids(6)
 
@@ -14,7 +17,11 @@ KEYS = ids(6)
 @pytest.fixture
 def place(place: Place, request: pytest.FixtureRequest) -> Place:
     """Scenarios about compaction have it at once; otherwise a superseded record stays for a week."""
-    return replace(place, compaction_lag_seconds=0) if "c28" in request.node.name else place
+    return (
+        replace(place, compaction_lag_seconds=0)
+        if request.node.name.startswith(("test_c28", "test_c29"))
+        else place
+    )
 
 
 def test_c28_the_fillers_stand_one_in_each_partition() -> None:
@@ -52,6 +59,37 @@ async def test_c28_a_consumer_goes_on_over_the_gaps_that_compaction_left(site: S
     assert {
         key: version for key, (version, _) in (await after.things()).items() if key in KEYS
     } == dict.fromkeys(KEYS, 10)
+
+
+async def test_c29_lag_and_age_are_right_at_rest_under_load_and_after_compaction(bench: Bench) -> None:
+    let_through = asyncio.Event()
+
+    async def held_up(delivery: Delivery) -> None:
+        if delivery.event.key in KEYS:
+            await let_through.wait()
+        await apply(delivery)
+
+    async with bench.consuming(held_up) as running:
+        await bench.caught_up(running)
+        rest = await running.consumer.progress()
+        assert (rest["lag"], rest["age_seconds"]) == (0, None)
+        began = time.monotonic()
+        await bench.append(*(revised(key, version) for version in (1, 2, 3) for key in KEYS))
+        await asyncio.sleep(0.3)
+        load = await running.consumer.progress()
+        at_most = time.monotonic() - began + 0.1
+        assert load["lag"] >= 18  # Kafka counts its markers too
+        assert 0.3 <= load["age_seconds"] <= at_most
+        behind = {at for at, found in load["partitions"].items() if found["age_seconds"] is not None}
+        assert behind == {f"members.v1/{partition_for(key, PARTITIONS)}" for key in KEYS}
+        await bench.compact()
+        compacted = await running.consumer.progress()
+        assert compacted["lag"] > 0
+        assert compacted["age_seconds"] >= 0.3
+        let_through.set()
+        await bench.caught_up(running)
+        done = await running.consumer.progress()
+        assert (done["lag"], done["age_seconds"]) == (0, None)
 
 
 async def test_c30_another_log_of_the_same_name_stops_the_consumer(site: Site, bench: Bench) -> None:

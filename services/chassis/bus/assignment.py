@@ -9,7 +9,9 @@ begins exactly where the last commit stands. This module must not read from the 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
+from typing import Literal
 
 import structlog
 
@@ -21,7 +23,11 @@ from services.chassis.bus.failures import TRANSIENT
 from services.chassis.bus.host import Host
 from services.chassis.bus.lane import Lane, LaneRules
 from services.chassis.bus.positions import Position
+from services.chassis.bus.rebuilding import offset_at
 from services.chassis.bus.transport import TopicPartition
+
+Beginning = Literal["earliest", "latest"] | datetime
+"""Where a new group begins: at the first record, after the last, or with what was appended at a moment or later."""
 
 PartitionsHook = Callable[[frozenset[TopicPartition]], Awaitable[None]]
 
@@ -45,6 +51,7 @@ class Assignment:
         on_assigned: PartitionsHook | None,
         on_revoked: PartitionsHook | None,
         on_room: Callable[[TopicPartition], None],
+        begin: Beginning = "earliest",
     ) -> None:
         self._runtime = runtime
         self._group = group
@@ -55,6 +62,7 @@ class Assignment:
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
         self._on_room = on_room
+        self._begin = begin
         self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
         self._burials: dict[TopicPartition, limits.Burials] = {}  # of partitions that are about to be opened
         self.held: set[TopicPartition] = set()  # what the group gives us, while a lane is changed too
@@ -106,8 +114,11 @@ class Assignment:
             try:
                 now = microseconds(self._runtime)
                 log = await self._runtime.transport.identity(at.topic)
+                begin = await self._beginning(at)
                 async with self._runtime.database.write() as connection:
-                    position = await positions.take(connection, self._group, at, log=log, now=now)
+                    position = await positions.take(
+                        connection, self._group, at, log=log, now=now, begin=begin
+                    )
                     self._burials[at] = await limits.load(connection, self._group, at)
                 compacted = at.topic in TOPICS and TOPICS[at.topic].compacted
                 await positions.verify(
@@ -124,6 +135,15 @@ class Assignment:
             else:
                 return position
         return None
+
+    async def _beginning(self, at: TopicPartition) -> int:
+        """Return where a group that was never here begins."""
+        transport = self._runtime.transport
+        if self._begin == "earliest":
+            return 0
+        if self._begin == "latest":
+            return (await transport.ends(at.topic)).get(at.partition, 0)
+        return await offset_at(transport, at, self._begin)
 
     def _open(self, position: Position) -> None:
         room = partial(self._on_room, position.at)

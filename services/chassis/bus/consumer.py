@@ -16,8 +16,8 @@ from typing import Any
 import structlog
 
 from services.chassis.bus import deadletters
-from services.chassis.bus.assignment import Assignment, PartitionsHook
-from services.chassis.bus.delivery import Coordinates, Delivery, Handler, replay
+from services.chassis.bus.assignment import Assignment, Beginning, PartitionsHook
+from services.chassis.bus.delivery import Coordinates, Delivery, Handler, microseconds, replay
 from services.chassis.bus.failures import TRANSIENT
 from services.chassis.bus.host import Host
 from services.chassis.bus.lane import LaneRules
@@ -38,7 +38,7 @@ class Consumer:
     """One member of a group, for one handler.
 
     `on_assigned` is awaited before the first delivery of newly assigned partitions, `on_revoked` after the last
-    one of those that leave. After every commit the signal `consumed:<group>` is given.
+    one of those that leave. `begin` is where a group starts that was never here. After every commit the signal `consumed:<group>` is given.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Consumer:
         batch: int = 200,
         rules: LaneRules | None = None,
         drain_seconds: float = 10.0,
+        begin: Beginning = "earliest",
     ) -> None:
         self._runtime = runtime
         self._group = group
@@ -75,6 +76,7 @@ class Consumer:
             on_assigned=on_assigned,
             on_revoked=on_revoked,
             on_room=self._resume,
+            begin=begin,
         )
 
     @property
@@ -107,7 +109,11 @@ class Consumer:
             stopping.cancel()
 
     async def progress(self) -> dict[str, Any]:
-        """Tell, per partition: stored position, end of the log, lag, trouble; and the letters set aside."""
+        """Tell, per partition: stored position, end of the log, lag, age, trouble; and the letters set aside.
+
+        `lag` counts offsets, and so is more than records where compaction left gaps; `age_seconds` is how long ago the
+        oldest record that is not applied was appended, None at rest: that is what an alarm should ask.
+        """
         ends = {topic: await self._runtime.transport.ends(topic) for topic in self._topics}
         async with self._runtime.database.read() as connection:
             letters = await deadletters.counts(connection, self._group)
@@ -120,9 +126,20 @@ class Consumer:
                 "position": lane.position.next_offset,
                 "end": end,
                 "lag": lag,
+                "age_seconds": await self._age(at, lane.done_to) if lag else None,
                 "trouble": lane.trouble,
             }
-        return {"group": self._group, "lag": lags, "partitions": partitions, **letters}
+        ages = [found["age_seconds"] for found in partitions.values() if found["age_seconds"] is not None]
+        oldest = max(ages, default=None)
+        return {"group": self._group, "lag": lags, "age_seconds": oldest, "partitions": partitions, **letters}
+
+    async def _age(self, at: TopicPartition, offset: int) -> float | None:
+        """Return the age of the first record from `offset` on, None if there is none (markers and gaps alone)."""
+        batch = await self._runtime.transport.read(at.topic, at.partition, offset=offset, limit=1)
+        if not batch.records:
+            return None
+        # The log's clock and ours may differ; nothing is younger than new.
+        return max(0.0, (microseconds(self._runtime) - batch.records[0].appended_at) / 1_000_000)
 
     async def replay(self, topic: str, key: str) -> int:
         """Hand the dead and parked records of a key to the handler again; returns how many. What fails raises."""

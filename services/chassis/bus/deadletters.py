@@ -68,6 +68,7 @@ _PARKED_KEYS = (
     .distinct()
 )
 _CLEAR = delete(_ROWS).where(_KEY)
+_FORGET = delete(_ROWS).where(_GROUP)
 _OF_KEY = select(_ROWS).where(_KEY).order_by(_ROWS.c.id)
 _ONE = select(_ROWS).where(_ROWS.c.id == bindparam("this_id"))
 _DISCARD = delete(_ROWS).where(_ROWS.c.id == bindparam("this_id"))
@@ -153,6 +154,11 @@ async def clear(connection: AsyncConnection, group: str, topic: str, key: str) -
     """Erase what was set aside for a key and let it through again; returns how many letters went."""
     this = {"this_group": group, "this_topic": topic, "this_key": key}
     return (await connection.execute(_CLEAR, this)).rowcount
+
+
+async def forget(connection: AsyncConnection, group: str) -> int:
+    """Drop every letter of a group that reads the log anew from the beginning; returns how many there were."""
+    return (await connection.execute(_FORGET, {"this_group": group})).rowcount
 
 
 async def of_key(connection: AsyncConnection, group: str, topic: str, key: str) -> Sequence[Letter]:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     column,
+    delete,
     insert,
     select,
     table,
@@ -57,6 +58,7 @@ _ALL = (
     .order_by(_ROWS.c.topic, _ROWS.c.partition)
 )
 _INSERT = insert(_ROWS)
+_DROP = delete(_ROWS).where(_THIS)
 _MOVE = (
     update(_ROWS)
     .where(_THIS & (_ROWS.c.next_offset == bindparam("from_offset")) & (_ROWS.c.log == bindparam("this_log")))
@@ -113,30 +115,27 @@ class Position:
 
 
 async def take(
-    connection: AsyncConnection, group: str, at: TopicPartition, *, log: str, now: int
+    connection: AsyncConnection, group: str, at: TopicPartition, *, log: str, now: int, begin: int = 0
 ) -> Position:
-    """Load the group's position, or begin one at offset 0 of this log."""
+    """Load the group's position, or begin one at the offset `begin` of this log."""
     this = {"this_group": group, "this_topic": at.topic, "this_partition": at.partition}
     row = (await connection.execute(_LOAD, this)).mappings().one_or_none()
     if row is not None:
         return _position(row)
     fresh = Position(
-        group=group, at=at, next_offset=0, log=log, last_offset=None, last_event=None, at_end_on=now
+        group=group, at=at, next_offset=begin, log=log, last_offset=None, last_event=None, at_end_on=now
     )
-    await connection.execute(
-        _INSERT,
-        {
-            "group_name": group,
-            "topic": at.topic,
-            "partition": at.partition,
-            "next_offset": 0,
-            "log": log,
-            "last_offset": None,
-            "last_event": None,
-            "at_end_on": now,
-        },
-    )
+    await connection.execute(_INSERT, _row(fresh))
     return fresh
+
+
+async def put(connection: AsyncConnection, position: Position) -> None:
+    """Write a position whatever stood there, for who has read the log anew from the beginning."""
+    at = position.at
+    await connection.execute(
+        _DROP, {"this_group": position.group, "this_topic": at.topic, "this_partition": at.partition}
+    )
+    await connection.execute(_INSERT, _row(position))
 
 
 async def all_of(connection: AsyncConnection, group: str) -> tuple[Position, ...]:
@@ -235,6 +234,19 @@ def event_id(record: Record) -> str | None:
         return Event.from_record(record).id
     except EnvelopeError:
         return None
+
+
+def _row(position: Position) -> dict[str, object]:
+    return {
+        "group_name": position.group,
+        "topic": position.at.topic,
+        "partition": position.at.partition,
+        "next_offset": position.next_offset,
+        "log": position.log,
+        "last_offset": position.last_offset,
+        "last_event": position.last_event,
+        "at_end_on": position.at_end_on,
+    }
 
 
 def _position(row: RowMapping) -> Position:

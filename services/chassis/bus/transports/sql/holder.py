@@ -8,10 +8,10 @@ epochs of the appenders are.
 import fcntl
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import exc, text
 
 from services.chassis.bus.errors import LogBusy
 from services.chassis.database import Database
@@ -61,4 +61,5 @@ async def _held_server(database: Database) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_KEY})
+            with suppress(exc.DBAPIError):  # a connection that was cut has let go of the lock already
+                await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_KEY})
