@@ -22,7 +22,6 @@ import os
 import random
 import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -36,6 +35,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from benchmarks.report import Claim, machine, report
 from services.console.connection import Connection, saved_credentials, sentence_of
 from services.console.loading import DEMO_FOLDER, records, wait_for_lists
 from services.console.parts.processes import Child, free_port
@@ -263,16 +263,16 @@ def run(deployment: str, arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def claims_of(figures: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def claims_of(figures: Mapping[str, Mapping[str, Any]]) -> list[Claim]:
     """Return each goal with the figure that it is held against."""
     return [
-        {
-            "name": f"{name}: write to readable list version, {key.removesuffix('_ms')}",
-            "value": figure[key],
-            "unit": "ms",
-            "goal": goal,
-            "met": figure[key] <= goal,
-        }
+        Claim(
+            name=f"{name}: write to readable list version, {key.removesuffix('_ms')}",
+            value=figure[key],
+            unit="ms",
+            goal=goal,
+            at_least=False,
+        )
         for name, figure in figures.items()
         for key, goal in zip(("p50_ms", "p99_ms"), GOALS[name], strict=True)
     ]
@@ -303,32 +303,16 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     arguments = parser.parse_args()
     chosen = list(GOALS) if arguments.deployment == "both" else [arguments.deployment]
-    load = os.getloadavg()[0]
+    before = machine()
     figures = {name: run(name, arguments) for name in chosen}
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    report(
+        ratios=ratios_of(figures),
+        claims=claims_of(figures),
+        figures=figures
+        | {"town": {"organisations": arguments.organisations, "projects": arguments.projects}},
+        machine=before,
+        as_json=arguments.json,
     )
-    result: dict[str, Any] = {
-        "ratios": ratios_of(figures),
-        "claims": claims_of(figures),
-        "figures": figures,
-        "town": {"organisations": arguments.organisations, "projects": arguments.projects},
-        "machine": {"processors": os.cpu_count(), "load_before": round(load, 2)},
-        "commit": commit.stdout.strip(),
-    }
-    if arguments.json:
-        print(json.dumps(result))
-        return
-    for name, ratio in result["ratios"].items():
-        print(f"{name}: {ratio}")
-    for claim in result["claims"]:
-        met = "met" if claim["met"] else "not met"
-        print(f"{claim['name']}: {claim['value']} {claim['unit']} (goal {claim['goal']:.0f}, {met})")
-    for name, figure in figures.items():
-        hops = ", ".join(
-            f"{hop} {figure['hops_p50_ms'][hop]} ms ({share:.0%})" for hop, share in figure["shares"].items()
-        )
-        print(f"{name}: {hops}; {figure['writes']} writes after a load of {figure['load_seconds']} s")
 
 
 if __name__ == "__main__":

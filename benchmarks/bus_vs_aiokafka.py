@@ -1,0 +1,145 @@
+"""What the event rules cost on Apache Kafka: relay and consumer as a share of the bare client on the same broker.
+
+    python benchmarks/bus_vs_aiokafka.py [--records 20000] [--json]
+
+The relay takes events from a PostgreSQL outbox, appends them in fenced transactions and deletes them; the consumer reads,
+parses and validates each event and moves its position in PostgreSQL. The peer is aiokafka alone: an idempotent producer
+with acks=all that is given the same bytes (keys, headers, values, partitions) and waits for all of them, and a consumer that
+reads them committed. Same broker, same topic settings, same run; each side has a topic of its own.
+"""
+
+import argparse
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import aiokafka
+
+from benchmarks.bus import TABLES, TOPIC, Process, consume, fill, make_events, timed
+from benchmarks.report import Claim, machine, report
+from schemas.envelope import Event
+from schemas.topics import TOPICS
+from services.chassis.bus.partitioner import partition_for
+from services.chassis.bus.relay import Relay
+from services.chassis.bus.transports.kafka import KafkaTransport
+from services.chassis.database import Database
+from services.chassis.settings import Settings, load_settings
+from services.console.parts import kafka, postgresql
+
+SHARE = 0.5
+
+
+async def ours(settings: Settings, events: list[Event]) -> dict[str, float]:
+    """Relay and consume the events by the rules."""
+    figures: dict[str, float] = {}
+    database = Database.for_service(settings, "members")
+    async with database.autocommit() as connection:
+        await connection.exec_driver_sql('CREATE SCHEMA IF NOT EXISTS "members"')
+    async with database.write() as connection:
+        await connection.run_sync(TABLES.create_all)
+    transport = KafkaTransport(settings)
+    await transport.open()
+    await transport.create_topics([TOPICS[TOPIC]])
+    process = Process(database=database, transport=transport, settings=settings)
+    await fill(database, events)
+    relay = Relay(process)
+    async with transport.appender("members") as appender:
+        with timed(figures, "relayed", len(events)):
+            while await relay.step(appender):
+                pass
+    with timed(figures, "consumed", len(events)):
+        await consume(process, len(events))
+    await transport.close()
+    await database.close()
+    return figures
+
+
+async def bare(settings: Settings, events: list[Event]) -> dict[str, float]:
+    """Produce and consume the same bytes with the client alone."""
+    figures: dict[str, float] = {}
+    servers = settings.kafka.bootstrap_servers
+    transport = KafkaTransport(
+        settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"prefix": "bare."})})
+    )
+    await transport.open()
+    await transport.create_topics([TOPICS[TOPIC]])
+    count = await transport.partitions(TOPIC)
+    await transport.close()
+    topic = f"bare.{TOPIC}"
+    ready: list[dict[str, Any]] = [
+        {
+            "value": event.data,
+            "key": event.key.encode(),
+            "partition": partition_for(event.partitionkey, count),
+            "headers": list(event.headers()),
+        }
+        for event in events
+    ]
+    producer = aiokafka.AIOKafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True)
+    await producer.start()
+    with timed(figures, "produced", len(events)):
+        await asyncio.gather(*[await producer.send(topic, **one) for one in ready])
+    await producer.stop()
+    reader = aiokafka.AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=servers,
+        group_id="bare",
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+    )
+    with timed(figures, "fetched", len(events)):
+        await reader.start()
+        seen = 0
+        while seen < len(events):
+            batches = await reader.getmany(timeout_ms=1000, max_records=500)
+            seen += sum(len(batch) for batch in batches.values())
+    await reader.stop()
+    return figures
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--records", type=int, default=20_000)
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    arguments = parser.parse_args()
+    before, events = machine(), make_events(arguments.records)
+    with (
+        tempfile.TemporaryDirectory() as name,
+        postgresql.start(Path(name) / "postgresql") as cluster,
+        kafka.start(Path(name) / "kafka") as broker,
+    ):
+        settings = load_settings(
+            data_folder=Path(name),
+            database={"url": cluster.database("comity")},
+            log={"transport": "kafka"},
+            kafka={
+                "bootstrap_servers": broker.bootstrap_servers,
+                "replication_factor": 1,
+                "min_insync_replicas": 1,
+            },
+        )
+        asyncio.run(
+            bare(settings, events[:1000])
+        )  # the broker's own warm-up; its topic is read from the start
+        figures = asyncio.run(ours(settings, events)) | asyncio.run(bare(settings, events))
+    produced = round(figures["relayed"] / figures["produced"], 3)
+    consumed = round(figures["consumed"] / figures["fetched"], 3)
+    report(
+        ratios={"relay / bare producer": produced, "consumer / bare consumer": consumed},
+        claims=[
+            Claim(name="relay as a share of a bare producer", value=produced, unit="share", goal=SHARE),
+            Claim(name="consumer as a share of a bare consumer", value=consumed, unit="share", goal=SHARE),
+        ],
+        figures=figures | {"records": len(events)},
+        machine=before,
+        as_json=arguments.json,
+    )
+
+
+if __name__ == "__main__":
+    main()

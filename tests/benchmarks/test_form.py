@@ -1,0 +1,37 @@
+"""Every benchmark that needs no server runs, small, and prints one object of the common form."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SMALL = {
+    "sql_log": ["--records", "600"],
+    "write_to_list": [
+        *("--deployment", "embedded", "--organisations", "20", "--projects", "4", "--writes", "3"),
+        *("--rest", "0"),
+    ],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALL)
+def test_a_benchmark_prints_one_object_with_claims(name: str) -> None:
+    command = [sys.executable, f"benchmarks/{name}.py", "--json", *SMALL[name]]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    printed = json.loads(done.stdout)
+    assert list(printed)[:2] == ["ratios", "claims"]
+    assert printed["ratios"]
+    for claim in printed["claims"]:
+        assert set(claim) == {"name", "value", "unit", "goal", "met"}
+        assert claim["value"] > 0
+
+
+def test_every_script_is_in_the_table() -> None:
+    table = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
+    scripts = {path.name for path in (ROOT / "benchmarks").glob("*.py")}
+    assert all(f"`{script}`" in table for script in scripts)
