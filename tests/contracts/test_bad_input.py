@@ -123,6 +123,7 @@ def described(text: str, language: str = "en") -> dict[str, Any]:
         (described("the and of with for"), "/descriptions/0/text", "text-stop-words-only"),
         (described("Мы строим сети для сельских школ."), "/descriptions/0/text", "text-language"),
         (described(ENGLISH, "ru"), "/descriptions/0/text", "text-language"),
+        (described(f"{ENGLISH} They are yours.", "fr"), "/descriptions/0/text", "text-language"),
         (described(ENGLISH, "xx"), "/descriptions/0/language", "language-tag"),
         (described(ENGLISH, "english"), "/descriptions/0/language", "language-tag"),
         ({"hq_country": "KE"}, "/hq_country", "country-code"),

@@ -1,19 +1,18 @@
 """Says whether a text can be in the language that it is declared to be in, and whether it says anything.
 
 A text under the wrong tag is stemmed by the wrong rules and found by nobody, so it is refused while its author
-is still there. Only what is certain is refused: another script, or no word beside function words. Telling
-Spanish from French is not tried.
+is still there. Only what is certain is refused: another script, the function words of another language, or no word
+beside function words.
 """
 
-import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from babel.core import get_global
 
-from services.chassis.reference.files import read_rows
+from services.chassis.reference.function_words import SHOWN, FunctionWords, load_function_words
 from services.chassis.reference.rows import Refusal
 
 CERTAIN_LETTERS = 12
@@ -54,20 +53,10 @@ _SCRIPTS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class StopWords:
-    """The function words of a language; they carry no subject."""
-
-    language: str
-    words: tuple[str, ...]
-    source: str
-    status: str
-
-
-@dataclass(frozen=True, slots=True)
 class LanguageChecks:
     """The checks of texts against their language; built once by ``load_language_checks``."""
 
-    stop_words: Mapping[str, frozenset[str]]
+    function_words: FunctionWords
 
     def check(self, text: str, *, language: str) -> Refusal | None:
         """Return why a text cannot stand under a BCP 47 tag, or None."""
@@ -92,21 +81,30 @@ class LanguageChecks:
         if sum(scripts[name] for name in expected) >= SHARE * total:
             return None
         found = scripts.most_common(1)[0][0].capitalize()
-        return Refusal(
-            "text-language",
-            f"The text is declared as {language!r}, but its letters are {found}.",
-            "Set `language` to the language that the text is written in, or write it in the declared one.",
-        )
+        return _elsewhere(f"The text is declared as {language!r}, but its letters are {found}.")
 
     def _words(self, text: str, language: str) -> Refusal | None:
-        known = self.stop_words.get(language.split("-", maxsplit=1)[0].lower(), frozenset())
-        if known and all(word in known for word in _words_of(text)):
+        if self.function_words.are_all(text, language=language):
             return Refusal(
                 "text-stop-words-only",
                 "The text holds function words only (such as 'the' and 'of'), so it names no subject.",
                 "Say in at least one sentence what is meant.",
             )
-        return None
+        foreign = self.function_words.foreign(text, language=language)
+        if foreign is None:
+            return None
+        named = ", ".join(f"“{word}”" for word in foreign.words[:SHOWN])
+        return _elsewhere(
+            f"The text is declared as {language!r}, but its function words ({named}) are those of {foreign.language!r}."
+        )
+
+
+def _elsewhere(detail: str) -> Refusal:
+    return Refusal(
+        "text-language",
+        detail,
+        "Set `language` to the language that the text is written in, or write it in the declared one.",
+    )
 
 
 def script_of(language: str) -> str:
@@ -127,12 +125,4 @@ def script_of(language: str) -> str:
 
 def load_language_checks() -> LanguageChecks:
     """Read the function words that ship with Comity."""
-    rows = read_rows(StopWords, "stop_words.csv")
-    return LanguageChecks({row.language: frozenset(row.words) for row in rows})
-
-
-def _words_of(text: str) -> Iterator[str]:
-    """Split at everything that is no letter; every ideograph is a word of its own. Lazy: most texts end it early."""
-    for run in re.finditer(r"[^\W\d_]+", text.casefold()):
-        for word in re.finditer(r"[\u3400-\u9fff]|[^\u3400-\u9fff]+", run[0]):
-            yield word[0]
+    return LanguageChecks(load_function_words())

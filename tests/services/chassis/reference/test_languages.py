@@ -2,6 +2,14 @@ import pytest
 
 from services.chassis.reference.languages import LanguageChecks, load_language_checks, script_of
 
+ENGLISH = (
+    "We lay optical fibre to rural schools and keep it working for many years with the people who live there."
+)
+FRENCH = (
+    "Nous posons la fibre optique dans les écoles rurales et nous assurons son entretien pendant des années."
+)
+SPANISH = "Instalamos fibra óptica en las escuelas rurales y nos ocupamos de su mantenimiento durante los años siguientes."
+
 
 @pytest.fixture(scope="module")
 def checks() -> LanguageChecks:
@@ -65,6 +73,38 @@ def test_a_text_without_a_letter_is_refused(checks, text):
 )  # fmt: skip
 def test_a_text_of_function_words_only_is_refused(checks, language, text):
     assert checks.check(text, language=language).rule == "text-stop-words-only"
+
+
+@pytest.mark.parametrize(
+    ("declared", "found", "text"),
+    [
+        ("en", "fr", FRENCH), ("es", "fr", FRENCH), ("en-GB", "fr", FRENCH),
+        ("fr", "es", SPANISH), ("en", "es", SPANISH),
+        ("fr", "en", ENGLISH), ("es", "en", ENGLISH),
+        ("en", "fr", f"Rural fibre. {FRENCH}"),
+    ],
+)  # fmt: skip
+def test_a_text_in_another_language_of_the_same_script_is_refused(checks, declared, found, text):
+    refusal = checks.check(text, language=declared)
+    assert refusal is not None
+    assert refusal.rule == "text-language"
+    assert f"declared as {declared!r}" in refusal.detail
+    assert f"those of {found!r}" in refusal.detail
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("fr", FRENCH), ("es", SPANISH), ("en", ENGLISH),
+        ("en", "Agence pour la sécurité de la navigation et des ponts"),
+        ("en", "We advise the Agence pour la sécurité de la navigation et des ponts et chaussées on its radio links."),
+        ("en", f"{ENGLISH} {FRENCH}"), ("fr", f"{ENGLISH} {FRENCH}"),
+        ("pt", "Nós instalamos a fibra óptica nas escolas rurais e cuidamos da sua manutenção durante os anos seguintes."),
+        ("fr", "Valor, Cruz del Sur, La Paz, El Alto, Santa Cruz de la Sierra, Cochabamba, Sucre, Oruro, Potosí, Tarija"),
+    ],
+)  # fmt: skip
+def test_a_text_that_may_be_in_its_language_passes(checks, language, text):
+    assert checks.check(text, language=language) is None
 
 
 def test_scripts_of_languages():

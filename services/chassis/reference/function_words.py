@@ -1,0 +1,87 @@
+"""What the function words of a text say: that it names no subject, or that it is in another language than declared.
+
+*What.* Two questions about the small words ("the", "pour", "для") that every sentence needs and no subject consists of.
+*Why.* Where two languages share their letters, these words tell them apart, and a handful of them is proof enough.
+*Never:* guess. Only words that one of the two languages has and the other has not are counted; names, titles and a
+borrowed phrase pass, and so does every language whose function words are not listed.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from services.chassis.reference.files import read_rows
+
+FEWEST_WORDS = 12
+"""A shorter text decides nothing: it may be a name, such as that of a ministry, in the middle of another language."""
+
+FEWEST_FOREIGN = 3
+"""So many different function words of another language must stand in a text before it is held to be in that one."""
+
+FOR_EACH_OWN = 3
+"""And so many more for each different function word of the declared language."""
+
+SHOWN = 5
+"""How many of the words that gave a text away are named."""
+
+_WORD = re.compile(r"[\u3400-\u9fff]|[^\W\d_\u3400-\u9fff]+")
+"""Letters up to the next sign, digit or space; every ideograph is a word of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopWords:
+    """The function words of a language; they carry no subject."""
+
+    language: str
+    words: tuple[str, ...]
+    source: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A text is in `language`, as these of its words show, in the order of the text."""
+
+    language: str
+    words: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionWords:
+    """The function words by language (ISO 639-1)."""
+
+    lists: Mapping[str, frozenset[str]]
+
+    def are_all(self, text: str, *, language: str) -> bool:
+        """Whether the text consists of nothing but function words of its language."""
+        known = self._of(language)
+        return bool(known) and all(one[0] in known for one in _WORD.finditer(text.casefold()))
+
+    def foreign(self, text: str, *, language: str) -> Foreign | None:
+        """Return the other language that the text is certainly in; None if it may be in the declared one."""
+        own = self._of(language)
+        words = _WORD.findall(text.casefold()) if own else []
+        if len(words) < FEWEST_WORDS:
+            return None
+        here = set(words)  # what is said twice proves no more
+        found: str | None = None
+        most = 0
+        for other, theirs in self.lists.items():
+            against = len(here & theirs - own)
+            proper = len(here & own - theirs)
+            if against >= FEWEST_FOREIGN + FOR_EACH_OWN * proper and against > most:
+                found, most = other, against
+        if found is None:
+            return None
+        telling = self.lists[found] - own
+        return Foreign(found, [word for word in dict.fromkeys(words) if word in telling])
+
+    def _of(self, language: str) -> frozenset[str]:
+        return self.lists.get(language.split("-", maxsplit=1)[0].lower(), frozenset())
+
+
+def load_function_words() -> FunctionWords:
+    """Read the function words that ship with Comity."""
+    return FunctionWords(
+        {row.language: frozenset(row.words) for row in read_rows(StopWords, "stop_words.csv")}
+    )
