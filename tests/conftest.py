@@ -52,6 +52,13 @@ def logged() -> Iterator[list[MutableMapping[str, Any]]]:
         structlog.configure(**before)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say whether the tests that need third-party data could run: a skip must not hide them."""
+    named = os.environ.get("COMITY_TEST_DATA")
+    told = f"measured with, from {named}" if named else "left out: COMITY_TEST_DATA names no folder"
+    terminalreporter.write_line(f"third-party data: {told}")
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """Return the folder of third-party data that COMITY_TEST_DATA names; the repository does not hold it."""

@@ -191,6 +191,7 @@ class FlagshipAnswer(FlagshipBody):
 class FlagshipWithProjects(FlagshipAnswer):
     """A flagship with those of its projects that the reader may see (at most 200; `links.projects` has all)."""
 
+    statement: str
     projects: tuple[FlagshipProject, ...]
 
 

@@ -90,12 +90,17 @@ class Connection:
             stop(Exit.REFUSED, sentence_of(answer))
         return answer.json()
 
-    def pages(self, path: str, key: str) -> Iterator[Any]:
-        """Every item under `key`, following the cursors from `path` to the end."""
+    def items(self, path: str, key: str) -> Iterator[Any]:
+        """Every item under `key`, page by page."""
+        for page in self.pages(path):
+            yield from page[key]
+
+    def pages(self, path: str) -> Iterator[Any]:
+        """Every page, following the cursors from `path` to the end."""
         following: str | None = path
         while following:
             page = self.read(following)
-            yield from page[key]
+            yield page
             cursor = page.get("next")
             joint = "&" if "?" in path else "?"
             following = f"{path}{joint}{urlencode({'cursor': cursor})}" if cursor else None

@@ -43,7 +43,7 @@ def list_letters(
     query = f"?{urlencode({'limit': 200} | wanted)}"
     with reach(url, token) as connection:
         halted = connection.read(f"/v1/dead-letters/{service}/halted")["items"]
-        letters = list(connection.pages(f"/v1/dead-letters/{service}{query}", "items"))
+        letters = list(connection.items(f"/v1/dead-letters/{service}{query}", "items"))
     if as_json:
         typer.echo(json.dumps({"halted": halted, "letters": letters}, ensure_ascii=False))
         return

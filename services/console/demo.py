@@ -29,6 +29,7 @@ from services.console.loading import DEMO_FOLDER, load
 TOPICS_SHOWN = ("projects.v1", "members.v1", "matches.v1")
 SHOWN_BYTES = 600
 RECORD_SECONDS = 20.0
+_PAGE = 100  # rows; the demo's own list has more, so that every run follows a cursor
 
 
 class Deployment(StrEnum):
@@ -156,15 +157,12 @@ def _progress(console: Console) -> Iterator[Any]:
 
 def whole_list(connection: Connection, initiative: str) -> dict[str, Any]:
     """Every candidate of a list with every part of its points, page by page to the end."""
-    path: str | None = f"/v1/lists/{initiative}/candidates?limit=200&include=parts"
-    first: dict[str, Any] = {}
-    candidates: list[dict[str, Any]] = []
-    while path:
-        page = connection.read(path)
-        first = first or page
-        candidates += page["candidates"]
-        path = page.get("next")
+    path = f"/v1/lists/{initiative}/candidates?limit={_PAGE}&include=parts"
+    pages = list(connection.pages(path))
+    first = pages[0]
+    candidates = [row for page in pages for row in page["candidates"]]
     return {
+        "statement": first["statement"],
         "initiative": initiative,
         "list_version": first["list_version"],
         "epoch": first["epoch"],

@@ -28,7 +28,7 @@ def doctor(
     """Print the settings in effect and probe every dependency; exit code 3 if one does not answer."""
     from services.chassis.settings import describe, load_settings
 
-    settings = load_settings()
+    settings = _of_the_system_here(load_settings())
     probes = asyncio.run(_probe(settings))
     well = all(probe["well"] for probe in probes.values())
     if as_json:
@@ -41,6 +41,18 @@ def doctor(
             typer.echo(f"{'ok  ' if probe['well'] else 'FAIL'} {name}: {probe['says']}")
     if not well:
         raise typer.Exit(int(Exit.UNREACHABLE))
+
+
+def _of_the_system_here(settings: Any) -> Any:
+    """Return the settings of the system whose data is here: where the data folder has none, the demo's below it."""
+    from services.chassis.settings import load_settings
+    from services.console.connection import saved_credentials
+
+    folder, demo = settings.data_folder, settings.data_folder / "demo"
+    if settings.database.url is not None or saved_credentials(folder) or not saved_credentials(demo):
+        return settings
+    typer.echo(f"{folder} holds no system of its own; this is about the demo in {demo}.", err=True)
+    return load_settings(data_folder=demo)
 
 
 async def _probe(settings: Any) -> dict[str, dict[str, Any]]:

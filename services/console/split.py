@@ -53,6 +53,21 @@ PROCESSES = (
 _SECRET = re.compile(rb"client_id=(\S+) client_secret=(\S+)")
 
 
+def environment(*, folder: Path, database: str, servers: str, issuer: str) -> dict[str, str]:
+    """Return the settings that every process of the deployment is given, as environment variables."""
+    return {
+        "COMITY_DATA_FOLDER": str(folder),
+        "COMITY_DATABASE__URL": database,
+        "COMITY_DATABASE__POOL_SIZE": "5",
+        "COMITY_LOG__TRANSPORT": "kafka",
+        "COMITY_KAFKA__BOOTSTRAP_SERVERS": servers,
+        "COMITY_KAFKA__REPLICATION_FACTOR": "1",
+        "COMITY_KAFKA__MIN_INSYNC_REPLICAS": "1",
+        "COMITY_IDENTITY__ISSUER": issuer,
+        "COMITY_IDENTITY__JWKS_URL": issuer + JWKS_PATH,
+    }
+
+
 class Split:
     """A running split deployment; `addresses` maps path prefixes to the processes that answer them.
 
@@ -107,17 +122,12 @@ class Split:
         broker = kafka.start(self.folder / "kafka")
         self._parts.append(broker)
         at = {name: load_settings(http={"port": port}).own_address for name, port in ports.items()}
-        self.environment = {
-            "COMITY_DATA_FOLDER": str(self.folder),
-            "COMITY_DATABASE__URL": cluster.database("comity"),
-            "COMITY_DATABASE__POOL_SIZE": "5",
-            "COMITY_LOG__TRANSPORT": "kafka",
-            "COMITY_KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap_servers,
-            "COMITY_KAFKA__REPLICATION_FACTOR": "1",
-            "COMITY_KAFKA__MIN_INSYNC_REPLICAS": "1",
-            "COMITY_IDENTITY__ISSUER": at["identity"],
-            "COMITY_IDENTITY__JWKS_URL": at["identity"] + JWKS_PATH,
-        }
+        self.environment = environment(
+            folder=self.folder,
+            database=cluster.database("comity"),
+            servers=broker.bootstrap_servers,
+            issuer=at["identity"],
+        )
         asyncio.run(prepare(self.settings()))
         children = {process.name: self._run(process, ports[process.name]) for process in self.processes}
         for process in self.processes:

@@ -18,7 +18,7 @@ from schemas.topics import (
     STANDING_LOST,
 )
 
-SOURCE = "/matches"
+SOURCE = "/comity/matches"
 
 
 def list_versioned(data: Mapping[str, Any], *, incarnation: int, clock: Clock) -> Event:

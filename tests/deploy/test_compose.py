@@ -6,11 +6,18 @@ import yaml
 
 from services.catalogue import SERVICES
 from services.chassis.settings import paths
-from services.console.split import PROCESSES
+from services.console.split import PROCESSES, environment
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text("utf-8"))
 SERVERS = {"postgresql", "kafka", "prepare"}
+ADDRESSES = {
+    "COMITY_DATABASE__URL",
+    "COMITY_KAFKA__BOOTSTRAP_SERVERS",
+    "COMITY_IDENTITY__ISSUER",
+    "COMITY_IDENTITY__JWKS_URL",
+}
+"""Where things are differs from machine to machine; everything else is one value."""
 
 
 def test_the_processes_are_those_of_the_split_demo() -> None:
@@ -33,6 +40,18 @@ def test_every_setting_that_it_names_exists() -> None:
         for name in entry.get("environment", {}):
             if name.startswith("COMITY_"):
                 assert name in known
+
+
+def test_the_settings_are_those_that_the_split_demo_gives_its_processes() -> None:
+    given = environment(folder=Path("/data"), database="database", servers="servers", issuer="issuer")
+    apart = {"COMITY_DATA_FOLDER"}  # the image sets it
+    for process in PROCESSES:
+        described = COMPOSE["services"][process.name]["environment"]
+        assert described.keys() - {"COMITY_PUBLIC_URL"} == given.keys() - apart
+        for name, value in given.items():
+            if name not in apart | ADDRESSES:
+                assert described[name] == value, name
+    assert COMPOSE["services"]["prepare"]["environment"].keys() == given.keys() - apart
 
 
 def test_topics_are_created_before_any_process_starts() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from schemas.http.suggestion import SUGGESTION
 from services.console.connection import Connection
 from services.console.loading import DEMO_FOLDER, kept_open, records
 from services.console.parts.processes import PartFailedError
@@ -32,6 +33,7 @@ def test_once_json_prints_every_candidate_with_parts_that_add_up(demo: Demo, run
     answer = answer_of(demo, run)
     assert set(ADDS_UP) <= answer.keys()
     assert answer["initiative"] == PRINTED
+    assert answer["statement"] == SUGGESTION
     assert answer["candidates_total"] == len(answer["candidates"]) >= 80
     assert [row["rank"] for row in answer["candidates"]] == list(range(1, len(answer["candidates"]) + 1))
     assert len({row["organisation"] for row in answer["candidates"]}) == len(answer["candidates"])
@@ -85,7 +87,7 @@ def test_each_printed_token_shows_what_its_role_may_see(demo: Demo) -> None:
 
 def test_the_clients_of_the_demo_are_made_once_and_their_file_is_private(demo: Demo) -> None:
     with demo.connection() as admin:
-        names = [client["name"] for client in admin.pages("/v1/clients?limit=200", "items")]
+        names = [client["name"] for client in admin.items("/v1/clients?limit=200", "items")]
     assert sorted(names) == sorted(set(names))
     assert names.count("Demo project manager") == 1  # of three runs
     assert (demo.own / "credentials.json").stat().st_mode & 0o077 == 0

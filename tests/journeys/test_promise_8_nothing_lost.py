@@ -240,7 +240,7 @@ def test_promise_8_nothing_lost(tmp_path: Path) -> None:
         wait_for_lists(connection, tokens=tokens, report=silent)
         wanted = last_revisions(accepted)
         revisions = {
-            resource: sorted(one["revision"] for one in connection.pages(f"{resource}/revisions", "items"))
+            resource: sorted(one["revision"] for one in connection.items(f"{resource}/revisions", "items"))
             for resource in wanted
         }
         lists = lists_of(connection, accepted)

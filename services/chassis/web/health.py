@@ -63,7 +63,7 @@ async def _ask_database(runtime: Runtime) -> None:
 
 async def _ask_log(runtime: Runtime) -> None:
     topics = runtime.service.topics or tuple(topic.name for topic in TOPICS.values())[:1]
-    await runtime.transport.partitions(topics[0])
+    await runtime.transport.ends(topics[0])  # the one question that a log answers from no memory
 
 
 async def _halted(runtime: Runtime) -> str | None:

@@ -17,6 +17,7 @@ from sqlalchemy import bindparam, select
 from matching.explanation import Explanation
 from matching.lists import Row
 from matching.records import Need
+from schemas.http.suggestion import SUGGESTION
 from services.chassis.runtime import Runtime
 from services.chassis.web.problems import Unavailable
 from services.matches import events
@@ -24,7 +25,6 @@ from services.matches.queries import closed
 from services.matches.queries.archive import ArchivedProject, project_of
 from services.matches.queries.computed import Computed, ranked_now
 from services.matches.queries.epochs import epoch_named
-from services.matches.rules.wording import SUGGESTION
 from services.matches.tables import LIST_VERSIONS
 from services.matches.worker.documents import Analysis
 from services.matches.worker.index import FOLLOWED, Index, Pinned

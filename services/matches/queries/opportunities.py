@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from matching.lists import BANDS, COMPONENTS, LABELS, names_of
+from schemas.http.suggestion import SUGGESTION
 from services.chassis.runtime import Runtime
 from services.chassis.web.problems import NotFound
 from services.matches import events
 from services.matches.queries.archive import ArchivedProject, organisations_of, projects_of
 from services.matches.queries.showing import organisation_json, shown
 from services.matches.queries.versions import lists_under
-from services.matches.rules.wording import SUGGESTION
 from services.matches.worker.documents import Analysis
 from services.matches.worker.index import Index, Pinned
 

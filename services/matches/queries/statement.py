@@ -12,8 +12,8 @@ from matching.lists import COMPONENTS, LABELS, STEPS
 from matching.rules import RULES
 from matching.rules import sentences_of as rule_sentences_of
 from matching.sentences import LABEL_SENTENCES, STEP_SENTENCES
+from schemas.http.suggestion import SUGGESTION
 from services.matches.queries.epochs import bands_of
-from services.matches.rules.wording import SUGGESTION
 
 _MEANING = {
     "text": "Words, names, codes and domain terms that the project's texts share with the profile: description, expertise, "

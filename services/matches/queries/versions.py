@@ -10,10 +10,10 @@ import orjson
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.http.suggestion import SUGGESTION
 from services.chassis.web.problems import NotFound
 from services.matches.queries.archive import organisations_of
 from services.matches.queries.listing import version_line
-from services.matches.rules.wording import SUGGESTION
 from services.matches.tables import LIST_VERSIONS
 
 _WHOLE = {"rows", "excluded"}

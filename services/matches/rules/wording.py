@@ -8,12 +8,6 @@ from collections.abc import Iterable
 
 from matching.sentences import STEP_SENTENCES
 
-SUGGESTION = (
-    "This list is a suggestion computed from published weights: not an endorsement by ITU or anybody else, not a "
-    "procurement, not a contract. It awards nothing and closes nothing: the project's owner may contact anyone on it or "
-    "outside it."
-)
-
 
 def sentences_of(steps: Iterable[str]) -> list[str]:
     """Return a sentence for each placement step of a row."""

@@ -8,6 +8,7 @@ from sqlalchemy import RowMapping, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.events.projects import Flagship, Project
+from schemas.http.suggestion import SUGGESTION
 from services.chassis.identity.principal import Principal
 from services.chassis.reference import Reference
 from services.chassis.web.problems import NotFound
@@ -67,7 +68,8 @@ async def read_flagship(
         project = Project.model_validate_json(record)
         insider = rights.is_insider(principal, project)
         shown.append(summary_of(project) | {"list": _list(newest, project=project, insider=insider)})
-    return row["revision"], _shown(row, principal=principal, reference=reference) | {"projects": shown}
+    flagship = _shown(row, principal=principal, reference=reference)
+    return row["revision"], flagship | {"statement": SUGGESTION, "projects": shown}
 
 
 async def list_flagship_revisions(

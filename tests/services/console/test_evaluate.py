@@ -91,7 +91,7 @@ def test_imported_lists_have_the_points_that_the_evaluation_computed(
         expected = dict(zip(ranked.members, ranked.points.tolist(), strict=True))
         path = f"/v1/lists/{project}/candidates?limit=200"
         assert system.read(path)["epoch"] == evaluation.epoch.hash
-        found = {row["organisation"]: row["points"] for row in system.pages(path, "candidates")}
+        found = {row["organisation"]: row["points"] for row in system.items(path, "candidates")}
         assert found == expected
         compared += sum(points > 0 for points in found.values())
     assert compared > QUERIES * 10

@@ -7,6 +7,7 @@ import pytest
 
 from schemas import contracts
 from schemas.envelope import Event, Sequence, new_event
+from schemas.http.suggestion import SUGGESTION
 from schemas.topics import LIST_VERSIONED
 from services.chassis.bus.consumer import Coordinates, Delivery
 from services.projects.consumers import keep_newest_list
@@ -155,6 +156,7 @@ async def test_a_flagship_shows_its_projects_with_their_lists_and_need_coverage(
     await arrives(bench, list_version(project_id, number=1))
     after = await bench.call("GET", path, who="bdt_analyst")
     assert after.headers["etag"] != before.headers["etag"], "a list changed, so the page did"
+    assert after.json()["statement"] == SUGGESTION
     newest = {item["id"]: item["list"] for item in after.json()["projects"]}[project_id]
     assert (newest["state"], newest["number"]) == ("ranked", 1)
     assert newest["counts"]["local_above_floor"] == 3
