@@ -1,4 +1,4 @@
-"""The first tables of identity."""
+"""the first tables of identity."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -74,6 +74,7 @@ def upgrade() -> None:
         sa.Column("organisation", sa.Text(), nullable=True),
         sa.Column("office", sa.Text(), nullable=True),
         sa.Column("person", sa.Text(), nullable=True),
+        sa.Column("tokens_from", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.Text(), nullable=False),
         sa.Column("changed_at", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(

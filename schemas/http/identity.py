@@ -139,6 +139,10 @@ class TokenAnswer(Shape):
 
 
 class KeySet(Shape):
-    """The public keys that verify tokens (RFC 7517)."""
+    """The public keys that verify tokens (RFC 7517), and which of the tokens are revoked."""
 
     keys: tuple[dict[str, str], ...]
+    revoked: dict[str, int] = Field(
+        description="By client id, for as long as such tokens live: refuse a token of this `client_id` whose "
+        "`client_revision` is lower."
+    )

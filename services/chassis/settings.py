@@ -23,6 +23,8 @@ from pydantic_settings import (
 
 PREFIX = "COMITY_"
 JWKS_PATH = "/v1/jwks"
+LONGEST_TOKEN_SECONDS = 86_400
+LONGEST_LEEWAY_SECONDS = 300
 # Read by the command line, by the installer of parts and by the test suite, never part of the tree.
 OUTSIDE_THE_TREE = frozenset(
     {
@@ -140,8 +142,12 @@ class Identity(Section):
         None,
         description="where the keys are; none: the public address with /v1/jwks, and the own one in the process that has them",
     )
-    token_seconds: int = Field(3_600, ge=60, le=86_400, description="lifetime of a token that we issue")
-    leeway_seconds: int = Field(30, ge=0, le=300, description="tolerated difference between clocks")
+    token_seconds: int = Field(
+        900, ge=60, le=LONGEST_TOKEN_SECONDS, description="lifetime of a token that we issue"
+    )
+    leeway_seconds: int = Field(
+        30, ge=0, le=LONGEST_LEEWAY_SECONDS, description="tolerated difference between clocks"
+    )
 
 
 class Matches(Section):

@@ -32,6 +32,7 @@ class Connection:
         self.addresses = dict(addresses)
         self.token = token
         self._client = httpx2.Client(timeout=timeout, trust_env=False)
+        self._credentials: tuple[str, str] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -65,14 +66,24 @@ class Connection:
 
         `body` is written as JSON; `content` is JSON already and is sent byte for byte.
         """
-        sent = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        sent = dict(headers or {})
         if body is not None:
             content = json.dumps(body, ensure_ascii=False).encode()
         if content is not None:
-            sent["Content-Type"] = "application/json"
+            sent.setdefault("Content-Type", "application/json")
+        answer = self._once(method, path, content, sent)
+        if answer.status_code == 401 and self._credentials is not None:
+            self.take_token(*self._credentials)
+            answer = self._once(method, path, content, sent)
+        return answer
+
+    def _once(
+        self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]
+    ) -> httpx2.Response:
+        bearer = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         try:
             return self._client.request(
-                method, self.address(path), content=content, headers={**sent, **(headers or {})}
+                method, self.address(path), content=content, headers={**bearer, **headers}
             )
         except httpx2.HTTPError as error:
             stop(
@@ -106,7 +117,8 @@ class Connection:
             following = f"{path}{joint}{urlencode({'cursor': cursor})}" if cursor else None
 
     def take_token(self, client_id: str, client_secret: str) -> None:
-        """Get an access token by OAuth2 client credentials and use it from now on."""
+        """Get an access token by OAuth2 client credentials and use it from now on; a new one when it has expired."""
+        self._credentials = client_id, client_secret
         self.token = self.token_of(client_id, client_secret)
 
     def token_of(self, client_id: str, client_secret: str) -> str:

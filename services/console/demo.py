@@ -30,6 +30,7 @@ TOPICS_SHOWN = ("projects.v1", "members.v1", "matches.v1")
 SHOWN_BYTES = 600
 RECORD_SECONDS = 20.0
 _PAGE = 100  # rows; the demo's own list has more, so that every run follows a cursor
+DEMO_TOKEN_SECONDS = 3_600  # people try things out longer than a program needs
 
 
 class Deployment(StrEnum):
@@ -73,7 +74,10 @@ def demo(
         port = given.http.port
     if port is None:
         port = 0 if once or deployment is Deployment.SPLIT else 8080
-    with _started(deployment, folder, port) as (addresses, system):
+    lifetime = DEMO_TOKEN_SECONDS
+    if "token_seconds" in given.identity.model_fields_set:
+        lifetime = given.identity.token_seconds
+    with _started(deployment, folder, port, lifetime) as (addresses, system):
         shown = {"": given.public_url} if given.public_url else addresses
         with (
             _admin(addresses, folder) as admin,
@@ -90,6 +94,7 @@ def demo(
                 typer.echo(json.dumps(whole_list(manager, initiative), ensure_ascii=False))
             else:
                 _show(admin, manager, public, initiative, folder)
+                typer.echo(f"\nThe tokens are good for {lifetime // 60} minutes.")
         if not once:
             typer.echo("\nServing until Ctrl-C.")
             with contextlib.suppress(KeyboardInterrupt):
@@ -99,14 +104,16 @@ def demo(
 
 
 @contextlib.contextmanager
-def _started(deployment: Deployment, folder: Path, port: int) -> Iterator[tuple[dict[str, str], Any]]:
+def _started(
+    deployment: Deployment, folder: Path, port: int, token_seconds: int
+) -> Iterator[tuple[dict[str, str], Any]]:
     from services.chassis.settings import load_settings
     from services.chassis.telemetry import set_up_logs
 
     if deployment is Deployment.SPLIT:
         from services.console.split import Split
 
-        with Split(folder, port=port) as split:
+        with Split(folder, port=port, token_seconds=token_seconds) as split:
             yield split.addresses, split
         return
     from services.chassis.lifecycle import ProcessFailed
@@ -115,6 +122,7 @@ def _started(deployment: Deployment, folder: Path, port: int) -> Iterator[tuple[
     settings = load_settings(
         data_folder=folder,
         http={"port": port},
+        identity={"token_seconds": token_seconds},
         telemetry={"level": "warning", "format": "text"},
     )
     set_up_logs(settings.telemetry)
@@ -187,7 +195,7 @@ def _show(admin: Connection, manager: Connection, public: Connection, initiative
     say(f"How it ranks    {public.address('/v1/ranking-statement')}")
     say(f"API in words    {public.address('/v1/lists').removesuffix('/v1/lists')}/docs")
     say(f"Clients' ids and secrets, the administrator's too: {folder / CREDENTIALS}\n")
-    say("Who asks decides what is shown. Tokens to paste, good for an hour:\n")
+    say("Who asks decides what is shown. Tokens to paste:\n")
     for caller in (MANAGER, reader, AUDITOR, ANALYST):
         token = manager.token if caller is MANAGER else token_for(admin, folder, caller)
         say(f"# {caller.sees}\nexport {caller.variable}={token}")

@@ -75,9 +75,17 @@ class Split:
     the settings is one for all of them, as behind a gateway; without it each goes by its own.
     """
 
-    def __init__(self, folder: Path, *, port: int = 0, processes: Sequence[Process] = PROCESSES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int = 0,
+        token_seconds: int | None = None,
+        processes: Sequence[Process] = PROCESSES,
+    ) -> None:
         self.folder = folder.absolute()
         self.port = port
+        self.token_seconds = token_seconds
         self.processes = processes
         self.addresses: dict[str, str] = {}
         self.environment: dict[str, str] = {}
@@ -128,6 +136,8 @@ class Split:
             servers=broker.bootstrap_servers,
             issuer=at["identity"],
         )
+        if self.token_seconds is not None:
+            self.environment["COMITY_IDENTITY__TOKEN_SECONDS"] = str(self.token_seconds)
         asyncio.run(prepare(self.settings()))
         children = {process.name: self._run(process, ports[process.name]) for process in self.processes}
         for process in self.processes:

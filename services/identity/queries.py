@@ -15,6 +15,7 @@ class Grant:
     """What a client may have in its token, and the hashes of the secrets that prove it."""
 
     client: str
+    revision: int
     person: str | None
     roles: frozenset[str]
     organisation: str | None
@@ -23,7 +24,7 @@ class Grant:
 
 
 async def grant_of(connection: AsyncConnection, client_id: str) -> Grant | None:
-    """Return what an active client is granted; None if there is none, or its person was removed.
+    """Return what an active client is granted; None if there is none, or its person was removed or is elsewhere now.
 
     A client that acts for a person has the roles that both have.
     """
@@ -41,16 +42,27 @@ async def grant_of(connection: AsyncConnection, client_id: str) -> Grant | None:
         )
         if person is None or person["state"] != "active":
             return None
+        if any(person[bound] != client[bound] for bound in ("organisation", "office")):
+            return None
         roles &= frozenset(person["roles"].split())
     hashes = await connection.execute(select(SECRETS.c.hash).where(SECRETS.c.client == client_id))
     return Grant(
         client=client["id"],
+        revision=client["revision"],
         person=client["person"],
         roles=roles,
         organisation=client["organisation"],
         office=client["office"],
         hashes=tuple(hashes.scalars()),
     )
+
+
+async def revoked_tokens(connection: AsyncConnection, *, since: str) -> dict[str, int]:
+    """Return the clients whose tokens were revoked and that changed after `since`, with the first revision that counts."""
+    query = select(CLIENTS.c.id, CLIENTS.c.tokens_from).where(
+        CLIENTS.c.tokens_from > 1, CLIENTS.c.changed_at > since
+    )
+    return {row.id: row.tokens_from for row in await connection.execute(query.order_by(CLIENTS.c.id))}
 
 
 async def find_client(connection: AsyncConnection, client_id: str) -> dict[str, Any] | None:
@@ -95,7 +107,8 @@ def client_answer(
     row: Mapping[str, Any] | RowMapping, secrets: Mapping[str, list[dict[str, Any]]]
 ) -> dict[str, Any]:
     """Return a client as it is answered."""
-    return _plain(row) | {"roles": row["roles"].split(), "secrets": secrets[row["id"]]}
+    shown = {name: value for name, value in _plain(row).items() if name != "tokens_from"}
+    return shown | {"roles": row["roles"].split(), "secrets": secrets[row["id"]]}
 
 
 def person_answer(row: Mapping[str, Any] | RowMapping, *, named: bool) -> dict[str, Any]:

@@ -38,6 +38,7 @@ CLIENTS = Table(
     Column("organisation", Text, index=True),
     Column("office", Text),
     Column("person", Text, ForeignKey("people.id"), index=True),
+    Column("tokens_from", BigInteger, nullable=False),  # tokens issued under an earlier revision are revoked
     Column("created_at", Text, nullable=False),
     Column("changed_at", Text, nullable=False),
 )

@@ -17,7 +17,7 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import httpx2
 
-from services.chassis.settings import load_settings
+from services.chassis.settings import LONGEST_TOKEN_SECONDS, load_settings
 from services.chassis.telemetry import set_up_logs
 from services.console.connection import saved_credentials
 from services.console.embedded import Embedded
@@ -159,7 +159,7 @@ def started(
         http={"host": "127.0.0.1", "port": 0} | unlimited | dict(http or {}),
         telemetry={"level": "error", "format": "json"},
         lifecycle={"stop_seconds": 5},
-        **sections,
+        **{"identity": {"token_seconds": LONGEST_TOKEN_SECONDS}, **sections},
     )
     set_up_logs(settings.telemetry)
     with Embedded(settings) as system, httpx2.Client(timeout=60, trust_env=False) as client:

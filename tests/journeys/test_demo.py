@@ -93,6 +93,14 @@ def test_the_clients_of_the_demo_are_made_once_and_their_file_is_private(demo: D
     assert (demo.own / "credentials.json").stat().st_mode & 0o077 == 0
 
 
+def test_a_command_that_outlives_its_token_gets_a_new_one(demo: Demo) -> None:
+    saved = demo.saved()
+    with Connection(demo.addresses) as asking:
+        asking.take_token(saved["client_id"], saved["client_secret"])
+        asking.token = "one that is good no longer"
+        assert asking.read("/v1/clients?limit=1")["items"]
+
+
 def test_everything_is_one_port_with_one_document_and_an_offline_page(demo: Demo) -> None:
     with demo.connection() as asking:
         paths = asking.read("/openapi.json")["paths"]

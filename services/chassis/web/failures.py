@@ -29,6 +29,7 @@ _TOKENS: dict[str, type[Problem]] = {
     for kind in (
         problems.TokenProblem,
         problems.TokenExpired,
+        problems.TokenRevoked,
         problems.TokenWrongAudience,
         problems.TokenWrongIssuer,
         problems.TokenWrongAlgorithm,

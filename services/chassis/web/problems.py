@@ -145,6 +145,13 @@ class TokenExpired(TokenProblem):
     title = "The token has expired"
 
 
+class TokenRevoked(TokenProblem):
+    """The token was revoked, or its client's rights have changed. Ask for a new one at /v1/tokens."""
+
+    code = "token-revoked"
+    title = "The token was revoked"
+
+
 class TokenWrongAudience(TokenProblem):
     """The token was issued for another system."""
 

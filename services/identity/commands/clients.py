@@ -38,13 +38,14 @@ async def put_client(unit: Unit, *, client_id: str, body: ClientBody) -> Answer:
     await _check_person(unit, body)
     after = before["revision"] + 1
     row = _row(unit, body) | {"revision": after}
-    await unit.connection.execute(update(CLIENTS).where(CLIENTS.c.id == client_id).values(**row))
+    cut = {"tokens_from": after} if _other_rights(before, row) else {}
+    await unit.connection.execute(update(CLIENTS).where(CLIENTS.c.id == client_id).values(**row, **cut))
     await unit.audit(action="client.changed", subject=client_id, before=before["revision"], after=after)
     return Answer(body=before | row | {"roles": sorted(body.roles)}, revision=after)
 
 
 async def delete_client(unit: Unit, *, client_id: str) -> Answer:
-    """Revoke a client for good. Its secrets go now; a token that it has stays good until it expires."""
+    """Revoke a client for good. Its secrets go now, and its tokens are revoked."""
     before = await _existing(unit, client_id)
     if before["state"] != "active":
         raise Revoked
@@ -74,12 +75,12 @@ async def post_secret(unit: Unit, *, client_id: str) -> Answer:
 
 
 async def delete_secret(unit: Unit, *, client_id: str, secret_id: str) -> Answer:
-    """Take a secret out of use."""
+    """Take a secret out of use, and revoke the client's tokens: nobody knows which of them it got."""
     before = await _existing(unit, client_id, match=False)
     if secret_id not in {one["id"] for one in before["secrets"]}:
         raise NotFound
     await unit.connection.execute(delete(SECRETS).where(SECRETS.c.id == secret_id))
-    await _touch(unit, client_id, before["revision"] + 1)
+    await revoke_tokens(unit, client_id, revision=before["revision"] + 1)
     await unit.audit(
         action="client.secret_deleted",
         subject=client_id,
@@ -97,6 +98,7 @@ async def create_client(unit: Unit, body: ClientBody, *, client_id: str | None =
         "id": client_id or str(uuid_utils.uuid7()),
         "revision": 1,
         "state": "active",
+        "tokens_from": 1,
         "created_at": now,
     }
     await unit.connection.execute(insert(CLIENTS).values(**row))
@@ -109,10 +111,16 @@ async def create_client(unit: Unit, body: ClientBody, *, client_id: str | None =
 async def revoke(unit: Unit, client_id: str, *, revision: int) -> None:
     """Take a client and its secrets out of use; the caller audits."""
     await unit.connection.execute(delete(SECRETS).where(SECRETS.c.client == client_id))
+    await unit.connection.execute(update(CLIENTS).where(CLIENTS.c.id == client_id).values(state="revoked"))
+    await revoke_tokens(unit, client_id, revision=revision)
+
+
+async def revoke_tokens(unit: Unit, client_id: str, *, revision: int) -> None:
+    """Give a client a new revision, and revoke the tokens that were issued under earlier ones; the caller audits."""
     await unit.connection.execute(
         update(CLIENTS)
         .where(CLIENTS.c.id == client_id)
-        .values(state="revoked", revision=revision, changed_at=timestamp(unit.now))
+        .values(revision=revision, tokens_from=revision, changed_at=timestamp(unit.now))
     )
 
 
@@ -176,6 +184,12 @@ async def _touch(unit: Unit, client_id: str, revision: int) -> None:
         .where(CLIENTS.c.id == client_id)
         .values(revision=revision, changed_at=timestamp(unit.now))
     )
+
+
+def _other_rights(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Return whether a token of before says anything that is no longer so."""
+    bound = ("organisation", "office", "person")
+    return before["roles"] != after["roles"].split() or any(before[one] != after[one] for one in bound)
 
 
 def _row(unit: Unit, body: ClientBody) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from schemas.http.identity import PersonBody
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import NotFound
-from services.identity.commands.clients import REFERENCE, clients_of, revoke
+from services.identity.commands.clients import REFERENCE, clients_of, revoke, revoke_tokens
 from services.identity.queries import find_person, person_answer
 from services.identity.rules import AddressInUse, Revoked, check_belongings, check_may_manage
 from services.identity.tables import PEOPLE
@@ -46,11 +46,18 @@ async def put_person(unit: Unit, *, person_id: str, body: PersonBody) -> Answer:
         "changed_at": now,
     }
     await _write(unit, row, new=before is None)
+    details = {}
+    if before is not None and any(before[name] != row[name] for name in ("roles", "organisation", "office")):
+        revoked = await clients_of(unit, person_id)
+        for client in revoked:
+            await revoke_tokens(unit, client.id, revision=client.revision + 1)
+        details["tokens_revoked"] = [client.id for client in revoked]
     await unit.audit(
         action="person.created" if before is None else "person.changed",
         subject=person_id,
         before=None if before is None else before["revision"],
         after=revision,
+        details=details,
     )
     return Answer(
         status=201 if before is None else 200,

@@ -4,13 +4,15 @@ import secrets
 from base64 import b64decode
 from binascii import Error as Base64Error
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
-from services.chassis.runtime import Runtime
+from services.chassis.runtime import Runtime, timestamp
+from services.chassis.settings import LONGEST_LEEWAY_SECONDS, LONGEST_TOKEN_SECONDS
 from services.identity.commands.hashing import HASHING, Hashing
 from services.identity.commands.signing import SIGNING, Signing
-from services.identity.queries import Grant, grant_of
+from services.identity.queries import Grant, grant_of, revoked_tokens
 from services.identity.rules import InvalidClient, InvalidTokenRequest, UnsupportedGrant
 
 GRANT = "client_credentials"
@@ -71,6 +73,15 @@ async def issue_token(runtime: Runtime, credentials: Credentials) -> dict[str, A
     }
 
 
+async def key_set(runtime: Runtime) -> dict[str, Any]:
+    """Return the JWKS document with the revoked tokens that may not have expired yet, by client."""
+    signing: Signing = runtime.state[SIGNING]
+    longest = timedelta(seconds=LONGEST_TOKEN_SECONDS + LONGEST_LEEWAY_SECONDS)
+    async with runtime.database.read() as connection:
+        revoked = await revoked_tokens(connection, since=timestamp(runtime.clock.now() - longest))
+    return signing.public_keys() | {"revoked": revoked}
+
+
 def _claims(runtime: Runtime, grant: Grant, seconds: int) -> dict[str, Any]:
     now = int(runtime.clock.now().timestamp())
     claims: dict[str, Any] = {
@@ -78,6 +89,7 @@ def _claims(runtime: Runtime, grant: Grant, seconds: int) -> dict[str, Any]:
         "aud": runtime.settings.identity.audience,
         "sub": grant.person or grant.client,
         "client_id": grant.client,
+        "client_revision": grant.revision,
         "roles": sorted(grant.roles),
         "iat": now,
         "exp": now + seconds,

@@ -11,8 +11,7 @@ from services.chassis.web.bodies import FORM
 from services.chassis.web.openapi import QUESTION
 from services.chassis.web.problems import UnsupportedMedia
 from services.chassis.web.reading import respond
-from services.identity.commands.signing import SIGNING
-from services.identity.commands.tokens import GRANT, issue_token, read_request
+from services.identity.commands.tokens import GRANT, issue_token, key_set, read_request
 
 _TEXT = {"type": "string", "maxLength": 300}
 _TOKEN_REQUEST: dict[str, Any] = {
@@ -63,13 +62,13 @@ def router() -> APIRouter:
     @routes.get(
         "/v1/jwks",
         operation_id="get_keys",
-        summary="The public keys that verify tokens",
+        summary="The public keys that verify tokens, and the tokens that are revoked",
         response_model=KeySet,
         openapi_extra=PUBLIC,
     )
     async def get_keys(request: Request) -> Response:
-        """Return a JSON Web Key Set; a key that is new here signs from now on."""
-        keys = request.app.state.runtime.state[SIGNING].public_keys()
-        return respond(request, keys, headers={"Cache-Control": "public, max-age=300"})
+        """Return a JSON Web Key Set, and which tokens are revoked; a key that is new here signs from now on."""
+        keys = await key_set(request.app.state.runtime)
+        return respond(request, keys, headers={"Cache-Control": "public, no-cache"})
 
     return routes

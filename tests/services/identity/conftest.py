@@ -16,7 +16,7 @@ from services.chassis.settings import load_settings
 from services.chassis.web.application import build_application
 from services.identity import SERVICE
 from services.identity.commands import ensure_first_admin
-from services.identity.commands.signing import SIGNING
+from services.identity.commands.tokens import key_set
 
 
 @dataclass
@@ -57,7 +57,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     async with open_runtimes(settings, [SERVICE]) as (runtime,):
 
         async def keys() -> dict[str, Any]:
-            return dict(runtime.state[SIGNING].public_keys())
+            return await key_set(runtime)
 
         verifier = Verifier(keys, issuer=settings.issuer, audience=settings.identity.audience)
         transport = httpx2.ASGITransport(app=build_application(runtime, verifier=verifier))

@@ -164,13 +164,15 @@ class Issuer:
         self.issuer, self.audience = issuer, audience
         self.key = Ed25519PrivateKey.generate()
         self.fetches = 0
+        self.revoked: Any = {}
 
     async def keys(self) -> dict[str, Any]:
         self.fetches += 1
         x = self.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         coded = base64.urlsafe_b64encode(x).rstrip(b"=").decode()
         return {
-            "keys": [{"kty": "OKP", "crv": "Ed25519", "x": coded, "kid": "k1", "alg": "EdDSA", "use": "sig"}]
+            "keys": [{"kty": "OKP", "crv": "Ed25519", "x": coded, "kid": "k1", "alg": "EdDSA", "use": "sig"}],
+            "revoked": self.revoked,
         }
 
     def token(

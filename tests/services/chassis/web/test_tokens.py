@@ -102,3 +102,65 @@ async def test_other_schemes_are_no_tokens(bench: Any) -> None:
 async def test_roles_that_do_not_exist_are_dropped(bench: Any) -> None:
     answer = await bench.client.get("/v1/audit/notes", headers=bench.bearer("superuser"))
     assert answer.status_code == 403
+
+
+def later(bench: Any, seconds: float) -> None:
+    """Let the keys' document be so much older."""
+    bench.application.state.verifier._fetched_at -= seconds
+
+
+async def test_a_revoked_token_is_refused_within_a_minute_and_a_newer_one_is_not(bench: Any) -> None:
+    old, new = (bench.issuer.token("auditor", client_id="c", client_revision=number) for number in (1, 2))
+    unnumbered, other = (
+        bench.issuer.token("auditor", client_id="c"),
+        bench.issuer.token("auditor", client_id="d"),
+    )
+    for token in (old, new, unnumbered, other):
+        assert await code_of(bench, token) == "accepted"
+    bench.issuer.revoked = {"c": 2}
+    later(bench, 55)
+    assert await code_of(bench, old) == "accepted"
+    later(bench, 5.1)
+    assert [await code_of(bench, token) for token in (old, unnumbered)] == ["token-revoked"] * 2
+    assert [await code_of(bench, token) for token in (new, other)] == ["accepted"] * 2
+    assert bench.issuer.fetches == 2
+
+
+async def test_with_the_issuer_away_the_last_document_stands_and_few_requests_wait_for_another(
+    bench: Any,
+) -> None:
+    revoked, good = (bench.issuer.token("auditor", client_id=client, client_revision=1) for client in "cd")
+    bench.issuer.revoked = {"c": 2}
+    assert await code_of(bench, good) == "accepted"
+    tries = 0
+
+    async def away() -> Any:
+        nonlocal tries
+        tries += 1
+        raise ConnectionRefusedError
+
+    bench.application.state.verifier._fetch = away
+    later(bench, 3_600)
+    for _ in range(5):
+        assert await code_of(bench, good) == "accepted"
+        assert await code_of(bench, revoked) == "token-revoked"
+    assert tries == 1
+
+
+async def test_a_key_that_is_no_longer_published_ends_its_tokens_within_a_minute(bench: Any) -> None:
+    token = bench.issuer.token("auditor")
+    assert await code_of(bench, token) == "accepted"
+
+    async def another() -> Any:
+        return {"keys": [key | {"kid": "k2"} for key in (await bench.issuer.keys())["keys"]]}
+
+    bench.application.state.verifier._fetch = another
+    later(bench, 60.1)
+    assert await code_of(bench, token) == "token-invalid"
+
+
+@pytest.mark.parametrize("revoked", [{"c": "many"}, ["c"], 7])
+async def test_a_document_that_cannot_be_read_is_a_503(bench: Any, revoked: Any) -> None:
+    bench.issuer.revoked = revoked
+    answer = await bench.client.get("/v1/notes", headers=bench.bearer())
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
