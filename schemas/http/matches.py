@@ -393,13 +393,14 @@ class DayOpened(Answered):
 
 
 class ProgressToken(Shape):
-    """One record of the log, as a write's answer named it."""
+    """One record of the log, as a write's answer named it; `text` may stand there too and is not needed."""
 
     topic: Literal["projects.v1", "members.v1"]
     id: UUID
     sequence: Annotated[
         str, StringConstraints(pattern=r"^[0-9]{1,10}\.[1-9][0-9]{0,17}$"), Field(examples=["1.2"])
     ]
+    text: Annotated[str | None, Field(max_length=120)] = None
 
 
 class ProgressBody(Shape):

@@ -19,6 +19,7 @@ from schemas.http.members import (
     OrganisationState,
 )
 from schemas.http.texts import Shape, ShortText
+from schemas.http.write_token import WriteToken
 
 PROFILE: dict[str, Any] = EXAMPLE | {
     "id": "018f3c2a-7d10-7000-8000-000000000001",
@@ -42,14 +43,6 @@ class Caution(Shape):
     detail: str
     fix: str
     organisations: tuple[UUID, ...] = ()
-
-
-class Token(Shape):
-    """Names one record of the log: the topic, the key and the sequence (incarnation and revision)."""
-
-    topic: str
-    id: UUID
-    sequence: str
 
 
 class PublicOrganisation(Shape):
@@ -87,7 +80,7 @@ class Profile(OrganisationBody):
     registered_at: str
     revised_at: str
     warnings: tuple[Caution, ...] = ()
-    token: Token | None = None
+    token: WriteToken | None = None
     view: Literal["full", "profile"] = "profile"
 
 

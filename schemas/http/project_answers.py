@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.http.parts import NeedKind, Tag
 from schemas.http.projects import FlagshipBody, Level, ProjectBody, ProjectProvenance, ProjectState
 from schemas.http.texts import LocalisedName
+from schemas.http.write_token import WriteToken
 
 Stamp = Annotated[
     str, Field(examples=["2026-11-24T09:30:00.000000Z"], json_schema_extra={"format": "date-time"})
@@ -52,14 +53,6 @@ class PolicyBasis(Answered):
     items: tuple[TaggedItem, ...]
 
 
-class Token(Answered):
-    """Names the record that a write put on the log; `GET /v1/lists/{id}/candidates?token=…` can wait for it."""
-
-    topic: str
-    id: UUID
-    sequence: Annotated[str, Field(examples=["1.2"])]
-
-
 class ProjectAnswer(ProjectBody):
     """A project as the reader may see it. `team` and `provenance` are for its own people and BDT."""
 
@@ -82,9 +75,9 @@ class ProjectAnswer(ProjectBody):
 
 
 class ProjectWritten(ProjectAnswer):
-    """A project after a write, with the token of that write."""
+    """A project after a write, with the token of that write, which `links.candidates` carries along."""
 
-    token: Token
+    token: WriteToken
 
 
 class ProjectSummary(Answered):

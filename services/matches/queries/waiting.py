@@ -2,7 +2,8 @@
 
 *What.* `<topic>:<id>:<incarnation>.<version>`, as a publishing call answers it. It is covered once `documents` holds that
 sequence, `ranked_to` of the project's partition has passed its place in the log, and this process's own index has
-followed as far. *Never:* wait longer than the settings allow, or fail because time ran out: the answer says so instead.
+followed as far. Without a token, what is waited for is the project's first list. *Never:* wait longer than the settings
+allow, or fail because time ran out: the answer says so instead.
 """
 
 import re
@@ -16,7 +17,7 @@ from sqlalchemy import bindparam, select, true, tuple_
 from schemas.envelope import Sequence
 from services.chassis.runtime import Runtime
 from services.chassis.web.problems import InvalidParameter
-from services.matches.tables import DOCUMENTS, RANKING
+from services.matches.tables import DOCUMENTS, LIST_VERSIONS, RANKING
 from services.matches.worker.documents import MEMBER, PROJECT
 from services.matches.worker.index import Index
 from services.matches.worker.ownership import Ownership
@@ -52,6 +53,8 @@ _RANKED_TO = (
 _FOUND = _PLACE.subquery()
 _PLACE_AND_RANKED_TO = select(_FOUND, _RANKED_TO).select_from(_FOUND.join(_RANKED_TO, true()))
 
+_LISTED = select(LIST_VERSIONS.c.number).where(LIST_VERSIONS.c.project == bindparam("project")).limit(1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
@@ -73,7 +76,7 @@ def read_token(text: str) -> Token:
                     "parameter": "token",
                     "rule": "token-form",
                     "detail": "It is no token.",
-                    "fix": "Join topic, id and sequence of the token with colons: projects.v1:<uuid>:1.2",
+                    "fix": "Send the token's `text`: projects.v1:<uuid>:1.2",
                 }
             ],
         )
@@ -103,6 +106,20 @@ async def wait_until_covered(runtime: Runtime, project: str, token: Token, *, se
             return False
         look = runtime.settings.matches.poll_seconds if here else LOOK_SECONDS
         await runtime.signals.wait(RANKED, min(left, look), since=seen)
+
+
+async def wait_until_listed(runtime: Runtime, project: str, *, seconds: float) -> None:
+    """Wait at most `seconds` until the project has a list, be it not even known here yet."""
+    clock = runtime.clock
+    deadline = clock.monotonic() + seconds
+    while True:
+        seen = runtime.signals.mark(RANKED)
+        async with runtime.database.read() as connection:
+            listed = await connection.scalar(_LISTED, {"project": project})
+        left = deadline - clock.monotonic()
+        if listed or left <= 0:
+            return
+        await runtime.signals.wait(RANKED, min(left, runtime.settings.matches.poll_seconds), since=seen)
 
 
 def _is_ranked_here(runtime: Runtime, project: str) -> bool:

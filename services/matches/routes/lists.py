@@ -24,6 +24,7 @@ from services.matches.queries.waiting import (
     preferred_wait,
     read_token,
     wait_until_covered,
+    wait_until_listed,
 )
 from services.matches.routes.parameters import (
     Eligibility,
@@ -68,15 +69,18 @@ def router() -> APIRouter:
 
         The team, offices, BDT and auditors see the whole list; an organisation sees its own row. Filters never re-rank:
         `rank` is the rank in the whole list. Before the first list the answer is `state: ranking` without rows; so it is
-        for a project that is not known here yet, if the token is the one that publishing it answered.
+        for a project that is not known here yet, if the token is the one that publishing it answered. `Prefer: wait`
+        without a token waits for the first list.
         """
         runtime, project, principal = runtime_in(request), str(project_id), principal_of(request)
         check_country(runtime, filters.country)
-        headers, reached, awaited = {}, None, None if token is None else read_token(token)
+        reached, awaited = None, None if token is None else read_token(token)
+        wait = preferred_wait(prefer, longest=runtime.settings.http.wait_seconds)
         if awaited is not None:
-            wait = preferred_wait(prefer, longest=runtime.settings.http.wait_seconds)
             reached = await wait_until_covered(runtime, project, awaited, seconds=wait)
-            headers = {"Preference-Applied": f"wait={wait:.0f}"} if wait else {}
+        elif wait:
+            await wait_until_listed(runtime, project, seconds=wait)
+        headers = {"Preference-Applied": f"wait={wait:.0f}"} if wait else {}
         listing, view = await _opened(runtime, project, principal, awaited)
         asked = Asked(
             filters=filters,

@@ -24,7 +24,7 @@ TokenText = Annotated[
     str | None,
     Query(
         max_length=120,
-        description="The token of a write, `<topic>:<id>:<incarnation>.<version>`: with `Prefer: wait=5` the answer "
+        description="The `text` of a write's token, `<topic>:<id>:<incarnation>.<version>`: with `Prefer: wait=5` the answer "
         "waits until the list covers it.",
         json_schema_extra={
             "pattern": r"^(projects|members)\.v1:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:[0-9]{1,10}\.[1-9][0-9]{0,17}$"
@@ -34,7 +34,10 @@ TokenText = Annotated[
 ]
 Prefer = Annotated[
     str | None,
-    Header(max_length=200, description="`wait=5` waits at most 5 seconds for `token` (RFC 7240)."),
+    Header(
+        max_length=200,
+        description="`wait=5` waits at most 5 seconds for `token`, or for the first list (RFC 7240).",
+    ),
 ]
 Responses = dict[int | str, dict[str, Any]]
 

@@ -12,6 +12,7 @@ from sqlalchemy import insert, select, update
 
 from schemas.envelope import Sequence
 from schemas.events.members import Organisation
+from schemas.http.write_token import write_token
 from services.chassis.bus import incarnation
 from services.chassis.runtime import Runtime, timestamp
 from services.chassis.web.operation import Unit
@@ -81,7 +82,7 @@ async def store(unit: Unit, change: Change) -> Row:
 async def token_of(unit: Unit, row: Row) -> dict[str, str]:
     """Return the token of a revision: with it, the candidates of a project can be waited for until it counts."""
     sequence = Sequence(await incarnation.current(unit.connection), row["revision"])
-    return {"topic": events.TOPIC, "id": row["id"], "sequence": str(sequence)}
+    return write_token(events.TOPIC, row["id"], sequence)
 
 
 async def _write_row(unit: Unit, change: Change) -> Row:

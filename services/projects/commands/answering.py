@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from schemas.envelope import Sequence
 from schemas.events.projects import Project
+from schemas.http.write_token import write_token
 from services.chassis.runtime import Runtime, timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.projects import events
@@ -23,8 +24,8 @@ def codebook_of(runtime: Runtime) -> Codebook:
 def answer(unit: Unit, project: Project, *, stored: Stored | None, incarnation: int) -> Answer:
     """Return the project as the caller sees it now; 201 if it was not there before.
 
-    `token` names the record that this write puts on the log: with it, `GET /v1/lists/{id}/candidates?token=…` waits
-    until the list has taken this revision in.
+    `token` names the record that this write puts on the log: with it, `links.candidates` can wait until the list has
+    taken this revision in.
     """
     now = timestamp(unit.now)
     created_at = now if stored is None else stored.created_at
@@ -32,8 +33,10 @@ def answer(unit: Unit, project: Project, *, stored: Stored | None, incarnation: 
     body: dict[str, Any] = shown_project(
         project, principal=unit.principal, reference=reference, created_at=created_at, changed_at=now
     )
-    sequence = Sequence(incarnation, project.revision)
-    body["token"] = {"topic": events.TOPIC, "id": project.id, "sequence": str(sequence)}
+    token = write_token(events.TOPIC, project.id, Sequence(incarnation, project.revision))
+    body["token"] = token
+    if "candidates" in body["links"]:
+        body["links"]["candidates"] += f"?token={token['text']}"
     headers = {"Location": f"/v1/projects/{project.id}"} if stored is None else {}
     return Answer(
         status=201 if stored is None else 200, body=body, revision=project.revision, headers=headers

@@ -32,7 +32,7 @@ def router() -> APIRouter:
     async def publish(request: Request, project_id: ProjectId) -> Response:
         """Check that the project is complete, naming every missing point at once.
 
-        The answer carries `token` and `links.candidates`: with the token, the candidates can be waited for.
+        The answer carries `token`, and `links.candidates` with it: the candidates can be waited for there.
         """
         return await execute(request, partial(lifecycle.publish_project, project_id=str(project_id)))
 

@@ -12,18 +12,13 @@ from services.matches.routes import lists
 from tests.services.matches.town import Town, uuid_of
 
 
-def token_of(answer: Any) -> str:
-    token = answer["token"]
-    return f"{token['topic']}:{token['id']}:{token['sequence']}"
-
-
 async def test_a_publishing_calls_token_waits_for_the_first_list(town: Town) -> None:
     await town.organisation("Ada")
     project = await town.draft("schools")
     published = await town.step(project, "publish")
     await town.relay()
     await town.consume()
-    path = f"{published['links']['candidates']}?token={token_of(published)}"
+    path = published["links"]["candidates"]
     at_once = await town.call("GET", path)
     assert (at_once.json()["covers_token"], at_once.json()["state"]) == (False, "ranking")
     waiting = asyncio.create_task(town.call("GET", path, Prefer="wait=20"))
@@ -38,7 +33,7 @@ async def test_a_publishing_calls_token_waits_for_the_first_list(town: Town) -> 
 async def test_a_project_that_is_still_on_its_way_is_being_ranked_and_not_unknown(town: Town) -> None:
     project = await town.draft("schools")
     published = await town.step(project, "publish")
-    path = f"{published['links']['candidates']}?token={token_of(published)}"
+    path = published["links"]["candidates"]
     for who in (
         "bdt_admin",
         "project_manager",
@@ -50,7 +45,7 @@ async def test_a_project_that_is_still_on_its_way_is_being_ranked_and_not_unknow
     await town.get(path, who="nobody", status=401)
     await town.get(path.partition("?")[0], status=404)
     other = uuid_of("another project")
-    await town.get(f"/v1/lists/{other}/candidates?token={token_of(published)}", status=404)
+    await town.get(f"/v1/lists/{other}/candidates?token={published['token']['text']}", status=404)
     await town.settle()
     assert (await town.get(path))["state"] == "ranked"
     await town.erase("projects", project)
@@ -71,8 +66,22 @@ async def test_a_project_that_comes_in_while_it_is_asked_for_is_not_unknown(
         return await on_its_way(runtime, project_id, token)
 
     monkeypatch.setattr(lists, "on_its_way", just_too_late)
-    body = await town.get(f"{published['links']['candidates']}?token={token_of(published)}")
+    body = await town.get(published["links"]["candidates"])
     assert (body["state"], body["covers_token"]) == ("ranking", False)
+
+
+async def test_without_a_token_a_project_that_is_not_known_yet_is_waited_for(town: Town) -> None:
+    await town.organisation("Ada")
+    project = await town.published("schools")
+    path = f"/v1/lists/{project}/candidates"
+    await town.get(path, status=404)
+    await town.get(path, status=404, Prefer="wait=1")
+    waiting = asyncio.create_task(town.call("GET", path, Prefer="wait=20"))
+    await asyncio.sleep(0.05)
+    await town.settle()
+    answer = await waiting
+    assert answer.headers["Preference-Applied"] == "wait=20"
+    assert (answer.json()["covers_token"], answer.json()["state"]) == (None, "ranked")
 
 
 async def test_a_profiles_token_waits_until_its_row_is_the_new_one(town: Town) -> None:

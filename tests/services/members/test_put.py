@@ -40,7 +40,12 @@ async def test_six_fields_register_an_organisation_and_announce_it_without_its_c
     assert answer.revision == 1
     assert answer.headers["Location"] == f"/v1/organisations/{ONE}"
     assert answer.body["contact"] == {"name": "Front Desk", "email": "office@mwangaza.example"}
-    assert answer.body["token"] == {"topic": "members.v1", "id": ONE, "sequence": "1.1"}
+    assert answer.body["token"] == {
+        "topic": "members.v1",
+        "id": ONE,
+        "sequence": "1.1",
+        "text": f"members.v1:{ONE}:1.1",
+    }
     assert answer.body["warnings"] == []
     [event] = await desk.events()
     assert event.type == "org.comity.organisation.revised.v1"

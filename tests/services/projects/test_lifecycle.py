@@ -80,8 +80,14 @@ async def test_publishing_answers_with_a_token_and_the_way_to_the_candidates(ben
     project_id = await bench.draft()
     answer = await step(bench, project_id, "publish", 1)
     assert (answer.status_code, answer.headers["etag"]) == (200, '"2"')
-    assert answer.json()["token"] == {"topic": "projects.v1", "id": project_id, "sequence": "1.2"}
-    assert answer.json()["links"]["candidates"] == f"/v1/lists/{project_id}/candidates"
+    text = f"projects.v1:{project_id}:1.2"
+    assert answer.json()["token"] == {
+        "topic": "projects.v1",
+        "id": project_id,
+        "sequence": "1.2",
+        "text": text,
+    }
+    assert answer.json()["links"]["candidates"] == f"/v1/lists/{project_id}/candidates?token={text}"
     assert answer.json()["published_at"] == "2026-11-24T12:00:00.000000Z"
     events = await bench.events()
     assert (events[-1]["data"]["state"], events[-1]["data"]["published_at"]) == (
