@@ -26,6 +26,23 @@ from services.console.parts.cache import REPOSITORY, locked
 START_SECONDS = 300  # the first time of all, the parts are fetched
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--mutant", help="break a rule of the product on purpose; see docs/architecture/mutants.md"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Switch a mutant on for the whole run, so that anybody can see which tests fail with it."""
+    name = config.getoption("--mutant")
+    if name is not None:
+        from tests.mutants.catalogue import MUTANTS
+
+        if name not in MUTANTS:
+            raise pytest.UsageError(f"There is no mutant {name!r}; there are {', '.join(MUTANTS)}.")
+        MUTANTS[name].patch(pytest.MonkeyPatch())
+
+
 SERVER_FIXTURES = {"postgresql_url": "postgresql", "kafka_broker": "kafka"}
 SLOW_FOLDERS = {"contracts", "journeys", "conformance", "acceptance", "promises", "migrations"}
 

@@ -161,7 +161,7 @@ class Split:
 
     def settings(self) -> Settings:
         """The settings that the processes share."""
-        return load_settings(**_nested(self.environment))
+        return load_settings(**nested(self.environment))
 
     def _run(self, process: Process, port: int) -> Child:
         child = Child(
@@ -205,8 +205,8 @@ def _await_ready(child: Child, address: str) -> None:
     child.wait_until(ready, seconds=READY_SECONDS)
 
 
-def _nested(environment: Mapping[str, str]) -> dict[str, object]:
-    """Turn COMITY_A__B=x into {"a": {"b": "x"}}, the form of overrides."""
+def nested(environment: Mapping[str, str]) -> dict[str, object]:
+    """Return COMITY_A__B=x as {"a": {"b": "x"}}, the form of overrides."""
     nested: dict[str, object] = {}
     for name, value in environment.items():
         path = name.removeprefix("COMITY_").lower().split("__")

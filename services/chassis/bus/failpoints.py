@@ -2,12 +2,24 @@
 
 A crash between two particular lines is what the conformance scenarios are about, and sleeping never hits it.
 The hook lives in a context variable, so it reaches exactly the tasks that a test starts and leaves no state behind.
-Only the bus itself calls `reach`, and only tests call `armed`.
+Only the bus and the matching worker call `reach`, and only tests call `armed`.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+
+LINES = (
+    "outbox.posted",  # events stand in the outbox of a transaction that is not committed
+    "relay.read",  # a batch was read from the outbox, nothing is appended
+    "log.before_commit",  # the embedded log holds the batch in a transaction that is not committed
+    "relay.appended",  # the log has the batch, the outbox too
+    "consumer.moved",  # a position is moved in a transaction that has no effects yet
+    "consumer.before_commit",  # position and effects stand in a transaction that is not committed
+    "consumer.committed",  # a consumer's transaction is committed, and nobody was told
+    "ranker.ranked",  # an owner has ranked projects of its partitions and has written nothing of it
+)
+"""Every named line, in the order in which an event passes them."""
 
 Hook = Callable[[str], Awaitable[None]]
 

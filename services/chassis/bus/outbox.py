@@ -33,6 +33,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import contracts, envelope
 from services.chassis.bus.errors import InvalidEvent, RecordTooLarge
+from services.chassis.bus.failpoints import reach
 from services.chassis.database import note_post
 
 # The rows by shape, without a MetaData: every service attaches a table of its own.
@@ -99,6 +100,7 @@ async def post_all(
     if events:
         await connection.execute(_INSERT, [_row(event) for event in events])
         note_post(connection)
+        await reach("outbox.posted")
 
 
 def _check(event: envelope.Event, max_record_bytes: int) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from matching.lists import RankedList
 from matching.records import Project
 from matching.standings import Standings
+from services.chassis.bus.failpoints import reach
 from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Runtime, timestamp
 from services.matches.queries.computed import Computed, offer
@@ -101,6 +102,8 @@ class Ranker:
             lists: dict[str, Computed] | None = {} if len(work) <= OFFERED else None
             outcomes = await asyncio.to_thread(self._outcomes, chunk, pinned, lists) if chunk else []
             offer(self._runtime, lists or {}, pinned)
+            if outcomes:
+                await reach("ranker.ranked")
             last = begin + CHUNK >= len(work)
             await self._write(outcomes, pinned, erased=erased if last else None)
         return True

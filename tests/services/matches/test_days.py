@@ -52,6 +52,12 @@ async def test_a_day_without_a_dated_fact_ranks_nothing(town: Town) -> None:
     assert (listed["reference_date"], listed["changed_since"]) == ("2026-11-30", False)
 
 
+async def test_a_day_that_has_passed_is_not_opened_again(town: Town) -> None:
+    assert await opened(town, "2026-11-30") == []
+    assert (await town.call("POST", "/v1/days", {"day": "2026-11-25"})).status_code == 409
+    assert (await town.get("/v1/ranking-progress"))["day"] == "2026-11-30"
+
+
 async def test_the_end_of_a_membership_ranks_the_lists_where_the_member_is_eligible(town: Town) -> None:
     await town.organisation("Ada", category="associate", hq_country="KEN", membership=ENDING)
     await town.organisation("Bea", category="associate", hq_country="UGA")

@@ -1,0 +1,408 @@
+"""The faults drill: the world breaks in every way that somebody has seen it break, and nothing is skipped in silence.
+
+By hand: `python -m tests.drills.faults --rounds 1 --seed 1 --json`, or some of them: `--only truncated-log`. On SQLite: a log that
+was cut, cut and grown again, or replaced under the stored positions (a loud stop; the right log back, everything goes on);
+records that no reader can take; a handler that raises on one key; clocks that jump. On PostgreSQL and Kafka: the broker
+down at the start and under load, the database down. After each, the oracle judges what the clients were promised.
+"""
+
+import json
+import random
+import shutil
+import sqlite3
+import tempfile
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.drills.deployments import BROKER, DATABASE, Deployment, Split, Sqlite
+from tests.drills.judging import judged
+from tests.drills.processes import DidNotStartError, Starter
+from tests.drills.reporting import Drill, parser, report
+from tests.drills.writing import Door, Writer, writers
+
+DOWN_SECONDS = 20.0
+PATIENCE_SECONDS = 120.0
+EVERYTHING = "everything"
+
+
+@dataclass(kw_only=True)
+class Scene:
+    """One town under one fault: its deployment, its clients and their ledger."""
+
+    starter: Starter
+    folder: Path
+    seed: int
+    mutant: str | None = None
+    down_seconds: float = DOWN_SECONDS
+
+    @contextmanager
+    def sqlite(self) -> Iterator["Town"]:
+        with Sqlite(self.starter, self.folder, mutant=self.mutant) as one:
+            one.prepare()
+            one.start(EVERYTHING)
+            one.ready()
+            with Door(one.addresses, one.secret) as door:
+                yield Town(deployment=one, door=door, everybody=writers(self.seed), folder=self.folder)
+
+
+@dataclass(kw_only=True)
+class Town:
+    """A deployment with careful clients."""
+
+    deployment: Deployment
+    door: Door
+    everybody: list[Writer]
+    folder: Path
+    begun: bool = False
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "var"
+
+    def write(self, times: int) -> None:
+        """Let every client write so many times."""
+        if not self.begun:
+            for writer in self.everybody:
+                writer.register(self.door)
+            for writer in self.everybody:
+                writer.publish(self.door)
+            self.begun = True
+        with ThreadPoolExecutor(len(self.everybody)) as pool:
+            stop = threading.Event()
+            list(pool.map(lambda writer: writer.write(self.door, stop, limit=times), self.everybody))
+
+    def settled(self) -> None:
+        """Wait until everything that was written is ranked."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not self.door.send("GET", "/v1/ranking-progress").json().get("complete"):
+            if time.monotonic() > deadline:
+                raise TimeoutError("The lists are not complete.")
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        self.deployment.processes[EVERYTHING].stop()
+
+    def start(self, **how: Any) -> None:
+        self.deployment.start(EVERYTHING, **how)
+        self.deployment.ready()
+
+    def verdict(self, *, dense: bool = True, letters: int = 0) -> list[str]:
+        """What the oracle finds wrong; so many letters are expected."""
+        found = judged(
+            self.folder,
+            self.deployment,
+            self.everybody,
+            patience=PATIENCE_SECONDS,
+            dense=dense,
+            letters=letters,
+        )
+        return list(found["findings"])
+
+
+def stops_loudly(town: Town) -> list[str]:
+    """Start on a log that is not the one of the positions: the process must end with a sentence."""
+    town.deployment.start(EVERYTHING)
+    process = town.deployment.processes[EVERYTHING]
+    try:
+        code = process.wait(40)
+    except DidNotStartError:
+        process.kill()
+        return ["it went on, on a log that is not the one that it has read"]
+    said = process.output()
+    faults = [] if code == 1 else [f"it ended with {code} instead of 1"]
+    if "The log was replaced" not in said and "The log was cut" not in said:
+        faults.append(f"it did not say what is wrong: {said[-300:]}")
+    return faults
+
+
+def on_another_log(scene: Scene, meddle: Callable[[Town, Path], None]) -> list[str]:
+    """Swap the log under the stored positions, expect a stop, put the right log back, expect everything."""
+    with scene.sqlite() as town:
+        town.write(3)
+        town.settled()
+        town.stop()
+        early = scene.folder / "early"
+        shutil.copytree(town.data, early)
+        town.start()
+        town.write(4)
+        town.settled()
+        town.stop()
+        kept = scene.folder / "kept"
+        shutil.copytree(town.data, kept)
+        meddle(town, early)
+        faults = stops_loudly(town)
+        shutil.rmtree(town.data)
+        shutil.copytree(kept, town.data)
+        town.start()
+        town.write(1)
+        return faults + town.verdict()
+
+
+def truncated_log(scene: Scene) -> list[str]:
+    """The log is an older copy of itself."""
+    return on_another_log(scene, lambda town, early: swap_log(town.data, early))
+
+
+def replaced_log(scene: Scene) -> list[str]:
+    """The log is a new one of the same name."""
+    return on_another_log(scene, lambda town, _early: remove_log(town.data))
+
+
+def regrown_log(scene: Scene) -> list[str]:
+    """The log is an older copy that has grown past the stored positions with other events."""
+
+    def meddle(town: Town, early: Path) -> None:
+        with Sqlite(scene.starter, scene.folder / "other") as other:
+            other.prepare()
+            shutil.copytree(early, scene.folder / "other" / "var")
+            other.secret = town.deployment.secret
+            other.start(EVERYTHING)
+            other.ready()
+            with Door(other.addresses, other.secret) as door:
+                rewrite(door, town)
+            other.processes[EVERYTHING].stop()
+        swap_log(town.data, scene.folder / "other" / "var")
+
+    return on_another_log(scene, meddle)
+
+
+def rewrite(door: Door, town: Town) -> None:
+    """Revise what the early copy holds, often enough to pass every stored position."""
+    bodies = {
+        entry["path"]: entry
+        for writer in town.everybody
+        for entry in writer.accepted
+        if entry["verb"] == "put"
+    }
+    for path, entry in bodies.items():
+        for number in range(12):
+            there = door.send("GET", path)
+            if there.status_code != 200:
+                break
+            body = json.loads(entry["body"])
+            name = "descriptions" if entry["kind"] == "organisations" else "objectives"
+            body[name][0]["text"] += f" Otherwise {number}."
+            headers = {"If-Match": there.headers["ETag"], "Content-Type": "application/json"}
+            door.send("PUT", path, headers=headers, body=json.dumps(body))
+
+
+def swap_log(data: Path, other: Path) -> None:
+    remove_log(data)
+    for path in other.glob("log.db*"):
+        shutil.copy(path, data / path.name)
+
+
+def remove_log(data: Path) -> None:
+    for path in data.glob("log.db*"):
+        path.unlink()
+
+
+def strange_records(scene: Scene) -> list[str]:
+    """Records of a type, a version, a shape or a size that no reader takes, and one older than what is known."""
+    with scene.sqlite() as town:
+        town.write(3)
+        town.settled()
+        town.stop()
+        with closing(sqlite3.connect(town.data / "log.db")) as log, log:
+            example = log.execute(
+                "SELECT headers, value, key FROM log_record WHERE topic = 'members.v1' AND value IS NOT NULL LIMIT 1"
+            ).fetchone()
+            for partition, (headers, value) in enumerate(strange(example)):
+                append(log, partition, headers, value)
+            append(log, 7, example[0], example[1], key=example[2])  # older than known: the same again
+        town.start()
+        town.write(2)
+        faults = town.verdict(dense=False, letters=5)
+        asked = town.door.send("GET", "/v1/dead-letters/matches?limit=50").json()["items"]
+        places = {(one["topic"], one["partition"]) for one in asked}
+        if len(places) != 5:
+            faults.append(f"5 dead letters with their coordinates were expected: {asked}")
+        return faults
+
+
+def strange(example: tuple[bytes, bytes, str]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield headers and values that differ from an example in one thing each."""
+    headers = json.loads(example[0])
+
+    def changed(name: str, value: str) -> bytes:
+        return json.dumps([[key, value if key == name else said] for key, said in headers]).encode()
+
+    kind = next(said for key, said in headers if key == "ce_type")
+    yield changed("ce_type", kind.replace("revised", "sponsored")), example[1]  # unknown type
+    yield changed("ce_type", kind.replace(".v1", ".v9")), example[1]  # unknown version
+    yield example[0], b'{"id": 7}'  # broken schema
+    yield example[0], json.dumps({"padding": "x" * 2_000_000}).encode()  # oversize
+    yield b"[]", b"\\x00 no event at all"
+
+
+def append(
+    log: sqlite3.Connection, partition: int, headers: bytes, value: bytes, *, key: str | None = None
+) -> None:
+    """Append past the outbox and the relay, as nobody but a drill does."""
+    at = ("members.v1", partition)
+    (offset,) = log.execute(
+        "SELECT next_offset FROM log_partition WHERE topic = ? AND partition = ?", at
+    ).fetchone()
+    log.execute(
+        'INSERT INTO log_record (topic, partition, "offset", event_id, key, headers, value, appended_at) '
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (*at, offset, uuid.uuid4().hex, key or str(uuid.uuid4()), headers, value, time.time_ns() // 1_000),
+    )
+    log.execute(
+        "UPDATE log_partition SET next_offset = next_offset + 1 WHERE topic = ? AND partition = ?", at
+    )
+
+
+def raising_handler(scene: Scene) -> list[str]:
+    """The archive raises on one key; the others flow. Mended, and replayed, it is as if nothing had been."""
+    with scene.sqlite() as town:
+        town.write(2)
+        town.settled()
+        victim = next(entry["id"] for entry in town.everybody[0].accepted if entry["kind"] == "projects")
+        town.stop()
+        town.start(raises=victim)
+        town.write(10)
+        deadline = time.monotonic() + 60
+        letters: list[Any] = []
+        while not letters and time.monotonic() < deadline:
+            letters = town.door.send("GET", "/v1/dead-letters/matches?limit=200").json()["items"]
+            time.sleep(0.1)
+        faults = [] if letters else ["nothing was set aside"]
+        faults += [f"{one['key']} was set aside too" for one in letters if one["key"] != victim]
+        town.stop()
+        town.start()
+        answer = town.door.send(
+            "POST",
+            f"/v1/dead-letters/matches/{letters[0]['id']}/replay",
+            headers={"Idempotency-Key": uuid.uuid4().hex},
+        )
+        if answer.status_code not in {200, 201, 204}:
+            faults.append(f"the replay answers {answer.status_code} {answer.text[:300]}")
+        return faults + town.verdict()
+
+
+def jumping_clocks(scene: Scene) -> list[str]:
+    """The clock is two days ahead after a restart, then a day behind: neither the log's nor the services' order minds."""
+    with scene.sqlite() as town:
+        days = []
+        for ahead in (0, 2 * 86_400, -86_400):
+            if ahead:
+                town.stop()
+                town.start(clock=ahead)
+            town.write(2)
+            town.settled()
+            days.append(town.door.send("GET", "/v1/ranking-progress").json()["day"])
+        faults = [] if days == sorted(days) else [f"the reference date went back: {days}"]
+        return faults + town.verdict()
+
+
+def under_load(scene: Scene, part: str) -> list[str]:
+    """A server is away for a while under load; what was accepted is there afterwards."""
+    with ExitStack() as stack:
+        one = stack.enter_context(Split(scene.starter, scene.folder))
+        one.prepare()
+        if part == BROKER:  # down at the start: processes come up when it does, as a supervisor restarts them
+            one.kill(BROKER)
+        for name in one.coded:
+            one.start(name)
+        if part == BROKER:
+            time.sleep(5)
+            one.start(BROKER)
+        one.ready()
+        door = stack.enter_context(Door(one.addresses, one.secret))
+        town = Town(deployment=one, door=door, everybody=writers(scene.seed), folder=scene.folder)
+        town.write(2)
+        stop = threading.Event()
+        with ThreadPoolExecutor(len(town.everybody)) as pool:
+            writing = [pool.submit(writer.write, door, stop) for writer in town.everybody]
+            time.sleep(2)
+            before = sum(len(writer.accepted) for writer in town.everybody)
+            one.kill(part)
+            time.sleep(scene.down_seconds)
+            meanwhile = sum(len(writer.accepted) for writer in town.everybody) - before
+            one.start(part)
+            time.sleep(2)
+            stop.set()
+            for each in writing:
+                each.result()
+        one.ready()
+        for writer in town.everybody:
+            writer.write(door, stop)
+        faults = town.verdict(dense=False)
+        if part == BROKER and meanwhile < 20:
+            faults.append(f"only {meanwhile} writes were accepted while the broker was away")
+        return faults
+
+
+FAULTS: dict[str, Callable[[Scene], list[str]]] = {
+    "truncated-log": truncated_log,
+    "regrown-log": regrown_log,
+    "replaced-log": replaced_log,
+    "strange-records": strange_records,
+    "raising-handler": raising_handler,
+    "jumping-clocks": jumping_clocks,
+    "broker-down": lambda scene: under_load(scene, BROKER),
+    "database-down": lambda scene: under_load(scene, DATABASE),
+}
+CATCHES = {
+    "end-of-log-not-compared": "truncated-log",
+    "last-event-not-compared": "regrown-log",
+    "log-identity-not-compared": "replaced-log",
+}
+
+
+def main() -> None:
+    """Let every fault happen, prove that a mutant of each stop is noticed, and print what was found."""
+    options = parser(__doc__, rounds=1, meaning="times that every fault happens")
+    options.add_argument("--only", nargs="+", choices=FAULTS, default=list(FAULTS), help="these faults alone")
+    options.add_argument("--down-seconds", type=float, default=DOWN_SECONDS, help="how long a server is away")
+    options.add_argument(
+        "--no-mutants", action="store_true", help="without the proof that the drill finds faults"
+    )
+    given = options.parse_args()
+    begun = time.monotonic()
+    faults: dict[str, list[str]] = {}
+    passed: dict[str, bool] = {}
+    with Starter() as starter, tempfile.TemporaryDirectory(prefix="comity-faults-") as folder:
+        for number in range(given.rounds):
+            for name in given.only:
+                scene = Scene(
+                    starter=starter,
+                    folder=Path(folder) / f"{name} {number}",
+                    seed=random.Random(f"{given.seed} {number} {name}").randrange(1_000_000),
+                    down_seconds=given.down_seconds,
+                )
+                found = happened(name, scene)
+                faults.setdefault(name, []).extend(found)
+        for mutant, name in () if given.no_mutants else CATCHES.items():
+            if name in given.only:
+                scene = Scene(starter=starter, folder=Path(folder) / mutant, seed=given.seed, mutant=mutant)
+                passed[f"catches {mutant}"] = any("went on" in one for one in happened(name, scene))
+    passed |= {name: not found for name, found in faults.items()}
+    figures = {
+        "rounds": given.rounds,
+        "seed": given.seed,
+        "faults": {name: found[:5] for name, found in faults.items()},
+        "seconds": round(time.monotonic() - begun, 1),
+    }
+    report(Drill(name="faults", passed=passed, figures=figures), as_json=given.json)
+
+
+def happened(name: str, scene: Scene) -> list[str]:
+    """Let one fault happen; whatever breaks the drill itself is a finding."""
+    try:
+        return FAULTS[name](scene)
+    except Exception:  # noqa: BLE001 - said in the report, and the next fault happens
+        return [f"the drill could not go on: {traceback.format_exc()[-1_500:]}"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""The kill drill: whatever is killed when, nothing accepted is lost and nothing is done twice (promise 8).
+
+By hand: `python -m tests.drills.kill --rounds 200 --seed 1 --deployment sqlite --json`. Careful clients write while parts
+of the system are killed with SIGKILL, at random moments and at named lines, and started again. Then the oracle, a process
+that knows only HTTP, judges what it finds. Before that the drill proves its worth: with each of several mutants switched
+on, the oracle has to find the fault.
+"""
+
+import random
+import tempfile
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from services.chassis.bus.failpoints import LINES
+from tests.drills.deployments import Deployment, Split, Sqlite
+from tests.drills.judging import judged
+from tests.drills.processes import Starter
+from tests.drills.reporting import Drill, parser, report
+from tests.drills.writing import Door, Writer, writers
+from tests.mutants.catalogue import MUTANTS
+
+LONGEST_ROUND = 2.5
+PATIENCE_WITH_MUTANT = 15.0
+MUTANT_ROUNDS = 4
+DEPLOYMENTS: dict[str, type[Deployment]] = {"sqlite": Sqlite, "split": Split}
+
+
+@dataclass(kw_only=True)
+class Killing:
+    """One drill on one deployment."""
+
+    deployment: Deployment
+    rounds: int
+    seed: int
+    lines: tuple[str, ...] = LINES
+    everybody: list[Writer] = field(default_factory=list)
+    killed: Counter[str] = field(default_factory=Counter)
+
+    def run(self, door: Door) -> None:
+        """Write and kill, round after round, and end with everything up and nothing unanswered."""
+        chance = random.Random(self.seed)
+        self.everybody = writers(self.seed)
+        for writer in self.everybody:
+            writer.register(door)
+        for writer in self.everybody:
+            writer.publish(door)
+        stop = threading.Event()
+        with ThreadPoolExecutor(len(self.everybody)) as pool:
+            writing = [pool.submit(writer.write, door, stop) for writer in self.everybody]
+            try:
+                for _ in range(self.rounds):
+                    self._round(chance)
+                for part in self.deployment.parts:
+                    self._up(part)
+                self.deployment.ready()
+            finally:
+                stop.set()
+            for one in writing:
+                one.result()
+        for writer in self.everybody:
+            writer.write(door, stop)  # only what is still unanswered
+
+    def _round(self, chance: random.Random) -> None:
+        """Kill one part: while it starts, at a named line, or at any moment; it is started again either way."""
+        part = chance.choice(self.deployment.parts)
+        how = chance.choices(["starting", "line", "moment"], weights=[1, 5, 4])[0]
+        line, hit = chance.choice(self.lines), chance.randint(1, 12)
+        moment = chance.uniform(0.0, 1.0)
+        if how == "starting":
+            self.deployment.kill(part)
+            self.deployment.start(part)
+            time.sleep(moment * 0.5)
+        elif how == "line" and part in self.deployment.coded:
+            self.deployment.kill(part)
+            self.deployment.start(part, line=line, hit=hit)
+            self.deployment.ready()
+            deadline = time.monotonic() + LONGEST_ROUND
+            while self.deployment.running(part) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            how = "moment" if self.deployment.running(part) else line
+        else:
+            self._up(part)
+            self.deployment.ready()
+            time.sleep(0.1 + moment)
+            how = "moment"
+        self.deployment.kill(part)
+        self.killed[f"{part} {how}" if len(self.deployment.parts) > 1 else how] += 1
+        self.deployment.start(part)
+
+    def _up(self, part: str) -> None:
+        if not self.deployment.running(part):
+            self.deployment.start(part)
+
+
+def drill(starter: Starter, folder: Path, *, deployment: str, rounds: int, seed: int) -> dict[str, Any]:
+    """Run the drill on the product as it is; the oracle's verdict with figures of the killing."""
+    begun = time.monotonic()
+    with ExitStack() as stack:
+        one = stack.enter_context(DEPLOYMENTS[deployment](starter, folder / "killed"))
+        one.prepare()
+        for part in one.coded:
+            one.start(part)
+        one.ready()
+        door = stack.enter_context(Door(one.addresses, one.secret))
+        killing = Killing(deployment=one, rounds=rounds, seed=seed)
+        killing.run(door)
+        clean = stack.enter_context(Sqlite(starter, folder / "clean"))
+        clean.prepare()
+        clean.start("everything")
+        clean.ready()
+        verdict = judged(folder, one, killing.everybody, clean=clean)
+    return verdict | {
+        "deployment": deployment,
+        "rounds": rounds,
+        "seed": seed,
+        "killed": dict(sorted(killing.killed.items())),
+        "repeated": sum(writer.repeated for writer in killing.everybody),
+        "seconds": round(time.monotonic() - begun, 1),
+    }
+
+
+def with_mutant(starter: Starter, folder: Path, *, mutant: str, seed: int) -> str | None:
+    """Run a short drill with a mutant; what the oracle found, None if it found nothing."""
+    lines = MUTANTS[mutant].lines or LINES
+    with ExitStack() as stack:
+        one = stack.enter_context(Sqlite(starter, folder / mutant, mutant=mutant))
+        one.prepare()
+        one.start("everything")
+        one.ready()
+        door = stack.enter_context(Door(one.addresses, one.secret))
+        killing = Killing(deployment=one, rounds=MUTANT_ROUNDS, seed=seed, lines=lines)
+        killing.run(door)
+        verdict = judged(folder / mutant, one, killing.everybody, patience=PATIENCE_WITH_MUTANT)
+    found = verdict["findings"]
+    return found[0] if found else None
+
+
+def main() -> None:
+    """Prove that the drill finds faults, run it, and print what it found."""
+    options = parser(__doc__, rounds=10)
+    options.add_argument("--deployment", choices=sorted(DEPLOYMENTS), default="sqlite")
+    options.add_argument(
+        "--mutants", type=int, default=None, help="how many mutants to prove with; all by default"
+    )
+    given = options.parse_args()
+    drilled = [name for name, one in MUTANTS.items() if "kill" in one.drills][: given.mutants]
+    with Starter() as starter, tempfile.TemporaryDirectory(prefix="comity-kill-") as folder:
+        caught = {name: with_mutant(starter, Path(folder), mutant=name, seed=given.seed) for name in drilled}
+        verdict = drill(
+            starter, Path(folder), deployment=given.deployment, rounds=given.rounds, seed=given.seed
+        )
+    passed = {
+        **{f"catches {name}": found is not None for name, found in caught.items()},
+        "nothing lost": verdict["lost"] == 0,
+        "nothing doubled": verdict["doubled"] == 0,
+        "lists identical": verdict["lists_identical"] is True,
+    }
+    report(Drill(name="kill", passed=passed, figures=verdict | {"mutants": caught}), as_json=given.json)
+
+
+if __name__ == "__main__":
+    main()

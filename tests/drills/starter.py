@@ -1,0 +1,160 @@
+"""Starts the product's processes for a drill, fast and in any state that a drill wants: `python -m tests.drills.starter`.
+
+It imports the product once and forks it for each order (a line of JSON on its input), so that a process stands in a
+second and two hundred rounds take minutes. A forked process is the `comity` command with its arguments, in an environment
+of its own; a mutant may be switched on in it, its index may be slow, and it may be told to kill or to freeze itself where it
+reaches a named line. Whoever is killed is killed as by a power cut. When the drill ends, however it ends, all of them end.
+"""
+
+import asyncio
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services import __main__ as command
+from services import matches
+from services.catalogue import SERVICES
+from services.chassis.bus.delivery import Delivery
+from services.chassis.bus.failpoints import armed
+from services.chassis.runtime import Clock
+from services.matches.worker import loops
+from services.matches.worker.documents import Analysis
+from services.matches.worker.index import Index
+from tests.mutants.catalogue import MUTANTS
+
+_PARENT_DEATH = 1  # PR_SET_PDEATHSIG
+
+
+def main() -> None:
+    """Serve orders until the input ends: "start" answers with a process id, "poll" and "wait" with an exit code."""
+    _end_with_parent()
+    _warm()
+    _answer({"ready": len(SERVICES)})
+    for line in sys.stdin:
+        order = json.loads(line)
+        if "start" in order:
+            process = os.fork()
+            if process == 0:
+                _become(order)
+            _answer({"pid": process})
+        else:
+            found, status = os.waitpid(order["pid"], 0 if order.get("wait") else os.WNOHANG)
+            _answer({"code": os.waitstatus_to_exitcode(status) if found else None})
+
+
+def _warm() -> None:
+    """Prove the analyser once for all: its dictionaries take seconds to load."""
+    proved = Analysis()
+    matches.Analysis = lambda: proved
+
+
+def _become(order: dict[str, Any]) -> None:
+    """Be the command in this process, to its end."""
+    code = 1
+    try:
+        _end_with_parent()
+        os.setsid()
+        with Path(order["log"]).open("ab") as log, Path(os.devnull).open("rb") as nothing:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+            os.dup2(nothing.fileno(), 0)
+        os.environ.update(order["environment"])
+        sys.argv = ["comity", *order["start"]]
+        with ExitStack() as stack:
+            if order.get("mutant"):
+                MUTANTS[order["mutant"]].patch(pytest.MonkeyPatch())
+            for name, condition in CONDITIONS.items():
+                if order.get(name):
+                    condition(pytest.MonkeyPatch(), order[name])
+            if order.get("line"):
+                stack.enter_context(armed(_ender(order)))
+            command.main()
+        code = 0
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
+    except BaseException:  # noqa: BLE001 - the end of the process, whatever it was
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _ender(order: dict[str, Any]) -> Any:
+    """Return a hook that kills the process at the n-th time that a line is reached; with "freeze" it stops it once.
+
+    A freeze is for when the drill says so: it begins at the first time after the file named by "freeze" has appeared.
+    """
+    hits: Counter[str] = Counter()
+    line, hit, freeze = order["line"], order.get("hit", 1), order.get("freeze")
+    trigger = Path(freeze or "")
+
+    async def hook(name: str) -> None:
+        if name != line:
+            return
+        hits[name] += 1
+        if freeze is None:
+            if hits[name] == hit:
+                os.kill(os.getpid(), signal.SIGKILL)
+        elif trigger.exists():  # noqa: ASYNC240 - the process is about to stand still
+            trigger.unlink()  # noqa: ASYNC240
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    return hook
+
+
+def _slow(patch: pytest.MonkeyPatch, _: bool) -> None:
+    """Let the index follow late, as on a machine that is busy with something else."""
+    original = Index.follow
+
+    async def follow(self: Index) -> bool:
+        await asyncio.sleep(1.0)
+        return await original(self)
+
+    patch.setattr(Index, "follow", follow)
+
+
+def _raises(patch: pytest.MonkeyPatch, key: str) -> None:
+    """Let the archive's handler have a bug that shows on one key."""
+    original = loops.archive
+
+    async def archive(delivery: Delivery) -> None:
+        if delivery.event.key == key:
+            raise ArithmeticError("a bug that the drill planted")
+        await original(delivery)
+
+    patch.setattr(loops, "archive", archive)
+
+
+def _clock(patch: pytest.MonkeyPatch, ahead: int) -> None:
+    """Let the clock of the process, and with it that of the embedded log, be wrong."""
+    now, nanoseconds = Clock.now, time.time_ns
+    patch.setattr(Clock, "now", lambda self: now(self) + timedelta(seconds=ahead))
+    patch.setattr(time, "time_ns", lambda: nanoseconds() + ahead * 1_000_000_000)
+
+
+CONDITIONS = {"slow": _slow, "raises": _raises, "clock": _clock}
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(_PARENT_DEATH, signal.SIGKILL)
+
+
+def _answer(content: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(content) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""What the drills stand on: an oracle of its own, and named lines that exist."""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+from services.chassis.bus.failpoints import LINES
+from tests.drills.judging import ORACLE
+from tests.mutants.catalogue import MUTANTS
+
+SERVICES = Path(__file__).resolve().parents[2] / "services"
+
+
+def test_the_oracle_shares_no_code_with_the_product_or_the_drills() -> None:
+    imported = set()
+    for node in ast.walk(ast.parse(ORACLE.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add((node.module or ".").partition(".")[0])
+    assert imported <= sys.stdlib_module_names
+    assert imported & {"sqlite3", "socket", "subprocess"} == set(), "it speaks only HTTP"
+
+
+def test_every_named_line_is_listed_and_reached() -> None:
+    reached = set()
+    for path in SERVICES.rglob("*.py"):
+        reached |= set(re.findall(r'await reach\("([a-z_.]+)"\)', path.read_text("utf-8")))
+    assert reached == set(LINES)
+
+
+def test_the_kill_drill_proves_itself_with_six_mutants_at_least() -> None:
+    assert sum("kill" in mutant.drills for mutant in MUTANTS.values()) >= 6

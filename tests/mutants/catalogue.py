@@ -1,0 +1,10 @@
+"""Every mutant by its name."""
+
+from collections.abc import Mapping
+
+from tests.mutants import consumer, log, outbox, relay, workers
+from tests.mutants.mutant import Mutant
+
+MUTANTS: Mapping[str, Mutant] = {
+    one.name: one for module in (outbox, relay, log, consumer, workers) for one in module.MUTANTS
+}

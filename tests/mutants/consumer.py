@@ -1,0 +1,252 @@
+"""Mutants of the consumer: positions, effects, and what is set aside."""
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import bindparam, update
+
+from services.chassis.bus import deadletters, delivery, lane, limits, positions
+from services.chassis.bus.delivery import microseconds
+from services.chassis.bus.failpoints import reach
+from tests.mutants.mutant import Mutant, Patch
+
+MACHINE = "tests/services/chassis/bus/test_state_machine.py"
+TESTS = "tests/services/chassis/bus/test_consumer.py"
+POSITIONS = "tests/services/chassis/bus/test_positions.py"
+
+
+def _skip_effects(patch: Patch) -> None:
+    original, seen = lane.deliver, [0]
+
+    async def deliver(connection: Any, record: Any, **more: Any) -> bool:
+        seen[0] += 1
+        return True if seen[0] % 5 == 0 else await original(connection, record, **more)
+
+    patch.setattr(lane, "deliver", deliver)
+
+
+def _never_move(patch: Patch) -> None:
+    async def move(connection: Any, before: Any, after: Any) -> None:
+        pass
+
+    patch.setattr(positions, "move", move)
+
+
+def _move_apart(patch: Patch) -> None:
+    async def commit(self: lane.Lane, records: Any) -> int:
+        after = self.position.past(records[-1], positions.event_id(records[-1]))
+        async with self._runtime.database.write() as connection:
+            await positions.move(connection, self.position, after)
+        await reach("consumer.moved")
+        async with self._runtime.database.write() as connection:
+            for record in records:
+                await lane.deliver(
+                    connection,
+                    record,
+                    runtime=self._runtime,
+                    group=self.position.group,
+                    handle=self._handle,
+                    parked=set(),
+                )
+            await reach("consumer.before_commit")
+        self.position = after
+        await self._committed()
+        return len(records)
+
+    patch.setattr(lane.Lane, "_commit", commit)
+
+
+def _set_without_comparing(patch: Patch) -> None:
+    rows = positions._ROWS
+    blind = (
+        update(rows)
+        .where(positions._THIS & (rows.c.log == bindparam("this_log")))
+        .where(bindparam("from_offset") >= 0)
+        .values(
+            next_offset=bindparam("to_offset"),
+            last_offset=bindparam("new_last_offset"),
+            last_event=bindparam("new_last_event"),
+            at_end_on=bindparam("new_at_end_on"),
+        )
+    )
+    patch.setattr(positions, "_MOVE", blind)
+
+
+def _any_log(patch: Patch) -> None:
+    original = positions.verify
+
+    async def verify(transport: Any, position: Any, **more: Any) -> None:
+        await original(transport, replace(position, log=await transport.identity(position.at.topic)), **more)
+
+    patch.setattr(positions, "verify", verify)
+
+
+def _any_end(patch: Patch) -> None:
+    original = positions.verify
+
+    class Endless:
+        def __init__(self, transport: Any) -> None:
+            self._transport = transport
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._transport, name)
+
+        async def ends(self, topic: str) -> Any:
+            return dict.fromkeys(await self._transport.ends(topic), 1 << 60)
+
+    async def verify(transport: Any, position: Any, **more: Any) -> None:
+        await original(Endless(transport), position, **more)
+
+    patch.setattr(positions, "verify", verify)
+
+
+async def _nothing(*_: Any, **__: Any) -> None:
+    pass
+
+
+def _any_last(patch: Patch) -> None:
+    patch.setattr(positions, "_verify_last", _nothing)
+
+
+def _any_absence(patch: Patch) -> None:
+    patch.setattr(positions, "_verify_tombstones", _nothing)
+
+
+def _let_through(patch: Patch) -> None:
+    async def parked_keys(*_: Any) -> set[str]:
+        return set()
+
+    patch.setattr(deadletters, "parked_keys", parked_keys)
+
+
+def _park_tombstones(patch: Patch) -> None:
+    original = delivery.deliver
+
+    async def deliver(connection: Any, record: Any, **more: Any) -> bool:
+        if deadletters.key_of(record) in more["parked"] and record.value is None:
+            now = microseconds(more["runtime"])
+            await deadletters.park(connection, more["group"], record, now=now)
+            return False
+        return await original(connection, record, **more)
+
+    patch.setattr(lane, "deliver", deliver)
+
+
+def _keep_letters(patch: Patch) -> None:
+    async def clear(*_: Any) -> int:
+        return 0
+
+    patch.setattr(deadletters, "clear", clear)
+
+
+def _bury_for_ever(patch: Patch) -> None:
+    patch.setattr(limits, "reached", _nothing)
+
+
+def _bury_the_transient(patch: Patch) -> None:
+    patch.setattr(lane, "classify", lambda _error: "invalid")
+
+
+MUTANTS = (
+    Mutant(
+        name="position-moved-without-effect",
+        rule="R5",
+        how="every fifth record is passed over, its position is moved",
+        patch=_skip_effects,
+        tests=(f"{TESTS}::test_a_thousand_events_pass_through_small_batches_in_order", MACHINE),
+        drills=("kill",),
+    ),
+    Mutant(
+        name="effect-without-position",
+        rule="R5",
+        how="effects are committed, the stored position stays where it was",
+        patch=_never_move,
+        tests=(f"{POSITIONS}::test_a_move_is_stored_with_the_id_of_the_last_event", MACHINE),
+        drills=("kill",),
+    ),
+    Mutant(
+        name="position-in-a-transaction-of-its-own",
+        rule="R5",
+        how="the position is committed first, the effects after it",
+        patch=_move_apart,
+        tests=(f"{TESTS}::test_a_crash_at_any_line_leaves_effects_exactly_once", MACHINE),
+        drills=("kill",),
+        lines=("consumer.moved", "consumer.before_commit"),
+    ),
+    Mutant(
+        name="position-set-without-comparing",
+        rule="R5",
+        how="a position is written whatever stood there, so a former owner moves it too",
+        patch=_set_without_comparing,
+        tests=(
+            f"{POSITIONS}::test_whoever_does_not_find_the_position_where_it_was_changes_nothing",
+            MACHINE,
+        ),
+    ),
+    Mutant(
+        name="log-identity-not-compared",
+        rule="R8",
+        how="a position is believed on any log",
+        patch=_any_log,
+        tests=(f"{POSITIONS}::test_another_log_is_a_loud_stop",),
+        drills=("faults",),
+    ),
+    Mutant(
+        name="end-of-log-not-compared",
+        rule="R8",
+        how="a position beyond the end of the log waits in silence",
+        patch=_any_end,
+        tests=(f"{POSITIONS}::test_a_log_that_ends_before_the_position_is_a_loud_stop",),
+        drills=("faults",),
+    ),
+    Mutant(
+        name="last-event-not-compared",
+        rule="Topics and sequences: the record at that very offset must have the stored id",
+        how="a log that was cut and grew again is read on",
+        patch=_any_last,
+        tests=(f"{POSITIONS}::test_another_event_at_the_very_offset_is_a_loud_stop",),
+        drills=("faults",),
+    ),
+    Mutant(
+        name="tombstones-may-be-gone",
+        rule="Topics and sequences: a consumer stops if tombstones above its position may be gone",
+        how="a group that was away longer than tombstones are kept reads on",
+        patch=_any_absence,
+        tests=(f"{POSITIONS}::test_a_position_below_the_horizon_asks_for_a_rebuild",),
+    ),
+    Mutant(
+        name="parked-key-let-through",
+        rule="Failure: later records of a dead letter's key are parked in order",
+        how="records behind a dead letter of their key are applied",
+        patch=_let_through,
+        tests=(f"{TESTS}::test_a_parked_key_stays_parked_over_a_restart_and_replays_in_order",),
+    ),
+    Mutant(
+        name="tombstone-parked",
+        rule="Topics and sequences: a tombstone is never parked",
+        how="a tombstone of a parked key is set aside as any record",
+        patch=_park_tombstones,
+        tests=(f"{TESTS}::test_a_tombstone_is_never_parked_and_clears_what_was_set_aside_for_its_key",),
+    ),
+    Mutant(
+        name="tombstone-leaves-letters",
+        rule="Topics and sequences: a tombstone clears parked and dead records of its key",
+        how="what was set aside for an erased key is kept",
+        patch=_keep_letters,
+        tests=(f"{TESTS}::test_a_tombstone_is_never_parked_and_clears_what_was_set_aside_for_its_key",),
+    ),
+    Mutant(
+        name="burying-without-end",
+        rule="Failure: a limit halts a partition instead of emptying the topic",
+        how="dead letters are never too many",
+        patch=_bury_for_ever,
+        tests=(f"{TESTS}::test_many_dead_letters_in_a_row_halt_their_partition_and_no_other",),
+    ),
+    Mutant(
+        name="transient-failure-buried",
+        rule="Failure: transient errors are retried in place",
+        how="a record is buried because the database was away",
+        patch=_bury_the_transient,
+        tests=(f"{TESTS}::test_a_transient_failure_is_tried_again_in_place_and_keeps_the_order",),
+    ),
+)

@@ -1,0 +1,138 @@
+"""Mutants of the embedded log."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from sqlalchemy import text
+
+from schemas.envelope import Sequence as Version
+from services.chassis.bus.errors import TopicMismatch
+from services.chassis.bus.transports.sql import appending, compaction, log
+from tests.mutants.mutant import Mutant, Patch
+
+TESTS = "tests/services/chassis/bus/test_sql_log.py"
+
+
+def _append_again(patch: Patch) -> None:
+    """The unique event id behind the sequence is taken away too: it would only ever stop a bug."""
+    original = appending._row
+
+    async def unknown(connection: Any, events: Any) -> Any:
+        return list(events)
+
+    patch.setattr(appending, "_unknown", unknown)
+    patch.setattr(appending, "_row", lambda *of: original(*of) | {"event_id": uuid.uuid4().hex})
+
+
+def _one_life(patch: Patch) -> None:
+    """Compare versions alone: the first half of every sequence counts as the same."""
+    original = appending.Version
+
+    class Same(original):  # type: ignore[misc, valid-type]
+        def __ge__(self, other: Version) -> bool:
+            return self.version >= other.version
+
+    patch.setattr(appending, "Version", Same)
+
+
+def _forget_keys(patch: Patch) -> None:
+    original = compaction.compact
+
+    async def compact(database: Any, **more: Any) -> int:
+        removed = await original(database, **more)
+        async with database.write() as connection:
+            await connection.execute(text("DELETE FROM log_key"))
+        return removed
+
+    for place in (
+        "services.chassis.bus.transports.sql.log.compact",
+        "services.chassis.bus.transports.sql.compaction.compact",
+        "tests.services.chassis.bus.test_sql_log.compact",
+    ):
+        patch.setattr(place, compact)
+
+
+def _tombstones_at_once(patch: Patch) -> None:
+    statement = text("DELETE FROM log_record WHERE value IS NULL AND :before = :before")
+    patch.setattr(compaction, "_TOMBSTONES", statement)
+
+
+def _no_horizon(patch: Patch) -> None:
+    patch.setattr(
+        compaction, "_HORIZON", text("UPDATE log_partition SET horizon = horizon WHERE :before < 0")
+    )
+
+
+def _any_count(patch: Patch) -> None:
+    original = log.SqlTransport.create_topics
+
+    async def create_topics(self: log.SqlTransport, topics: Any) -> None:
+        with suppress(TopicMismatch):
+            await original(self, topics)
+
+    patch.setattr(log.SqlTransport, "create_topics", create_topics)
+
+
+def _anybody(patch: Patch) -> None:
+    @asynccontextmanager
+    async def held(database: Any) -> AsyncIterator[None]:
+        yield
+
+    patch.setattr(log, "held", held)
+
+
+MUTANTS = (
+    Mutant(
+        name="log-appends-what-it-has",
+        rule="R4",
+        how="the embedded log appends an event again although its key has said as much",
+        patch=_append_again,
+        tests=(f"{TESTS}::test_a_sequence_that_is_not_higher_is_ignored",),
+        drills=("kill",),
+        lines=("relay.appended",),
+    ),
+    Mutant(
+        name="log-forgets-incarnations",
+        rule="Topics and sequences: a sequence is (incarnation, version), compared in that order",
+        how="the embedded log compares versions alone, so a restored owner's words are ignored",
+        patch=_one_life,
+        tests=(f"{TESTS}::test_a_higher_incarnation_outranks_any_version",),
+    ),
+    Mutant(
+        name="compaction-forgets-sequences",
+        rule="Topics and sequences: the log keeps (key → last sequence), untouched by compaction",
+        how="compaction takes the memory of what each key said last",
+        patch=_forget_keys,
+        tests=(f"{TESTS}::test_what_compaction_removed_cannot_come_back",),
+    ),
+    Mutant(
+        name="tombstones-not-kept",
+        rule="Topics and sequences: tombstones are kept for 30 days",
+        how="compaction removes tombstones at once",
+        patch=_tombstones_at_once,
+        tests=(f"{TESTS}::test_a_tombstone_stays_for_its_retention_and_then_raises_the_horizon",),
+    ),
+    Mutant(
+        name="compaction-without-horizon",
+        rule="Topics and sequences: a consumer stops if tombstones above its position may be gone",
+        how="compaction does not note up to where tombstones are gone",
+        patch=_no_horizon,
+        tests=(f"{TESTS}::test_a_tombstone_stays_for_its_retention_and_then_raises_the_horizon",),
+    ),
+    Mutant(
+        name="partition-count-changes",
+        rule="Topics and sequences: partition counts of state topics never change",
+        how="a topic of another partition count is taken as it is",
+        patch=_any_count,
+        tests=(f"{TESTS}::test_creating_topics_again_keeps_what_is_there_and_refuses_another_count",),
+    ),
+    Mutant(
+        name="log-opened-twice",
+        rule="Shape: the embedded log serves exactly one process",
+        how="a second opener of the embedded log is let in",
+        patch=_anybody,
+        tests=(f"{TESTS}::test_a_second_opener_in_the_same_process_is_refused_too",),
+    ),
+)

@@ -1,0 +1,218 @@
+"""Mutants of the matching workers: the archive's gate, ownership, versions, `ranked_to`, the day."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import update
+
+from services.matches import commands, consumers
+from services.matches.tables import LIST_VERSIONS, RANKING
+from services.matches.worker import ownership, ranker, versions
+from tests.mutants.mutant import Mutant, Patch
+
+WORKER = "tests/services/matches/test_worker.py"
+OWNERSHIP = "tests/services/matches/test_ownership.py"
+TAKING_OVER = "tests/services/matches/test_taking_over.py"
+
+
+def _take_anything(patch: Patch) -> None:
+    async def newest(*_: Any) -> None:
+        return None
+
+    patch.setattr(consumers, "newest", newest)
+
+
+def _refuse_nobody(patch: Patch) -> None:
+    async def refused(*_: Any) -> frozenset[int]:
+        return frozenset()
+
+    patch.setattr(ownership, "refused", refused)
+    patch.setattr("tests.services.matches.test_worker.refused", refused, raising=False)
+
+
+def _same_generation(patch: Patch) -> None:
+    original = ownership.Ownership.take_over
+
+    async def take_over(self: ownership.Ownership, partition: int) -> int:
+        generation = await original(self, partition)
+        if generation == 1:
+            return generation
+        async with self._runtime.database.write() as connection:
+            lowered = (
+                update(RANKING).where(RANKING.c.partition == partition).values(generation=generation - 1)
+            )
+            await connection.execute(lowered)
+        return generation - 1
+
+    patch.setattr(ownership.Ownership, "take_over", take_over)
+
+
+def _pass_failures(patch: Patch) -> None:
+    original = ranker.Ranker._finish
+
+    async def finish(self: ranker.Ranker, *of: Any) -> None:
+        kept, self._unfinished = self._unfinished, {}
+        try:
+            await original(self, *of)
+        finally:
+            self._unfinished = kept
+
+    patch.setattr(ranker.Ranker, "_finish", finish)
+
+
+def _only_with_a_version(patch: Patch) -> None:
+    write, advance, written = versions.write, ownership.advance, [False]
+
+    async def noted(*of: Any) -> int:
+        written[0] = True
+        return await write(*of)
+
+    async def seldom(*of: Any, **more: Any) -> None:
+        if written[0]:
+            written[0] = False
+            await advance(*of, **more)
+
+    patch.setattr(versions, "write", noted)
+    patch.setattr(ownership, "advance", seldom)
+
+
+def _take_over_at_once(patch: Patch) -> None:
+    original = ranker.Ranker.step
+
+    class Impatient:
+        def __init__(self, index: Any) -> None:
+            self._index = index
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._index, name)
+
+        async def follow(self) -> bool:
+            return False
+
+    async def step(self: ranker.Ranker) -> bool:
+        index, self._index = self._index, Impatient(self._index)
+        try:
+            return await original(self)
+        finally:
+            self._index = index
+
+    patch.setattr(ranker.Ranker, "step", step)
+
+
+def _write_over(patch: Patch) -> None:
+    patch.setattr(versions, "_ADD", LIST_VERSIONS.insert().prefix_with("OR REPLACE", dialect="sqlite"))
+
+
+def _always_drop(patch: Patch) -> None:
+    def lost(self: ownership.Ownership, partition: int) -> None:
+        self.generations.pop(partition, None)
+        self.arriving.discard(partition)
+
+    patch.setattr(ownership.Ownership, "lost", lost)
+
+
+def _never_drop(patch: Patch) -> None:
+    def lost(self: ownership.Ownership, partition: int) -> None:
+        self.generations.pop(partition, None)
+        self.arriving.add(partition)
+
+    patch.setattr(ownership.Ownership, "lost", lost)
+
+
+def _descendants_stay(patch: Patch) -> None:
+    original = ranker.Ranker._targets
+
+    def targets(self: ranker.Ranker, changes: Any, *of: Any) -> Any:
+        changes.rules.clear()
+        return original(self, changes, *of)
+
+    patch.setattr(ranker.Ranker, "_targets", targets)
+
+
+def _days_go_back(patch: Patch) -> None:
+    patch.setattr(commands, "func", SimpleNamespace(max=commands.func.min))
+
+
+MUTANTS = (
+    Mutant(
+        name="stale-sequence-applied",
+        rule="R6",
+        how="the archive takes an older revision for the newest",
+        patch=_take_anything,
+        tests=(f"{WORKER}::test_an_older_revision_that_comes_late_is_ignored_and_logged",),
+        drills=("order",),
+    ),
+    Mutant(
+        name="version-by-a-former-owner",
+        rule="Workers: every version is written in a transaction that checks the generation",
+        how="nobody's generation is compared",
+        patch=_refuse_nobody,
+        tests=(f"{WORKER}::test_a_taken_over_partition_refuses_its_former_owner",),
+        drills=("workers",),
+    ),
+    Mutant(
+        name="generation-not-raised",
+        rule="Workers: taking a partition over raises its generation",
+        how="a new owner goes on under the generation of the one before",
+        patch=_same_generation,
+        tests=(f"{OWNERSHIP}::test_a_refused_owner_that_is_still_assigned_takes_over_anew[sqlite]",),
+        drills=("workers",),
+    ),
+    Mutant(
+        name="ranked-to-moved-past-a-failure",
+        rule="Workers: `ranked_to` never moves past a project that failed",
+        how="a pass in which a project failed counts as complete",
+        patch=_pass_failures,
+        tests=(f"{TAKING_OVER}::test_ranked_to_stands_before_a_project_that_failed",),
+    ),
+    Mutant(
+        name="ranked-to-moved-with-a-version-only",
+        rule="Workers: `ranked_to` moves after every pass, with or without a version",
+        how="a pass that makes no version leaves `ranked_to` where it was",
+        patch=_only_with_a_version,
+        tests=(f"{TAKING_OVER}::test_a_pass_without_a_version_moves_ranked_to",),
+        drills=("kill",),
+    ),
+    Mutant(
+        name="taken-over-before-the-index-has-followed",
+        rule="Workers: taking over waits until the indexes have reached the committed positions",
+        how="a new owner ranks on whatever its index holds",
+        patch=_take_over_at_once,
+        tests=(f"{TAKING_OVER}::test_a_new_owner_ranks_nothing_older_than_what_is_archived",),
+    ),
+    Mutant(
+        name="version-written-over",
+        rule="Workers: (project, number) is compared and set",
+        how="a second version of the same number replaces the first",
+        patch=_write_over,
+        tests=(f"{TAKING_OVER}::test_a_number_is_given_out_once",),
+    ),
+    Mutant(
+        name="refused-owner-gives-up",
+        rule="Workers: a refused owner that is still assigned takes over anew",
+        how="a refused owner drops the partition without asking the group",
+        patch=_always_drop,
+        tests=(f"{OWNERSHIP}::test_a_refused_owner_that_is_still_assigned_takes_over_anew[sqlite]",),
+    ),
+    Mutant(
+        name="refused-owner-insists",
+        rule="Workers: a refused owner that is not assigned any more drops the partition",
+        how="a refused owner takes over again without asking the group",
+        patch=_never_drop,
+        tests=(f"{WORKER}::test_a_taken_over_partition_refuses_its_former_owner",),
+    ),
+    Mutant(
+        name="descendants-not-ranked-again",
+        rule="Workers: a rule input re-ranks where the member or a descendant of it is eligible",
+        how="a change of a parent, a registration or another rule input counts as a change of points",
+        patch=_descendants_stay,
+        tests=(f"{TAKING_OVER}::test_a_change_of_a_parents_parent_reaches_whoever_descends_from_it",),
+    ),
+    Mutant(
+        name="days-go-back",
+        rule="Time: the reference date is the last day opened, never backwards",
+        how="a day is opened although a later one is",
+        patch=_days_go_back,
+        tests=("tests/services/matches/test_days.py::test_a_day_that_has_passed_is_not_opened_again",),
+    ),
+)
