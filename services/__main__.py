@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from services.console import (
+    backup,
     dead_letters,
     demo,
     doctor,
@@ -17,6 +18,11 @@ from services.console import (
     importing,
     migrate,
     rank,
+    rebuild,
+    replay,
+    republish,
+    restore,
+    roles,
     run,
     schemas,
     settings,
@@ -36,9 +42,15 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("demo")(demo.demo)
 app.command("migrate")(migrate.migrate)
+app.command("roles")(roles.roles)
 app.command("topics")(topics.topics)
 app.command("schemas")(schemas.schemas)
 app.command("doctor")(doctor.doctor)
+app.command("replay")(replay.replay)
+app.command("rebuild")(rebuild.rebuild)
+app.command("republish")(republish.republish)
+app.command("backup")(backup.backup)
+app.command("restore")(restore.restore)
 app.command("rank")(rank.rank)
 app.command("why")(why.why)
 app.command("evaluate")(evaluate.evaluate)

@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import Connection, Table, event, exc
+from sqlalchemy import Connection, Table, event, exc, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -34,13 +34,23 @@ _SQLITE_AWAY = {
 # SQLSTATE classes likewise: connection, transaction rollback (deadlock), resources, operator intervention, system.
 _POSTGRES_AWAY = ("08", "40", "53", "57P", "58")
 
+_POSTGRES_CONTENDED = "40"
+
 _POSTED = "posted"
+_OTHERS = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = :name "
+    "AND pid <> pg_backend_pid()"
+)
 
 Insert = sqlite.Insert | postgresql.Insert
 
 
 class DatabaseAway(Exception):  # noqa: N818 - it is a state, not a mistake of the caller
     """The database does not answer now. Nothing was committed that was reported as such; try again."""
+
+
+class Contended(DatabaseAway):
+    """Two transactions were in each other's way, and this one was given up whole: the same again may well succeed."""
 
 
 class Database:
@@ -113,6 +123,22 @@ class Database:
             async with self._writer.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
                 yield connection
 
+    async def in_use(self) -> bool:
+        """Whether another process has this service's database open. To be asked before any other use of this object."""
+        if self.dialect == "sqlite":
+            path = self.url.database or ""
+            return await asyncio.to_thread(sqlite_driver.in_use, path)
+        async with self.read() as connection:
+            return bool(await connection.scalar(_OTHERS, {"name": f"comity {self.service}"}))
+
+    async def back_up(self, target: Path) -> None:
+        """Copy an SQLite database to a new file while it is in use."""
+        await asyncio.to_thread(sqlite_driver.back_up, self.url.database or "", str(target))
+
+    async def put_back(self, backup: Path) -> None:
+        """Replace what an SQLite database holds by a backup; see `in_use`."""
+        await asyncio.to_thread(sqlite_driver.put_back, self.url.database or "", str(backup))
+
     async def close(self) -> None:
         """Close every connection."""
         await self._writer.dispose()
@@ -175,13 +201,14 @@ def note_post(connection: AsyncConnection) -> None:
 def url_for(settings: Settings, service: str) -> str:
     """Return the URL of a service's database; for SQLite makes the folder of its file."""
     if settings.database.url is not None:
-        return settings.database.url.get_secret_value()
+        return settings.database.url.get_secret_value().replace("{service}", service)
     return _file_url(settings, service)
 
 
 def for_log(settings: Settings) -> Database:
     """Open the embedded log's database: the one in the settings, else a file of its own in the data folder."""
-    url = settings.log.url.get_secret_value() if settings.log.url else _file_url(settings, "log")
+    named = settings.log.url.get_secret_value().replace("{service}", "log") if settings.log.url else None
+    url = named or _file_url(settings, "log")
     return Database(url, service="log", busy_seconds=settings.database.busy_seconds)
 
 
@@ -221,6 +248,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except exc.DBAPIError as error:
+        if str(getattr(error.orig, "sqlstate", "")).startswith(_POSTGRES_CONTENDED):
+            raise Contended("Other writes were in the way of this one.") from error
         if _is_away(error):
             raise DatabaseAway("The database does not answer now.") from error
         raise

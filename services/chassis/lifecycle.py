@@ -54,8 +54,11 @@ Ready = Callable[[System], Awaitable[None]]
 
 
 @asynccontextmanager
-async def open_transport(settings: Settings) -> AsyncIterator[Transport]:
-    """Open the log that the settings name, and close it at the end."""
+async def open_transport(settings: Settings, *, reading: bool = False) -> AsyncIterator[Transport]:
+    """Open the log that the settings name, and close it at the end.
+
+    `reading`: for who only reads records, beside the one process that an embedded log serves.
+    """
     if settings.log.transport == "kafka":
         from services.chassis.bus.transports.kafka import KafkaTransport  # noqa: PLC0415 - only where it is used
 
@@ -72,7 +75,8 @@ async def open_transport(settings: Settings) -> AsyncIterator[Transport]:
             tombstone_seconds=settings.log.tombstone_seconds,
         )
     try:
-        await transport.open()
+        if not (reading and database is not None):
+            await transport.open()
         try:
             yield transport
         finally:

@@ -20,6 +20,7 @@ from services.chassis.settings import Settings
 from services.chassis.telemetry import Metrics
 
 if TYPE_CHECKING:
+    from services.chassis.bus.owner import Owner
     from services.chassis.bus.reader import Reader
     from services.chassis.bus.transport import Transport
 
@@ -54,6 +55,7 @@ class Service:
     routers: Callable[[], tuple[APIRouter, ...]]
     topics: tuple[str, ...] = ()  # the topics that this service alone writes to
     linger_seconds: float = 0.0  # how long its relay waits for more events after the first
+    owner: "Owner | None" = None  # how what stands on those topics is said again
     readers: "tuple[Reader, ...]" = ()  # its groups on the topics of others
     loops: "Callable[[Runtime], tuple[Loop, ...]]" = no_loops  # consumers and sweeps of the role "worker"
     body_limits: Mapping[str, int] = field(

@@ -73,7 +73,7 @@ class Database(Section):
     url: SecretStr | None = Field(
         None,
         description="none: one SQLite file per service in data_folder; or postgresql+asyncpg://user:secret@host/name, "
-        "with one schema per service",
+        "with one schema per service; {service} in it becomes the service's name, for a role per service (comity roles)",
     )
     pool_size: int = Field(10, ge=2, description="PostgreSQL connections per service and process")
     busy_seconds: float = Field(10.0, gt=0, description="how long to wait for a lock or a connection")

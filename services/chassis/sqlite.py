@@ -15,8 +15,9 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, Self
 
 import aiosqlite
@@ -227,3 +228,43 @@ async def connect(
     except asyncio.CancelledError:
         await connection.close()
         raise
+
+
+def back_up(path: str, target: str) -> None:
+    """Copy a database as it is at one moment, whoever writes to it meanwhile, into a file of its own without a WAL."""
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode=DELETE")
+
+
+def put_back(path: str, backup: str) -> None:
+    """Replace what a database holds by a backup, in one transaction of the file's own; nobody else may have it open."""
+    with (
+        closing(sqlite3.connect(f"file:{backup}?mode=ro", uri=True)) as source,
+        closing(sqlite3.connect(path)) as copy,
+    ):
+        source.backup(copy)
+
+
+def in_use(path: str) -> bool:
+    """Whether another connection has the database open: leaving WAL mode needs it for oneself alone."""
+    if not Path(path).exists():
+        return False
+    with closing(sqlite3.connect(path, timeout=0)) as alone:
+        try:
+            alone.execute("PRAGMA journal_mode=DELETE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _LATER:
+                raise
+            return True
+    return False
+
+
+def revision_in(backup: str) -> str:
+    """Return the revision of the tables in a backup, which begins with their owner's name; "" if it is none of ours."""
+    with closing(sqlite3.connect(f"file:{backup}?mode=ro", uri=True)) as source:
+        try:
+            row = source.execute("SELECT version_num FROM alembic_version").fetchone()
+        except sqlite3.DatabaseError:
+            return ""
+    return str(row[0]) if row else ""

@@ -57,7 +57,9 @@ def _expected() -> Iterator[tuple[type[Exception], Exit]]:
     from services.console.parts.packages import PartMissingError
     from services.console.parts.processes import PartFailedError
     from services.console.preparing import NotPreparedError
+    from services.console.standing_by import StillRuns
 
+    yield StillRuns, Exit.FAILED
     yield NotPreparedError, Exit.FAILED
     yield DatabaseAway, Exit.UNREACHABLE
     yield Transient, Exit.UNREACHABLE

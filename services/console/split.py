@@ -26,6 +26,7 @@ from services.console.connection import save_credentials, saved_credentials
 from services.console.parts import kafka, postgresql
 from services.console.parts.processes import Child, PartFailedError, free_port, is_free
 from services.console.preparing import prepare
+from services.console.roles import PREFIX, statements
 
 READY_SECONDS = 120.0
 
@@ -132,7 +133,7 @@ class Split:
         at = {name: load_settings(http={"port": port}).own_address for name, port in ports.items()}
         self.environment = environment(
             folder=self.folder,
-            database=cluster.database("comity"),
+            database=_database_with_roles(cluster),
             servers=broker.bootstrap_servers,
             issuer=at["identity"],
         )
@@ -193,6 +194,13 @@ class Split:
                 time.sleep(0.05)
         saved["addresses"] = self.addresses
         save_credentials(self.folder, saved)
+
+
+def _database_with_roles(cluster: postgresql.Cluster) -> str:
+    """Make the database with a schema and a role for each service; its URL, in which the service has its place."""
+    url = cluster.database("comity")
+    cluster.run("comity", statements(SERVICES, database="comity", password=cluster.password))
+    return url.replace(f"//{postgresql.OWNER}:", f"//{PREFIX}{{service}}:")
 
 
 def _await_ready(child: Child, address: str) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from services.chassis.reference import load_reference
 from services.chassis.runtime import Runtime, Service
 from services.matches import commands
+from services.matches.commands.restoring import OWNER
 from services.matches.consumers import ARCHIVE
 from services.matches.queries.computations import Computations
 from services.matches.routes import routers
@@ -69,6 +70,7 @@ SERVICE = Service(
     metadata=METADATA,
     routers=routers,
     topics=("matches.v1", "standings.v1", "epochs.v1"),
+    owner=OWNER,
     linger_seconds=0.02,  # what waits for a list waits for its commit, not for the event that tells of it
     readers=(ARCHIVE,),
     loops=loops,

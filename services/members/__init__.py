@@ -7,6 +7,7 @@ and it treats a prospect's profile exactly as a member's.
 from services.chassis.reference import load_reference
 from services.chassis.reference.languages import load_language_checks
 from services.chassis.runtime import Runtime, Service
+from services.members.commands.restoring import OWNER
 from services.members.consumers import loops
 from services.members.routes import routers
 from services.members.rules.faults import Codebook
@@ -25,6 +26,7 @@ SERVICE = Service(
     metadata=METADATA,
     routers=routers,
     topics=("members.v1",),
+    owner=OWNER,
     loops=loops,
     startup=startup,
 )

@@ -8,6 +8,7 @@ from services.chassis.reference import load_reference
 from services.chassis.reference.languages import load_language_checks
 from services.chassis.runtime import Runtime, Service
 from services.projects.commands.answering import CODEBOOK
+from services.projects.commands.restoring import OWNER
 from services.projects.consumers import LISTS, loops, progress
 from services.projects.routes import routers
 from services.projects.rules.faults import Codebook
@@ -26,6 +27,7 @@ SERVICE = Service(
     metadata=METADATA,
     routers=routers,
     topics=("projects.v1",),
+    owner=OWNER,
     readers=(LISTS,),
     loops=loops,
     startup=startup,

@@ -6,6 +6,7 @@ import yaml
 
 from services.catalogue import SERVICES
 from services.chassis.settings import paths
+from services.console.roles import PREFIX, statements
 from services.console.split import PROCESSES, environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +60,17 @@ def test_topics_are_created_before_any_process_starts() -> None:
     for name, entry in COMPOSE["services"].items():
         if name not in SERVERS:
             assert entry["depends_on"]["prepare"]["condition"] == "service_completed_successfully"
+
+
+def test_the_database_server_begins_with_a_schema_and_a_role_for_each_service() -> None:
+    (mounted,) = [one for one in COMPOSE["services"]["postgresql"]["volumes"] if one.endswith("roles.sql:ro")]
+    file = ROOT / "deploy" / mounted.split(":")[0]
+    wanted = [f"{one};" for one in statements(SERVICES, database="comity", password="comity")]
+    assert file.read_text("utf-8").split("\n")[1:] == [*"\n".join(wanted).split("\n"), ""], (
+        "run: COMITY_LOG__TRANSPORT=kafka comity roles --password comity > deploy/postgresql/roles.sql"
+    )
+    url = COMPOSE["services"]["projects"]["environment"]["COMITY_DATABASE__URL"]
+    assert url.startswith(f"postgresql+asyncpg://{PREFIX}{{service}}:comity@")
 
 
 def test_the_image_runs_the_command_without_root() -> None:

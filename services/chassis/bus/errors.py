@@ -51,6 +51,10 @@ class TopicMismatch(BusError):
     """A topic is missing from the log, or stands there in another shape than the catalogue says."""
 
 
+class UnknownKey(BusError):
+    """Nothing of this key was ever said here, so it cannot be said again."""
+
+
 class GroupBusy(BusError):
     """The SQL log has one member per group, and this group has it already."""
 

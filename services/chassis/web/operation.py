@@ -8,6 +8,7 @@ before the commit, and a failing commit must never be a 2xx. Commands never comm
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 import orjson
@@ -18,13 +19,15 @@ from starlette.responses import Response
 
 from schemas.envelope import Event
 from services.chassis.bus import outbox
-from services.chassis.database import is_unique_violation
+from services.chassis.database import Contended, is_unique_violation
 from services.chassis.identity.principal import Principal, principal_of
 from services.chassis.runtime import Runtime, timestamp
 from services.chassis.web import idempotency
 from services.chassis.web.conditions import Conditions
 from services.chassis.web.problems import Conflict
 from services.chassis.web.reading import encode, etag_of
+
+_TRIES = 4  # of a command whose transaction others were in the way of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,40 +118,57 @@ async def execute(request: Request, command: Command, *, audit_required: bool = 
     Raises what the command raises (nothing is then stored), Conflict if another request was first at the same unique
     key, DatabaseAway if the database is. `audit_required=False` is for commands that record no decision of anybody.
     """
-    runtime: Runtime = request.app.state.runtime
-    principal = principal_of(request)
     key = None
     if request.method == "POST":
         key = idempotency.read_key(
             request.headers.get("idempotency-key"),
-            principal=principal.id,
+            principal=principal_of(request).id,
             route=request.url.path,
             body=await request.body(),
         )
     conditions = Conditions.read(request)
     with idempotency.in_flight(request.app.state.keys_in_flight, key):
-        async with runtime.database.write() as connection:
-            unit = Unit(
-                connection=connection,
-                principal=principal,
-                runtime=runtime,
-                now=runtime.clock.now(),
-                conditions=conditions,
-                request_id=request.state.request_id,
-                traceparent=request.state.traceparent,
+        for attempt in count(1):
+            try:
+                return await _transact(request, command, conditions, key, audit_required=audit_required)
+            except Contended:
+                if attempt == _TRIES:
+                    raise
+    raise AssertionError("counting has no end")
+
+
+async def _transact(
+    request: Request,
+    command: Command,
+    conditions: Conditions,
+    key: idempotency.Key | None,
+    *,
+    audit_required: bool,
+) -> Response:
+    """Run the command in one transaction. Raises Contended where another was in its way: nothing is stored then."""
+    runtime: Runtime = request.app.state.runtime
+    async with runtime.database.write() as connection:
+        unit = Unit(
+            connection=connection,
+            principal=principal_of(request),
+            runtime=runtime,
+            now=runtime.clock.now(),
+            conditions=conditions,
+            request_id=request.state.request_id,
+            traceparent=request.state.traceparent,
+        )
+        stored = await idempotency.stored_answer(connection, key, now=unit.now) if key else None
+        if stored is not None:
+            return stored
+        answer = await _run(command, unit)
+        response = _response(answer)
+        if audit_required and unit.audits != 1:
+            raise AssertionError(
+                f"{request.method} {request.url.path} left {unit.audits} audit rows, not one"
             )
-            stored = await idempotency.stored_answer(connection, key, now=unit.now) if key else None
-            if stored is not None:
-                return stored
-            answer = await _run(command, unit)
-            response = _response(answer)
-            if audit_required and unit.audits != 1:
-                raise AssertionError(
-                    f"{request.method} {request.url.path} left {unit.audits} audit rows, not one"
-                )
-            if key:
-                again = response if answer.stored is None else _response(replace(answer, body=answer.stored))
-                await idempotency.store_answer(connection, key, again, now=unit.now)
+        if key:
+            again = response if answer.stored is None else _response(replace(answer, body=answer.stored))
+            await idempotency.store_answer(connection, key, again, now=unit.now)
     return response
 
 

@@ -15,7 +15,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -98,6 +98,15 @@ class Cluster:
     def database(self, name: str) -> str:
         """Make a database unless it exists; its URL."""
         return create_database(self.url(), name)
+
+    def run(self, database: str, statements: Iterable[str]) -> None:
+        """Run statements in a database, as the server's administrator."""
+        asyncio.run(_run(self.url(database), statements))
+
+    @property
+    def password(self) -> str:
+        """The administrator's password: not to be printed."""
+        return self._password
 
     @property
     def pid(self) -> int:
@@ -222,5 +231,15 @@ async def _create_database(url: str, name: str) -> None:
             )
             if known is None:
                 await connection.execute(text(f"CREATE DATABASE {quoted}"))
+    finally:
+        await engine.dispose()
+
+
+async def _run(url: str, statements: Iterable[str]) -> None:
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+    try:
+        async with engine.connect() as connection:
+            for statement in statements:
+                await connection.exec_driver_sql(statement)
     finally:
         await engine.dispose()

@@ -7,6 +7,7 @@ delete the audit trail, which holds ids and no words of the profile.
 
 import orjson
 from sqlalchemy import delete, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.events.members import Organisation
 from services.chassis.bus import incarnation
@@ -55,6 +56,31 @@ async def erase_organisation(unit: Unit, *, organisation_id: str) -> Answer:
     unit.check_match(before["revision"])
     revision, now = before["revision"] + 1, timestamp(unit.now)
     connection = unit.connection
+    await empty_organisation(connection, organisation_id, revision=revision, moment=now)
+    await connection.execute(
+        REVISIONS.insert().values(
+            id=organisation_id,
+            revision=revision,
+            state="erased",
+            action="erased",
+            changed_by=unit.principal.id,
+            changed_at=now,
+        )
+    )
+    number = await incarnation.current(connection)
+    await unit.post(
+        events.erased(organisation_id, revision=revision, incarnation=number, clock=unit.runtime.clock)
+    )
+    await unit.audit(
+        action="organisation.erased", subject=organisation_id, before=before["revision"], after=revision
+    )
+    return Answer(status=204)
+
+
+async def empty_organisation(
+    connection: AsyncConnection, organisation_id: str, *, revision: int, moment: str
+) -> None:
+    """Take every word of an organisation and its contact out of the tables; the bare row stays for its id."""
     await connection.execute(
         update(ORGANISATIONS)
         .where(ORGANISATIONS.c.id == organisation_id)
@@ -70,33 +96,15 @@ async def erase_organisation(unit: Unit, *, organisation_id: str) -> Answer:
             parent=None,
             membership_state="none",
             next_change_on=None,
-            revised_at=now,
+            revised_at=moment,
             record=None,
         )
     )
     await connection.execute(
         update(REVISIONS).where(REVISIONS.c.id == organisation_id).values(record=None, why=None)
     )
-    await connection.execute(
-        REVISIONS.insert().values(
-            id=organisation_id,
-            revision=revision,
-            state="erased",
-            action="erased",
-            changed_by=unit.principal.id,
-            changed_at=now,
-        )
-    )
     await connection.execute(delete(CONTACTS).where(CONTACTS.c.id == organisation_id))
     await connection.execute(delete(EXTERNAL_IDS).where(EXTERNAL_IDS.c.organisation == organisation_id))
     # An answer kept for Idempotency-Key holds the profile's words.
     kept = METADATA.tables["idempotency"]
     await connection.execute(delete(kept).where(kept.c.route.like(f"/v1/organisations/{organisation_id}/%")))
-    number = await incarnation.current(connection)
-    await unit.post(
-        events.erased(organisation_id, revision=revision, incarnation=number, clock=unit.runtime.clock)
-    )
-    await unit.audit(
-        action="organisation.erased", subject=organisation_id, before=before["revision"], after=revision
-    )
-    return Answer(status=204)

@@ -6,6 +6,7 @@ change is allowed, or commit.
 """
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, cast
 
 from sqlalchemy import insert, select, update
@@ -14,6 +15,7 @@ from schemas.envelope import Sequence
 from schemas.events.members import Organisation
 from schemas.http.write_token import write_token
 from services.chassis.bus import incarnation
+from services.chassis.reference import Reference
 from services.chassis.runtime import Runtime, timestamp
 from services.chassis.web.operation import Unit
 from services.members import events
@@ -87,7 +89,8 @@ async def token_of(unit: Unit, row: Row) -> dict[str, str]:
 
 async def _write_row(unit: Unit, change: Change) -> Row:
     now = timestamp(unit.now)
-    values = _columns(unit, change.record) | {"revised_at": now}
+    reference = codebook_of(unit.runtime).reference
+    values = columns(change.record, reference, unit.now.date()) | {"revised_at": now}
     if change.before is None:
         values["registered_at"] = now
         await unit.connection.execute(insert(ORGANISATIONS).values(values))
@@ -97,8 +100,8 @@ async def _write_row(unit: Unit, change: Change) -> Row:
     return {**change.before, **values}
 
 
-def _columns(unit: Unit, record: Organisation) -> dict[str, Any]:
-    today = unit.now.date()
+def columns(record: Organisation, reference: Reference, today: date) -> dict[str, Any]:
+    """Return what the row of an organisation holds of its record: the record itself, and what queries filter by."""
     following = next_change(record, today)
     return {
         "id": record.id,
@@ -108,7 +111,7 @@ def _columns(unit: Unit, record: Organisation) -> dict[str, Any]:
         "name_key": name_key(record.legal_name),
         "category": record.category,
         "hq_country": record.hq_country,
-        "region": codebook_of(unit.runtime).reference.region_of(record.hq_country),
+        "region": reference.region_of(record.hq_country),
         "sme": record.sme is not None and record.sme.flag,
         "fictional": record.fictional,
         "parent": record.parent,

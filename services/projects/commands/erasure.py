@@ -1,6 +1,7 @@
 """Erasing a project for good: the tombstone goes out, every row of it is emptied, its id is not given out again."""
 
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.bus import incarnation
 from services.chassis.runtime import timestamp
@@ -39,11 +40,25 @@ async def erase_project(unit: Unit, *, project_id: str) -> Answer:
         raise ProjectErased
     unit.check_match(row.revision)
     revision = row.revision + 1
+    await empty_project(connection, project_id, revision=revision, moment=timestamp(unit.now))
+    await add_revision(
+        unit, project_id, revision, state=ERASED, action="project.erased", record=None, why=None
+    )
+    number = await incarnation.current(connection)
+    await unit.post(
+        events.project_erased(project_id, revision=revision, incarnation=number, clock=unit.runtime.clock)
+    )
+    await unit.audit(action="project.erased", subject=project_id, before=row.revision, after=revision)
+    return Answer(status=204)
+
+
+async def empty_project(connection: AsyncConnection, project_id: str, *, revision: int, moment: str) -> None:
+    """Take every word of a project out of the tables; the bare row stays, so that its id is never given out again."""
     emptied = dict.fromkeys(("level", "owner", "office", "flagship", "deadline", "review_by", "record"))
     await connection.execute(
         update(PROJECTS)
         .where(PROJECTS.c.id == project_id)
-        .values(revision=revision, state=ERASED, changed_at=timestamp(unit.now), **emptied)
+        .values(revision=revision, state=ERASED, changed_at=moment, **emptied)
     )
     for table in (FACETS, EXTERNAL_IDS, LIST_SUMMARIES):
         await connection.execute(delete(table).where(table.c.project == project_id))
@@ -54,12 +69,3 @@ async def erase_project(unit: Unit, *, project_id: str) -> Answer:
     kept = METADATA.tables["idempotency"]
     spelt = func.replace(func.lower(kept.c.route), "-", "")
     await connection.execute(delete(kept).where(spelt.like(f"/v1/projects/%{project_id.replace('-', '')}%")))
-    await add_revision(
-        unit, project_id, revision, state=ERASED, action="project.erased", record=None, why=None
-    )
-    number = await incarnation.current(connection)
-    await unit.post(
-        events.project_erased(project_id, revision=revision, incarnation=number, clock=unit.runtime.clock)
-    )
-    await unit.audit(action="project.erased", subject=project_id, before=row.revision, after=revision)
-    return Answer(status=204)

@@ -84,18 +84,7 @@ async def save_project(
 
     Raises StaleRevision if another transaction was first, DuplicateExternalId, IdInUse, RecordTooLarge.
     """
-    values = {
-        "revision": project.revision,
-        "state": project.state,
-        "level": project.level,
-        "owner": project.owner,
-        "office": project.office,
-        "flagship": project.flagship,
-        "deadline": project.deadline and project.deadline.isoformat(),
-        "review_by": project.review_by and project.review_by.isoformat(),
-        "changed_at": timestamp(unit.now),
-        "record": encoded(project),
-    }
+    values = project_columns(project, moment=timestamp(unit.now))
     if before is None:
         await claim_id(unit, project.id, kind="project")
         await unit.connection.execute(
@@ -122,12 +111,7 @@ async def save_project(
 
 async def save_flagship(unit: Unit, flagship: Flagship, *, action: str, new: bool) -> None:
     """Write this revision of a flagship, and post its event."""
-    values = {
-        "revision": flagship.revision,
-        "level": flagship.level,
-        "changed_at": timestamp(unit.now),
-        "record": encoded(flagship),
-    }
+    values = flagship_columns(flagship, moment=timestamp(unit.now))
     if new:
         await claim_id(unit, flagship.id, kind="flagship")
         await unit.connection.execute(
@@ -152,6 +136,32 @@ async def save_flagship(unit: Unit, flagship: Flagship, *, action: str, new: boo
     )
     number = await incarnation.current(unit.connection)
     await unit.post(events.flagship_revised(flagship, incarnation=number, clock=unit.runtime.clock))
+
+
+def project_columns(project: Project, *, moment: str) -> dict[str, Any]:
+    """Return what the row of a project holds of its record: the record itself, and what queries filter by."""
+    return {
+        "revision": project.revision,
+        "state": project.state,
+        "level": project.level,
+        "owner": project.owner,
+        "office": project.office,
+        "flagship": project.flagship,
+        "deadline": project.deadline and project.deadline.isoformat(),
+        "review_by": project.review_by and project.review_by.isoformat(),
+        "changed_at": moment,
+        "record": encoded(project),
+    }
+
+
+def flagship_columns(flagship: Flagship, *, moment: str) -> dict[str, Any]:
+    """Return what the row of a flagship holds of its record."""
+    return {
+        "revision": flagship.revision,
+        "level": flagship.level,
+        "changed_at": moment,
+        "record": encoded(flagship),
+    }
 
 
 async def claim_id(unit: Unit, identifier: str, *, kind: str) -> None:

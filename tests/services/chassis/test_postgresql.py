@@ -4,14 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import exc, text
 
 from migrations.running import upgrade
-from services.chassis.database import Database, DatabaseAway, is_unique_violation, note_post
+from services.chassis.database import Contended, Database, DatabaseAway, is_unique_violation, note_post
 from services.chassis.web import idempotency
 from services.chassis.web.problems import IdempotencyInFlight, IdempotencyMismatch
+from services.console.parts import postgresql
 
 pytestmark = pytest.mark.postgresql
 
@@ -110,3 +112,59 @@ async def test_a_full_pool_is_away_not_a_hang(database: Database) -> None:
             pass
     holding.set()
     await asyncio.gather(*held)
+
+
+async def test_of_two_transactions_in_each_others_way_one_is_told_to_try_again(database: Database) -> None:
+    both = asyncio.Barrier(2)
+    lock = text("SELECT pg_advisory_xact_lock(:key)")
+
+    async def take(first: int, second: int) -> str:
+        try:
+            async with database.write() as connection:
+                await connection.execute(lock, {"key": first})
+                await both.wait()
+                await connection.execute(lock, {"key": second})
+        except Contended:
+            return "again"
+        return "done"
+
+    assert sorted(await asyncio.gather(take(1, 2), take(2, 1))) == ["again", "done"]
+
+
+async def test_a_serialization_failure_is_told_to_try_again(database: Database) -> None:
+    async with database.write() as connection:
+        await connection.execute(text("CREATE TABLE counter (n int)"))
+        await connection.execute(text("INSERT INTO counter VALUES (0)"))
+    with pytest.raises(Contended):  # noqa: PT012 - the transaction around is what fails
+        async with database.write() as slow:
+            await slow.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            await slow.execute(text("SELECT n FROM counter"))
+            async with database.write() as quick:
+                await quick.execute(text("UPDATE counter SET n = n + 1"))
+            await slow.execute(text("UPDATE counter SET n = n + 1"))
+
+
+async def test_a_server_that_is_killed_is_away_and_after_its_restart_everything_goes_on(
+    tmp_path: Path,
+) -> None:
+    cluster = await asyncio.to_thread(postgresql.start, tmp_path / "server")
+    database = Database(await asyncio.to_thread(cluster.database, "one"), service="identity", busy_seconds=2)
+    try:
+        async with database.write() as connection:
+            await connection.execute(text("CREATE TABLE public.kept (n int)"))
+            await connection.execute(text("INSERT INTO public.kept VALUES (1)"))
+        async with database.read() as connection:
+            await connection.execute(text("SELECT 1"))
+        await asyncio.to_thread(cluster.kill)
+        for _ in range(2):
+            with pytest.raises(DatabaseAway):
+                async with database.write() as connection:
+                    await connection.execute(text("INSERT INTO public.kept VALUES (2)"))
+        cluster = await asyncio.to_thread(postgresql.start, tmp_path / "server", port=cluster.port)
+        async with database.write() as connection:  # the same object, and what was accepted is there
+            await connection.execute(text("INSERT INTO public.kept VALUES (3)"))
+        async with database.read() as connection:
+            assert list(await connection.scalars(text("SELECT n FROM public.kept"))) == [1, 3]
+    finally:
+        await database.close()
+        await asyncio.to_thread(cluster.stop)

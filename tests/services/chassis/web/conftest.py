@@ -22,7 +22,7 @@ from migrations.append_only import SQLITE
 from schemas.http.texts import Name
 from services.chassis.bus.transports.sql.log import SqlTransport
 from services.chassis.bus.transports.sql.tables import METADATA as LOG_METADATA
-from services.chassis.database import Database, insert_for
+from services.chassis.database import Contended, Database, insert_for
 from services.chassis.identity.principal import principal_of
 from services.chassis.identity.verification import Verifier
 from services.chassis.runtime import Runtime, Service
@@ -79,6 +79,9 @@ async def add_note(unit: Unit, *, note: Note) -> Answer:
     note_id = f"n{unit.now.timestamp()}"
     await unit.connection.execute(insert(NOTES).values(id=note_id, title=note.title, revision=1))
     await unit.audit(action="note.add", subject=note_id, before=None, after=1)
+    if unit.runtime.state.get("contended", 0):
+        unit.runtime.state["contended"] -= 1
+        raise Contended("Somebody else's transaction was in the way.")
     if gate := unit.runtime.state.get("gate"):
         unit.runtime.state["entered"].set()
         await gate.wait()

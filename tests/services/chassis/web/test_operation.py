@@ -55,6 +55,17 @@ async def test_a_command_without_its_audit_row_leaves_nothing(bench: Any) -> Non
     assert await rows(bench, "SELECT * FROM notes") == []
 
 
+async def test_a_command_that_others_were_in_the_way_of_is_tried_again_and_stored_once(bench: Any) -> None:
+    bench.runtime.state["contended"] = 3
+    answer = await bench.client.post("/v1/notes", json={"title": "One"}, headers=bench.bearer())
+    assert answer.status_code == 201
+    assert len(await rows(bench, "SELECT * FROM notes")) == len(await rows(bench, "SELECT * FROM audit")) == 1
+    bench.runtime.state["contended"] = 4
+    refused = await bench.client.post("/v1/notes", json={"title": "Two"}, headers=bench.bearer())
+    assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+    assert len(await rows(bench, "SELECT * FROM notes")) == 1
+
+
 async def test_an_idempotency_key_does_the_request_once(bench: Any) -> None:
     headers = bench.bearer() | {"Idempotency-Key": "one"}
     first = await bench.client.post("/v1/notes", json={"title": "One"}, headers=headers)

@@ -1,0 +1,97 @@
+"""`comity restore`: a stopped service goes on from an older backup of its database.
+
+What: puts an SQLite backup in place (`--from`; on PostgreSQL `pg_restore` has done that), takes back from the service's
+own topics what they say more, raises its incarnation above everything that the log has seen, and posts its present state.
+Why: readers hold what the backup has forgotten, and would take what is said next for old. It must not run beside the
+service, and appends nothing itself: the relay does, when the service is started.
+"""
+
+import asyncio
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.console.exits import Exit, stop
+from services.console.standing_by import AsJson, ServiceName, StillRuns, standing_by
+
+
+def restore(
+    service: ServiceName,
+    backup: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="An SQLite backup to put in place first; without it, one is there already."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a stopped service go on from a backup of its database; exit code 1 if it runs, and nothing is changed then."""
+    from services.catalogue import SERVICES
+    from services.chassis.settings import load_settings
+
+    if service not in SERVICES:
+        stop(Exit.USAGE, f"There is no service {service!r}; there are {', '.join(SERVICES)}.")
+    if backup is not None and not backup.is_file():
+        stop(Exit.USAGE, f"--from names {backup}, which is not a file.")
+    settings = load_settings()
+    if backup is not None:
+        asyncio.run(_put_back(settings, service, backup))
+    done = asyncio.run(_restore(settings, SERVICES[service]))
+    if as_json:
+        typer.echo(json.dumps(done))
+        return
+    for sentence in _sentences(service, done):
+        typer.echo(sentence)
+
+
+async def _put_back(settings: Any, service: str, backup: Path) -> None:
+    from migrations.running import upgrade
+    from services.chassis import sqlite
+    from services.chassis.database import Database
+
+    database = Database.for_service(settings, service)
+    try:
+        if database.dialect != "sqlite":
+            stop(
+                Exit.USAGE,
+                f"{service} is on PostgreSQL: put its schema back with pg_restore, then run this without --from.",
+            )
+        if not sqlite.revision_in(str(backup)).startswith(f"{service}_"):
+            stop(Exit.USAGE, f"{backup} is no backup of {service}.")
+        if await database.in_use():
+            raise StillRuns(
+                f"A process of {service} has its database open. Stop every process of {service} first."
+            )
+        await database.put_back(backup)
+        await upgrade(database, service)  # a backup may be of an older release
+    finally:
+        await database.close()
+
+
+async def _restore(settings: Any, service: Any) -> dict[str, Any]:
+    from services.chassis.bus.restoring import restore as resume
+
+    if service.owner is None:
+        return {}
+    async with standing_by(settings, service, alone=True) as runtime:
+        return asdict(await resume(runtime, service.owner))
+
+
+def _sentences(service: str, done: dict[str, Any]) -> list[str]:
+    if not done:
+        return [f"{service}: in place; it says nothing on the log, so nothing was said again."]
+    said = [
+        f"{service}: read {done['records']} records of its own topics; took {done['taken_back']} back that the backup had not.",
+        f"{service}: incarnation {done['incarnation']}; {done['posted']} records wait for the relay.",
+    ]
+    if done["unread"]:
+        said.append(f"{service}: {done['unread']} records there are no events of ours and were left alone.")
+    if done["gone"]:
+        named = "\n  ".join(done["gone"][:20])
+        said.append(
+            f"{service}: {len(done['gone'])} things are newer than the backup and not on the log whole:\n  {named}"
+        )
+    return said
