@@ -8,10 +8,12 @@ reaches a named line. Whoever is killed is killed as by a power cut. When the dr
 
 import asyncio
 import ctypes
+import gc
 import json
 import os
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections import Counter
@@ -20,14 +22,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
+import uvloop
 
 from services import __main__ as command
 from services import matches
 from services.catalogue import SERVICES
 from services.chassis.bus.delivery import Delivery
 from services.chassis.bus.failpoints import armed
+from services.chassis.lifecycle import System, run_services
 from services.chassis.runtime import Clock
+from services.chassis.settings import Settings, load_settings
+from services.chassis.telemetry import set_up_logs
+from services.console.preparing import prepare
 from services.matches.worker import loops
 from services.matches.worker.documents import Analysis
 from services.matches.worker.index import Index
@@ -54,9 +62,27 @@ def main() -> None:
 
 
 def _warm() -> None:
-    """Prove the analyser once for all: its dictionaries take seconds to load."""
+    """Prove the analyser once for all, and be a whole system once: what is loaded then need not be loaded again."""
     proved = Analysis()
     matches.Analysis = lambda: proved
+    with tempfile.TemporaryDirectory(prefix="comity-warm-") as folder:
+        settings = load_settings(data_folder=folder, http={"port": 0})
+        set_up_logs(settings.telemetry)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_be_once(settings))
+    gc.collect()
+    gc.freeze()  # a child need not go through what it shares
+
+
+async def _be_once(settings: Settings) -> None:
+    stop = asyncio.Event()
+
+    async def ready(system: System) -> None:
+        await asyncio.to_thread(httpx2.get, f"{system.address}/readyz", trust_env=False, timeout=60.0)
+        stop.set()
+
+    await prepare(settings)
+    await run_services(settings, tuple(SERVICES.values()), role="all", ready=ready, stop=stop)
 
 
 def _become(order: dict[str, Any]) -> None:
