@@ -7,7 +7,7 @@ COMITY := $(VENV)/bin/comity
 BESIDE := $(patsubst %/cordis-horizon-ict/,%,$(firstword $(wildcard $(CURDIR)/../*/data/cordis-horizon-ict/)))
 TEST_DATA := $(if $(COMITY_TEST_DATA)$(BESIDE),COMITY_TEST_DATA="$(or $(COMITY_TEST_DATA),$(BESIDE))")
 
-.PHONY: help install lock demo demo-kafka check test fuzz conformance format clean
+.PHONY: help install lock demo demo-kafka check test drills fuzz conformance format clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/: .*##/\t/'
@@ -46,6 +46,10 @@ test: install    ## everything, on real PostgreSQL and Apache Kafka
 	$(VENV)/bin/lint-imports
 	$(PY) -m services.console.parts
 	$(TEST_DATA) $(PY) -m pytest -n 2 --dist loadgroup
+
+drills: install  ## a short seeded part of every drill: processes killed, servers away, workers frozen (tests/drills)
+	$(PY) -m services.console.parts
+	$(PY) -m tests.drills
 
 fuzz: install    ## schemathesis, 50 examples an operation for every role
 	COMITY_FUZZ_EXAMPLES=50 $(PY) -m pytest -q tests/contracts/test_fuzz.py

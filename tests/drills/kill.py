@@ -26,8 +26,8 @@ from tests.drills.writing import Door, Writer, writers
 from tests.mutants.catalogue import MUTANTS
 
 LONGEST_ROUND = 2.5
-PATIENCE_WITH_MUTANT = 15.0
-MUTANT_ROUNDS = 4
+PATIENCE_WITH_MUTANT = 10.0
+MUTANT_ROUNDS = 3
 DEPLOYMENTS: dict[str, type[Deployment]] = {"sqlite": Sqlite, "split": Split}
 
 

@@ -33,7 +33,8 @@ def report(drill: Drill, *, as_json: bool) -> None:
     """Print a drill and end the process: 0 if everything that had to be true was, else 1."""
     failed = [name for name, fine in drill.passed.items() if not fine]
     if as_json:
-        print(json.dumps({"drill": drill.name, **drill.figures, "failed": failed}, indent=2))
+        fine = [name for name in drill.passed if name not in failed]
+        print(json.dumps({"drill": drill.name, **drill.figures, "passed": fine, "failed": failed}, indent=2))
     else:
         for name, value in drill.figures.items():
             print(f"{drill.name} {name}: {value}")

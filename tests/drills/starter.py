@@ -18,11 +18,12 @@ import time
 import traceback
 from collections import Counter
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import jwt.api_jwt
 import pytest
 import uvloop
 
@@ -66,7 +67,7 @@ def _warm() -> None:
     proved = Analysis()
     matches.Analysis = lambda: proved
     with tempfile.TemporaryDirectory(prefix="comity-warm-") as folder:
-        settings = load_settings(data_folder=folder, http={"port": 0})
+        settings = load_settings(data_folder=folder, http={"port": 0}, telemetry={"level": "error"})
         set_up_logs(settings.telemetry)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_be_once(settings))
@@ -164,9 +165,16 @@ def _raises(patch: pytest.MonkeyPatch, key: str) -> None:
 
 
 def _clock(patch: pytest.MonkeyPatch, ahead: int) -> None:
-    """Let the clock of the process, and with it that of the embedded log, be wrong."""
+    """Let the clock of the process, and with it those of the embedded log and of whoever checks a token, be wrong."""
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) + timedelta(seconds=ahead)
+
     now, nanoseconds = Clock.now, time.time_ns
     patch.setattr(Clock, "now", lambda self: now(self) + timedelta(seconds=ahead))
+    patch.setattr(jwt.api_jwt, "datetime", Ahead)
     patch.setattr(time, "time_ns", lambda: nanoseconds() + ahead * 1_000_000_000)
 
 
