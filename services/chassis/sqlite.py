@@ -143,10 +143,14 @@ class Connection(aiosqlite.Connection):
         self._due = statement
 
     def begun(self) -> sqlite3.Connection:
-        """Begin what is due, and return the standard library's connection."""
+        """Begin what is due, and return the standard library's connection.
+
+        A BEGIN that is broken off may have begun all the same, so no look at the time breaks it off.
+        """
         if self._due:
+            until, self._until = self._until, math.inf
             self._conn.execute(self._due)
-            self._due = ""
+            self._due, self._until = "", until
         return self._conn
 
     def overdue(self) -> bool:
@@ -187,7 +191,8 @@ class Connection(aiosqlite.Connection):
             self._conn.execute("PRAGMA busy_timeout=0")
 
     async def commit(self) -> None:
-        """Commit; of a transaction that only read, there is nothing to wait for."""
+        """Commit; of a transaction that only read, there is nothing to wait for. Nothing breaks it off."""
+        self._until = math.inf
         if self._due:
             self._due = ""
         elif self._reading:
@@ -196,7 +201,8 @@ class Connection(aiosqlite.Connection):
             await self.in_thread(self._conn.commit)
 
     async def rollback(self) -> None:
-        """Roll back."""
+        """Roll back. Nothing breaks it off."""
+        self._until = math.inf
         self._due = ""
         self._conn.rollback()
 

@@ -314,3 +314,12 @@ async def test_a_reader_sees_one_snapshot_and_the_next_one_the_newest(database: 
             await add(connection, "a")
         assert (await reader.execute(text("SELECT count(*) FROM things"))).scalar_one() == before
     assert await count(database) == before + 1
+
+
+async def test_no_look_at_the_time_breaks_off_the_beginning_or_the_end_of_a_transaction(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Every statement is overdue at once; SQLite asks after so many steps, whichever statement they fall into.
+    monkeypatch.setattr("services.chassis.sqlite._AT_ONCE_SECONDS", -1.0)
+    for _ in range(2_000):
+        assert await count(database) == 0
