@@ -47,6 +47,8 @@ class Engine:
         )
         self._projects = ProjectStore(vocabulary=vocabulary, names=names, geography=self._geography)
         self._names = names
+        self._member_sequences: dict[str, tuple[int, int]] = {}
+        self._project_sequences: dict[str, tuple[int, int]] = {}
 
     @property
     def epoch(self) -> Epoch:
@@ -58,34 +60,41 @@ class Engine:
         """The analyser that turns texts into stems here."""
         return self._analyser
 
-    def put_member(self, member: Member, analysed: Analysed | None = None) -> bool:
-        """Take in a member's revision; False (and nothing done) if the same or a later revision is there.
+    def put_member(self, member: Member, analysed: Analysed | None = None, *, incarnation: int = 0) -> bool:
+        """Take in a member's revision; False (and nothing done) if the same or a later one is there.
 
+        Revisions are compared as (`incarnation` of their owner, revision), as every reader of the log does.
         `analysed` is what the archive kept of this revision (`Analyser.analyse_member`); without it the texts are
         analysed here. An older revision is taken in only after `remove_member`.
         """
-        here = self._members.revision_of(member.id)
-        if here is not None and here >= member.revision:
+        sequence = (incarnation, member.revision)
+        if self._member_sequences.get(member.id, (-1, 0)) >= sequence:
             return False
         stems = self._checked(analysed) or self._analyser.analyse_member(member)
         self._members.put(member, self._builder.build(member, stems))
+        self._member_sequences[member.id] = sequence
         return True
 
     def remove_member(self, member: str) -> bool:
         """Forget a member (erasure, or a withdrawn record that is to vanish); False if it was not there."""
+        self._member_sequences.pop(member, None)
         return self._members.remove(member)
 
-    def put_project(self, project: Project, analysed: Analysed | None = None) -> bool:
-        """Take in a project's revision, to be ranked; False if the same or a later revision is there."""
-        here = self._projects.revision_of(project.id)
-        if here is not None and here >= project.revision:
+    def put_project(
+        self, project: Project, analysed: Analysed | None = None, *, incarnation: int = 0
+    ) -> bool:
+        """Take in a project's revision, to be ranked; False if the same or a later one is there (see `put_member`)."""
+        sequence = (incarnation, project.revision)
+        if self._project_sequences.get(project.id, (-1, 0)) >= sequence:
             return False
         stems = self._checked(analysed) or self._analyser.analyse_project(project)
         self._projects.put(project, build_query(project, stems, self._epoch))
+        self._project_sequences[project.id] = sequence
         return True
 
     def remove_project(self, project: str) -> bool:
         """Forget a project (closed, withdrawn, erased); False if it was not there."""
+        self._project_sequences.pop(project, None)
         return self._projects.remove(project)
 
     def pin(self) -> View:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from matching.bounds import refuse_number
 from matching.lexicon import Lexicon
 from matching.reference import ReferenceData
 from matching.weights import Weights
@@ -22,6 +23,9 @@ PROFILE, EVIDENCE = KINDS = ("profile", "evidence")
 
 IDF_ONE = 65_536
 """An idf is stored in these parts of one natural logarithm."""
+
+LARGEST = 1 << 40
+"""No statistic is larger: products with counts and budgets stay exact everywhere."""
 
 FORMAT = 1
 
@@ -191,6 +195,10 @@ def _refuse_floats(body: Any) -> None:
 
 def _three(bounds: Sequence[int]) -> tuple[int, int, int]:
     possible, good, strong = bounds
+    for bound in bounds:
+        refuse_number("a bound of bands", bound, (0, LARGEST))
+    if not possible <= good <= strong:
+        raise ValueError("bands rise from possible through good to strong")
     return possible, good, strong
 
 
@@ -204,6 +212,10 @@ def _language_to_json(one: LanguageStatistics) -> dict[str, Any]:
 
 def _language_from_json(body: Mapping[str, Any]) -> LanguageStatistics:
     idf = {int(df): value for df, value in body["idf"].items()}
+    if 0 not in idf:
+        raise ValueError("a table of idf lacks frequency 0, which every unknown word has")
+    for df, value in (*idf.items(), (0, body["documents"]), (0, body["mean"])):
+        refuse_number(f"a statistic (frequency {df})", value, (0, LARGEST))
     return LanguageStatistics(documents=body["documents"], mean=body["mean"], idf=idf)
 
 

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from matching.documents import EvidenceDocument
 
 Pairs = frozenset[tuple[int, int]]
@@ -32,28 +35,49 @@ def near_duplicates(items: Sequence[EvidenceDocument], limit: int) -> Pairs:
 
 
 def best_items(points: Sequence[int], pairs: Collection[tuple[int, int]], most: int = 3) -> tuple[int, ...]:
-    """Return the places of at most `most` items, no two near-duplicates, whose points sum to the most.
+    """Return the places of at most `most` (1 to 3) items, no two near-duplicates, whose points sum to the most.
 
     `points` are in the order of item ids. Among equal sums the set found first wins, searching from the item with the
-    most points (then the smaller id) downwards. Items without points are never taken.
+    most points (then the smaller id) downwards. Items without points are never taken. Exact, and bounded by the number
+    of pairs whatever the near-duplicates are: for two items, the third is the first that is free of both.
     """
     order = sorted(
         (place for place, value in enumerate(points) if value > 0), key=lambda place: -points[place]
     )
-    best: tuple[int, tuple[int, ...]] = (0, ())
+    worth = np.array([points[place] for place in order], np.int64)
+    apart = _apart(order, pairs)
+    best, chosen = 0, tuple[int, ...]()
+    for first in range(len(order)):
+        if int(worth[first : first + most].sum()) <= best:
+            break  # no set that begins here or later has more
+        found = _best_from(first, worth, apart, most)
+        total = int(worth[list(found)].sum())
+        if total > best:
+            best, chosen = total, found
+    return tuple(order[place] for place in chosen)
 
-    def extend(start: int, chosen: tuple[int, ...], total: int) -> None:
-        nonlocal best
-        if total > best[0]:
-            best = (total, chosen)
-        if len(chosen) == most:
-            return
-        for place in range(start, len(order)):
-            item = order[place]
-            if total + points[item] * (most - len(chosen)) <= best[0]:
-                return  # the rest have no more points than this one
-            if not any((min(item, other), max(item, other)) in pairs for other in chosen):
-                extend(place + 1, (*chosen, item), total + points[item])
 
-    extend(0, (), 0)
-    return tuple(sorted(best[1], key=lambda place: (-points[place], place)))
+def _apart(order: Sequence[int], pairs: Collection[tuple[int, int]]) -> npt.NDArray[np.bool_]:
+    """Return which later items are no near-duplicate of each item; both axes are in order."""
+    at = {item: place for place, item in enumerate(order)}
+    apart = np.triu(np.ones((len(order), len(order)), np.bool_), k=1)
+    for a, b in pairs:
+        if a in at and b in at:
+            apart[min(at[a], at[b]), max(at[a], at[b])] = False
+    return apart
+
+
+def _best_from(
+    first: int, worth: npt.NDArray[np.int64], apart: npt.NDArray[np.bool_], most: int
+) -> tuple[int, ...]:
+    """Return the best set whose dearest item is the first: every second is tried with the dearest third free of both."""
+    seconds = np.flatnonzero(apart[first])
+    if most == 1 or not len(seconds):
+        return (first,)
+    if most == 2:
+        return (first, int(seconds[0]))
+    both: npt.NDArray[np.bool_] = apart[np.ix_(seconds, seconds)]
+    thirds = seconds[both.argmax(axis=1)]
+    some = np.logical_or.reduce(both, axis=1)
+    pick = int(np.argmax(worth[seconds] + np.where(some, worth[thirds], 0)))
+    return (first, int(seconds[pick]), *((int(thirds[pick]),) if some[pick] else ()))

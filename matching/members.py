@@ -97,12 +97,6 @@ class MemberStore:
         self._parents: dict[str, str] = {}
         self._pinned: PinnedMembers | None = None
 
-    def revision_of(self, member: str) -> int | None:
-        """Return the revision that is here, None if the member is not."""
-        row = self._row_of.get(member)
-        state = None if row is None else self._states[row]
-        return state.record.revision if state else None
-
     def put(self, member: Member, document: MemberDocument) -> None:
         """Take a revision in, in place of the one that was here."""
         row = self._row_of.get(member.id)

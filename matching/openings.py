@@ -85,11 +85,6 @@ class ProjectStore:
         self._items = Index(np.int32)
         self._pinned: PinnedProjects | None = None
 
-    def revision_of(self, project: str) -> int | None:
-        """Return the revision that is here, None if the project is not."""
-        state = self._states.get(project)
-        return state.record.revision if state else None
-
     def put(self, project: Project, query: Query) -> None:
         """Take a revision in, in place of the one that was here."""
         self.remove(project.id)

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-LARGEST_TOTAL = 2_000_000_000
-"""The budgets' sum stays below 2^31, so that no int32 sum of parts can overflow."""
+from matching.bounds import refuse_out_of_bounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +74,9 @@ class Weights:
     newcomer_minimum: int = 2
 
     def __post_init__(self) -> None:
-        total = sum(self.budgets.values())
-        if total > LARGEST_TOTAL:
-            raise ValueError(f"the budgets sum to {total}, more than {LARGEST_TOTAL}")
+        defaults = {one.name: one.default_factory for one in fields(self)}
+        names = {name: frozenset(made()) for name, made in defaults.items() if callable(made)}
+        refuse_out_of_bounds({name: getattr(self, name) for name in defaults}, names)
 
     @property
     def item_budget(self) -> int:
@@ -92,7 +91,7 @@ class Weights:
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Weights:
-        """Read a table; ValueError where a name is unknown or missing, for a silent default would change scores."""
+        """Read a table; ValueError where a name is unknown or missing (a silent default would change scores), or out of bounds."""
         names = {one.name for one in fields(cls)}
         if names != set(body):
             raise ValueError(f"the weights table has other names than expected: {sorted(names ^ set(body))}")

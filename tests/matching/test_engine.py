@@ -87,6 +87,18 @@ def test_a_pinned_view_does_not_change_while_puts_go_on(engine):
     assert after.row(trainer).components["evidence"] == 0
 
 
+def test_a_higher_incarnation_goes_before_a_higher_revision(epoch, analyser):
+    restored = replace(MEMBERS[0], revision=2, descriptions=said("Other words"))
+    engine, fresh = Engine(epoch, analyser=analyser), Engine(epoch, analyser=analyser)
+    assert engine.put_member(replace(MEMBERS[0], revision=3), incarnation=1)
+    assert engine.put_member(restored, incarnation=2)
+    assert not engine.put_member(replace(MEMBERS[0], revision=4), incarnation=1)
+    assert fresh.put_member(restored)
+    for one in (engine, fresh):
+        one.put_project(PROJECTS[0])
+    assert engine.pin().rank(PROJECTS[0].id, DAY).packed() == fresh.pin().rank(PROJECTS[0].id, DAY).packed()
+
+
 def test_an_older_or_equal_revision_is_ignored(engine):
     view = loaded(engine)
     assert not engine.put_member(replace(MEMBERS[0], descriptions=said("Other words")))

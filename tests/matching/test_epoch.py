@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from matching.analysis import Analyser
+from matching.bounds import LARGEST_TOTAL
 from matching.documents import DocumentBuilder, text_impacts
 from matching.engine import Engine
 from matching.epoch import EVIDENCE, IDF_ONE, PROFILE, Epoch, canonical
@@ -15,7 +16,7 @@ from matching.lexicon import Lexicon, compile_lexicon, shipped_lexicon
 from matching.queries import build_query
 from matching.records import Member, Project, Text
 from matching.reference import ReferenceData
-from matching.weights import LARGEST_TOTAL, Weights
+from matching.weights import Weights
 from tests.matching.builders import DAY, LEXICON, MEMBERS, PROJECTS, REFERENCE, member, project, said
 
 
@@ -160,6 +161,37 @@ def test_budgets_above_the_bound_are_refused():
     assert Weights.from_json(body) == Weights()
     with pytest.raises(ValueError, match="names"):
         Weights.from_json({**body, "surprise": 1})
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"evidence_items": 2}, "evidence_items"),  # the kernel takes three
+        ({"floors": {"x": 1}}, "floors holds exactly"),
+        ({"roles": {}}, "roles holds exactly"),
+        ({"place_impacts": {"hq": 300, "operating": 1, "willing": 1}}, "place_impacts.hq"),
+        ({"place_shares": {"country": 0, "region": 0}}, "place_shares"),
+        ({"k1": -2000}, "k1"),
+        ({"head": True}, "head"),
+        ({"local_minimum": 6, "newcomer_minimum": 6}, "more than head"),
+        ({"band_percentiles": {"possible": 900, "good": 800, "strong": 990}}, "rise"),
+        ({"tag_shares": 3}, "tag_shares"),
+    ],
+)
+def test_weights_that_would_break_a_promise_are_refused_by_name(changed, named):
+    with pytest.raises(ValueError, match=named):
+        Weights.from_json({**Weights().to_json(), **changed})
+
+
+def test_statistics_out_of_bounds_are_no_epoch(epoch):
+    for path, value in ((("profile", "unseen", "idf"), {"1": 5}), (("profile", "unseen", "mean"), -1)):
+        body = json.loads(epoch.dumps())
+        found = body["statistics"]
+        for step in path[:-1]:
+            found = found[step]
+        found[path[-1]] = value
+        with pytest.raises(ValueError, match="frequency"):
+            Epoch.loads(canonical(body))
 
 
 def test_the_shipped_lexicon_compiles_in_all_six_languages(analyser):

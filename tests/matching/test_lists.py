@@ -97,6 +97,12 @@ def test_equal_items_are_chosen_by_their_ids():
     assert best_items([4, 4, 4, 4], {(0, 1)}) == (0, 2, 3)
 
 
+def test_two_families_of_near_duplicates_cost_pairs_not_triples():
+    # A thousand items of two families have no three that are apart; trying every three would take minutes.
+    families = {(a, b) for a in range(1000) for b in range(a + 1, 1000) if (a < 500) == (b < 500)}
+    assert best_items([7] * 1000, families) == (0, 500)
+
+
 def test_near_duplicates_by_the_share_of_common_words():
     def item(name: str, words: str) -> EvidenceDocument:
         return EvidenceDocument(id=name, impacts={}, words=frozenset(words.split()))

@@ -120,9 +120,9 @@ class Engines:
             if not follows(row.kind, row.id):
                 continue
             if row.kind == MEMBER:
-                engine.put_member(member_of(row.record), unpack(row.analysed))
+                engine.put_member(member_of(row.record), unpack(row.analysed), incarnation=row.incarnation)
             else:
-                engine.put_project(project_of(row.record), unpack(row.analysed))
+                engine.put_project(project_of(row.record), unpack(row.analysed), incarnation=row.incarnation)
         if page:
             self._after = (page[-1].kind, page[-1].id)
         return len(page) < PAGE

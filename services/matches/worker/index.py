@@ -300,7 +300,7 @@ class Index:
             analysed = unpack(row.analysed)
             self._inputs[row.id] = rule_inputs(member)
             for engine in self._engines:
-                engine.put_member(member, analysed)
+                engine.put_member(member, analysed, incarnation=row.incarnation)
             changed = known is not None and known != self._inputs[row.id]
         if changes is not None:
             changes.members.add(row.id)
@@ -322,7 +322,7 @@ class Index:
         else:
             self._closing.discard(row.id)
         for engine in self._engines:
-            engine.put_project(project, unpack(row.analysed))
+            engine.put_project(project, unpack(row.analysed), incarnation=row.incarnation)
         if changes is not None:
             changes.projects.add(row.id)
 
