@@ -9,9 +9,12 @@ lost by it, because every effect is in a transaction. This module must not know 
 
 import asyncio
 import contextlib
+import errno
 import gc
+import os
 import signal
 import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +32,9 @@ from services.chassis.runtime import Loop, Role, Runtime, Service, Signals
 from services.chassis.settings import JWKS_PATH, Settings
 from services.chassis.telemetry import Metrics, log_of
 from services.chassis.web.application import merge_applications
+
+CUT_OFF_SECONDS = 3.0
+"""What is cut off at the deadline has this long to let go of its databases, before the process ends without it."""
 
 
 class ProcessFailed(Exception):  # noqa: N818 - what happened, in the past tense
@@ -184,20 +190,30 @@ def listen(settings: Settings) -> tuple[socket.socket, Settings]:
         listening.listen(1024)
     except OSError as error:
         listening.close()
-        raise ProcessFailed(
-            f"Port {settings.http.port} of {settings.http.host} cannot be used ({error.strerror}). "
+        port_is_at_fault = error.errno in {errno.EADDRINUSE, errno.EACCES}
+        fix = (
             "Set COMITY_HTTP__PORT to another, or to 0 for a free one."
+            if port_is_at_fault
+            else "Set COMITY_HTTP__HOST to an address of this machine, such as 127.0.0.1."
+        )
+        raise ProcessFailed(
+            f"Port {settings.http.port} of {settings.http.host} cannot be used ({error.strerror}). {fix}"
         ) from error
     listening.setblocking(False)  # noqa: FBT003 - the socket module's own signature
     http = settings.http.model_copy(update={"port": listening.getsockname()[1]})
     return listening, settings.model_copy(update={"http": http})
 
 
-def run_until_signalled(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+def run_until_signalled(
+    main: Callable[[asyncio.Event], Coroutine[Any, Any, None]], *, stop_seconds: float
+) -> None:
     """Run a coroutine function on a fast event loop; SIGTERM and SIGINT set the event that it is given.
 
-    A second signal ends the process at once.
+    A second signal ends the process at once. So does the time: who is not through `stop_seconds` after the signal, and
+    some for what is cut off then, waits for a thread that nobody can cancel. Nothing is lost by it: every effect is in
+    a transaction.
     """
+    timers: list[threading.Timer] = []
 
     async def watched() -> None:
         stop = asyncio.Event()
@@ -206,13 +222,34 @@ def run_until_signalled(main: Callable[[asyncio.Event], Coroutine[Any, Any, None
 
             def on_signal(number: signal.Signals = number) -> None:
                 stop.set()
+                timers.append(_end_after(stop_seconds + CUT_OFF_SECONDS))
                 loop.remove_signal_handler(number)
 
             loop.add_signal_handler(number, on_signal)
-        await main(stop)
+        try:
+            await main(stop)
+        finally:
+            timers.append(_end_after(CUT_OFF_SECONDS))
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(watched())
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(watched())
+    finally:
+        for timer in timers:
+            timer.cancel()
+
+
+def _end_after(seconds: float) -> threading.Timer:
+    """Start a timer that ends the process, unless it is cancelled: closing the event loop waits for its threads."""
+
+    def end() -> None:
+        log_of("lifecycle").error("ended with a thread at work", seconds=seconds)
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 async def _run(

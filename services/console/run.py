@@ -53,4 +53,4 @@ def run(
         await require_tables(settings, [one.name for one in chosen])
         await run_services(settings, chosen, role=role, ready=ready, stop=stopping)
 
-    run_until_signalled(main)
+    run_until_signalled(main, stop_seconds=settings.lifecycle.stop_seconds)

@@ -282,7 +282,9 @@ def test_signals_stop_a_real_process_in_good_order(tmp_path: Path) -> None:
         migrate(settings, ("identity", "log"))
         async def ready(system):
             print(system.address, flush=True)
-        run_until_signalled(lambda stop: run_services(settings, [SERVICE], stop=stop, ready=ready))
+        run_until_signalled(
+            lambda stop: run_services(settings, [SERVICE], stop=stop, ready=ready), stop_seconds=20
+        )
         print("ended", flush=True)
         """
     )
@@ -305,3 +307,33 @@ def test_signals_stop_a_real_process_in_good_order(tmp_path: Path) -> None:
         finally:
             process.kill()
     assert (out.strip(), process.returncode) == ("ended", 0), err
+
+
+def test_a_thread_that_does_not_end_cannot_keep_a_stopping_process(tmp_path: Path) -> None:
+    program = textwrap.dedent(
+        """
+        import asyncio, time
+        from services.chassis import lifecycle
+        lifecycle.CUT_OFF_SECONDS = 0.2
+        async def main(stop):
+            asyncio.get_running_loop().run_in_executor(None, time.sleep, 300)
+            print("begun", flush=True)
+            await stop.wait()
+        lifecycle.run_until_signalled(main, stop_seconds=0.2)
+        """
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[3])},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().strip() == "begun"
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 1
