@@ -163,7 +163,7 @@ class Evaluation:
             except RowRefused as refused:
                 fault = refused.faults[0]
                 self.refused.append(
-                    f"{path.name}, line {row.line}: {fault.field}: {fault.detail}. {fault.fix}"
+                    f"{path.name}, line {row.line}: {fault.pointer}: {fault.detail}. {fault.fix}"
                 )
 
 

@@ -5,12 +5,12 @@ and it treats a prospect's profile exactly as a member's.
 """
 
 from services.chassis.reference import load_reference
+from services.chassis.reference.faults import Codebook
 from services.chassis.reference.languages import load_language_checks
 from services.chassis.runtime import Runtime, Service
 from services.members.commands.restoring import OWNER
 from services.members.consumers import loops
 from services.members.routes import routers
-from services.members.rules.faults import Codebook
 from services.members.tables import METADATA
 
 

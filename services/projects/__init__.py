@@ -5,13 +5,13 @@ it has no way to award anything: a list is a suggestion, and accepting one partn
 """
 
 from services.chassis.reference import load_reference
+from services.chassis.reference.faults import Codebook
 from services.chassis.reference.languages import load_language_checks
 from services.chassis.runtime import Runtime, Service
 from services.projects.commands.answering import CODEBOOK
 from services.projects.commands.restoring import OWNER
 from services.projects.consumers import LISTS, loops, progress
 from services.projects.routes import routers
-from services.projects.rules.faults import Codebook
 from services.projects.tables import METADATA
 
 

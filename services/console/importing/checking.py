@@ -14,11 +14,10 @@ from pydantic import BaseModel, ValidationError
 from schemas.http.members import OrganisationBody
 from schemas.http.projects import ProjectBody
 from services.chassis.reference import Reference
+from services.chassis.reference.faults import Codebook, Fault
 from services.chassis.reference.languages import load_language_checks
-from services.console.mapping.bodies import Fault, RowRefused
-from services.members.rules.faults import Codebook as ProfileCodebook
+from services.console.mapping.bodies import RowRefused
 from services.members.rules.faults import body_faults
-from services.projects.rules.faults import Codebook as ProjectCodebook
 from services.projects.rules.faults import publication_faults
 
 SHAPES: Mapping[str, type[OrganisationBody] | type[ProjectBody]] = {
@@ -38,15 +37,13 @@ def shaped(kind: str, body: Mapping[str, Any]) -> OrganisationBody | ProjectBody
 
 def rule_check(kind: str, reference: Reference, today: date) -> Callable[[BaseModel], None]:
     """Return the check of the owning service's rules on a day; it raises RowRefused with every fault."""
-    languages = load_language_checks()
+    codebook = Codebook(reference, load_language_checks())
 
     def check(body: BaseModel) -> None:
         if isinstance(body, OrganisationBody):
-            found = body_faults(body, today=today, codebook=ProfileCodebook(reference, languages))
-            faults = [Fault(one.pointer, one.rule, one.detail, one.fix) for one in found]
+            faults = body_faults(body, today=today, codebook=codebook)
         elif isinstance(body, ProjectBody):
-            wanting = publication_faults(body, today=today, codebook=ProjectCodebook(reference, languages))
-            faults = [Fault(one.pointer, one.rule, one.detail, one.fix) for one in wanting]
+            faults = publication_faults(body, today=today, codebook=codebook)
         else:
             raise TypeError(f"no rules are known for {kind}")
         if faults:

@@ -16,11 +16,12 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from services.chassis.reference import load_reference
+from services.chassis.reference.faults import Fault
 from services.console.connection import Connection
 from services.console.importing.checking import rule_check, shaped
 from services.console.importing.files import BadRow, FileFault, Row, read_rows
 from services.console.importing.sending import Outcome, Sender, Sent
-from services.console.mapping.bodies import Fault, Mapper, RowRefused
+from services.console.mapping.bodies import Mapper, RowRefused
 from services.console.mapping.language import MapError, load_map
 
 SENDERS = 8
@@ -170,7 +171,7 @@ class Import:
         self.account.refused += 1
         first = faults[0]
         more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
-        field_name = f" {first.field}:" if first.field else ""
+        field_name = f" {first.pointer}:" if first.pointer else ""
         self._bad(f"line {line}:{field_name} {first.rule}: {first.detail.rstrip('.')}. {first.fix}{more}")
 
 

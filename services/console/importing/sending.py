@@ -14,10 +14,11 @@ from typing import Any
 import httpx2
 from pydantic import BaseModel
 
+from services.chassis.reference.faults import Fault
 from services.console.connection import Connection
 from services.console.exits import Exit, stop
 from services.console.importing.checking import SHAPES
-from services.console.mapping.bodies import Fault, RowRefused
+from services.console.mapping.bodies import RowRefused
 
 TRIES = 8
 

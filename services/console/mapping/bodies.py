@@ -10,20 +10,11 @@ from typing import Any
 from uuid import UUID
 
 from services.chassis.reference import Reference
+from services.chassis.reference.faults import Fault
 from services.console.mapping.evidence import PastProjects
 from services.console.mapping.identifiers import identifier_of
 from services.console.mapping.language import MapFile, Rule
 from services.console.mapping.values import Codes, ValueFault, cleaned, taken, value_of
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Why a row is not taken: the field (a JSON pointer), the rule that it breaks, what is wrong, and the fix."""
-
-    field: str
-    rule: str
-    detail: str
-    fix: str
 
 
 class RowRefused(Exception):  # noqa: N818 - it is about a row of the source, not about us

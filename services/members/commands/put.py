@@ -14,18 +14,15 @@ from sqlalchemy import delete, insert, select, tuple_
 
 from schemas.events.members import Organisation
 from schemas.http.members import Contact, OrganisationBody, Provenance
+from services.chassis.web.faults import refuse_faults
 from services.chassis.web.operation import Answer, Unit
 from services.members import events
 from services.members.commands.storing import Change, codebook_of, locked, store, token_of
 from services.members.commands.tree import check_parent
 from services.members.queries import Row, contact_of, same_name, view
 from services.members.rules import rights
-from services.members.rules.faults import body_faults
-from services.members.rules.problems import (
-    DuplicateExternalId,
-    refuse_faults,
-    refuse_writer,
-)
+from services.members.rules.faults import body_faults, standing_faults
+from services.members.rules.problems import DuplicateExternalId, refuse_writer
 from services.members.tables import CONTACTS, EXTERNAL_IDS
 
 
@@ -53,6 +50,9 @@ async def put_organisation(
         filled = sorted({*body.provenance.constants, *constants})
         body = body.model_copy(update={"provenance": Provenance(constants=tuple(filled))})
     faults = body_faults(body, today=unit.now.date(), codebook=codebook)
+    if not rights.keeps_standing(unit.principal.roles):
+        held = None if before is None else Organisation.model_validate_json(before["record"])
+        faults += standing_faults(body, before=held)
     if not faults:
         faults = await check_parent(unit.connection, organisation_id, body, before=before)
     refuse_faults(faults)

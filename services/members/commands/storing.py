@@ -16,11 +16,11 @@ from schemas.events.members import Organisation
 from schemas.http.write_token import write_token
 from services.chassis.bus import incarnation
 from services.chassis.reference import Reference
+from services.chassis.reference.faults import Codebook
 from services.chassis.runtime import Runtime, timestamp
 from services.chassis.web.operation import Unit
 from services.members import events
 from services.members.queries import Row
-from services.members.rules.faults import Codebook
 from services.members.rules.names import name_key
 from services.members.rules.problems import OrganisationErased
 from services.members.rules.standing import membership_state, next_change

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.http.members import OrganisationBody
 from services.chassis.database import insert_for
+from services.chassis.reference.faults import Fault
 from services.members.queries import Row
-from services.members.rules.faults import Fault
 from services.members.tables import ORGANISATIONS, TREE
 
 DEEPEST = 20

@@ -6,87 +6,100 @@ person who is told one fault at a time gives up at the third; so every check run
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 
+from schemas.events.members import Organisation
 from schemas.http.members import Offer, OrganisationBody
-from schemas.http.parts import Tag
-from services.chassis.reference import Reference, Refusal
-from services.chassis.reference.languages import LanguageChecks
+from services.chassis.reference import Reference
+from services.chassis.reference.faults import (
+    Codebook,
+    Fault,
+    country_faults,
+    first_faults,
+    refused,
+    region_faults,
+    tag_faults,
+    text_faults,
+)
 
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that is wrong: `pointer` into the body, the `rule` it breaks, a sentence, and the `fix`."""
-
-    pointer: str
-    rule: str
-    detail: str
-    fix: str
-
-
-@dataclass(frozen=True, slots=True)
-class Codebook:
-    """The published lists that profiles are held against; loaded once at start."""
-
-    reference: Reference
-    languages: LanguageChecks
+OWN_CATEGORIES = frozenset({"prospect", "other_entity"})
+"""What an organisation may register itself as; the others follow from its standing to the Union."""
 
 
 def body_faults(body: OrganisationBody, *, today: date, codebook: Codebook) -> list[Fault]:
-    """Return every fault of a profile, in the order of its fields."""
+    """Return the faults of a profile, in the order of its fields; of very many, the first."""
+    return first_faults(
+        _place_faults(body, codebook.reference),
+        _tag_faults(body, codebook.reference),
+        text_faults(_texts(body), codebook.languages),
+        _study_group_faults(body),
+        _date_faults(body, today=today),
+    )
+
+
+def standing_faults(body: OrganisationBody, *, before: Organisation | None) -> list[Fault]:
+    """Return where a profile written by the organisation itself changes what BDT keeps on record.
+
+    How it stands to the Union, since when it takes part, and whether somebody verified that it is small decide labels,
+    hard rules and the newcomers' place in the head; so nobody writes them about itself. A body that registers itself
+    begins as one of `OWN_CATEGORIES`, without terms.
+    """
+    known = before is not None
+    kept: dict[str, tuple[object, object]] = {
+        "study_group": (body.study_group, before.study_group if before else None),
+        "membership": (
+            [(one.state, one.start, one.end) for one in body.membership],
+            [(one.state, one.start, one.end) for one in before.membership] if before else [],
+        ),
+        "first_involved_on": (body.first_involved_on, before.first_involved_on if before else None),
+    }
+    changed = [name for name, (now, was) in kept.items() if now != was]
+    if body.category != before.category if before else body.category not in OWN_CATEGORIES:
+        changed.insert(0, "category")
+    verified = body.sme is not None and body.sme.basis == "verified"
+    if verified and (
+        before is None or before.sme is None or before.sme.model_dump() != body.sme.model_dump()
+    ):
+        changed.append("sme/basis")
+    held = "Send what stands on record" if known else "Leave it out (category: prospect or other_entity)"
     return [
-        *_place_faults(body, codebook.reference),
-        *_tag_faults(body, codebook.reference),
-        *_text_faults(body, codebook.languages),
-        *_study_group_faults(body),
-        *_date_faults(body, today=today),
+        Fault(
+            f"/{name}",
+            "kept-by-bdt",
+            f"{name.partition('/')[0]} is kept on record by BDT; an organisation does not change it about itself.",
+            f"{held}, and ask BDT's editors for the change.",
+        )
+        for name in changed
     ]
 
 
-def _at(pointer: str, refusal: Refusal | None) -> Iterator[Fault]:
-    if refusal is not None:
-        yield Fault(pointer, refusal.rule, refusal.detail, refusal.fix)
-
-
 def _place_faults(body: OrganisationBody, reference: Reference) -> Iterator[Fault]:
-    yield from _at("/hq_country", reference.check_country(body.hq_country))
-    yield from _countries("/operating_countries", body.operating_countries, reference)
-    yield from _countries("/willing_countries", body.willing_countries, reference)
-    for place, region in enumerate(body.willing_regions):
-        yield from _at(f"/willing_regions/{place}", reference.check_region(region))
+    yield from refused("/hq_country", reference.check_country(body.hq_country))
+    yield from country_faults("/operating_countries", body.operating_countries, reference)
+    yield from country_faults("/willing_countries", body.willing_countries, reference)
+    yield from region_faults("/willing_regions", body.willing_regions, reference)
     for place, item in enumerate(body.evidence):
-        yield from _countries(f"/evidence/{place}/countries", item.countries, reference)
-
-
-def _countries(pointer: str, codes: Sequence[str], reference: Reference) -> Iterator[Fault]:
-    for place, code in enumerate(codes):
-        yield from _at(f"{pointer}/{place}", reference.check_country(code))
+        yield from country_faults(f"/evidence/{place}/countries", item.countries, reference)
 
 
 def _tag_faults(body: OrganisationBody, reference: Reference) -> Iterator[Fault]:
-    yield from _tags("/tags", body.tags, reference)
+    yield from tag_faults("/tags", body.tags, reference)
     for place, item in enumerate(body.evidence):
-        yield from _tags(f"/evidence/{place}/tags", item.tags, reference)
+        yield from tag_faults(f"/evidence/{place}/tags", item.tags, reference)
 
 
-def _tags(pointer: str, tags: Sequence[Tag], reference: Reference) -> Iterator[Fault]:
-    for place, tag in enumerate(tags):
-        refusal = reference.check_tag(tag.scheme, tag.code, version=tag.version)
-        part = refusal.rule.removeprefix("tag-") if refusal is not None else ""
-        yield from _at(f"{pointer}/{place}/{part}", refusal)
-
-
-def _text_faults(body: OrganisationBody, languages: LanguageChecks) -> Iterator[Fault]:
-    texts = [(f"/descriptions/{n}/text", one.language, one.text) for n, one in enumerate(body.descriptions)]
-    texts += [(f"/expertise/{n}/text", one.language, one.text) for n, one in enumerate(body.expertise)]
-    texts += [*_offer_texts("/offers", body.offers), *_offer_texts("/seeks", body.seeks)]
+def _texts(body: OrganisationBody) -> Iterator[tuple[str, str, str]]:
+    for name, texts in (("descriptions", body.descriptions), ("expertise", body.expertise)):
+        for n, one in enumerate(texts):
+            yield f"/{name}/{n}/text", one.language, one.text
+    yield from _offer_texts("/offers", body.offers)
+    yield from _offer_texts("/seeks", body.seeks)
     for place, item in enumerate(body.evidence):
-        texts += [
-            (f"/evidence/{place}/texts/{n}/text", one.language, one.text) for n, one in enumerate(item.texts)
-        ]
-    for pointer, language, text in texts:
-        yield from _at(pointer, languages.check(text, language=language))
+        for n, words in enumerate(item.texts):
+            at = f"/evidence/{place}/texts/{n}"
+            if words.title is not None:
+                yield f"{at}/title", words.language, words.title
+            yield f"{at}/text", words.language, words.text
 
 
 def _offer_texts(pointer: str, offers: Sequence[Offer]) -> Iterator[tuple[str, str, str]]:

@@ -8,11 +8,9 @@ from services.chassis.web.problems import (
     Conflict,
     ErrorEntry,
     Forbidden,
-    InvalidBody,
     Problem,
     Unauthenticated,
 )
-from services.members.rules.faults import Fault
 
 
 class OrganisationErased(Problem):
@@ -61,16 +59,3 @@ def refuse_writer(principal: Principal) -> Never:
     if principal.is_anonymous:
         raise Unauthenticated
     raise Forbidden("Only the organisation's own editors and administrators, and BDT's, may do this.")
-
-
-def refuse_faults(faults: Sequence[Fault]) -> None:
-    """Raise one problem that lists all faults, unless there is none."""
-    if not faults:
-        return
-    points = "point" if len(faults) == 1 else "points"
-    raise InvalidBody(
-        f"{len(faults)} {points} to mend: {faults[0].detail}",
-        errors=[
-            {"pointer": one.pointer, "rule": one.rule, "detail": one.detail, "fix": one.fix} for one in faults
-        ],
-    )

@@ -29,6 +29,11 @@ def may_write(organisation_id: str, *, roles: AbstractSet[str], own: str | None)
     return bool(roles & BDT_WRITERS or (own == organisation_id and roles & OWN_WRITERS))
 
 
+def keeps_standing(roles: AbstractSet[str]) -> bool:
+    """Whether somebody keeps the record of how organisations stand to the Union, and since when they take part."""
+    return bool(roles & BDT_WRITERS)
+
+
 def may_erase(organisation_id: str, *, roles: AbstractSet[str], own: str | None) -> bool:
     """Whether somebody may erase it for good: its own administrator, and BDT's."""
     return "bdt_admin" in roles or (own == organisation_id and "organisation_admin" in roles)

@@ -5,12 +5,12 @@ from typing import Any, cast
 from schemas.envelope import Sequence
 from schemas.events.projects import Project
 from schemas.http.write_token import write_token
+from services.chassis.reference.faults import Codebook
 from services.chassis.runtime import Runtime, timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.projects import events
 from services.projects.commands.storing import Stored
 from services.projects.queries.showing import shown_project
-from services.projects.rules.faults import Codebook
 
 CODEBOOK = "codebook"
 """Where the runtime's state holds the published lists."""

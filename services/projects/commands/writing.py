@@ -8,13 +8,14 @@ from sqlalchemy import select
 from schemas.events.projects import Project
 from schemas.http.projects import ProjectBody
 from services.chassis.reference import Reference
+from services.chassis.reference.faults import Fault
+from services.chassis.web.faults import refuse_faults
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import Forbidden, Unauthenticated
 from services.projects.commands.answering import answer, codebook_of
 from services.projects.commands.storing import project_for_change, save_project
 from services.projects.rules import rights
-from services.projects.rules.faults import Fault, body_faults, publication_faults
-from services.projects.rules.problems import refuse_faults
+from services.projects.rules.faults import body_faults, publication_faults
 from services.projects.rules.states import require_step
 from services.projects.tables import FLAGSHIPS
 

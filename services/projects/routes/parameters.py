@@ -5,10 +5,10 @@ from uuid import UUID
 
 from fastapi import Path, Query, Request
 
+from services.chassis.reference.faults import Codebook
 from services.chassis.runtime import Runtime
 from services.chassis.web.problems import MEDIA_TYPE, ErrorEntry, InvalidParameter, Problem
 from services.projects.commands.answering import codebook_of
-from services.projects.rules.faults import Codebook
 
 Responses = dict[int | str, dict[str, Any]]
 """What a route can answer with, for OpenAPI."""

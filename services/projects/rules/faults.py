@@ -6,62 +6,52 @@ once. *Never:* read a clock (the day is an argument), a database, or who is aski
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 
-from schemas.http.parts import Tag
 from schemas.http.projects import FlagshipBody, ProjectBody
 from schemas.http.texts import LocalisedName, LocalisedText
-from services.chassis.reference import Reference, Refusal
-from services.chassis.reference.languages import LanguageChecks
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that is wrong: `pointer` into the body, the `rule` it breaks, a sentence, and the `fix`."""
-
-    pointer: str
-    rule: str
-    detail: str
-    fix: str
-
-
-@dataclass(frozen=True, slots=True)
-class Codebook:
-    """The published lists that bodies are held against; loaded once at start."""
-
-    reference: Reference
-    languages: LanguageChecks
+from services.chassis.reference import Reference
+from services.chassis.reference.faults import (
+    Codebook,
+    Fault,
+    country_faults,
+    first_faults,
+    refused,
+    region_faults,
+    tag_faults,
+    text_faults,
+)
 
 
 def body_faults(body: ProjectBody, *, today: date, codebook: Codebook) -> list[Fault]:
     """Return every fault that even a draft may not have: unknown codes, wrong words, dates that contradict."""
-    return [
-        *_code_faults(body, codebook.reference),
-        *_text_faults(body, codebook.languages),
-        *_date_faults(body, today=today),
-        *_presence_faults(body),
-    ]
+    return first_faults(
+        _code_faults(body, codebook.reference),
+        text_faults(_texts(body), codebook.languages),
+        _date_faults(body, today=today),
+        _presence_faults(body),
+    )
 
 
 def publication_faults(body: ProjectBody, *, today: date, codebook: Codebook) -> list[Fault]:
     """Return everything that stands between this project and the public: what it lacks, then what is wrong."""
-    return [*_lacks(body), *body_faults(body, today=today, codebook=codebook)]
+    return first_faults(_lacks(body), body_faults(body, today=today, codebook=codebook))
 
 
 def flagship_faults(body: FlagshipBody, *, codebook: Codebook) -> list[Fault]:
     """Return every fault of a flagship's declaration."""
-    texts = [
-        ("/reason", body.reason),
-        *_indexed("/titles", body.titles),
-        *_indexed("/summaries", body.summaries),
-    ]
-    return [
-        *_place_faults(body.regions, body.countries, codebook.reference),
-        *_tag_faults(body.tags, codebook.reference),
-        *_geography_faults(body.level, regions=body.regions, countries=body.countries),
-        *_language_faults(texts, codebook.languages),
-    ]
+    texts = chain(
+        [("/reason/text", body.reason.language, body.reason.text)],
+        _indexed("/titles", body.titles),
+        _indexed("/summaries", body.summaries),
+    )
+    return first_faults(
+        _place_faults(body.regions, body.countries, codebook.reference),
+        tag_faults("/tags", body.tags, codebook.reference),
+        _geography_faults(body.level, regions=body.regions, countries=body.countries),
+        text_faults(texts, codebook.languages),
+    )
 
 
 def _lacks(body: ProjectBody) -> Iterator[Fault]:
@@ -159,47 +149,24 @@ def _presence_faults(body: ProjectBody) -> Iterator[Fault]:
 
 def _code_faults(body: ProjectBody, reference: Reference) -> Iterator[Fault]:
     yield from _place_faults(body.regions, body.countries, reference)
-    yield from _tag_faults(body.tags, reference)
+    yield from tag_faults("/tags", body.tags, reference)
     if body.office is not None:
-        yield from _refused("/office", reference.check_office(body.office))
+        yield from refused("/office", reference.check_office(body.office))
 
 
 def _place_faults(regions: Sequence[str], countries: Sequence[str], reference: Reference) -> Iterator[Fault]:
-    for index, region in enumerate(regions):
-        yield from _refused(f"/regions/{index}", reference.check_region(region))
-    for index, country in enumerate(countries):
-        yield from _refused(f"/countries/{index}", reference.check_country(country))
+    yield from region_faults("/regions", regions, reference)
+    yield from country_faults("/countries", countries, reference)
 
 
-def _tag_faults(tags: Sequence[Tag], reference: Reference) -> Iterator[Fault]:
-    field_of = {"tag-scheme": "scheme", "tag-version": "version", "tag-code": "code"}
-    for index, tag in enumerate(tags):
-        refusal = reference.check_tag(tag.scheme, tag.code, version=tag.version)
-        if refusal is not None:
-            yield from _refused(f"/tags/{index}/{field_of.get(refusal.rule, 'code')}", refusal)
-
-
-def _text_faults(body: ProjectBody, languages: LanguageChecks) -> Iterator[Fault]:
-    fields = (("/titles", body.titles), ("/summaries", body.summaries), ("/objectives", body.objectives))
-    for pointer, texts in fields:
-        yield from _language_faults(_indexed(pointer, texts), languages)
+def _texts(body: ProjectBody) -> Iterator[tuple[str, str, str]]:
+    yield from _indexed("/titles", body.titles)
+    yield from _indexed("/summaries", body.summaries)
+    yield from _indexed("/objectives", body.objectives)
     for index, need in enumerate(body.needs):
-        yield from _language_faults(_indexed(f"/needs/{index}/texts", need.texts), languages)
+        yield from _indexed(f"/needs/{index}/texts", need.texts)
 
 
-def _language_faults(
-    texts: Sequence[tuple[str, LocalisedName | LocalisedText]], languages: LanguageChecks
-) -> Iterator[Fault]:
-    for pointer, one in texts:
-        yield from _refused(f"{pointer}/text", languages.check(one.text, language=one.language))
-
-
-def _indexed(
-    pointer: str, texts: Sequence[LocalisedName | LocalisedText]
-) -> list[tuple[str, LocalisedName | LocalisedText]]:
-    return [(f"{pointer}/{index}", text) for index, text in enumerate(texts)]
-
-
-def _refused(pointer: str, refusal: Refusal | None) -> Iterator[Fault]:
-    if refusal is not None:
-        yield Fault(pointer, refusal.rule, refusal.detail, refusal.fix)
+def _indexed(pointer: str, texts: Sequence[LocalisedName | LocalisedText]) -> Iterator[tuple[str, str, str]]:
+    for index, one in enumerate(texts):
+        yield f"{pointer}/{index}/text", one.language, one.text

@@ -1,9 +1,6 @@
 """The refusals that only this service has; each code has a page of its own under `docs/problems/`."""
 
-from collections.abc import Sequence
-
-from services.chassis.web.problems import ErrorEntry, InvalidBody, Problem
-from services.projects.rules.faults import Fault
+from services.chassis.web.problems import Problem
 
 
 class ProjectClosed(Problem):
@@ -68,18 +65,3 @@ class ProjectErased(Problem):
     status = 410
     code = "project-erased"
     title = "Erased"
-
-
-def refuse_faults(faults: Sequence[Fault], *, kind: type[Problem] = InvalidBody) -> None:
-    """Raise one problem that lists all faults, unless there is none."""
-    if not faults:
-        return
-    points = "point" if len(faults) == 1 else "points"
-    raise kind(
-        f"{len(faults)} {points} to mend: {faults[0].detail}", errors=[as_error(fault) for fault in faults]
-    )
-
-
-def as_error(fault: Fault) -> ErrorEntry:
-    """Return a fault as one entry of a problem's `errors`."""
-    return {"pointer": fault.pointer, "rule": fault.rule, "detail": fault.detail, "fix": fault.fix}

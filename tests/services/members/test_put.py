@@ -5,6 +5,7 @@ from pydantic import ValidationError
 from schemas.http.members import OrganisationBody
 from services.chassis.bus.errors import BusError
 from services.chassis.identity.principal import ANONYMOUS, Principal
+from services.chassis.reference import Reference
 from services.chassis.web.problems import (
     Forbidden,
     InvalidBody,
@@ -395,3 +396,54 @@ async def test_a_record_above_the_logs_limit_is_refused_and_nothing_is_stored(de
 async def test_what_could_buy_rank_has_no_field(desk):
     words = {"fee", "fees", "contribution", "contributions", "sponsorship", "pledge_value", "paid", "amount"}
     assert not words & set(OrganisationBody.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"category": "sector_member"}, "/category"),
+        ({"membership": [{"state": "active", "from": "1999-01-01"}]}, "/membership"),
+        ({"first_involved_on": None}, "/first_involved_on"),
+        ({"sme": {"flag": True, "basis": "verified"}}, "/sme/basis"),
+    ],
+)
+async def test_an_organisation_does_not_change_its_own_standing(desk, changes, pointer):
+    standing = {"first_involved_on": "2001-01-01"}
+    await desk.put(**standing)
+    own = organisation("organisation_editor")
+    with pytest.raises(InvalidBody) as refused:
+        await desk.put(by=own, match=1, **{**standing, **changes})
+    assert [(one["pointer"], one["rule"]) for one in refused.value.errors] == [(pointer, "kept-by-bdt")]
+    assert (await desk.put(by=own, match=1, **standing, languages=["en"])).revision == 2
+    assert (await desk.put(match=2, **{**standing, **changes})).revision == 3
+
+
+async def test_who_registers_itself_begins_without_standing(desk):
+    own = organisation("organisation_editor")
+    with pytest.raises(InvalidBody) as refused:
+        await desk.put(by=own, category="member_state", first_involved_on="2001-01-01")
+    assert {one["pointer"] for one in refused.value.errors} == {"/category", "/first_involved_on"}
+    assert (await desk.put(by=own, category="other_entity")).status == 201
+
+
+async def test_of_very_many_faults_the_first_hundred_are_looked_for(desk, monkeypatch):
+    checked = []
+    check = Reference.check_country
+
+    def counted(self, value):
+        checked.append(value)
+        return check(self, value)
+
+    monkeypatch.setattr(Reference, "check_country", counted)
+    evidence = [
+        {
+            "id": f"e{n}",
+            "texts": [{"language": "en", "text": "Masts for villages."}],
+            "countries": [f"Atlantis {n} {m}" for m in range(250)],
+        }
+        for n in range(100)
+    ]
+    with pytest.raises(InvalidBody, match="At least 100 points") as refused:
+        await desk.put(evidence=evidence)
+    assert len(refused.value.errors) == 100
+    assert len(checked) == 101

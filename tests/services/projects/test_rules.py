@@ -9,12 +9,13 @@ from schemas.events.projects import Document, Project
 from schemas.http.projects import ProjectBody
 from services.chassis.identity.principal import ANONYMOUS, Principal
 from services.chassis.reference import load_reference
+from services.chassis.reference.faults import Codebook
 from services.chassis.reference.languages import load_language_checks
 from services.projects.commands.lifecycle import body_of
 from services.projects.commands.storing import facets
 from services.projects.commands.writing import kept_of, record_of
 from services.projects.rules import rights
-from services.projects.rules.faults import Codebook, body_faults, publication_faults
+from services.projects.rules.faults import body_faults, publication_faults
 from services.projects.rules.problems import ProjectClosed, WrongState
 from services.projects.rules.states import FINAL, FROM, due, require_step
 

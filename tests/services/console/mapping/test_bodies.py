@@ -86,7 +86,7 @@ def test_a_skip_rule_says_why(partners: Mapper) -> None:
 def test_all_faults_of_a_row_are_named_at_once(partners: Mapper) -> None:
     with pytest.raises(RowRefused) as refused:
         partners.body({**PARTNER, "country": "Atlantis", "small": "perhaps"})
-    assert {fault.field for fault in refused.value.faults} == {"/hq_country", "/sme/flag"}
+    assert {fault.pointer for fault in refused.value.faults} == {"/hq_country", "/sme/flag"}
     assert all(fault.fix for fault in refused.value.faults)
 
 
@@ -114,7 +114,7 @@ def test_the_services_rules_are_applied_without_a_service(calls: Mapper, referen
     check(shaped("projects", calls.body({**CALL, "until": "2027-01-31"}).body))
     with pytest.raises(RowRefused) as refused:
         check(shaped("projects", calls.body({**CALL, "until": "2020-01-31"}).body))
-    assert refused.value.faults[0].field == "/deadline"
+    assert refused.value.faults[0].pointer == "/deadline"
 
 
 def test_a_row_without_a_map_is_a_body_already(reference: Reference) -> None:
