@@ -44,7 +44,6 @@ def standing_faults(body: OrganisationBody, *, before: Organisation | None) -> l
     hard rules and the newcomers' place in the head; so nobody writes them about itself. A body that registers itself
     begins as one of `OWN_CATEGORIES`, without terms.
     """
-    known = before is not None
     kept: dict[str, tuple[object, object]] = {
         "study_group": (body.study_group, before.study_group if before else None),
         "membership": (
@@ -56,12 +55,11 @@ def standing_faults(body: OrganisationBody, *, before: Organisation | None) -> l
     changed = [name for name, (now, was) in kept.items() if now != was]
     if body.category != before.category if before else body.category not in OWN_CATEGORIES:
         changed.insert(0, "category")
-    verified = body.sme is not None and body.sme.basis == "verified"
-    if verified and (
-        before is None or before.sme is None or before.sme.model_dump() != body.sme.model_dump()
-    ):
+    sme = None if body.sme is None else (body.sme.flag, body.sme.basis)
+    held_sme = None if before is None or before.sme is None else (before.sme.flag, before.sme.basis)
+    if sme is not None and sme[1] == "verified" and sme != held_sme:
         changed.append("sme/basis")
-    held = "Send what stands on record" if known else "Leave it out (category: prospect or other_entity)"
+    held = "Send what stands on record" if before else "Leave it out (category: prospect or other_entity)"
     return [
         Fault(
             f"/{name}",
