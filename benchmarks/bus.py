@@ -25,6 +25,7 @@ from services.chassis.bus.transport import Transport
 from services.chassis.database import Database
 from services.chassis.runtime import Clock, Signals
 from services.chassis.settings import Settings
+from services.chassis.telemetry import Metrics
 from services.console.loading import DEMO_FOLDER, records
 
 TOPIC = "members.v1"
@@ -45,6 +46,7 @@ class Process:
     service: Any = field(default_factory=lambda: SimpleNamespace(name="members"))
     signals: Signals = field(default_factory=Signals)
     clock: Clock = field(default_factory=Clock)
+    metrics: Metrics = field(default_factory=Metrics)
     state: dict[str, Any] = field(default_factory=dict)
 
 

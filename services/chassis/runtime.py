@@ -69,6 +69,9 @@ class Service:
         None  # part → why not, or None
     )
     progress: "Callable[[Runtime], Awaitable[Mapping[str, Any]]] | None" = None  # figures for /progress
+    measure: "Callable[[Runtime], Awaitable[None]] | None" = (
+        None  # sets its gauges when the process is scraped
+    )
 
 
 class Signals:

@@ -163,6 +163,11 @@ class Lifecycle(Section):
     """Start and stop."""
 
     stop_seconds: float = Field(20.0, gt=0, description="what has not ended by then is cut off")
+    stuck_seconds: float = Field(
+        300.0,
+        gt=0,
+        description="a consumer that moves nothing for so long, though records wait, ends its process",
+    )
 
 
 class Telemetry(Section):

@@ -6,7 +6,7 @@ label may hold a secret, a token or personal data.
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import structlog
@@ -17,37 +17,131 @@ from structlog.tracebacks import ExceptionDictTransformer
 from services.chassis.settings import Telemetry
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_LONG_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _DEFAULT_TELEMETRY = Telemetry()
 
 
 class Metrics:
-    """Every metric of one process, in a registry of its own."""
+    """Every metric of one process, in a registry of its own. Alerts ask for ages: a count does not say how bad it is.
+
+    Every label has few values: services, groups, topics, event types and routes are ours; a key or a principal is never
+    one. Gauges that have to be asked for are set when the process is scraped (`web.health`).
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "comity_http_requests",
-            "Answered requests.",
-            ("service", "method", "route", "status"),
-            registry=self.registry,
-        )
-        self.request_seconds = Histogram(
-            "comity_http_request_seconds",
-            "From the request's first byte to the answer's last.",
-            ("service", "method", "route"),
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self.outbox_rows = Gauge(
-            "comity_outbox_rows", "Events that wait for the relay.", ("service",), registry=self.registry
-        )
-        self.loops = Gauge(
-            "comity_loop_running", "1 while a background loop runs.", ("loop",), registry=self.registry
-        )
+        self._add_requests()
+        self._add_relay()
+        self._add_consumer()
+        self._add_trouble()
+        self._add_lists()
 
     def exposition(self) -> bytes:
         """Return all metrics in Prometheus' text form."""
         return generate_latest(self.registry)
+
+    def _add_requests(self) -> None:
+        where = ("service", "method", "route")
+        # Answered requests; 499 is a client that went away.
+        self.requests = self._counter("comity_http_requests", "Answered requests.", *where, "status")
+        # From the request's first byte to the answer's last, waits that were asked for included.
+        self.request_seconds = self._histogram(
+            "comity_http_request_seconds", "Seconds a request took.", *where
+        )
+        # Commands run again because deadlock or serialization broke their transaction.
+        self.contended = self._counter("comity_database_contended", "Commands tried again.", "service")
+        # Whether the service's database, and the log, answered at this scrape.
+        self.database_up = self._gauge("comity_database_up", "1 if the database answers.", "service")
+        self.log_up = self._gauge("comity_log_up", "1 if the log answers.", "service")
+        # Background loops that run; 0 in a process that is still there is a fault.
+        self.loops = self._gauge("comity_loop_running", "1 while a background loop runs.", "loop")
+
+    def _add_relay(self) -> None:
+        # Events that wait for the relay, and how long the oldest of them has.
+        self.outbox_rows = self._gauge("comity_outbox_rows", "Events that wait for the relay.", "service")
+        self.outbox_oldest = self._gauge(
+            "comity_outbox_oldest_seconds", "Age of the oldest of them.", "service"
+        )
+        # Events in one append, and how long the log took for it.
+        self.relay_batch = self._histogram(
+            "comity_relay_batch_events", "Events in one append.", "service", buckets=_SIZES
+        )
+        self.relay_seconds = self._histogram(
+            "comity_relay_append_seconds", "Seconds an append took.", "service"
+        )
+        # Appends that failed and were begun anew; times that a relay took the outbox over.
+        self.relay_failures = self._counter("comity_relay_failures", "Appends that failed.", "service")
+        self.relay_takeovers = self._counter("comity_relay_takeovers", "Take-overs of the outbox.", "service")
+
+    def _add_consumer(self) -> None:
+        # Offsets between the applied and the end (gaps of compaction and markers count), and the age of the oldest
+        # record that is not applied: the one to alert on.
+        self.lag_records = self._gauge(
+            "comity_consumer_lag_records", "Offsets to the end of the log.", "group"
+        )
+        self.lag_seconds = self._gauge(
+            "comity_consumer_lag_seconds", "Age of the oldest not applied.", "group"
+        )
+        # From the event's time, which its writer stamped, to the commit of its effect.
+        self.effect_seconds = self._histogram(
+            "comity_consumer_effect_seconds", "Seconds from event to effect.", "group", buckets=_LONG_SECONDS
+        )
+        # What the handler took for one event, without the commit.
+        self.handler_seconds = self._histogram(
+            "comity_consumer_handler_seconds", "Seconds a handler took.", "group", "type"
+        )
+        # Records that said less than what is held: duplicates, and what came late (R9's second line of defence).
+        self.stale = self._counter(
+            "comity_consumer_stale_records", "Records older than what is held.", "group"
+        )
+        self.assigned = self._gauge("comity_consumer_assigned_partitions", "Partitions held.", "group")
+        self.paused = self._gauge("comity_consumer_paused_partitions", "Partitions not fetched now.", "group")
+        self.in_flight = self._gauge(
+            "comity_consumer_in_flight_records", "Records fetched, not applied.", "group"
+        )
+        # Times that partitions arrived or left, and how long giving them up took.
+        self.rebalances = self._counter("comity_consumer_rebalances", "Changes of the assignment.", "group")
+        self.rebalance_seconds = self._histogram(
+            "comity_consumer_rebalance_seconds", "Seconds a change took.", "group", buckets=_LONG_SECONDS
+        )
+
+    def _add_trouble(self) -> None:
+        # Transactions tried again, by kind of failure; transactions that found another owner.
+        self.retries = self._counter("comity_consumer_retries", "Transactions tried again.", "group", "kind")
+        self.conflicts = self._counter(
+            "comity_consumer_position_conflicts", "Positions found moved.", "group"
+        )
+        self.buried = self._counter("comity_consumer_buried_records", "Records set aside as dead.", "group")
+        # What waits for a person's decision, and for how long.
+        self.letters = self._gauge("comity_dead_letters", "Records set aside.", "service", "state")
+        self.letters_oldest = self._gauge(
+            "comity_dead_letters_oldest_seconds", "Age of the oldest.", "service"
+        )
+        self.parked_keys = self._gauge("comity_parked_keys", "Keys that are not let through.", "service")
+        self.halted = self._gauge("comity_halted_partitions", "Partitions that stand still.", "service")
+
+    def _add_lists(self) -> None:
+        # Open projects; those without any list yet; for how long some accepted write was not in every list.
+        self.lists_open = self._gauge("comity_lists_open", "Projects that are ranked.", "service")
+        self.lists_missing = self._gauge("comity_lists_missing", "Open projects without a list.", "service")
+        self.lists_incomplete = self._gauge(
+            "comity_lists_incomplete_seconds", "Seconds since every list covered every write.", "service"
+        )
+        self.day_age = self._gauge(
+            "comity_reference_date_age_days", "Days since the last day opened.", "service"
+        )
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, text: str, *labels: str, buckets: Sequence[float] = _SECONDS
+    ) -> Histogram:
+        return Histogram(name, text, labels, buckets=buckets, registry=self.registry)
 
 
 def set_up_logs(telemetry: Telemetry = _DEFAULT_TELEMETRY) -> None:

@@ -5,6 +5,7 @@ has no way to award anything: what it says is a suggestion.
 """
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from sqlalchemy import select
@@ -15,6 +16,7 @@ from services.matches import commands
 from services.matches.commands.restoring import OWNER
 from services.matches.consumers import ARCHIVE
 from services.matches.queries.computations import Computations
+from services.matches.queries.progress import progress as ranking_progress
 from services.matches.routes import routers
 from services.matches.rules.glossary import glossary_of
 from services.matches.tables import METADATA, RANKING
@@ -54,6 +56,20 @@ async def progress(runtime: Runtime) -> Mapping[str, Any]:
     return figures if consumer is None else figures | {"archive": await consumer.progress()}
 
 
+async def measure(runtime: Runtime) -> None:
+    """Set the gauges that say whether lists are complete and of which day they are."""
+    lists = await ranking_progress(runtime)
+    runtime.metrics.lists_open.labels("matches").set(lists["projects"])
+    runtime.metrics.lists_missing.labels("matches").set(lists["projects"] - lists["lists"])
+    since = runtime.state["incomplete_since"] = (
+        None if lists["complete"] else runtime.state.get("incomplete_since") or runtime.clock.monotonic()
+    )
+    age = 0.0 if since is None else runtime.clock.monotonic() - since
+    runtime.metrics.lists_incomplete.labels("matches").set(age)
+    days = (runtime.clock.now().date() - date.fromisoformat(lists["day"])).days
+    runtime.metrics.day_age.labels("matches").set(max(0, days))
+
+
 SERVICE = Service(
     name="matches",
     title="Ranked lists with reasons: every eligible organisation on every open project, and how the ranking is done.",
@@ -79,4 +95,5 @@ SERVICE = Service(
     startup=startup,
     readiness=readiness,
     progress=progress,
+    measure=measure,
 )

@@ -60,6 +60,7 @@ async def archive(delivery: Delivery) -> None:
         return
     known = await newest(connection, kind, event.key)
     if known is not None and known >= event.sequence:
+        delivery.stale()
         logger.info(
             "an older revision came late", kind=kind, id=event.key, known=str(known), came=str(event.sequence)
         )

@@ -62,7 +62,7 @@ async def keep_newest_list(delivery: Delivery) -> None:
         record=encoded(kept),
     )
     held = LIST_SUMMARIES.c
-    await connection.execute(
+    written = await connection.execute(
         row.on_conflict_do_update(
             index_elements=[held.project],
             set_={name: row.excluded[name] for name in ("incarnation", "version", "record")},
@@ -72,6 +72,8 @@ async def keep_newest_list(delivery: Delivery) -> None:
             ),
         )
     )
+    if written.rowcount == 0:
+        delivery.stale()
 
 
 LISTS = Reader(group=GROUP, topics=("matches.v1",), handle=keep_newest_list, forget=forget_lists)

@@ -32,6 +32,7 @@ from services.chassis.bus.transports.sql.tables import METADATA as LOG_METADATA
 from services.chassis.database import Database
 from services.chassis.runtime import Clock, Signals
 from services.chassis.settings import Settings
+from services.chassis.telemetry import Metrics
 
 
 def ids(count: int) -> list[str]:
@@ -147,6 +148,7 @@ class Process:
     settings: Settings = field(default_factory=Settings)
     signals: Signals = field(default_factory=Signals)
     clock: Clock = field(default_factory=Clock)
+    metrics: Metrics = field(default_factory=Metrics)
     state: dict[str, Any] = field(default_factory=dict)
 
 

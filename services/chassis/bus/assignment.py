@@ -7,8 +7,8 @@ begins exactly where the last commit stands. This module must not read from the 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from typing import Literal
@@ -72,6 +72,10 @@ class Assignment:
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Prove the positions, tell the service, open the lanes; a partition that fails is left out."""
+        with self._rebalancing(partitions):
+            return await self._assigned(partitions)
+
+    async def _assigned(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
         await self._drain([at for at in sorted(partitions) if at in self.lanes])
         try:
             taken = [position for at in sorted(partitions) if (position := await self._take(at)) is not None]
@@ -79,7 +83,7 @@ class Assignment:
             if self._on_assigned is not None and taken:
                 await self._on_assigned(frozenset(position.at for position in taken))
         except Exception as error:  # noqa: BLE001 - the consumer edge; a listener never raises into a client
-            self._fail(error)
+            self.fail(error)
             return {}
         for position in taken:
             self._open(position)
@@ -87,6 +91,10 @@ class Assignment:
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
         """Close the lanes, let their transactions end, tell the service."""
+        with self._rebalancing(partitions):
+            await self._revoked(partitions)
+
+    async def _revoked(self, partitions: frozenset[TopicPartition]) -> None:
         leaving = [at for at in sorted(partitions) if at in self.held]
         self.held.difference_update(leaving)
         await self._drain([at for at in leaving if at in self.lanes])
@@ -94,7 +102,7 @@ class Assignment:
             if self._on_revoked is not None and leaving:
                 await self._on_revoked(frozenset(leaving))
         except Exception as error:  # noqa: BLE001 - as above
-            self._fail(error)
+            self.fail(error)
 
     async def retake(self, at: TopicPartition) -> int | None:
         """Take a partition anew whose position somebody else moved while it is still ours: the offset, or None."""
@@ -107,6 +115,15 @@ class Assignment:
             return None
         self._open(position)
         return position.next_offset
+
+    @contextmanager
+    def _rebalancing(self, partitions: frozenset[TopicPartition]) -> Iterator[None]:
+        metrics = self._runtime.metrics
+        with metrics.rebalance_seconds.labels(self._group).time():
+            yield
+        if partitions:
+            metrics.rebalances.labels(self._group).inc()
+        metrics.assigned.labels(self._group).set(len(self.held))
 
     async def _take(self, at: TopicPartition) -> Position | None:
         """Load and prove the stored position; waits for a database or a log that is away; None once stopping."""
@@ -163,10 +180,11 @@ class Assignment:
     def _lane_ended(self, at: TopicPartition, lane: Lane, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
         if isinstance(error, PositionMoved):
+            self._runtime.metrics.conflicts.labels(self._group).inc()
             if self.lanes.get(at) is lane:
                 self.moved.add(at)
         elif error is not None:
-            self._fail(error)
+            self.fail(error)
 
     async def _drain(self, leaving: list[TopicPartition]) -> None:
         tasks = [self._tasks.pop(at) for at in leaving]
@@ -181,6 +199,7 @@ class Assignment:
         if late:
             await asyncio.wait(late)
 
-    def _fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
+        """Make the consumer end with this error at its next turn; the first one counts."""
         if self.failure is None:
             self.failure = error

@@ -23,6 +23,7 @@ from services.chassis.bus.host import Host
 from services.chassis.bus.lane import LaneRules
 from services.chassis.bus.limits import Limits
 from services.chassis.bus.transport import Membership, TopicPartition
+from services.chassis.bus.watchdog import Watchdog
 
 __all__ = ["Consumer", "Coordinates", "Delivery", "Handler", "PartitionsHook"]
 
@@ -87,9 +88,13 @@ class Consumer:
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop` is set; then finish what is in flight and leave the group.
 
-        Raises LogReplaced or RebuildNeeded: a person has to decide.
+        Raises LogReplaced or RebuildNeeded: a person has to decide; Stuck: only a new process helps.
         """
         stopping = asyncio.create_task(self._stop_with(stop))
+        watching = asyncio.create_task(
+            Watchdog(self._runtime, self._group, self._assignment.lanes).run(), name=f"{self._group} watchdog"
+        )
+        watching.add_done_callback(self._watched)
         try:
             while not self._stop.is_set():
                 try:
@@ -107,6 +112,7 @@ class Consumer:
                 self._raise_failure()
         finally:
             stopping.cancel()
+            watching.cancel()
 
     async def progress(self) -> dict[str, Any]:
         """Tell, per partition: stored position, end of the log, lag, age, trouble; and the letters set aside.
@@ -117,7 +123,8 @@ class Consumer:
         ends = {topic: await self._runtime.transport.ends(topic) for topic in self._topics}
         async with self._runtime.database.read() as connection:
             letters = await deadletters.counts(connection, self._group)
-        partitions, lags = {}, 0
+        partitions: dict[str, dict[str, Any]] = {}
+        lags = 0
         for at, lane in sorted(self._assignment.lanes.items()):
             end = ends[at.topic].get(at.partition, 0)
             lag = max(0, end - lane.done_to)
@@ -131,6 +138,12 @@ class Consumer:
             }
         ages = [found["age_seconds"] for found in partitions.values() if found["age_seconds"] is not None]
         oldest = max(ages, default=None)
+        metrics = self._runtime.metrics
+        metrics.lag_records.labels(self._group).set(lags)
+        metrics.lag_seconds.labels(self._group).set(oldest or 0.0)
+        metrics.paused.labels(self._group).set(len(self._paused))
+        in_flight = sum(lane.in_flight for lane in self._assignment.lanes.values())
+        metrics.in_flight.labels(self._group).set(in_flight)
         return {"group": self._group, "lag": lags, "age_seconds": oldest, "partitions": partitions, **letters}
 
     async def _age(self, at: TopicPartition, offset: int) -> float | None:
@@ -197,6 +210,10 @@ class Consumer:
             for at, lane in tuple(self._assignment.lanes.items()):
                 if at.topic == topic and lane.done_to >= ends.get(at.partition, 0):
                     await lane.note_end()
+
+    def _watched(self, watching: asyncio.Task[None]) -> None:
+        if not watching.cancelled() and (error := watching.exception()) is not None:
+            self._assignment.fail(error)
 
     def _raise_failure(self) -> None:
         if self._assignment.failure is not None:

@@ -72,6 +72,11 @@ _FORGET = delete(_ROWS).where(_GROUP)
 _OF_KEY = select(_ROWS).where(_KEY).order_by(_ROWS.c.id)
 _ONE = select(_ROWS).where(_ROWS.c.id == bindparam("this_id"))
 _DISCARD = delete(_ROWS).where(_ROWS.c.id == bindparam("this_id"))
+_PARKED = select(_ROWS.c.group_name, _ROWS.c.topic, _ROWS.c.key).distinct().subquery()
+_STANDING = select(
+    select(func.count()).select_from(_PARKED).scalar_subquery().label("keys_"),
+    select(func.min(_ROWS.c.buried_at)).scalar_subquery().label("since"),
+)
 _COUNTS = select(_ROWS.c.state, func.count().label("letters")).group_by(_ROWS.c.state)
 
 
@@ -197,6 +202,12 @@ async def counts(connection: AsyncConnection, group: str | None = None) -> dict[
     query = _COUNTS if group is None else _COUNTS.where(_ROWS.c.group_name == group)
     rows = await connection.execute(query)
     return {"dead": 0, "parked": 0} | {row.state: row.letters for row in rows}
+
+
+async def standing(connection: AsyncConnection) -> tuple[int, int | None]:
+    """Return how many keys are not let through, and since when the oldest letter waits (Unix microseconds)."""
+    row = (await connection.execute(_STANDING)).one()
+    return row.keys_, row.since
 
 
 def _row(group: str, record: Record, now: int) -> dict[str, object]:

@@ -41,7 +41,12 @@ class Delivery:
     data: BaseModel | None
     at: Coordinates
     runtime: Any
+    group: str
     late: bool = False
+
+    def stale(self) -> None:
+        """Note that the record says less than what is held, so that nothing was changed."""
+        self.runtime.metrics.stale.labels(self.group).inc()
 
     async def post(self, event: Event) -> None:
         """Add an event to this service's outbox, in this transaction. Raises InvalidEvent, RecordTooLarge."""
@@ -60,31 +65,32 @@ async def deliver(
     handle: Handler,
     parked: set[str],
     late: bool = False,
-) -> bool:
-    """Hand one record to the handler, or set it aside if its key is parked; whether the handler had it.
+) -> Event | None:
+    """Hand one record to the handler, or set it aside if its key is parked; the event if the handler had it.
 
     A tombstone opens its key and drops what was set aside for it: nothing of an erased aggregate is kept.
     """
     key = deadletters.key_of(record)
     if key in parked and record.value is not None:
         await deadletters.park(connection, group, record, now=microseconds(runtime))
-        return False
+        return None
     event = Event.from_record(record)
     data = contracts.read(event)
     if key in parked:
         await deadletters.clear(connection, group, record.topic, key)
         parked.discard(key)
-    await handle(
-        Delivery(
-            connection=connection,
-            event=event,
-            data=data,
-            at=Coordinates(record.topic, record.partition, record.offset),
-            runtime=runtime,
-            late=late,
-        )
+    given = Delivery(
+        connection=connection,
+        event=event,
+        data=data,
+        at=Coordinates(record.topic, record.partition, record.offset),
+        runtime=runtime,
+        group=group,
+        late=late,
     )
-    return True
+    with runtime.metrics.handler_seconds.labels(group, event.type).time():
+        await handle(given)
+    return event
 
 
 async def replay(

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from services.chassis.bus.transport import Transport
 from services.chassis.database import Database
+from services.chassis.telemetry import Metrics
 
 
 class Clock(Protocol):
@@ -70,6 +71,11 @@ class Host(Protocol):
     @property
     def clock(self) -> Clock:
         """Return the process's clock."""
+        ...
+
+    @property
+    def metrics(self) -> Metrics:
+        """Return the process's metrics."""
         ...
 
     @property

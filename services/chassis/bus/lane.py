@@ -20,10 +20,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.envelope import Event
 from services.chassis.bus import deadletters, limits, positions
 from services.chassis.bus.delivery import Handler, deliver, microseconds
 from services.chassis.bus.errors import PositionMoved
@@ -84,6 +86,11 @@ class Lane:
         return len(self._waiting) >= self._rules.backlog
 
     @property
+    def in_flight(self) -> int:
+        """How many records are fetched and not committed."""
+        return sum(len(batch.records) for batch in self._waiting)
+
+    @property
     def idle(self) -> bool:
         """Whether everything that was offered is committed."""
         return self.done_to == self.expected
@@ -136,6 +143,7 @@ class Lane:
             except Exception as error:  # noqa: BLE001 - the consumer edge
                 self.trouble = f"{type(error).__name__}: {error}"
                 kind = classify(error)
+                self._runtime.metrics.retries.labels(self.position.group, kind).inc()
                 if kind == "transient":
                     await self._pause(error, pause)
                     pause = min(pause * 2, _LONGEST_PAUSE)
@@ -158,13 +166,14 @@ class Lane:
         runtime, before = self._runtime, self.position
         planned = before.past(records[-1], positions.event_id(records[-1]))
         started = runtime.clock.monotonic()
-        handled, taken, after = 0, 0, planned
+        taken, after = 0, planned
+        applied: list[Event] = []
         async with runtime.database.write() as connection:
             await positions.move(connection, before, planned)
             await reach("consumer.moved")
             parked = await self._parked(connection) if self._letters else set()
             for record in records:
-                handled += await deliver(
+                event = await deliver(
                     connection,
                     record,
                     runtime=runtime,
@@ -172,6 +181,8 @@ class Lane:
                     handle=self._handle,
                     parked=parked,
                 )
+                if event is not None:
+                    applied.append(event)
                 taken += 1
                 if runtime.clock.monotonic() - started > self._rules.transaction_seconds:
                     break
@@ -179,15 +190,26 @@ class Lane:
                 last = records[taken - 1]
                 after = before.past(last, positions.event_id(last))
                 await positions.move(connection, planned, after)
-            counted = handled and (self._burials.in_a_row or self._burials.halted_offset is not None)
+            counted = applied and (self._burials.in_a_row or self._burials.halted_offset is not None)
             if counted:
                 await limits.applied(connection, before.group, before.at)
             await reach("consumer.before_commit")
         self.position = after
+        self._observe(applied)
         if counted:
             self._burials = replace(self._burials, in_a_row=0, halted_offset=None)
         await self._committed()
         return taken
+
+    def _observe(self, applied: Sequence[Event]) -> None:
+        """Note how long each event took from its time to this commit; a clock that is behind ours counts as none."""
+        now, effect = (
+            self._runtime.clock.now(),
+            self._runtime.metrics.effect_seconds.labels(self.position.group),
+        )
+        for event in applied:
+            with suppress(ValueError):  # a foreign writer's time may be anything
+                effect.observe(max(0.0, (now - datetime.fromisoformat(event.time)).total_seconds()))
 
     async def _parked(self, connection: AsyncConnection) -> set[str]:
         """Return the parked keys of this partition. Where there is none, only a burial of this lane can park one."""
@@ -229,6 +251,7 @@ class Lane:
                 _log.error("consumer.halted", group=group, at=at, offset=record.offset, reason=counted.reason)
                 await self._wait_until_resumed()
                 return False
+            self._runtime.metrics.buried.labels(group).inc()
             _log.error("consumer.buried", group=group, at=at, offset=record.offset, error=self.trouble)
             self.position = after
             self._letters = True

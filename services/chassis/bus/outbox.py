@@ -11,6 +11,7 @@ This module must not append to the log: only the relay does.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -25,6 +26,7 @@ from sqlalchemy import (
     bindparam,
     column,
     delete,
+    func,
     insert,
     select,
     table,
@@ -55,6 +57,8 @@ _ROWS = table(
 )
 _INSERT = insert(_ROWS)
 _OLDEST = select(_ROWS).order_by(_ROWS.c.position).limit(bindparam("limit"))
+_WAITING = select(func.count()).select_from(_ROWS)
+_OLDEST_TIME = select(_ROWS.c.time).order_by(_ROWS.c.position).limit(1)
 _DELETE = delete(_ROWS).where(_ROWS.c.position.in_(bindparam("positions", expanding=True)))
 
 
@@ -126,6 +130,13 @@ async def oldest(connection: AsyncConnection, *, limit: int) -> Sequence[tuple[i
     """Read what stands in the outbox, by position: (position, event), at most `limit` of them."""
     rows = await connection.execute(_OLDEST, {"limit": limit})
     return [(row["position"], _event(row)) for row in rows.mappings()]
+
+
+async def waiting(connection: AsyncConnection) -> tuple[int, datetime | None]:
+    """Return how many events wait, and the time of the oldest."""
+    count: int = (await connection.execute(_WAITING)).scalar_one()
+    time = await connection.scalar(_OLDEST_TIME) if count else None
+    return count, None if time is None else datetime.fromisoformat(time)
 
 
 async def remove(connection: AsyncConnection, positions: Sequence[int]) -> None:

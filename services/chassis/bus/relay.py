@@ -58,6 +58,7 @@ class Relay:
             while not stop.is_set():
                 try:
                     async with self._runtime.transport.appender(self._runtime.service.name) as appender:
+                        self._runtime.metrics.relay_takeovers.labels(self._runtime.service.name).inc()
                         await self._relay(appender, stop)
                     retry = _SHORTEST_POLL
                 except TRANSIENT as error:
@@ -75,7 +76,10 @@ class Relay:
         if not rows:
             return 0
         await reach("relay.read")
-        await appender.append([event for _, event in rows])
+        metrics, name = self._runtime.metrics, self._runtime.service.name
+        with metrics.relay_seconds.labels(name).time():
+            await appender.append([event for _, event in rows])
+        metrics.relay_batch.labels(name).observe(len(rows))
         await reach("relay.appended")
         async with self._runtime.database.write() as connection:
             await outbox.remove(connection, [position for position, _ in rows])
@@ -107,6 +111,7 @@ class Relay:
 
     async def _trouble(self, error: Exception, seconds: float) -> None:
         self.figures.failures += 1
+        self._runtime.metrics.relay_failures.labels(self._runtime.service.name).inc()
         self.figures.trouble = f"{type(error).__name__}: {error}"
         _log.warning(
             "relay.retry", outbox=self._runtime.service.name, error=self.figures.trouble, seconds=seconds

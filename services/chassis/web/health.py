@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import text
 
 from schemas.topics import TOPICS
-from services.chassis.bus import limits
+from services.chassis.bus import deadletters, limits, outbox
 from services.chassis.bus.errors import BusError
 from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Runtime
@@ -36,16 +36,52 @@ async def readiness(runtime: Runtime) -> dict[str, str | None]:
 
 
 async def progress(runtime: Runtime) -> dict[str, Any]:
-    """Return the service's figures: what waits in the outbox, and what the service itself reports."""
+    """Return the service's figures: what waits in the outbox, and what the service itself reports; sets the gauges."""
     figures: dict[str, Any] = {}
+    metrics, name = runtime.metrics, runtime.service.name
     if "outbox" in runtime.service.metadata.tables:
         async with runtime.database.read() as connection:
-            waiting = (await connection.execute(text("SELECT count(*) FROM outbox"))).scalar_one()
-        figures["outbox_rows"] = waiting
-        runtime.metrics.outbox_rows.labels(runtime.service.name).set(waiting)
+            waiting, oldest = await outbox.waiting(connection)
+        age = 0.0 if oldest is None else max(0.0, (runtime.clock.now() - oldest).total_seconds())
+        figures |= {"outbox_rows": waiting, "outbox_oldest_seconds": age}
+        metrics.outbox_rows.labels(name).set(waiting)
+        metrics.outbox_oldest.labels(name).set(age)
     if runtime.service.progress is not None and runtime.role != "relay":
         figures |= await runtime.service.progress(runtime)
     return figures
+
+
+async def measure(runtime: Runtime) -> None:
+    """Set every gauge that has to be asked for. What does not answer is down, and its other gauges stay as they were."""
+    metrics, name = runtime.metrics, runtime.service.name
+    down = await _reason(lambda: _ask_database(runtime))
+    metrics.database_up.labels(name).set(down is None)
+    metrics.log_up.labels(name).set(await _reason(lambda: _ask_log(runtime)) is None)
+    if down is None:
+        await _reason(lambda: _measure_letters(runtime))
+        await _reason(lambda: _measure_progress(runtime))
+
+
+async def _measure_progress(runtime: Runtime) -> None:
+    await progress(runtime)
+    if runtime.service.measure is not None and runtime.role != "relay":
+        await runtime.service.measure(runtime)
+
+
+async def _measure_letters(runtime: Runtime) -> None:
+    if not runtime.service.readers:
+        return
+    metrics, name = runtime.metrics, runtime.service.name
+    async with runtime.database.read() as connection:
+        counts = await deadletters.counts(connection)
+        keys, since = await deadletters.standing(connection)
+        halted = await limits.halted(connection)
+    for state, letters in counts.items():
+        metrics.letters.labels(name, state).set(letters)
+    age = 0.0 if since is None else max(0.0, runtime.clock.now().timestamp() - since / 1_000_000)
+    metrics.letters_oldest.labels(name).set(age)
+    metrics.parked_keys.labels(name).set(keys)
+    metrics.halted.labels(name).set(len(halted))
 
 
 async def gathered_readiness(runtimes: Mapping[str, Runtime]) -> dict[str, str | None]:

@@ -1,5 +1,6 @@
 """The routes that every process has, whatever it serves: health, metrics, documentation, problem pages, `/`."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -64,6 +65,7 @@ def _add_health(routes: APIRouter, runtimes: Mapping[str, Runtime]) -> None:
 
     @routes.get("/metrics", include_in_schema=False, openapi_extra=PUBLIC)
     async def metrics() -> Response:
+        await asyncio.gather(*(health.measure(runtime) for runtime in runtimes.values()))
         found = {id(runtime.metrics): runtime.metrics for runtime in runtimes.values()}
         text = b"".join(one.exposition() for one in found.values())
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -132,6 +132,8 @@ async def execute(request: Request, command: Command, *, audit_required: bool = 
             try:
                 return await _transact(request, command, conditions, key, audit_required=audit_required)
             except Contended:
+                runtime: Runtime = request.app.state.runtime
+                runtime.metrics.contended.labels(runtime.service.name).inc()
                 if attempt == _TRIES:
                     raise
     raise AssertionError("counting has no end")
