@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import update
 
-from services.matches import commands, consumers
+from services.matches import consumers
+from services.matches.commands import frame
 from services.matches.tables import LIST_VERSIONS, RANKING
 from services.matches.worker import ownership, ranker, versions
 from tests.mutants.mutant import Mutant, Patch
@@ -130,7 +131,7 @@ def _descendants_stay(patch: Patch) -> None:
 
 
 def _days_go_back(patch: Patch) -> None:
-    patch.setattr(commands, "func", SimpleNamespace(max=commands.func.min))
+    patch.setattr(frame, "func", SimpleNamespace(max=frame.func.min))
 
 
 MUTANTS = (

@@ -65,15 +65,15 @@ async def deliver(
     handle: Handler,
     parked: set[str],
     late: bool = False,
-) -> Event | None:
-    """Hand one record to the handler, or set it aside if its key is parked; the event if the handler had it.
+) -> bool:
+    """Hand one record to the handler, or set it aside if its key is parked; whether the handler had it.
 
     A tombstone opens its key and drops what was set aside for it: nothing of an erased aggregate is kept.
     """
     key = deadletters.key_of(record)
     if key in parked and record.value is not None:
         await deadletters.park(connection, group, record, now=microseconds(runtime))
-        return None
+        return False
     event = Event.from_record(record)
     data = contracts.read(event)
     if key in parked:
@@ -90,7 +90,7 @@ async def deliver(
     )
     with runtime.metrics.handler_seconds.labels(group, event.type).time():
         await handle(given)
-    return event
+    return True
 
 
 async def replay(

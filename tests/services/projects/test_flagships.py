@@ -10,7 +10,7 @@ from schemas.envelope import Event, Sequence, new_event
 from schemas.http.suggestion import SUGGESTION
 from schemas.topics import LIST_VERSIONED
 from services.chassis.bus.consumer import Coordinates, Delivery
-from services.projects.consumers import keep_newest_list
+from services.projects.consumers import GROUP, keep_newest_list
 
 DIGEST = "0" * 64
 
@@ -61,6 +61,7 @@ async def arrives(bench: Any, event: Event) -> None:
             data=contracts.read(event),
             at=Coordinates("matches.v1", 0, 0),
             runtime=bench.runtime,
+            group=GROUP,
         )
         await keep_newest_list(delivery)
 

@@ -1,0 +1,74 @@
+"""What a process says of itself at /metrics, with real events through outbox, log, consumer and lists."""
+
+import re
+from datetime import timedelta
+
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import text
+
+from services.chassis.runtime import Runtime
+from services.chassis.web import health
+from services.matches.consumers import archive
+from tests.services.matches.test_dead_letters import consume, failing_on
+from tests.services.matches.town import Town
+
+
+def figures(runtime: Runtime) -> dict[tuple[str, ...], float]:
+    """(name, label values …) → value."""
+    text_form = runtime.metrics.exposition().decode()
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text_form)
+        for sample in family.samples
+    }
+
+
+async def test_ages_and_counts_follow_what_happens(town: Town) -> None:
+    runtime, members = town.runtimes["matches"], town.runtimes["members"]
+    project = await town.published("schools")
+    await town.organisation("Ada")
+    ago = (members.clock.now() - timedelta(seconds=90)).isoformat()
+    async with members.database.write() as connection:
+        await connection.execute(text("UPDATE outbox SET time = :ago"), {"ago": ago})
+    await health.measure(members)
+    waiting = figures(members)
+    assert waiting["comity_outbox_rows", "members"] >= 1
+    assert waiting["comity_outbox_oldest_seconds", "members"] == 90
+    assert waiting["comity_database_up", "members"] == waiting["comity_log_up", "members"] == 1
+
+    await consume(town, archive)
+    await health.measure(members)
+    assert figures(members)["comity_outbox_oldest_seconds", "members"] == 0
+    await health.measure(runtime)
+    before = figures(runtime)
+    assert (
+        before["comity_consumer_assigned_partitions", "matches"] == 0
+    )  # it has left its group in good order
+    assert before["comity_consumer_rebalances_total", "matches"] == 2
+    assert before["comity_consumer_effect_seconds_count", "matches"] >= 2
+    assert before["comity_consumer_lag_seconds", "matches"] == 0
+    assert before["comity_lists_incomplete_seconds", "matches"] >= 0
+    assert before["comity_reference_date_age_days", "matches"] == 0
+
+    await town.settle()
+    await health.measure(runtime)
+    assert figures(runtime)["comity_lists_missing", "matches"] == 0
+    assert figures(runtime)["comity_lists_incomplete_seconds", "matches"] == 0
+    assert await town.names_of(project) == ["Ada"]
+
+    await town.organisation("Grace")
+    await town.organisation("Grace", legal_name="Grace Hopper")
+    await consume(town, failing_on("Grace"))
+    await health.measure(runtime)
+    after = figures(runtime)
+    assert (after["comity_dead_letters", "matches", "dead"], after["comity_parked_keys", "matches"]) == (1, 1)
+    assert after["comity_dead_letters_oldest_seconds", "matches"] >= 0
+    assert after["comity_consumer_buried_records_total", "matches"] == 1
+    assert after["comity_consumer_retries_total", "matches", "unexpected"] >= 1
+
+
+async def test_the_door_measures_when_it_is_scraped(town: Town) -> None:
+    await town.organisation("Ada")
+    answer = await town.call("GET", "/metrics", who="nobody")
+    assert answer.status_code == 200
+    assert re.search(r'^comity_outbox_rows\{service="members"\} [1-9]', answer.text, re.MULTILINE)
