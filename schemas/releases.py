@@ -3,7 +3,8 @@
 `released/<type>/<n>.json` is the JSON Schema, `<n>.sample.json` a golden sample beside it, and `manifest.json` holds
 the digest of every released file. A released file never changes: a test compares digests, and the schema that the
 model of today generates must be the latest released one. To change a model: an added optional field is release n + 1
-(write the sample, run `comity schemas`); anything else is a new event type.
+(write the sample, run `comity schemas`); anything else is a new event type (`evolution` says which is which, and every
+release is held against all earlier ones in both directions).
 
 The view released is the readers' (open): a validator that uses it does not break when a field is added.
 """
@@ -15,8 +16,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from pydantic import BaseModel
+
 from schemas.contracts import MODELS
 from schemas.envelope import schema_name
+from schemas.evolution import differences, refused, unread
 
 FOLDER = Path(__file__).parent / "released"
 MANIFEST = "manifest.json"
@@ -76,7 +80,27 @@ def faults(folder: Path = FOLDER) -> list[str]:
         path = folder / event_type / f"{number}.json"
         if path.exists() and released(event_type, number, folder) != generated(event_type):
             found.append(f"the model of {event_type} is not what release {number} says")
+        elif path.exists():
+            found += evolution_faults(event_type, latest=number, model=MODELS[event_type], folder=folder)
     return sorted(found)
+
+
+def evolution_faults(
+    event_type: str, *, latest: int, model: type[BaseModel], folder: Path = FOLDER
+) -> list[str]:
+    """Name what keeps a release and an earlier one from understanding each other, in either direction."""
+    found = []
+    new = released(event_type, latest, folder)
+    for number in range(1, latest):
+        old = released(event_type, number, folder)
+        between = f"{event_type}, releases {number} and {latest}"
+        found += [f"{between}: {what}" for what in differences(old, new)]
+        if why := unread(model, sample(event_type, number, folder)):
+            found.append(f"{between}: today's reader refuses the earlier sample at {why}")
+        for later in range(number + 1, latest + 1):
+            if why := refused(old, json.loads(sample(event_type, later, folder))):
+                found.append(f"{between}: the earlier reader refuses sample {later} at {why}")
+    return found
 
 
 def as_text(document: Mapping[str, Any]) -> str:
