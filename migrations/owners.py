@@ -12,6 +12,7 @@ _TABLES = {
     "projects": "services.projects.tables",
     "members": "services.members.tables",
     "matches": "services.matches.tables",
+    "notifications": "services.notifications.tables",
     "log": "services.chassis.bus.transports.sql.tables",
 }
 

@@ -6,12 +6,18 @@ else needs to know that there are several. Adding a service: a folder with a SER
 
 from types import MappingProxyType
 
-from services import identity, matches, members, projects
+from services import identity, matches, members, notifications, projects
 
 SERVICES = MappingProxyType(
     {
         service.name: service
-        for service in (identity.SERVICE, projects.SERVICE, members.SERVICE, matches.SERVICE)
+        for service in (
+            identity.SERVICE,
+            projects.SERVICE,
+            members.SERVICE,
+            matches.SERVICE,
+            notifications.SERVICE,
+        )
     }
 )
 """Service by name, in the order in which they start."""

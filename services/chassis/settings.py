@@ -23,6 +23,7 @@ from pydantic_settings import (
 
 PREFIX = "COMITY_"
 JWKS_PATH = "/v1/jwks"
+TOKENS_PATH = "/v1/tokens"
 LONGEST_TOKEN_SECONDS = 86_400
 LONGEST_LEEWAY_SECONDS = 300
 # Read by the command line, by the installer of parts and by the test suite, never part of the tree.
@@ -148,6 +149,11 @@ class Identity(Section):
     leeway_seconds: int = Field(
         30, ge=0, le=LONGEST_LEEWAY_SECONDS, description="tolerated difference between clocks"
     )
+    service_key: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="by which one service proves itself to another; the same for all processes; none: a file in data_folder",
+    )
 
 
 class Matches(Section):
@@ -157,6 +163,56 @@ class Matches(Section):
         0.05, gt=0, description="how often to look for documents that another process wrote"
     )
     epoch_file: Path | None = Field(None, description="the epoch to start with; none: the one that ships")
+
+
+class Notifications(Section):
+    """Who is told of what: webhooks and digests."""
+
+    poll_seconds: float = Field(0.5, gt=0, description="how often to look for what is due")
+    matches_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/]+(/[^\s]*[^\s/])?$",
+        description="where the lists' API is asked for reasons; none: this process's own address",
+    )
+    secret_key: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="seals webhook secrets, signs links in mails and orders sending; none: a file in data_folder",
+    )
+    allow_http: bool = Field(
+        default=False, description="webhooks to http:// addresses too; for trying things out"
+    )
+    ports: str = Field(
+        "443,8443",
+        pattern=r"^[0-9]{1,5}(,[0-9]{1,5})*$|^any$",
+        description="ports of webhook addresses, or any",
+    )
+    allowed_networks: str = Field(
+        "",
+        description="comma-separated networks (CIDR) that webhooks may reach although they are not public",
+    )
+    public_addresses: bool = Field(
+        default=True,
+        description="whether webhooks may leave for the internet at all, or for allowed_networks only",
+    )
+    attempt_seconds: float = Field(15.0, gt=0, le=60, description="the whole of one attempt may take so long")
+    concurrency: int = Field(64, ge=1, le=1_000, description="attempts under way at once in this process")
+    endpoint_concurrency: int = Field(4, ge=1, le=64, description="... of them to one endpoint")
+    endpoint_per_second: float = Field(
+        50.0, gt=0, le=100_000, description="attempts a second to one endpoint"
+    )
+
+
+class Mail(Section):
+    """The server that takes e-mail."""
+
+    host: str | None = Field(None, description="SMTP server; none: no e-mail leaves, digests wait")
+    port: int = Field(25, ge=1, le=65535, description="its port")
+    encryption: Literal["none", "starttls", "tls"] = Field("starttls", description="how the line is secured")
+    username: str | None = Field(None, description="for its login; none: no login")
+    password: SecretStr | None = Field(None, description="for its login")
+    sender: str = Field("Comity <no-reply@comity.invalid>", description="the From of every mail")
+    seconds: float = Field(30.0, gt=0, le=120, description="the longest wait for an answer of the server")
 
 
 class Lifecycle(Section):
@@ -217,6 +273,8 @@ class Settings(BaseSettings):
     kafka: Kafka = Kafka()
     identity: Identity = Identity()
     matches: Matches = Matches()
+    notifications: Notifications = Notifications()
+    mail: Mail = Mail()
     lifecycle: Lifecycle = Lifecycle()
     telemetry: Telemetry = Telemetry()
 
@@ -242,6 +300,11 @@ class Settings(BaseSettings):
     def jwks_url(self) -> str:
         """Where the keys that verify tokens are published."""
         return self.identity.jwks_url or f"{self.address}{JWKS_PATH}"
+
+    @property
+    def tokens_url(self) -> str:
+        """Where tokens are had: beside the keys."""
+        return f"{self.jwks_url.removesuffix(JWKS_PATH)}{TOKENS_PATH}"
 
     @classmethod
     def settings_customise_sources(

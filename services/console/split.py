@@ -48,13 +48,15 @@ PROCESSES = (
     Process(name="matches-relay", service="matches", role="relay"),
     Process(name="matches-worker-1", service="matches", role="worker"),
     Process(name="matches-worker-2", service="matches", role="worker"),
+    Process(name="notifications", service="notifications", role="all"),
 )
-"""Every process of the split deployment; projects and members run their relay and sweep beside their API."""
+"""Every process of the split deployment; projects and members run their relay and sweep beside
+their API, notifications its dispatcher."""
 
 _SECRET = re.compile(rb"client_id=(\S+) client_secret=(\S+)")
 
 
-def environment(*, folder: Path, database: str, servers: str, issuer: str) -> dict[str, str]:
+def environment(*, folder: Path, database: str, servers: str, issuer: str, matches: str) -> dict[str, str]:
     """Return the settings that every process of the deployment is given, as environment variables."""
     return {
         "COMITY_DATA_FOLDER": str(folder),
@@ -66,6 +68,7 @@ def environment(*, folder: Path, database: str, servers: str, issuer: str) -> di
         "COMITY_KAFKA__MIN_INSYNC_REPLICAS": "1",
         "COMITY_IDENTITY__ISSUER": issuer,
         "COMITY_IDENTITY__JWKS_URL": issuer + JWKS_PATH,
+        "COMITY_NOTIFICATIONS__MATCHES_URL": matches,
     }
 
 
@@ -136,6 +139,7 @@ class Split:
             database=_database_with_roles(cluster),
             servers=broker.bootstrap_servers,
             issuer=at["identity"],
+            matches=at["matches-api"],
         )
         if self.token_seconds is not None:
             self.environment["COMITY_IDENTITY__TOKEN_SECONDS"] = str(self.token_seconds)

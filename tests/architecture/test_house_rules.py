@@ -53,7 +53,7 @@ def test_every_module_says_what_it_is_for() -> None:
 def test_every_service_has_the_same_file_names() -> None:
     odd = [
         str(path.relative_to(ROOT))
-        for name in ("identity", "projects", "members", "matches")
+        for name in ("identity", "projects", "members", "matches", "notifications")
         for path in (ROOT / "services" / name).iterdir()
         if path.suffix == ".py" and path.stem not in SERVICE_FILES
     ]

@@ -7,7 +7,8 @@ from fastapi.routing import iter_route_contexts
 
 from services.catalogue import SERVICES
 from services.chassis.web.house import house_routes
-from tests.contracts.visibility_table import TABLE, Get
+from tests.contracts.visibility_rows import Get
+from tests.contracts.visibility_table import TABLE
 from tests.contracts.world import CALLERS, World
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("contracts"), pytest.mark.timeout(300)]

@@ -38,6 +38,10 @@ def addresses(world: World, document: dict[str, Any]) -> Iterator[tuple[str, str
         "secret_id": str(uuid4()),
         "principal": "somebody",
         "letter_id": "1",
+        "subscription_id": world.ids["subscription"],
+        "endpoint_id": world.ids["endpoint"],
+        "delivery_id": world.ids["delivery"],
+        "token": world.ids["link"],
     }
     for path, methods in document["paths"].items():
         number = "0" if path.startswith("/v1/epochs") else "2" if "/v1/projects/" in path else "1"
@@ -59,6 +63,17 @@ def test_unknown_parameters_are_refused_on_every_route(world: World, document: d
     assert (twice["code"], twice["errors"][0]["rule"]) == ("invalid-parameter", "given-once")
 
 
+OF_SOMEBODY = {
+    "/v1/opportunities",
+    "/v1/subscriptions",
+    "/v1/endpoints",
+    "/v1/deliveries",
+    "/v1/notices",
+    "/v1/dismissals",
+}
+"""Reads that need to be told whose they are, where the token speaks for nobody."""
+
+
 def test_every_read_has_a_strong_etag_that_answers_304(world: World, document: dict[str, Any]) -> None:
     moving = {"/healthz", "/readyz", "/progress", "/v1/ranking-progress"}
     seen = 0
@@ -67,7 +82,7 @@ def test_every_read_has_a_strong_etag_that_answers_304(world: World, document: d
             continue
         required = {one["name"] for one in operation.get("parameters", ()) if one.get("required")}
         query = "?study_group=SG1&role=attend" if "role" in required else ""
-        query = f"?organisation={world.ids['a']}" if path == "/v1/opportunities" else query
+        query = f"?organisation={world.ids['a']}" if path in OF_SOMEBODY else query
         first = world.ask("admin", "GET", path + query)
         if first.status_code == 404:
             assert "/v1/people/" in path or "/v1/dead-letters/" in path
@@ -144,7 +159,13 @@ def test_every_post_that_changes_something_takes_an_idempotency_key(
         if "post" in methods
     }
     without = {path for path, parameters in named.items() if "Idempotency-Key" not in parameters}
-    assert without == {"/v1/tokens", "/v1/ranking-progress"}  # questions: nothing to be done twice
+    # Questions, and a link that a second time changes nothing: nothing to be done twice.
+    assert without == {
+        "/v1/tokens",
+        "/v1/ranking-progress",
+        "/v1/subscription-previews",
+        "/v1/mail-links/{token}",
+    }
 
 
 def test_a_request_sent_again_under_its_key_is_done_once(world: World) -> None:

@@ -21,6 +21,7 @@ from services.chassis.settings import LONGEST_TOKEN_SECONDS, load_settings
 from services.chassis.telemetry import set_up_logs
 from services.console.connection import saved_credentials
 from services.console.embedded import Embedded
+from services.notifications.rules.keys import Keys
 
 DEMO = Path(__file__).resolve().parents[2] / "demo"
 DESK = "1afbbeac-5269-521c-a852-d590d5d84800"  # owns the projects, so it is a candidate on none
@@ -30,6 +31,12 @@ A = "018f3c2a-7d10-7000-8000-000000000001"
 OPEN, FLAGSHIP = "018f3c2a-7d10-7000-8000-0000000000aa", "018f3c2a-7d10-7000-8000-0000000000ff"
 OFFICE, OTHER_OFFICE = "addis_ababa", "bangkok"
 PATIENCE = 60.0  # seconds
+LOOPBACK = {
+    "allow_http": True,
+    "ports": "any",
+    "allowed_networks": "127.0.0.0/8",
+    "public_addresses": False,  # whatever is made up here as a webhook's address, nothing leaves the machine
+}
 
 CALLERS: Mapping[str, tuple[tuple[str, ...], str | None, str | None]] = {
     # caller → roles, whose organisation's (A or B), which office's
@@ -159,7 +166,7 @@ def started(
         http={"host": "127.0.0.1", "port": 0} | unlimited | dict(http or {}),
         telemetry={"level": "error", "format": "json"},
         lifecycle={"stop_seconds": 5},
-        **{"identity": {"token_seconds": LONGEST_TOKEN_SECONDS}, **sections},
+        **{"identity": {"token_seconds": LONGEST_TOKEN_SECONDS}, "notifications": LOOPBACK, **sections},
     )
     set_up_logs(settings.telemetry)
     with Embedded(settings) as system, httpx2.Client(timeout=60, trust_env=False) as client:
@@ -203,6 +210,7 @@ def populate(world: World, *, organisations: int = 12) -> None:
     world.tokens = {caller: token_of(world, caller) for caller in CALLERS}
     _put_projects(world)
     world.settle()
+    _put_subscriptions(world)
 
 
 def _put_projects(world: World) -> None:
@@ -229,6 +237,22 @@ def _put_projects(world: World) -> None:
             _step(
                 world, identifier, "close", made.headers["ETag"], json={"reason": "Done by its own people."}
             )
+
+
+def _put_subscriptions(world: World) -> None:
+    """What organisation A hears by: an endpoint at which nobody answers, a message to it, a subscription, a dismissal."""
+    endpoint = world.made(
+        "POST", "/v1/endpoints", caller="owner_a", json={"url": "http://127.0.0.1:9/hook"}
+    ).json()
+    world.ids["endpoint"] = endpoint["id"]
+    [ping] = world.get("owner_a", "/v1/deliveries")["items"]
+    world.ids["delivery"] = ping["id"]
+    world.ids["subscription"] = uuid_of("subscription")
+    body = {"channel": "email", "email": "news@a.example", "opt_in": True}
+    world.made("PUT", f"/v1/subscriptions/{world.ids['subscription']}", caller="owner_a", json=body)
+    keys = Keys.of(load_settings(data_folder=world.folder))
+    world.ids["link"] = keys.link("unsubscribe", world.ids["subscription"])
+    world.made("PUT", f"/v1/dismissals/{world.ids['presence']}", caller="owner_a", json={"reason": "timing"})
 
 
 def _step(world: World, project_id: str, step: str, etag: str, **sent: Any) -> httpx2.Response:

@@ -15,6 +15,7 @@ SERVERS = {"postgresql", "kafka", "prepare"}
 ADDRESSES = {
     "COMITY_DATABASE__URL",
     "COMITY_KAFKA__BOOTSTRAP_SERVERS",
+    "COMITY_NOTIFICATIONS__MATCHES_URL",
     "COMITY_IDENTITY__ISSUER",
     "COMITY_IDENTITY__JWKS_URL",
 }
@@ -44,7 +45,9 @@ def test_every_setting_that_it_names_exists() -> None:
 
 
 def test_the_settings_are_those_that_the_split_demo_gives_its_processes() -> None:
-    given = environment(folder=Path("/data"), database="database", servers="servers", issuer="issuer")
+    given = environment(
+        folder=Path("/data"), database="database", servers="servers", issuer="issuer", matches="matches"
+    )
     apart = {"COMITY_DATA_FOLDER"}  # the image sets it
     for process in PROCESSES:
         described = COMPOSE["services"][process.name]["environment"]

@@ -1,5 +1,6 @@
 """Secrets that this system makes for itself and keeps in files that only its own user can read."""
 
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -15,6 +16,20 @@ def cursor_key(settings: Settings) -> bytes:
     if settings.http.cursor_key is not None:
         return settings.http.cursor_key.get_secret_value().encode()[:64]
     return kept_secret(settings.data_folder / "cursor.key")
+
+
+def service_secret(settings: Settings, client: str) -> str:
+    """Return the secret by which a service, under this client id, gets its tokens; whoever holds the key can make it.
+
+    The key is the one in the settings, else in data_folder. Processes of one system must share it, as the cursors' key.
+    """
+    given = settings.identity.service_key
+    key = (
+        kept_secret(settings.data_folder / "service.key")
+        if given is None
+        else given.get_secret_value().encode()
+    )
+    return hmac.new(key, client.encode(), "sha256").hexdigest()
 
 
 def kept_secret(path: Path) -> bytes:

@@ -1,5 +1,6 @@
 """The token endpoint's work: OAuth 2.0 client credentials (RFC 6749 §4.4), by form fields or HTTP Basic."""
 
+import hmac
 import secrets
 from base64 import b64decode
 from binascii import Error as Base64Error
@@ -10,12 +11,25 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from services.chassis.runtime import Runtime, timestamp
 from services.chassis.settings import LONGEST_LEEWAY_SECONDS, LONGEST_TOKEN_SECONDS
+from services.chassis.web.secrets import service_secret
 from services.identity.commands.hashing import HASHING, Hashing
 from services.identity.commands.signing import SIGNING, Signing
 from services.identity.queries import Grant, grant_of, revoked_tokens
 from services.identity.rules import InvalidClient, InvalidTokenRequest, UnsupportedGrant
 
 GRANT = "client_credentials"
+SERVICES = {
+    "comity:notifications": Grant(
+        client="comity:notifications",
+        revision=0,
+        person=None,
+        roles=frozenset({"bdt_analyst"}),
+        organisation=None,
+        office=None,
+        hashes=(),
+    )
+}
+"""The services that ask other services: each as a client with roles of its own, which nobody can give or take away."""
 _LONGEST = 300  # characters of an id or secret; ours are shorter, and argon2 should not be fed more
 
 
@@ -56,7 +70,8 @@ def read_request(body: bytes, authorization: str | None) -> Credentials:
 async def issue_token(runtime: Runtime, credentials: Credentials) -> dict[str, Any]:
     """Return a token for these credentials. Raises InvalidClient, which does not say what of them was wrong."""
     hashing: Hashing = runtime.state[HASHING]
-    signing: Signing = runtime.state[SIGNING]
+    if credentials.client_id in SERVICES:
+        return _service_token(runtime, credentials)
     async with runtime.database.read() as connection:
         grant = await grant_of(connection, credentials.client_id)
     usable = len(credentials.secret) <= _LONGEST
@@ -64,7 +79,24 @@ async def issue_token(runtime: Runtime, credentials: Credentials) -> dict[str, A
         credentials.secret if usable else "", grant.hashes if grant and usable else ()
     )
     if grant is None or not right:
-        raise InvalidClient(headers={"WWW-Authenticate": 'Basic realm="comity"'}, error="invalid_client")
+        raise _wrong()
+    return _token(runtime, grant)
+
+
+def _service_token(runtime: Runtime, credentials: Credentials) -> dict[str, Any]:
+    """Return a token for a service of this system, which proves that it holds the system's key."""
+    secret = service_secret(runtime.settings, credentials.client_id)
+    if not hmac.compare_digest(secret.encode(), credentials.secret.encode("utf-8", "surrogatepass")):
+        raise _wrong()
+    return _token(runtime, SERVICES[credentials.client_id])
+
+
+def _wrong() -> InvalidClient:
+    return InvalidClient(headers={"WWW-Authenticate": 'Basic realm="comity"'}, error="invalid_client")
+
+
+def _token(runtime: Runtime, grant: Grant) -> dict[str, Any]:
+    signing: Signing = runtime.state[SIGNING]
     seconds = runtime.settings.identity.token_seconds
     return {
         "access_token": signing.sign(_claims(runtime, grant, seconds)),

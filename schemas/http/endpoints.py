@@ -1,0 +1,143 @@
+"""What `/v1/endpoints` and `/v1/deliveries` take and answer: where webhooks go, and what became of each.
+
+*Never:* a secret in any answer but the one that made it.
+"""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, StrictBool, StrictInt
+
+from schemas.http.parts import WebAddress
+from schemas.http.texts import Name, Shape
+
+EndpointState = Literal["pending", "active", "paused", "disabled", "deleted"]
+DeliveryState = Literal[
+    "pending", "sending", "retrying", "delivered", "exhausted", "cancelled", "unconfirmed"
+]
+
+
+class EndpointBody(Shape):
+    """Where webhooks are to go. It is pinged, and active once it has answered with 2xx."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [{"url": "https://hooks.example.org/comity", "description": "CRM"}]},
+    )
+
+    organisation: UUID | None = Field(None, description="Whose; without it, that of the token.")
+    url: WebAddress
+    description: Name | None = None
+    paused: StrictBool = False
+
+
+class EndpointAnswer(Shape):
+    """An endpoint as it stands; `reason` says why it is disabled."""
+
+    id: UUID
+    organisation: UUID
+    revision: int
+    state: EndpointState
+    reason: str | None
+    url: str
+    description: str | None
+    failing_since: str | None
+    secrets: tuple[dict[str, str | None], ...]
+    created_at: str
+    changed_at: str
+
+
+class EndpointCreated(EndpointAnswer):
+    """A new endpoint with its signing secret: it is shown now and never again."""
+
+    secret: str | None = Field(description="null where the answer is given again for an Idempotency-Key")
+
+
+class EndpointPage(Shape):
+    """A page of endpoints."""
+
+    items: tuple[EndpointAnswer, ...]
+    next: str | None
+
+
+class RotateBody(Shape):
+    """How long the secret before stays valid beside the new one."""
+
+    overlap_hours: Annotated[StrictInt, Field(ge=0, le=168)] = 24
+
+
+class SecretMade(Shape):
+    """A new signing secret: it is shown now and never again."""
+
+    id: str
+    secret: str | None = Field(description="null where the answer is given again for an Idempotency-Key")
+    earlier_expires_at: str | None
+
+
+class RecoverBody(Shape):
+    """From when on messages that did not arrive are sent again."""
+
+    since: Annotated[
+        str,
+        Field(
+            max_length=40,
+            pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$",
+            examples=["2026-11-24T00:00:00Z"],
+        ),
+    ]
+
+
+class Recovered(Shape):
+    """How many messages are sent again."""
+
+    messages: int
+
+
+class DeliveryAccepted(Shape):
+    """A message that is on its way; look at it under `/v1/deliveries/{id}`."""
+
+    id: UUID
+
+
+class Attempt(Shape):
+    """One try: when, how it ended, and the first bytes of the answer as text."""
+
+    number: int
+    started_at: str
+    ended_at: str | None
+    outcome: str | None
+    error: str | None
+    status: int | None
+    milliseconds: float | None
+    response: str | None
+
+
+class Delivery(Shape):
+    """One message on its way."""
+
+    id: UUID
+    organisation: UUID
+    channel: Literal["webhook", "email"]
+    type: str
+    endpoint: UUID | None
+    subscription: UUID | None
+    state: DeliveryState
+    attempts: int
+    due_at: str
+    created_at: str
+    ended_at: str | None
+
+
+class DeliveryWhole(Delivery):
+    """One message with its body (of webhooks; mails are not shown) and every try."""
+
+    body: dict[str, object] | None
+    tries: tuple[Attempt, ...]
+
+
+class DeliveryPage(Shape):
+    """A page of messages, newest first."""
+
+    items: tuple[Delivery, ...]
+    next: str | None

@@ -1,0 +1,214 @@
+"""What `/v1/subscriptions`, `/v1/dismissals` and `/v1/notices` take: who wants to hear of what, and how.
+
+*What.* A subscription's conditions, channel, language and hours. *Why opt-in is a field.* A subscription that was only
+saved sends nothing; hearing is a decision of its own. *Never:* a place in a list; who is told depends on the floor.
+"""
+
+from typing import Annotated, Literal
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
+
+from schemas.http.parts import CountryCode, EmailAddress, NeedKind, RegionCode, Tag
+from schemas.http.texts import Shape, refuse
+
+Band = Literal["weak", "possible", "good", "strong"]
+Channel = Literal["webhook", "email", "feed"]
+MailLanguage = Literal["ar", "zh", "en", "fr", "ru", "es"]
+Cadence = Literal["instant", "daily", "weekly", "monthly"]
+SubscriptionState = Literal["saved", "unconfirmed", "active", "paused", "ended"]
+ClockTime = Annotated[StrictStr, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["21:00"])]
+
+ZONES = frozenset(available_timezones())
+
+
+def _zone(value: str) -> str:
+    if value not in ZONES:
+        raise refuse("time-zone", f"{value[:60]!r} is no time zone.", "Use a name such as Africa/Nairobi.")
+    return value
+
+
+TimeZone = Annotated[
+    StrictStr, Field(min_length=1, max_length=60, examples=["Africa/Nairobi"]), AfterValidator(_zone)
+]
+
+
+class QuietHours(Shape):
+    """Local hours in which nothing is sent; what comes up meanwhile is held, and sent together afterwards."""
+
+    start: ClockTime = Field(alias="from")
+    end: ClockTime = Field(alias="until")
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Conditions(Shape):
+    """What a project must be like: all that is given must hold, and within one any value will do."""
+
+    themes: Annotated[tuple[Tag, ...], Field(max_length=50)] = ()
+    countries: Annotated[tuple[CountryCode, ...], Field(max_length=250)] = ()
+    regions: Annotated[tuple[RegionCode, ...], Field(max_length=10)] = ()
+    levels: Annotated[tuple[Literal["global", "regional", "national"], ...], Field(max_length=3)] = ()
+    flagships: Annotated[tuple[UUID, ...], Field(max_length=50)] = ()
+    need_kinds: Annotated[tuple[NeedKind, ...], Field(max_length=12)] = ()
+    ldc_only: StrictBool = False
+    minimum_band: Band | None = Field(
+        None, description="Nothing below this band; without it all above the floor."
+    )
+    minimum_confidence: Annotated[StrictInt, Field(ge=0, le=1000)] | None = Field(
+        None, description="In per mille; looked at when the notice is made."
+    )
+
+
+class SubscriptionBody(Shape):
+    """What to hear of, and how. Without `opt_in` it is saved and sends nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [{
+        "channel": "feed", "opt_in": True, "language": "en",
+        "conditions": {"countries": ["KEN"], "need_kinds": ["connectivity"]},
+    }]})  # fmt: skip
+
+    organisation: UUID | None = Field(None, description="Whose; without it, that of the token.")
+    channel: Channel
+    opt_in: StrictBool = Field(False, description="Whether to send at all.")  # noqa: FBT003 - pydantic's default
+    paused: StrictBool = Field(False, description="Keep it, send nothing for now.")  # noqa: FBT003
+    endpoint: UUID | None = Field(None, description="Where webhooks go; needed for that channel.")
+    email: EmailAddress | None = Field(None, description="Where mails go; needed for that channel.")
+    language: MailLanguage = "en"
+    cadence: Cadence | None = Field(
+        None, description="Of mails; without it weekly. Webhooks and the feed are told at once."
+    )
+    conditions: Conditions = Conditions()
+    quiet_hours: QuietHours | None = None
+    time_zone: TimeZone = "UTC"
+
+    @model_validator(mode="after")
+    def _fits_channel(self) -> "SubscriptionBody":
+        if (self.endpoint is not None) != (self.channel == "webhook"):
+            raise refuse(
+                "channel-target",
+                "A webhook needs an endpoint, and only a webhook has one.",
+                "Set both or neither.",
+            )
+        if (self.email is not None) != (self.channel == "email"):
+            raise refuse(
+                "channel-target", "E-mail needs an address, and only e-mail has one.", "Set both or neither."
+            )
+        if self.channel != "email" and self.cadence not in {None, "instant"}:
+            raise refuse(
+                "channel-cadence",
+                "Only mails are gathered; this channel is told at once.",
+                "Leave cadence out.",
+            )
+        return self
+
+
+class SubscriptionAnswer(Shape):
+    """A subscription as it stands; `email` is null for readers who need no address."""
+
+    id: UUID
+    organisation: UUID
+    revision: int
+    state: SubscriptionState
+    channel: Channel
+    endpoint: UUID | None
+    email: str | None
+    language: MailLanguage
+    cadence: Cadence
+    conditions: Conditions
+    quiet_hours: QuietHours | None
+    time_zone: str
+    opted_in_at: str | None
+    confirmed_at: str | None
+    next_digest_at: str | None
+    created_at: str
+    changed_at: str
+
+
+class SubscriptionPage(Shape):
+    """A page of subscriptions."""
+
+    items: tuple[SubscriptionAnswer, ...]
+    next: str | None
+
+
+class PreviewBody(Shape):
+    """Conditions to try out before saving them."""
+
+    organisation: UUID | None = None
+    conditions: Conditions = Conditions()
+
+
+class Excluding(Shape):
+    """What one condition costs: how many projects fail it, and how many more would match without it."""
+
+    condition: str
+    excluded: int
+    would_match_without: int
+
+
+class PreviewAnswer(Shape):
+    """How much would have come in the last 30 days, and which condition excludes most."""
+
+    days: int
+    considered: int
+    matching: int
+    excludes_most: str | None
+    excluding: tuple[Excluding, ...]
+
+
+class DismissalBody(Shape):
+    """Why a project is not for us; it stays silent until its needs or countries change."""
+
+    organisation: UUID | None = None
+    reason: Literal["not_our_field", "wrong_country", "too_small_or_large", "timing", "conflict", "other"]
+
+
+class DismissalAnswer(Shape):
+    """A dismissed project; `lifted` says that the project has changed since, so that it is told of again."""
+
+    organisation: UUID
+    project: UUID
+    revision: int
+    reason: str
+    dismissed_at: str
+    lifted: bool
+
+
+class DismissalPage(Shape):
+    """An organisation's dismissed projects."""
+
+    items: tuple[DismissalAnswer, ...]
+    next: str | None
+
+
+class Notice(Shape):
+    """One piece of news: what, about which project, and why you were told."""
+
+    id: UUID
+    subscription: UUID
+    project: UUID
+    type: str
+    rule: str
+    list_version: int | None
+    state: Literal["waiting", "ready", "sent", "dropped"]
+    made_at: str
+    data: dict[str, object] | None
+
+
+class NoticePage(Shape):
+    """A page of notices, oldest first: the pull form of what webhooks push."""
+
+    items: tuple[Notice, ...]
+    next: str | None
+
+
+class LinkAnswer(Shape):
+    """What following a link of a mail has done, or would do if it were sent as POST."""
+
+    subscription: UUID
+    action: Literal["confirm", "unsubscribe"]
+    done: bool
+    state: SubscriptionState
+    sentence: str

@@ -1,0 +1,1 @@
+"""Writes: rules and rows, one function per intent; each runs in a transaction that it did not open."""

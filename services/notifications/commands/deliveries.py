@@ -1,0 +1,45 @@
+"""Sending one message again, because somebody asks for it.
+
+*Never:* a mail; a second copy of a digest would be the duplicate that promise 9 rules out.
+"""
+
+from sqlalchemy import select, update
+
+from services.chassis.runtime import timestamp
+from services.chassis.web.operation import Answer, Unit
+from services.chassis.web.problems import NotFound
+from services.notifications.queries.reading import delivery_json
+from services.notifications.rules import rights
+from services.notifications.rules.problems import DeliveryUnderWay, EndpointNotActive
+from services.notifications.tables import DELIVERIES, ENDPOINTS
+
+ENDED = frozenset({"delivered", "exhausted", "cancelled"})
+
+
+async def replay_delivery(unit: Unit, *, delivery: str) -> Answer:
+    """Send a webhook again under its own id; 202. Raises NotFound, Forbidden, DeliveryUnderWay, EndpointNotActive."""
+    query = select(DELIVERIES).where(DELIVERIES.c.id == delivery).with_for_update()
+    row = (await unit.connection.execute(query)).mappings().first()
+    if row is None or not rights.may_read(unit.principal, row["organisation"]):
+        if unit.principal.is_anonymous:
+            rights.require_writer(unit.principal, "")
+        raise NotFound
+    rights.require_writer(unit.principal, row["organisation"])
+    if row["channel"] != "webhook" or row["state"] not in ENDED or row["body"] is None:
+        raise DeliveryUnderWay
+    state = await unit.connection.scalar(select(ENDPOINTS.c.state).where(ENDPOINTS.c.id == row["endpoint"]))
+    if state != "active":
+        raise EndpointNotActive
+    changed = {
+        "state": "pending",
+        "earlier": row["attempts"],
+        "due_at": timestamp(unit.now),
+        "ended_at": None,
+    }
+    await unit.connection.execute(update(DELIVERIES).where(DELIVERIES.c.id == delivery).values(changed))
+    await unit.audit(action="delivery.replayed", subject=delivery, before=None, after=None)
+    return Answer(
+        status=202,
+        body=delivery_json({**row, **changed}),
+        headers={"Location": f"/v1/deliveries/{delivery}"},
+    )

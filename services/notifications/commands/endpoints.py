@@ -1,0 +1,245 @@
+"""Endpoints: made with a secret, pinged, changed, rotated, removed.
+
+*What.* A new address, or a changed one, must answer a ping before anything is sent to it. *Why two secrets.* During a
+rotation both sign, so a receiver changes over without losing a message. *Never:* send; a ping is a delivery row like
+any other.
+"""
+
+from datetime import timedelta
+from typing import Any, cast
+
+import uuid_utils
+from sqlalchemy import delete, func, insert, or_, select, update
+
+from schemas.http.endpoints import EndpointBody
+from schemas.webhooks.notifications import ENDPOINT_PINGED, ENDPOINT_TESTED
+from services.chassis.runtime import timestamp
+from services.chassis.web.operation import Answer, Unit
+from services.chassis.web.problems import InvalidBody, NotFound
+from services.notifications.commands.leaving import UNENDED
+from services.notifications.queries.reading import Row, endpoint_json
+from services.notifications.rules import rights
+from services.notifications.rules.addresses import Reach
+from services.notifications.rules.keys import Keys, new_secret
+from services.notifications.rules.problems import EndpointInUse, EndpointNotActive, TooManyEndpoints
+from services.notifications.tables import DELIVERIES, ENDPOINTS, SECRETS, SUBSCRIPTIONS
+from services.notifications.worker.endpoints import event_row
+
+MOST_ENDPOINTS = 10
+REACH = "reach"
+
+
+async def create_endpoint(unit: Unit, *, body: EndpointBody) -> Answer:
+    """Register an endpoint with its first secret, and ping it; 201. Raises Forbidden, InvalidBody, TooManyEndpoints."""
+    organisation = rights.organisation_asked(
+        unit.principal, None if body.organisation is None else str(body.organisation)
+    )
+    rights.require_writer(unit.principal, organisation)
+    _check_url(unit, body.url)
+    count = select(func.count()).where(
+        ENDPOINTS.c.organisation == organisation, ENDPOINTS.c.state != "deleted"
+    )
+    if (await unit.connection.scalar(count) or 0) >= MOST_ENDPOINTS:
+        raise TooManyEndpoints
+    now = timestamp(unit.now)
+    row: dict[str, Any] = {
+        "id": str(uuid_utils.uuid7()),
+        "organisation": organisation,
+        "revision": 1,
+        "state": "paused" if body.paused else "pending",
+        "reason": None,
+        "url": body.url,
+        "description": body.description,
+        "failing_since": None,
+        "failures": 0,
+        "created_at": now,
+        "changed_at": now,
+    }
+    await unit.connection.execute(insert(ENDPOINTS).values(row))
+    secret = await _add_secret(unit, row["id"])
+    if not body.paused:
+        await _queue(unit, row, ENDPOINT_PINGED)
+    await unit.audit(action="endpoint.created", subject=row["id"], before=None, after=1)
+    shown = endpoint_json(row, await secrets_of(unit, row["id"]))
+    return Answer(
+        status=201,
+        body=shown | {"secret": secret},
+        stored=shown | {"secret": None},
+        revision=1,
+        headers={"Location": f"/v1/endpoints/{row['id']}"},
+    )
+
+
+async def put_endpoint(unit: Unit, *, endpoint: str, body: EndpointBody) -> Answer:
+    """Replace address, description and whether it is paused; a new address is pinged anew.
+
+    Raises NotFound, Forbidden, InvalidBody, PreconditionRequired, StaleRevision.
+    """
+    before = await locked(unit, endpoint)
+    unit.check_match(before["revision"])
+    _check_url(unit, body.url)
+    moved = body.url != before["url"]
+    state = before["state"]
+    if body.paused:
+        state = "paused"
+    elif moved or state == "paused":
+        state = "pending"
+    row = before | {
+        "url": body.url,
+        "description": body.description,
+        "state": state,
+        "revision": before["revision"] + 1,
+        "changed_at": timestamp(unit.now),
+    }
+    if moved:
+        row |= {"failing_since": None, "failures": 0, "warned_at": None, "not_before": None, "reason": None}
+    await unit.connection.execute(update(ENDPOINTS).where(ENDPOINTS.c.id == endpoint).values(row))
+    if state == "pending":
+        await _queue(unit, row, ENDPOINT_PINGED)
+    await unit.audit(
+        action="endpoint.changed", subject=endpoint, before=before["revision"], after=row["revision"]
+    )
+    return Answer(body=endpoint_json(row, await secrets_of(unit, endpoint)), revision=row["revision"])
+
+
+async def delete_endpoint(unit: Unit, *, endpoint: str) -> Answer:
+    """Remove an endpoint, its secrets, and what was still to be sent to it; 204.
+
+    Raises NotFound, Forbidden, EndpointInUse, PreconditionRequired, StaleRevision.
+    """
+    before = await locked(unit, endpoint)
+    unit.check_match(before["revision"])
+    used = select(SUBSCRIPTIONS.c.id).where(
+        SUBSCRIPTIONS.c.endpoint == endpoint, SUBSCRIPTIONS.c.state != "ended"
+    )
+    if (await unit.connection.scalar(used.limit(1))) is not None:
+        raise EndpointInUse
+    now = timestamp(unit.now)
+    await unit.connection.execute(delete(SECRETS).where(SECRETS.c.endpoint == endpoint))
+    await unit.connection.execute(
+        update(DELIVERIES)
+        .where(DELIVERIES.c.endpoint == endpoint, DELIVERIES.c.state.in_(UNENDED))
+        .values(state="cancelled", ended_at=now)
+    )
+    after = before["revision"] + 1
+    await unit.connection.execute(
+        update(ENDPOINTS)
+        .where(ENDPOINTS.c.id == endpoint)
+        .values(state="deleted", url="", description=None, revision=after, changed_at=now)
+    )
+    await unit.audit(action="endpoint.deleted", subject=endpoint, before=before["revision"], after=after)
+    return Answer(status=204)
+
+
+async def ping_endpoint(unit: Unit, *, endpoint: str) -> Answer:
+    """Queue a ping; once it is answered with 2xx, a pending or disabled endpoint is active; 202."""
+    row = await locked(unit, endpoint)
+    return await _sent(unit, row, ENDPOINT_PINGED, action="endpoint.pinged")
+
+
+async def test_endpoint(unit: Unit, *, endpoint: str) -> Answer:
+    """Queue a signed example; 202. Raises NotFound, Forbidden, EndpointNotActive."""
+    row = await locked(unit, endpoint)
+    if row["state"] != "active":
+        raise EndpointNotActive
+    return await _sent(unit, row, ENDPOINT_TESTED, action="endpoint.tested")
+
+
+async def rotate_secret(unit: Unit, *, endpoint: str, overlap_hours: int) -> Answer:
+    """Make a new secret; the one before signs beside it for a while, any older one no more; 201."""
+    row = await locked(unit, endpoint)
+    expires = timestamp(unit.now + timedelta(hours=overlap_hours))
+    held = await secrets_of(unit, endpoint)
+    older = [one["id"] for one in held if one["expires_at"] is not None]
+    await unit.connection.execute(delete(SECRETS).where(SECRETS.c.id.in_(older)))
+    await unit.connection.execute(
+        update(SECRETS).where(SECRETS.c.endpoint == endpoint).values(expires_at=expires)
+    )
+    secret = await _add_secret(unit, endpoint)
+    newest = (await secrets_of(unit, endpoint))[0]["id"]
+    await unit.audit(
+        action="endpoint.secret_rotated", subject=endpoint, before=row["revision"], after=row["revision"]
+    )
+    shown = {"id": newest, "earlier_expires_at": expires}
+    return Answer(status=201, body=shown | {"secret": secret}, stored=shown | {"secret": None})
+
+
+async def recover_endpoint(unit: Unit, *, endpoint: str, since: str) -> Answer:
+    """Queue again every message since a moment that did not arrive. Raises NotFound, Forbidden, EndpointNotActive."""
+    row = await locked(unit, endpoint)
+    if row["state"] != "active":
+        raise EndpointNotActive
+    queued = await unit.connection.execute(
+        update(DELIVERIES)
+        .where(
+            DELIVERIES.c.endpoint == endpoint,
+            DELIVERIES.c.created_at >= since,
+            DELIVERIES.c.state.in_(("exhausted", "cancelled")),
+            DELIVERIES.c.body.is_not(None),
+        )
+        .values(state="pending", earlier=DELIVERIES.c.attempts, due_at=timestamp(unit.now), ended_at=None)
+    )
+    await unit.audit(
+        action="endpoint.recovered",
+        subject=endpoint,
+        before=row["revision"],
+        after=row["revision"],
+        details={"since": since, "messages": queued.rowcount},
+    )
+    return Answer(body={"messages": queued.rowcount})
+
+
+async def locked(unit: Unit, endpoint: str) -> dict[str, Any]:
+    """Return an endpoint's row, locked, for one who may change it. Raises NotFound, Forbidden."""
+    query = select(ENDPOINTS).where(ENDPOINTS.c.id == endpoint, ENDPOINTS.c.state != "deleted")
+    row = (await unit.connection.execute(query.with_for_update())).mappings().first()
+    if row is None or not rights.may_read(unit.principal, row["organisation"]):
+        if unit.principal.is_anonymous:
+            rights.require_writer(unit.principal, "")
+        raise NotFound
+    rights.require_writer(unit.principal, row["organisation"])
+    return dict(row)
+
+
+async def secrets_of(unit: Unit, endpoint: str) -> list[Row]:
+    """Return the live secrets of an endpoint, the newest first."""
+    query = select(SECRETS).where(
+        SECRETS.c.endpoint == endpoint,
+        or_(SECRETS.c.expires_at.is_(None), SECRETS.c.expires_at > timestamp(unit.now)),
+    )
+    rows = await unit.connection.execute(query.order_by(SECRETS.c.created_at.desc(), SECRETS.c.id.desc()))
+    return [dict(row) for row in rows.mappings()]
+
+
+async def _add_secret(unit: Unit, endpoint: str) -> str:
+    keys: Keys = unit.runtime.state["keys"]
+    secret = new_secret()
+    await unit.connection.execute(
+        insert(SECRETS).values(
+            id=str(uuid_utils.uuid7()),
+            endpoint=endpoint,
+            sealed=keys.seal(secret),
+            created_at=timestamp(unit.now),
+        )
+    )
+    return secret
+
+
+async def _queue(unit: Unit, row: dict[str, Any], kind: str) -> str:
+    queued = event_row(row, kind, to=row["id"], now=unit.now)
+    await unit.connection.execute(insert(DELIVERIES).values(queued))
+    return cast("str", queued["id"])
+
+
+async def _sent(unit: Unit, row: dict[str, Any], kind: str, *, action: str) -> Answer:
+    identifier = await _queue(unit, row, kind)
+    await unit.audit(action=action, subject=row["id"], before=row["revision"], after=row["revision"])
+    return Answer(status=202, body={"id": identifier}, headers={"Location": f"/v1/deliveries/{identifier}"})
+
+
+def _check_url(unit: Unit, url: str) -> None:
+    reach: Reach = unit.runtime.state[REACH]
+    refusal = reach.refusal_of_url(url)
+    if refusal is not None:
+        rule, detail, fix = refusal
+        raise InvalidBody.at("/url", rule, detail=detail, fix=fix)

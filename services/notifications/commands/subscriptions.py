@@ -1,0 +1,380 @@
+"""Subscriptions: saved, opted into, confirmed, paused, ended; and projects dismissed.
+
+*What.* A subscription sends nothing before somebody opted in, and no mail before its address said yes. *Why ended and not
+deleted.* What was told is told once, also to who comes back under the same id. *Never:* opt somebody in.
+"""
+
+from typing import Any
+
+import orjson
+from sqlalchemy import func, insert, select, update
+
+from schemas.http.notifications import Cadence, DismissalBody, SubscriptionBody, SubscriptionState
+from services.chassis.database import insert_for
+from services.chassis.reference import Reference
+from services.chassis.runtime import timestamp
+from services.chassis.web.operation import Answer, Unit
+from services.chassis.web.problems import ErrorEntry, Forbidden, InvalidBody, NotFound
+from services.notifications.commands.leaving import cancel_unsent
+from services.notifications.mail.letters import confirmation_letter
+from services.notifications.queries.reading import Row, dismissal_json, quiet_of, subscription_json
+from services.notifications.rules import rights
+from services.notifications.rules.cadence import next_digest
+from services.notifications.rules.keys import Keys
+from services.notifications.rules.problems import LinkInvalid, TooManyEndpoints
+from services.notifications.tables import (
+    DELIVERIES,
+    DISMISSALS,
+    ENDPOINTS,
+    ORGANISATIONS,
+    PROJECTS,
+    SUBSCRIPTIONS,
+    SUPPRESSIONS,
+)
+from services.notifications.worker.endpoints import delivery_row
+
+CONFIRMATION = "confirmation"
+MOST_SUBSCRIPTIONS = 100
+
+
+async def put_subscription(unit: Unit, *, subscription: str, body: SubscriptionBody) -> Answer:
+    """Save or replace a subscription; 201 for a new one. Mails begin once the address has confirmed.
+
+    Raises Forbidden, InvalidBody (all faults at once), TooManyEndpoints, PreconditionRequired, StaleRevision.
+    """
+    organisation = rights.organisation_asked(
+        unit.principal, None if body.organisation is None else str(body.organisation)
+    )
+    rights.require_writer(unit.principal, organisation)
+    query = select(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == subscription).with_for_update()
+    found = (await unit.connection.execute(query)).mappings().first()
+    before: Row | None = None if found is None else dict(found)
+    if before is not None and before["organisation"] != organisation:
+        raise Forbidden("This id belongs to another organisation's subscription.")
+    unit.check_match(None if before is None else before["revision"])
+    faults = await _faults(unit, body, organisation)
+    if faults:
+        raise InvalidBody(" ".join(fault["detail"] for fault in faults), errors=faults)
+    if before is None:
+        count = select(func.count()).where(
+            SUBSCRIPTIONS.c.organisation == organisation, SUBSCRIPTIONS.c.state != "ended"
+        )
+        if (await unit.connection.scalar(count) or 0) >= MOST_SUBSCRIPTIONS:
+            raise TooManyEndpoints
+    row = _row(unit, subscription, organisation, body, before)
+    if before is None:
+        await unit.connection.execute(insert(SUBSCRIPTIONS).values(row))
+    else:
+        await unit.connection.execute(
+            update(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == subscription).values(row)
+        )
+    if row["state"] != "active":
+        await cancel_unsent(unit.connection, subscription=subscription, now=timestamp(unit.now))
+    if row["state"] == "unconfirmed":
+        await _ask_for_confirmation(unit, row)
+    await unit.audit(
+        action="subscription.saved",
+        subject=subscription,
+        before=None if before is None else before["revision"],
+        after=row["revision"],
+        details={"state": row["state"], "channel": row["channel"]},
+    )
+    new = before is None
+    shown = subscription_json(row, addresses=True)
+    location = {"Location": f"/v1/subscriptions/{subscription}"} if new else {}
+    return Answer(status=201 if new else 200, body=shown, revision=row["revision"], headers=location)
+
+
+async def end_subscription(unit: Unit, *, subscription: str) -> Answer:
+    """End a subscription: nothing more is sent, and its address is forgotten; 204."""
+    row = await _held(unit, subscription)
+    unit.check_match(row["revision"])
+    await _end(unit, row, action="subscription.ended")
+    return Answer(status=204)
+
+
+async def follow_link(unit: Unit, *, token: str) -> Answer:
+    """Do what a link of a mail says: confirm its address, or end its subscription. Raises LinkInvalid."""
+    row, action = await linked(unit, token)
+    if action == "confirm" and row["state"] == "unconfirmed":
+        state: SubscriptionState = "active"
+        now = timestamp(unit.now)
+        changed = {
+            "state": state,
+            "confirmed_at": now,
+            "changed_at": now,
+            "revision": row["revision"] + 1,
+            "next_digest_at": _first_digest(unit, row),
+        }
+        await unit.connection.execute(
+            update(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == row["id"]).values(changed)
+        )
+        await unit.audit(
+            action="subscription.confirmed",
+            subject=row["id"],
+            before=row["revision"],
+            after=row["revision"] + 1,
+        )
+        row = {**row, **changed}
+    elif action == "unsubscribe" and row["state"] != "ended":
+        await _end(unit, row, action="subscription.left")
+        row = {**row, "state": "ended"}
+    else:
+        await unit.audit(
+            action="subscription.link_followed",
+            subject=row["id"],
+            before=row["revision"],
+            after=row["revision"],
+        )
+    return Answer(body=link_json(row, action, done=True))
+
+
+def link_json(row: Row, action: str, *, done: bool) -> dict[str, Any]:
+    """Return what a link has done, or would do."""
+    sentences = {
+        ("confirm", False): "Send this as POST to confirm that this address wants these mails.",
+        ("confirm", True): "The address is confirmed; mails come at the hours that were chosen.",
+        ("unsubscribe", False): "Send this as POST to end the subscription; opening it changes nothing.",
+        ("unsubscribe", True): "The subscription has ended. No further mail is sent for it.",
+    }
+    sentence = sentences[action, done]
+    if action == "confirm" and done and row["state"] != "active":
+        sentence = "This subscription is not waiting for a confirmation; nothing was changed."
+    return {
+        "subscription": row["id"],
+        "action": action,
+        "done": done,
+        "state": row["state"],
+        "sentence": sentence,
+    }
+
+
+async def linked(unit: Unit, token: str) -> tuple[Row, str]:
+    """Return the subscription that a link is about, locked, and the link's action. Raises LinkInvalid."""
+    keys: Keys = unit.runtime.state["keys"]
+    found = keys.follow(token)
+    if found is None:
+        raise LinkInvalid
+    query = select(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == found[1]).with_for_update()
+    row = (await unit.connection.execute(query)).mappings().first()
+    if row is None:
+        raise LinkInvalid
+    return dict(row), found[0]
+
+
+async def dismiss(unit: Unit, *, project: str, body: DismissalBody) -> Answer:
+    """Dismiss a project for an organisation until its needs or countries change (R45).
+
+    Raises Forbidden, NotFound, PreconditionRequired, StaleRevision.
+    """
+    organisation = rights.organisation_asked(
+        unit.principal, None if body.organisation is None else str(body.organisation)
+    )
+    rights.require_writer(unit.principal, organisation)
+    facts = await unit.connection.scalar(
+        select(PROJECTS.c.facts_hash).where(PROJECTS.c.id == project, PROJECTS.c.facts.is_not(None))
+    )
+    if facts is None:
+        raise NotFound
+    before = await _dismissal(unit, organisation, project)
+    unit.check_match(None if before is None else before["revision"])
+    row = {
+        "organisation": organisation,
+        "project": project,
+        "revision": 1 if before is None else before["revision"] + 1,
+        "reason": body.reason,
+        "facts_hash": facts,
+        "dismissed_at": timestamp(unit.now),
+    }
+    statement = insert_for(unit.connection, DISMISSALS).values(row)
+    await unit.connection.execute(
+        statement.on_conflict_do_update(index_elements=["organisation", "project"], set_=row)
+    )
+    await unit.audit(
+        action="project.dismissed",
+        subject=f"{organisation}/{project}",
+        before=None if before is None else before["revision"],
+        after=row["revision"],
+    )
+    return Answer(
+        status=201 if before is None else 200, body=dismissal_json(row, facts), revision=row["revision"]
+    )
+
+
+async def undismiss(unit: Unit, *, project: str, organisation: str | None) -> Answer:
+    """Take a dismissal back; 204. Raises Forbidden, NotFound, PreconditionRequired, StaleRevision."""
+    whose = rights.organisation_asked(unit.principal, organisation)
+    rights.require_writer(unit.principal, whose)
+    before = await _dismissal(unit, whose, project)
+    if before is None:
+        raise NotFound
+    unit.check_match(before["revision"])
+    await unit.connection.execute(
+        DISMISSALS.delete().where(DISMISSALS.c.organisation == whose, DISMISSALS.c.project == project)
+    )
+    await unit.audit(
+        action="project.undismissed", subject=f"{whose}/{project}", before=before["revision"], after=None
+    )
+    return Answer(status=204)
+
+
+async def _held(unit: Unit, subscription: str) -> Row:
+    query = select(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == subscription, SUBSCRIPTIONS.c.state != "ended")
+    row = (await unit.connection.execute(query.with_for_update())).mappings().first()
+    if row is None or not rights.may_read(unit.principal, row["organisation"]):
+        if unit.principal.is_anonymous:
+            rights.require_writer(unit.principal, "")
+        raise NotFound
+    rights.require_writer(unit.principal, row["organisation"])
+    return dict(row)
+
+
+async def _dismissal(unit: Unit, organisation: str, project: str) -> Row | None:
+    query = select(DISMISSALS).where(
+        DISMISSALS.c.organisation == organisation, DISMISSALS.c.project == project
+    )
+    row = (await unit.connection.execute(query.with_for_update())).mappings().first()
+    return None if row is None else dict(row)
+
+
+async def _end(unit: Unit, row: Row, *, action: str) -> None:
+    now, after = timestamp(unit.now), row["revision"] + 1
+    await unit.connection.execute(
+        update(SUBSCRIPTIONS)
+        .where(SUBSCRIPTIONS.c.id == row["id"])
+        .values(state="ended", email=None, next_digest_at=None, changed_at=now, revision=after)
+    )
+    await cancel_unsent(unit.connection, subscription=row["id"], now=now)
+    await unit.audit(action=action, subject=row["id"], before=row["revision"], after=after)
+
+
+def _row(
+    unit: Unit, subscription: str, organisation: str, body: SubscriptionBody, before: Row | None
+) -> dict[str, Any]:
+    now = timestamp(unit.now)
+    kept = before is not None and before["email"] == body.email and before["confirmed_at"] is not None
+    confirmed = before["confirmed_at"] if before is not None and kept else None
+    cadence: Cadence = body.cadence or ("weekly" if body.channel == "email" else "instant")
+    row = {
+        "id": subscription,
+        "organisation": organisation,
+        "revision": 1 if before is None else before["revision"] + 1,
+        "state": _state(body, confirmed=confirmed is not None),
+        "channel": body.channel,
+        "endpoint": None if body.endpoint is None else str(body.endpoint),
+        "email": body.email,
+        "language": body.language,
+        "cadence": cadence,
+        "conditions": orjson.dumps(
+            body.conditions.model_dump(mode="json", exclude_defaults=True), option=orjson.OPT_SORT_KEYS
+        ),
+        "quiet": None
+        if body.quiet_hours is None
+        else orjson.dumps(body.quiet_hours.model_dump(mode="json", by_alias=True)),
+        "time_zone": body.time_zone,
+        "next_digest_at": None,
+        "opted_in_at": (before["opted_in_at"] if before is not None else None) or now
+        if body.opt_in
+        else None,
+        "confirmed_at": confirmed,
+        "created_at": now if before is None else before["created_at"],
+        "changed_at": now,
+    }
+    if row["state"] == "active":
+        row["next_digest_at"] = _first_digest(unit, row)
+    return row
+
+
+def _state(body: SubscriptionBody, *, confirmed: bool) -> SubscriptionState:
+    if not body.opt_in:
+        return "saved"
+    if body.paused:
+        return "paused"
+    return "active" if body.channel != "email" or confirmed else "unconfirmed"
+
+
+def _first_digest(unit: Unit, row: Row) -> str | None:
+    """Return when the first digest is due; one that is told at once waits for news instead."""
+    if row["channel"] != "email" or row["cadence"] == "instant":
+        return None
+    return timestamp(next_digest(unit.now, row["cadence"], quiet_of(row), row["time_zone"]))
+
+
+async def _ask_for_confirmation(unit: Unit, row: Row) -> None:
+    keys: Keys = unit.runtime.state["keys"]
+    name = await unit.connection.scalar(
+        select(ORGANISATIONS.c.name).where(ORGANISATIONS.c.id == row["organisation"])
+    )
+    letter = confirmation_letter(
+        unit.runtime.settings,
+        language=row["language"],
+        organisation=name or row["organisation"],
+        token=keys.link("confirm", row["id"]),
+    )
+    await unit.connection.execute(
+        insert(DELIVERIES).values(
+            delivery_row(
+                organisation=row["organisation"],
+                channel="email",
+                kind=CONFIRMATION,
+                subscription=row["id"],
+                body=letter.encoded(),
+                place="",
+                now=unit.now,
+            )
+        )
+    )
+
+
+async def _faults(unit: Unit, body: SubscriptionBody, organisation: str) -> list[ErrorEntry]:
+    faults = conditions_faults(body.conditions.model_dump(), unit.runtime.state["reference"])
+    if body.endpoint is not None:
+        query = select(ENDPOINTS.c.id).where(
+            ENDPOINTS.c.id == str(body.endpoint),
+            ENDPOINTS.c.organisation == organisation,
+            ENDPOINTS.c.state != "deleted",
+        )
+        if (await unit.connection.scalar(query)) is None:
+            faults.append(
+                {
+                    "pointer": "/endpoint",
+                    "rule": "endpoint-known",
+                    "detail": "The organisation has no such endpoint.",
+                    "fix": "Register it by POST /v1/endpoints first.",
+                }
+            )
+    if body.email is not None:
+        keys: Keys = unit.runtime.state["keys"]
+        hashed = keys.address_hash(body.email)
+        suppressed = select(SUPPRESSIONS.c.reason).where(SUPPRESSIONS.c.address_hash == hashed)
+        if (await unit.connection.scalar(suppressed)) is not None:
+            faults.append(
+                {
+                    "pointer": "/email",
+                    "rule": "address-suppressed",
+                    "detail": "Mail to this address was refused by its server.",
+                    "fix": "Use another address.",
+                }
+            )
+    return faults
+
+
+def conditions_faults(conditions: dict[str, Any], reference: Reference) -> list[ErrorEntry]:
+    """Return every code in the conditions that the published lists do not know."""
+    faults: list[ErrorEntry] = []
+    checks = [
+        (f"/conditions/countries/{place}", reference.check_country(code))
+        for place, code in enumerate(conditions["countries"])
+    ]
+    checks += [
+        (f"/conditions/regions/{place}", reference.check_region(code))
+        for place, code in enumerate(conditions["regions"])
+    ]
+    for place, tag in enumerate(conditions["themes"]):
+        refusal = reference.check_tag(tag["scheme"], tag["code"], version=tag["version"])
+        part = refusal.rule.removeprefix("tag-") if refusal is not None else ""
+        checks.append((f"/conditions/themes/{place}/{part}", refusal))
+    for pointer, found in checks:
+        if found is not None:
+            faults.append({"pointer": pointer, "rule": found.rule, "detail": found.detail, "fix": found.fix})
+    return faults

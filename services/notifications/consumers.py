@@ -1,0 +1,169 @@
+"""What this service reads: projects, organisations, list versions and standings become rows of its own tables.
+
+*What.* One handler for four topics, each record gated on its sequence, in the transaction that moves the position. *Why
+rows only.* What is to be told follows from rows that a cycle looks at, so reading a record twice tells nobody twice.
+*Never:* make a message or call anybody; cycles and the dispatcher do, from rows.
+"""
+
+from typing import Any
+
+import orjson
+from sqlalchemy import Table, and_, delete, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.envelope import Event
+from schemas.events.matches import ListVersion, Standing
+from schemas.topics import (
+    LIST_VERSIONED,
+    ORGANISATION_ERASED,
+    ORGANISATION_REVISED,
+    PROJECT_ERASED,
+    PROJECT_REVISED,
+    STANDING_CROSSED,
+    STANDING_LOST,
+)
+from services.chassis.bus.consumer import Delivery
+from services.chassis.bus.reader import Reader
+from services.chassis.database import insert_for
+from services.chassis.reference import Reference, load_reference
+from services.chassis.runtime import timestamp
+from services.notifications.commands.leaving import forget_organisation
+from services.notifications.rules.conditions import facts_hash, facts_of
+from services.notifications.tables import LISTS, ORGANISATIONS, PROJECTS, STANDINGS
+
+GROUP = "notifications"
+REFERENCE = "reference"
+
+
+async def keep(delivery: Delivery) -> None:
+    """Keep what a record says, unless something newer of its key is held."""
+    kind = delivery.event.type
+    if kind in {PROJECT_REVISED, PROJECT_ERASED}:
+        await _project(delivery)
+    elif kind in {ORGANISATION_REVISED, ORGANISATION_ERASED}:
+        await _organisation(delivery)
+    elif kind == LIST_VERSIONED:
+        await _list(delivery)
+    elif kind in {STANDING_CROSSED, STANDING_LOST}:
+        await _standing(delivery)
+
+
+async def forget(connection: AsyncConnection) -> None:
+    """Empty the projections, before the log is read from the beginning; what was told stays told."""
+    for table in (PROJECTS, ORGANISATIONS, LISTS, STANDINGS):
+        await connection.execute(delete(table))
+
+
+def prepare(runtime: Any) -> None:
+    """Make sure of the reference data, for who reads without having started this service up."""
+    runtime.state.setdefault(REFERENCE, load_reference())
+
+
+async def _project(delivery: Delivery) -> None:
+    event, connection = delivery.event, delivery.connection
+    reference: Reference = delivery.runtime.state[REFERENCE]
+    before = (
+        await connection.execute(select(PROJECTS.c.state).where(PROJECTS.c.id == event.key))
+    ).scalar_one_or_none()
+    values: dict[str, Any] = {
+        "id": event.key,
+        "state": "erased",
+        "facts": None,
+        "facts_hash": "",
+        "ending": None,
+    }
+    values["deadline"] = None
+    if not event.tombstone:
+        record = event.json()
+        values |= {
+            "state": record["state"],
+            "deadline": record.get("deadline"),
+            "facts": orjson.dumps(facts_of(record, region_of=reference.region_of)),
+            "facts_hash": facts_hash(record),
+        }
+        if record["state"] in {"closed", "withdrawn"} and before not in {None, "closed", "withdrawn"}:
+            values["ending"] = record["state"]
+    await _newest(delivery, PROJECTS, values)
+
+
+async def _organisation(delivery: Delivery) -> None:
+    event = delivery.event
+    record = {} if event.tombstone else event.json()
+    await _newest(
+        delivery,
+        ORGANISATIONS,
+        {"id": event.key, "state": record.get("state", "erased"), "name": record.get("legal_name", "")},
+    )
+    if event.tombstone:
+        await forget_organisation(delivery.connection, event.key, now=timestamp(delivery.runtime.clock.now()))
+
+
+async def _list(delivery: Delivery) -> None:
+    said = delivery.data
+    assert isinstance(said, ListVersion)  # noqa: S101 - the type of the event says so
+    await _newest(
+        delivery,
+        LISTS,
+        {
+            "project": said.project,
+            "number": said.number,
+            "project_revision": said.project_revision,
+            "above_floor": said.counts.above_floor,
+            "final": "closed" in said.reasons,
+            "reference_date": said.reference_date.isoformat(),
+            "seen_at": timestamp(delivery.runtime.clock.now()),
+            "due": True,
+        },
+        version="number",
+    )
+
+
+async def _standing(delivery: Delivery) -> None:
+    event = delivery.event
+    project, _, organisation = event.key.partition("/")
+    values: dict[str, Any] = {
+        "project": project,
+        "organisation": organisation,
+        "standing": False,
+        "fit": 0,
+        "band": None,
+        "fresh": True,
+        "crossed_at": timestamp(delivery.runtime.clock.now()),
+    }
+    if isinstance(delivery.data, Standing):
+        values |= {"standing": True, "fit": delivery.data.fit, "band": delivery.data.band}
+    await _newest(delivery, STANDINGS, values)
+
+
+async def _newest(
+    delivery: Delivery, table: Table, values: dict[str, Any], *, version: str = "version"
+) -> None:
+    """Insert or replace the row of a key, if the event's sequence is higher than the one held."""
+    event: Event = delivery.event
+    row = values | {"incarnation": event.sequence.incarnation, version: event.sequence.version}
+    statement = insert_for(delivery.connection, table).values(row)
+    held, new = table.c, statement.excluded
+    await delivery.connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=list(table.primary_key),
+            set_={name: new[name] for name in row if not held[name].primary_key},
+            where=or_(
+                held.incarnation < new.incarnation,
+                and_(held.incarnation == new.incarnation, held[version] < new[version]),
+            ),
+        )
+    )
+
+
+async def told_of_ending(connection: AsyncConnection, project: str) -> None:
+    """Note that those who were told of a project were told of its end."""
+    await connection.execute(update(PROJECTS).where(PROJECTS.c.id == project).values(ending=None))
+
+
+READER = Reader(
+    group=GROUP,
+    topics=("projects.v1", "members.v1", "matches.v1", "standings.v1"),
+    handle=keep,
+    forget=forget,
+    prepare=prepare,
+)

@@ -1,0 +1,140 @@
+"""A mail as it is stored: subject, text and HTML in one language, and what belongs into its headers.
+
+*What.* Rendered from templates and the catalogue of words; the HTML names its language and direction, its style stands
+in the elements, and it loads nothing. *Why stored whole.* A retry sends the same mail, whatever has changed meanwhile.
+*Never:* an address; it is added when the mail leaves, so that ending a subscription ends it everywhere.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+from functools import cache
+from pathlib import Path
+from typing import Any, Self
+
+import css_inline
+import orjson
+from babel.dates import format_date
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from services.chassis.settings import Settings
+
+FOLDER = Path(__file__).parent
+LANGUAGES = ("ar", "zh", "en", "fr", "ru", "es")
+RIGHT_TO_LEFT = frozenset({"ar"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A mail without its address; `leave` is the path by which one click ends the subscription, None for account mail."""
+
+    subject: str
+    text: str
+    html: str
+    language: str
+    leave: str | None = None
+
+    def encoded(self) -> bytes:
+        """Return the letter as it is stored."""
+        return orjson.dumps(asdict(self))
+
+    @classmethod
+    def decoded(cls, stored: bytes) -> Self:
+        """Return a stored letter."""
+        return cls(**orjson.loads(stored))
+
+
+@cache
+def words_of(language: str) -> Mapping[str, Any]:
+    """Return the catalogue of words of a language."""
+    found: dict[str, Any] = orjson.loads((FOLDER / "words" / f"{language}.json").read_bytes())
+    return found
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=select_autoescape(("html",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+    )
+
+
+def render(kind: str, *, language: str, subject: str, leave: str | None, **content: Any) -> Letter:
+    """Return the letter of a kind (`digest`, `confirmation`, `endpoint`) in a language."""
+    words = words_of(language)
+    given = {
+        "words": words,
+        "language": language,
+        "direction": "rtl" if language in RIGHT_TO_LEFT else "ltr",
+        "subject": subject,
+        "leave": leave,
+        "day": lambda value: format_date(date.fromisoformat(value), "long", locale=language),
+        **content,
+    }
+    text = _templates().get_template(f"{kind}.txt").render(given)
+    html = _templates().get_template(f"{kind}.html").render(given)
+    return Letter(
+        subject=subject,
+        text=text,
+        html=css_inline.inline(html, load_remote_stylesheets=False),
+        language=language,
+        leave=leave,
+    )
+
+
+def confirmation_letter(settings: Settings, *, language: str, organisation: str, token: str) -> Letter:
+    """Return the letter that asks whether an address wants mails at all (double opt-in)."""
+    words = words_of(language)
+    return render(
+        "confirmation",
+        language=language,
+        subject=words["confirm_subject"],
+        leave=None,
+        organisation=organisation,
+        link=f"{settings.address}/v1/mail-links/{token}",
+    )
+
+
+def endpoint_letter(settings: Settings, *, kind: str, language: str, url: str) -> Letter:
+    """Return the letter about an endpoint that fails or was disabled: account mail, so without a way to leave."""
+    words = words_of(language)
+    name = "disabled" if "disabled" in kind else "failing"
+    return render(
+        "endpoint",
+        language=language,
+        subject=words[f"endpoint_{name}_subject"],
+        leave=None,
+        sentence=words[f"endpoint_{name}"],
+        url=url,
+        guide=f"{settings.address}/docs",
+    )
+
+
+def message_of(
+    letter: Letter, settings: Settings, *, to: str, identifier: str, now: datetime
+) -> EmailMessage:
+    """Return the mail as it goes on the wire: text and HTML, and the headers by which a reader can leave (RFC 8058)."""
+    name, address = parseaddr(settings.mail.sender)
+    message = EmailMessage(policy=SMTP)
+    message["From"] = Address(display_name=name, addr_spec=address)
+    message["To"] = Address(addr_spec=to)
+    message["Subject"] = letter.subject
+    message["Date"] = format_datetime(now)
+    message["Message-ID"] = f"<{identifier}@{address.rpartition('@')[2]}>"
+    message["Content-Language"] = letter.language
+    message["Auto-Submitted"] = "auto-generated"
+    if letter.leave is not None:
+        link = settings.address + letter.leave
+        message["List-Unsubscribe"] = f"<{link}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    message.set_content(letter.text, charset="utf-8")
+    message.add_alternative(letter.html, subtype="html", charset="utf-8")
+    return message

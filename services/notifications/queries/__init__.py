@@ -1,0 +1,1 @@
+"""Reads: rows in, plain values out."""

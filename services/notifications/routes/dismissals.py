@@ -1,0 +1,82 @@
+"""`/v1/dismissals`: projects of which an organisation does not want to hear, with a reason."""
+
+from functools import partial
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import select
+
+from schemas.http.notifications import DismissalAnswer, DismissalBody, DismissalPage
+from services.chassis.identity.principal import principal_of
+from services.chassis.web.cursors import cursors_of
+from services.chassis.web.operation import execute
+from services.chassis.web.parameters import Cursor, Limit
+from services.chassis.web.reading import respond_page
+from services.notifications.commands.subscriptions import dismiss, undismiss
+from services.notifications.queries.reading import dismissal_json
+from services.notifications.routes.parameters import ProjectId, Whose, named, runtime_in
+from services.notifications.rules import rights
+from services.notifications.tables import DISMISSALS, PROJECTS
+
+
+def router() -> APIRouter:
+    """Return the routes of dismissals."""
+    routes = APIRouter(prefix="/v1/dismissals", tags=["subscriptions"])
+
+    @routes.get(
+        "",
+        operation_id="list_dismissals",
+        summary="Projects that an organisation has dismissed",
+        response_model=DismissalPage,
+    )
+    async def list_dismissals(
+        request: Request, organisation: Whose = None, limit: Limit = 50, cursor: Cursor = None
+    ) -> Response:
+        """Each with its reason, and whether the project has changed since, so that it is told of again."""
+        principal = principal_of(request)
+        whose = rights.organisation_asked(principal, named(organisation))
+        kind = f"dismissals {whose}"
+        query = (
+            select(DISMISSALS, PROJECTS.c.facts_hash.label("now"))
+            .outerjoin(PROJECTS, PROJECTS.c.id == DISMISSALS.c.project)
+            .where(DISMISSALS.c.organisation == whose)
+            .order_by(DISMISSALS.c.project)
+            .limit(limit + 1)
+        )
+        if cursor is not None:
+            query = query.where(DISMISSALS.c.project > cursors_of(request).unseal(kind, cursor, principal))
+        async with runtime_in(request).database.read() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        following = (
+            cursors_of(request).seal(kind, rows[limit - 1]["project"], principal)
+            if len(rows) > limit
+            else None
+        )
+        items = [dismissal_json(dict(row), row["now"]) for row in rows[:limit]]
+        return respond_page(request, items, next_cursor=following)
+
+    @routes.put(
+        "/{project_id}",
+        operation_id="dismiss_project",
+        summary="Dismiss a project with a reason",
+        response_model=DismissalAnswer,
+        responses={201: {"model": DismissalAnswer, "description": "Dismissed"}},
+    )
+    async def put_dismissal(request: Request, project_id: ProjectId, body: DismissalBody) -> Response:
+        """Nothing is told of it until its needs or countries change. It changes no list and no score."""
+        return await execute(request, partial(dismiss, project=str(project_id), body=body))
+
+    @routes.delete(
+        "/{project_id}",
+        operation_id="undismiss_project",
+        summary="Take a dismissal back",
+        status_code=204,
+        response_class=Response,
+    )
+    async def delete_dismissal(
+        request: Request, project_id: ProjectId, organisation: Whose = None
+    ) -> Response:
+        """Be told of the project again."""
+        command = partial(undismiss, project=str(project_id), organisation=named(organisation))
+        return await execute(request, command)
+
+    return routes

@@ -1,0 +1,58 @@
+"""What the routes of this service take from the address, and how their refusals are documented."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Path, Query, Request
+
+from services.chassis.runtime import Runtime
+from services.chassis.web.problems import MEDIA_TYPE, Problem
+
+Responses = dict[int | str, dict[str, Any]]
+
+SubscriptionId = Annotated[
+    UUID,
+    Path(
+        description="The subscription's id, a UUID that its client chose.",
+        examples=["018f3c2a-7d10-7000-8000-00000000005b"],
+    ),
+]
+EndpointId = Annotated[
+    UUID, Path(description="The endpoint's id.", examples=["018f3c2a-7d10-7000-8000-0000000000e0"])
+]
+DeliveryId = Annotated[
+    UUID,
+    Path(description="The message's id, its webhook-id.", examples=["018f3c2a-7d10-7000-8000-0000000000de"]),
+]
+ProjectId = Annotated[
+    UUID, Path(description="The project's id.", examples=["018f3c2a-7d10-7000-8000-0000000000aa"])
+]
+Whose = Annotated[UUID | None, Query(description="Whose; without it, that of the token.")]
+LinkToken = Annotated[
+    str, Path(min_length=10, max_length=300, pattern=r"^[A-Za-z0-9._-]+$", description="As the mail gave it.")
+]
+
+
+def runtime_in(request: Request) -> Runtime:
+    """Return the runtime that this application was built on."""
+    found: Runtime = request.app.state.runtime
+    return found
+
+
+def named(organisation: UUID | None) -> str | None:
+    """Return an organisation parameter as text."""
+    return None if organisation is None else str(organisation)
+
+
+def refusals(*kinds: type[Problem]) -> Responses:
+    """Return the documentation of the problems particular to a route; the chassis adds those of every route."""
+    by_status: dict[int | str, list[str]] = {}
+    for kind in kinds:
+        by_status.setdefault(kind.status, []).append(f"`{kind.code}`: {kind.title}")
+    return {
+        status: {
+            "description": "; ".join(lines),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status, lines in by_status.items()
+    }

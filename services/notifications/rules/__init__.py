@@ -1,0 +1,1 @@
+"""The decisions of this service, pure: no table, no clock, no network."""

@@ -1,0 +1,59 @@
+"""When something may be sent: quiet hours are held, not dropped, and digests come at the subscriber's own hour.
+
+*What.* Local wall time of a time zone against the moment now. *Why local.* "Not at night" means the reader's night, also
+where clocks change. *Never:* read a clock; the moment is an argument.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+Cadence = Literal["instant", "daily", "weekly", "monthly"]
+
+DIGEST_HOUR = time(8, 0)
+"""The local time at which a digest is sent: mornings, Mondays, the first of a month."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """Hours of the day, local, in which nothing is sent; `start` after `end` goes over midnight."""
+
+    start: time
+    end: time
+
+    def holds_at(self, local: time) -> bool:
+        """Whether this local time lies in the quiet hours."""
+        if self.start <= self.end:
+            return self.start <= local < self.end
+        return local >= self.start or local < self.end
+
+
+def released(now: datetime, quiet: Quiet | None, zone: str) -> datetime:
+    """Return the first moment from now on that is not quiet."""
+    if quiet is None or quiet.start == quiet.end:
+        return now
+    local = now.astimezone(ZoneInfo(zone))
+    if not quiet.holds_at(local.time()):
+        return now
+    day = local.date() if local.time() < quiet.end else local.date() + timedelta(days=1)
+    return max(now, datetime.combine(day, quiet.end, ZoneInfo(zone)).astimezone(UTC))
+
+
+def next_digest(now: datetime, cadence: Cadence, quiet: Quiet | None, zone: str) -> datetime:
+    """Return when the next digest is due, strictly after now; of "instant" as soon as it is not quiet."""
+    if cadence == "instant":
+        return released(now, quiet, zone)
+    day = now.astimezone(ZoneInfo(zone)).date()
+    while True:
+        if _is_day_of(cadence, day):
+            due = datetime.combine(day, DIGEST_HOUR, ZoneInfo(zone)).astimezone(UTC)
+            if due > now:
+                return released(due, quiet, zone)
+        day += timedelta(days=1)
+
+
+def _is_day_of(cadence: Cadence, day: date) -> bool:
+    if cadence == "weekly":
+        return day.weekday() == 0
+    return day.day == 1 if cadence == "monthly" else True

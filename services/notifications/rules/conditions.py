@@ -1,0 +1,73 @@
+"""Whether a project is what a subscription asks for, and which condition says no.
+
+*What.* Conditions as people saved them against a project's facts; each condition is a name, so that a preview can say
+which one excludes most. Within one condition any value will do; all conditions must hold. *Why no rank.* Who is told
+depends on the floor and on the subscriber's own choice, never on the place in a list. *Never:* read a table or a clock.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import orjson
+
+Facts = Mapping[str, Any]
+"""What is known of a project: titles, level, regions, countries, flagship, need_kinds, tags, deadline."""
+
+BAND_ORDER = {"weak": 0, "possible": 1, "good": 2, "strong": 3}
+
+
+def facts_of(record: Mapping[str, Any], *, region_of: Callable[[str], str | None]) -> dict[str, Any]:
+    """Return what subscriptions ask about of a project's record; a country stands for its region too."""
+    countries = list(record.get("countries", ()))
+    regions = set(record.get("regions", ())) | {region_of(country) for country in countries}
+    return {
+        "titles": list(record.get("titles", ())),
+        "level": record.get("level"),
+        "regions": sorted(region for region in regions if region),
+        "countries": countries,
+        "flagship": record.get("flagship"),
+        "need_kinds": list(dict.fromkeys(need["kind"] for need in record.get("needs", ()))),
+        "tags": [[tag["scheme"], tag.get("version"), tag["code"]] for tag in record.get("tags", ())],
+        "deadline": record.get("deadline"),
+        "fictional": bool(record.get("fictional")),
+    }
+
+
+def facts_hash(record: Mapping[str, Any]) -> str:
+    """Return the digest of needs and countries: what of a project, once changed, lifts a dismissal and is news."""
+    told = [record.get("needs", []), sorted(record.get("countries", ()))]
+    return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+
+
+def failed(
+    conditions: Mapping[str, Any], facts: Facts, *, least_developed: Callable[[str], bool]
+) -> tuple[str, ...]:
+    """Return the names of the conditions that the project does not meet; none: it is asked for."""
+    return tuple(
+        name for name, holds in _checks(conditions, facts, least_developed=least_developed) if not holds
+    )
+
+
+def reaches_band(band: str | None, least: str | None) -> bool:
+    """Whether a band is at least the one asked for; every band is, where none is."""
+    return least is None or (band is not None and BAND_ORDER[band] >= BAND_ORDER[least])
+
+
+def _checks(
+    conditions: Mapping[str, Any], facts: Facts, *, least_developed: Callable[[str], bool]
+) -> Iterator[tuple[str, bool]]:
+    if conditions.get("themes"):
+        asked = {(tag["scheme"], tag.get("version"), tag["code"]) for tag in conditions["themes"]}
+        held = {(scheme, version, code) for scheme, version, code in facts["tags"]}
+        held |= {(scheme, None, code) for scheme, _, code in facts["tags"]}
+        yield "themes", bool(asked & held)
+    for name in ("countries", "regions", "need_kinds"):
+        if conditions.get(name):
+            yield name, bool(set(conditions[name]) & set(facts[name]))
+    if conditions.get("levels"):
+        yield "levels", facts["level"] in conditions["levels"]
+    if conditions.get("flagships"):
+        yield "flagships", facts["flagship"] in conditions["flagships"]
+    if conditions.get("ldc_only"):
+        yield "ldc_only", any(least_developed(country) for country in facts["countries"])

@@ -1,0 +1,39 @@
+"""The errors of this service, each with a page of its code."""
+
+from services.chassis.web.problems import Conflict, Problem
+
+
+class EndpointNotActive(Conflict):
+    """The endpoint has not answered its ping yet, or is disabled. Verify it first."""
+
+    code = "endpoint-not-active"
+    title = "The endpoint is not active"
+
+
+class EndpointInUse(Conflict):
+    """Subscriptions still send to this endpoint. End them first."""
+
+    code = "endpoint-in-use"
+    title = "The endpoint is in use"
+
+
+class TooManyEndpoints(Conflict):
+    """An organisation has ten endpoints and a hundred subscriptions at most. Remove one that is not needed."""
+
+    code = "too-many-endpoints"
+    title = "There are enough of them"
+
+
+class DeliveryUnderWay(Conflict):
+    """The message is on its way already, or its content is not kept any more."""
+
+    code = "delivery-under-way"
+    title = "It cannot be sent again now"
+
+
+class LinkInvalid(Problem):
+    """The link was not made by us, or what it is about is gone."""
+
+    status = 404
+    code = "link-invalid"
+    title = "The link leads nowhere"

@@ -1,0 +1,60 @@
+"""When a message is tried again, and when an endpoint is given up: the published schedule as pure functions.
+
+*What.* Ten tries over about 76 hours, jitter added and never taken away; what each answer means. *Why additive.* A
+receiver may rely on the least distance between two tries. *Never:* read a clock or roll a die; both are arguments.
+Source: Standard Webhooks 1.0, ecosystem reference §1.4.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+DELAYS = tuple(
+    timedelta(seconds=seconds)
+    for seconds in (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
+)
+"""How long after the try before it each try comes; the first one at once."""
+
+JITTER = 0.1
+"""At most so large a part of a delay is added to it."""
+
+LONGEST_WAIT = timedelta(hours=24)
+WARN_AFTER = timedelta(hours=24)
+DISABLE_AFTER = timedelta(days=5)
+LEAST_FAILURES = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one try ended. `status` is HTTP's or SMTP's; `retry_after` in seconds; `response` the first bytes."""
+
+    error: str | None = None  # None: delivered
+    status: int | None = None
+    retry_after: float | None = None
+    response: bytes = b""
+    milliseconds: float = 0.0
+    permanent: bool = False  # nothing is gained by trying again
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the receiver took it."""
+        return self.error is None
+
+
+def next_try(tries: int, *, ended: datetime, outcome: Outcome, die: float) -> datetime | None:
+    """Return when the try after `tries` of them is due, None if none follows; `die` is in [0, 1)."""
+    if outcome.permanent or tries >= len(DELAYS):
+        return None
+    delay = DELAYS[tries]
+    if outcome.retry_after is not None:
+        delay = max(delay, min(timedelta(seconds=outcome.retry_after), LONGEST_WAIT))
+    return ended + delay * (1 + JITTER * die)
+
+
+def gives_up(*, failing_since: datetime, failures: int, now: datetime) -> bool:
+    """Whether an endpoint has failed so long, and so often, that it is disabled."""
+    return failures >= LEAST_FAILURES and now - failing_since >= DISABLE_AFTER
+
+
+def warns(*, failing_since: datetime, now: datetime) -> bool:
+    """Whether its people should hear by now that an endpoint fails."""
+    return now - failing_since >= WARN_AFTER

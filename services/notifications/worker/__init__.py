@@ -1,0 +1,1 @@
+"""What this service does by itself: cycles, reasons, digests, reminders, and the dispatcher."""

@@ -1,0 +1,345 @@
+"""A cycle: one list version told to everybody whom it concerns, all at once.
+
+*What.* Waits until every pair that the version counts above its floor is here, then makes one notice for each
+subscription whose conditions the project meets. *Why wait.* Promise 4: all above the floor are told in the same cycle, and
+the order of sending can only be mixed once all are known. *Why one transaction.* Killed anywhere, a cycle has told
+nobody or has its notices; a notice's cause is unique, so the same news is never told twice. *Never:* look at a rank, or
+send anything.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import orjson
+import structlog
+import uuid_utils
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.webhooks.notifications import (
+    MATCH_PROPOSED,
+    MATCH_RESCORED,
+    MATCH_WITHDRAWN,
+    OPPORTUNITY_CLOSED,
+    OPPORTUNITY_UPDATED,
+    OPPORTUNITY_WITHDRAWN,
+)
+from services.chassis.database import insert_for
+from services.chassis.reference import Reference
+from services.chassis.runtime import Runtime, timestamp
+from services.notifications.consumers import REFERENCE, told_of_ending
+from services.notifications.rules.conditions import BAND_ORDER, failed, reaches_band
+from services.notifications.rules.keys import Keys
+from services.notifications.tables import (
+    DISMISSALS,
+    ENDPOINTS,
+    LISTS,
+    NOTICES,
+    ORGANISATIONS,
+    PROJECTS,
+    STANDINGS,
+    SUBSCRIPTIONS,
+)
+
+KEYS = "keys"
+PATIENCE = timedelta(seconds=60)
+"""How long a cycle waits for the pairs that its version counts; then it tells those that are here, and says so."""
+CYCLES_AT_ONCE = 50
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """One piece of news for one subscription, before it is a row."""
+
+    subscription: str
+    organisation: str
+    type: str
+    rule: str
+    cause: str
+
+
+async def step(runtime: Runtime) -> int:
+    """Tell what is due; returns how many notices were made."""
+    async with runtime.database.read() as connection:
+        due = (
+            await connection.scalars(
+                select(LISTS.c.project)
+                .where(
+                    or_(
+                        LISTS.c.due, LISTS.c.project.in_(select(STANDINGS.c.project).where(STANDINGS.c.fresh))
+                    )
+                )
+                .order_by(LISTS.c.seen_at)
+                .limit(CYCLES_AT_ONCE)
+            )
+        ).all()
+        ended = (await connection.scalars(select(PROJECTS.c.id).where(PROJECTS.c.ending.is_not(None)))).all()
+    made = 0
+    for project in due:
+        async with runtime.database.write() as connection:
+            made += await _cycle(runtime, connection, project)
+    for project in ended:
+        async with runtime.database.write() as connection:
+            made += await _ending(runtime, connection, project)
+    return made
+
+
+async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) -> int:
+    """Make the notices of a project's newest list version; none yet, if not everything of it is here."""
+    now = runtime.clock.now()
+    locked = select(LISTS).where(LISTS.c.project == project).with_for_update()
+    listed: Mapping[str, Any] = dict((await connection.execute(locked)).mappings().one())
+    row = (await connection.execute(select(PROJECTS).where(PROJECTS.c.id == project))).mappings().first()
+    known: Mapping[str, Any] | None = None if row is None else dict(row)
+    here = (
+        await connection.execute(
+            select(
+                func.count().filter(STANDINGS.c.standing).label("standing"),
+                func.max(STANDINGS.c.version).filter(STANDINGS.c.fresh).label("newest"),
+                func.max(STANDINGS.c.crossed_at).filter(STANDINGS.c.fresh).label("crossed_at"),
+            ).where(STANDINGS.c.project == project)
+        )
+    ).one()
+    if not _complete(listed, known, standing=here.standing, newest=here.newest or 0):
+        if timestamp(now - PATIENCE) < max(listed["seen_at"], here.crossed_at or ""):
+            return 0
+        _log.warning(
+            "a list is told of although not all of its pairs are here",
+            project=project,
+            here=here.standing,
+            counted=listed["above_floor"],
+        )
+    news: list[News] = []
+    if known is not None and known["state"] == "published" and known["facts"] is not None:
+        changed = listed["told_facts"] not in {None, known["facts_hash"]}
+        concerned = await _concerned(connection, project, everybody=changed)
+        told = await _told(connection, project)
+        asked = _asked(runtime, known, day=date.fromisoformat(listed["reference_date"]))
+        news = list(_news(concerned, told, asked=asked, facts_hash=known["facts_hash"], changed=changed))
+    made = await insert_notices(
+        runtime,
+        connection,
+        project,
+        news,
+        list_version=listed["number"],
+        cycle=f"{project}|{listed['number']}",
+    )
+    await connection.execute(
+        update(STANDINGS)
+        .where(STANDINGS.c.project == project, STANDINGS.c.fresh)
+        .values(fresh=False, told_band=STANDINGS.c.band)
+    )
+    facts_told = known["facts_hash"] if known is not None else None
+    await connection.execute(
+        update(LISTS).where(LISTS.c.project == project).values(due=False, told_facts=facts_told)
+    )
+    return made
+
+
+def _complete(
+    listed: Mapping[str, Any], known: Mapping[str, Any] | None, *, standing: int, newest: int
+) -> bool:
+    """Whether everything of a list version is here: its project, and as many pairs as it counts above the floor."""
+    if known is None or known["version"] < listed["project_revision"]:
+        return False
+    return bool(listed["final"] or (standing == listed["above_floor"] and newest <= listed["number"]))
+
+
+async def _concerned(
+    connection: AsyncConnection, project: str, *, everybody: bool
+) -> list[Mapping[str, Any]]:
+    """Return the pairs that crossed (or, of a changed project, all that stand) with who listens to them."""
+    which = or_(STANDINGS.c.fresh, STANDINGS.c.standing) if everybody else STANDINGS.c.fresh
+    query = (
+        select(
+            STANDINGS.c.organisation,
+            STANDINGS.c.incarnation,
+            STANDINGS.c.version,
+            STANDINGS.c.standing,
+            STANDINGS.c.fresh,
+            STANDINGS.c.band,
+            STANDINGS.c.told_band,
+            SUBSCRIPTIONS.c.id.label("subscription"),
+            SUBSCRIPTIONS.c.conditions,
+            DISMISSALS.c.facts_hash.label("dismissed"),
+        )
+        .join(SUBSCRIPTIONS, SUBSCRIPTIONS.c.organisation == STANDINGS.c.organisation)
+        .outerjoin(ENDPOINTS, ENDPOINTS.c.id == SUBSCRIPTIONS.c.endpoint)
+        .outerjoin(
+            DISMISSALS,
+            (DISMISSALS.c.organisation == STANDINGS.c.organisation)
+            & (DISMISSALS.c.project == STANDINGS.c.project),
+        )
+        .outerjoin(ORGANISATIONS, ORGANISATIONS.c.id == STANDINGS.c.organisation)
+        .where(STANDINGS.c.project == project, which, listening())
+    )
+    return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+def listening() -> Any:
+    """Return the SQL condition of a subscription that is told: opted in, its endpoint verified, its organisation here."""
+    return (
+        (SUBSCRIPTIONS.c.state == "active")
+        & or_(SUBSCRIPTIONS.c.endpoint.is_(None), ENDPOINTS.c.state.in_(("active", "disabled")))
+        & or_(ORGANISATIONS.c.state.is_(None), ORGANISATIONS.c.state.in_(("active", "dormant")))
+    )
+
+
+async def _told(connection: AsyncConnection, project: str) -> frozenset[str]:
+    """Return the subscriptions that were told of a project before."""
+    query = (
+        select(NOTICES.c.subscription)
+        .where(NOTICES.c.project == project, NOTICES.c.state != "dropped")
+        .distinct()
+    )
+    return frozenset(await connection.scalars(query))
+
+
+def _asked(runtime: Runtime, known: Mapping[str, Any], *, day: date) -> Callable[[bytes, str | None], bool]:
+    """Return the question whether conditions ask for this project; each distinct set of them is looked at once."""
+    reference: Reference = runtime.state[REFERENCE]
+    facts = orjson.loads(known["facts"])
+    answers: dict[bytes, tuple[bool, str | None]] = {}
+
+    def asked(conditions: bytes, band: str | None) -> bool:
+        if conditions not in answers:
+            read = orjson.loads(conditions)
+            missing = failed(
+                read, facts, least_developed=lambda country: reference.in_group(country, "ldc", day)
+            )
+            answers[conditions] = (not missing, read.get("minimum_band"))
+        meets, least = answers[conditions]
+        return meets and reaches_band(band, least)
+
+    return asked
+
+
+def _news(
+    concerned: Iterable[Mapping[str, Any]],
+    told: frozenset[str],
+    *,
+    asked: Callable[[bytes, str | None], bool],
+    facts_hash: str,
+    changed: bool,
+) -> Iterator[News]:
+    for pair in concerned:
+        if pair["dismissed"] == facts_hash:
+            continue
+        known = pair["subscription"] in told
+        kind, rule = _kind(pair, known=known, changed=changed)
+        if kind is None:
+            continue
+        if kind != MATCH_WITHDRAWN and not asked(bytes(pair["conditions"]), pair["band"]):
+            continue
+        cause = f"standing:{pair['incarnation']}.{pair['version']}"
+        yield News(
+            subscription=pair["subscription"],
+            organisation=pair["organisation"],
+            type=kind,
+            rule=rule,
+            cause=f"facts:{facts_hash}" if kind == OPPORTUNITY_UPDATED else cause,
+        )
+
+
+def _kind(pair: Mapping[str, Any], *, known: bool, changed: bool) -> tuple[str | None, str]:
+    """Return what a pair's change is to a subscription, and the rule that says so; None: nothing to tell."""
+    if not pair["standing"]:
+        return (MATCH_WITHDRAWN, "fell-below-floor") if pair["fresh"] and known else (None, "")
+    if pair["fresh"] and not known:
+        return MATCH_PROPOSED, "above-floor"
+    if pair["fresh"] and pair["told_band"] is None:
+        return MATCH_PROPOSED, "above-floor-again"
+    if pair["fresh"] and pair["told_band"] != pair["band"]:
+        rose = BAND_ORDER[pair["band"]] > BAND_ORDER[pair["told_band"]]
+        return MATCH_RESCORED, "band-rose" if rose else "band-fell"
+    if changed:
+        return (OPPORTUNITY_UPDATED, "project-changed") if known else (MATCH_PROPOSED, "project-changed")
+    return None, ""
+
+
+async def _ending(runtime: Runtime, connection: AsyncConnection, project: str) -> int:
+    """Tell those who were told of a project that it has ended: the last that they hear of it."""
+    row = (await connection.execute(select(PROJECTS).where(PROJECTS.c.id == project))).mappings().one()
+    if row["ending"] is None:
+        return 0
+    withdrawn = row["ending"] == "withdrawn"
+    news = [
+        News(
+            subscription=one["subscription"],
+            organisation=one["organisation"],
+            type=OPPORTUNITY_WITHDRAWN if withdrawn else OPPORTUNITY_CLOSED,
+            rule="project-withdrawn" if withdrawn else "project-closed",
+            cause=f"ended:{row['incarnation']}.{row['version']}",
+        )
+        for one in await told_of(connection, project, facts_hash=row["facts_hash"])
+    ]
+    made = await insert_notices(
+        runtime, connection, project, news, list_version=None, cycle=f"{project}|ended"
+    )
+    await told_of_ending(connection, project)
+    return made
+
+
+async def told_of(connection: AsyncConnection, project: str, *, facts_hash: str) -> list[Mapping[str, Any]]:
+    """Return the listening subscriptions that were told of a project and have not dismissed it."""
+    query = (
+        select(SUBSCRIPTIONS.c.id.label("subscription"), SUBSCRIPTIONS.c.organisation)
+        .outerjoin(ENDPOINTS, ENDPOINTS.c.id == SUBSCRIPTIONS.c.endpoint)
+        .outerjoin(ORGANISATIONS, ORGANISATIONS.c.id == SUBSCRIPTIONS.c.organisation)
+        .where(
+            SUBSCRIPTIONS.c.id.in_(
+                select(NOTICES.c.subscription).where(
+                    NOTICES.c.project == project, NOTICES.c.state != "dropped"
+                )
+            ),
+            listening(),
+            ~select(DISMISSALS.c.project)
+            .where(
+                DISMISSALS.c.organisation == SUBSCRIPTIONS.c.organisation,
+                DISMISSALS.c.project == project,
+                DISMISSALS.c.facts_hash == facts_hash,
+            )
+            .exists(),
+        )
+    )
+    return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def insert_notices(
+    runtime: Runtime,
+    connection: AsyncConnection,
+    project: str,
+    news: Iterable[News],
+    *,
+    list_version: int | None,
+    cycle: str,
+) -> int:
+    """Add the notices that are not there yet; returns how many were given."""
+    keys: Keys = runtime.state[KEYS]
+    moment = timestamp(runtime.clock.now())
+    rows = [
+        {
+            "id": str(uuid_utils.uuid7()),
+            "subscription": one.subscription,
+            "organisation": one.organisation,
+            "project": project,
+            "cause": one.cause,
+            "type": one.type,
+            "rule": one.rule,
+            "list_version": list_version,
+            "state": "waiting",
+            "place": keys.place(cycle, one.subscription),
+            "made_at": moment,
+        }
+        for one in news
+    ]
+    if rows:
+        statement = insert_for(connection, NOTICES)
+        await connection.execute(
+            statement.on_conflict_do_nothing(index_elements=["subscription", "project", "cause"]), rows
+        )
+    return len(rows)

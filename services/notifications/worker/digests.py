@@ -1,0 +1,151 @@
+"""Digests: the news that has come together for a subscription becomes one mail, or none.
+
+*What.* Subscriptions whose hour has come: their ready notices are rendered into one delivery, in one transaction with the
+next hour. *Why no duplicate.* A digest's period is unique for its subscription, and a notice that is in a digest is not
+ready any more; killed anywhere, either both stand or neither. *Never:* an empty mail, or the same project twice in one.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.webhooks.notifications import (
+    MATCH_PROPOSED,
+    MATCH_WITHDRAWN,
+    OPPORTUNITY_CLOSED,
+    OPPORTUNITY_CLOSING_SOON,
+    OPPORTUNITY_WITHDRAWN,
+)
+from services.chassis.runtime import Runtime, timestamp
+from services.notifications.mail.letters import Letter, render, words_of
+from services.notifications.queries.reading import quiet_of
+from services.notifications.rules.cadence import next_digest
+from services.notifications.rules.keys import Keys
+from services.notifications.tables import DELIVERIES, NOTICES, ORGANISATIONS, SUBSCRIPTIONS
+from services.notifications.worker.endpoints import delivery_row
+
+DIGEST = "digest"
+MOST_SHOWN = 20
+AT_ONCE = 100
+_SECTION = {
+    MATCH_PROPOSED: "new",
+    OPPORTUNITY_CLOSING_SOON: "closing",
+    OPPORTUNITY_CLOSED: "ended",
+    OPPORTUNITY_WITHDRAWN: "ended",
+    MATCH_WITHDRAWN: "ended",
+}
+SECTIONS = ("new", "changed", "closing", "ended")
+
+
+async def step(runtime: Runtime) -> int:
+    """Make the digests that are due; returns how many subscriptions were looked at."""
+    now = runtime.clock.now()
+    due = (
+        select(SUBSCRIPTIONS.c.id)
+        .where(SUBSCRIPTIONS.c.next_digest_at <= timestamp(now))
+        .order_by(SUBSCRIPTIONS.c.next_digest_at)
+        .limit(AT_ONCE)
+    )
+    async with runtime.database.read() as connection:
+        found = (await connection.scalars(due)).all()
+    for subscription in found:
+        async with runtime.database.write() as connection:
+            await _digest(runtime, connection, subscription, now=now)
+    return len(found)
+
+
+async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: str, *, now: datetime) -> None:
+    query = (
+        select(SUBSCRIPTIONS, ORGANISATIONS.c.name, ORGANISATIONS.c.state.label("organisation_state"))
+        .outerjoin(ORGANISATIONS, ORGANISATIONS.c.id == SUBSCRIPTIONS.c.organisation)
+        .where(SUBSCRIPTIONS.c.id == subscription)
+        .with_for_update(of=SUBSCRIPTIONS)
+    )
+    row = dict((await connection.execute(query)).mappings().one())
+    period = row["next_digest_at"]
+    if period is None or period > timestamp(now):
+        return  # another process was first
+    following = (
+        None
+        if row["cadence"] == "instant" or row["state"] != "active"
+        else timestamp(next_digest(now, row["cadence"], quiet_of(row), row["time_zone"]))
+    )
+    await connection.execute(
+        update(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == subscription).values(next_digest_at=following)
+    )
+    if row["state"] != "active" or row["organisation_state"] in {"withdrawn", "erased"}:
+        return
+    ready = select(NOTICES).where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready")
+    notices = [dict(one) for one in (await connection.execute(ready.order_by(NOTICES.c.id))).mappings()]
+    if not notices:
+        return
+    keys: Keys = runtime.state["keys"]
+    queued = delivery_row(
+        organisation=row["organisation"],
+        channel="email",
+        kind=DIGEST,
+        subscription=subscription,
+        period=period,
+        body=digest_letter(runtime, row, notices, now=now).encoded(),
+        place=keys.place(period, subscription),
+        now=now,
+    )
+    await connection.execute(insert(DELIVERIES).values(queued))
+    await connection.execute(
+        update(NOTICES)
+        .where(NOTICES.c.id.in_([one["id"] for one in notices]))
+        .values(state="sent", delivery=queued["id"])
+    )
+
+
+def digest_letter(
+    runtime: Runtime, row: Mapping[str, Any], notices: Sequence[Mapping[str, Any]], *, now: datetime
+) -> Letter:
+    """Return the digest of these notices: the newest of each project, by flagship and section."""
+    address, keys = runtime.settings.address, runtime.state["keys"]
+    newest = {one["project"]: one for one in notices}
+    shown = list(newest.values())[:MOST_SHOWN]
+    groups: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for one in shown:
+        data = orjson.loads(one["data"])
+        sections = groups.setdefault(data.get("flagship") or "", {})
+        sections.setdefault(_SECTION.get(one["type"], "changed"), []).append(
+            {
+                "title": data["title"],
+                "band": data["band"],
+                "deadline": data["deadline"],
+                "rule": data["why"]["rule"],
+                "terms": ", ".join(data["why"]["shared_terms"]),
+                "project": address + data["links"]["project"],
+                "why": address + data["links"]["why"],
+            }
+        )
+    organisation = row["name"] or row["organisation"]
+    leave = f"/v1/mail-links/{keys.link('unsubscribe', row['id'])}"
+    return render(
+        "digest",
+        language=row["language"],
+        subject=words_of(row["language"])["digest_subject"].format(
+            count=len(newest), organisation=organisation
+        ),
+        leave=leave,
+        organisation=organisation,
+        start=min(one["made_at"] for one in notices)[:10],
+        end=timestamp(now)[:10],
+        groups=[
+            {
+                "flagship": flagship,
+                "sections": [
+                    {"name": name, "items": sections[name]} for name in SECTIONS if name in sections
+                ],
+            }
+            for flagship, sections in sorted(groups.items(), key=lambda one: (one[0] == "", one[0]))
+        ],
+        more=len(newest) - len(shown),
+        all=f"{address}/v1/notices?subscription={row['id']}",
+        leave_link=address + leave,
+    )

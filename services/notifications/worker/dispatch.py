@@ -1,0 +1,358 @@
+"""The dispatcher: messages that are due are claimed, tried, and what became of them is written down.
+
+*What.* One turn records what has ended and claims what is due, in one transaction: a try is a row before its first
+packet leaves. Tries run side by side, bounded in all, by endpoint, and by endpoint a second. *Why claims that run out.* A
+process that was killed leaves tries without an end; who finds them writes "interrupted" and sends again under the same
+id, so every repeat on the wire is explained by a row. A mail that may have been handed over is not repeated. *Never:*
+decide when to try again (`rules.schedule`), or make a message.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from aiohttp import ClientSession
+from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.chassis.database import DatabaseAway
+from services.chassis.runtime import Runtime, timestamp
+from services.chassis.telemetry import log_of
+from services.notifications.rules.keys import Keys
+from services.notifications.rules.schedule import Outcome, next_try
+from services.notifications.tables import ATTEMPTS, DELIVERIES, ENDPOINTS, SECRETS, SUBSCRIPTIONS
+from services.notifications.worker import endpoints, mailing, webhooks
+from services.notifications.worker.cycles import KEYS
+
+DUE = "notifications.due"
+"""The signal that something may be due."""
+LEASE = timedelta(seconds=90)
+"""How long a claim stands without an end; longer than any try may take."""
+CLAIMED_AT_ONCE = 200
+
+_CLAIM = (
+    update(DELIVERIES)
+    .where(DELIVERIES.c.id == bindparam("this_id"))
+    .values(state="sending", attempts=bindparam("new_attempts"), claimed_until=bindparam("new_until"))
+)
+_END_TRY = (
+    update(ATTEMPTS)
+    .where(ATTEMPTS.c.delivery == bindparam("this_id"), ATTEMPTS.c.number == bindparam("this_number"))
+    .values(
+        ended_at=bindparam("new_ended_at"),
+        outcome=bindparam("new_outcome"),
+        error=bindparam("new_error"),
+        status=bindparam("new_status"),
+        milliseconds=bindparam("new_milliseconds"),
+        response=bindparam("new_response"),
+    )
+)
+_END = (
+    update(DELIVERIES)
+    .where(DELIVERIES.c.id == bindparam("this_id"), DELIVERIES.c.state == "sending")
+    .values(
+        state=bindparam("new_state"),
+        due_at=bindparam("new_due_at"),
+        ended_at=bindparam("new_ended_at"),
+        claimed_until=None,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A try that has ended and is not written down yet."""
+
+    row: Mapping[str, Any]
+    number: int
+    at: datetime
+    outcome: Outcome
+
+
+@dataclass(slots=True)
+class Dispatcher:
+    """The dispatcher of one process."""
+
+    runtime: Runtime
+    session: ClientSession
+    post: mailing.Post
+    dice: random.Random = field(default_factory=random.SystemRandom)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _ended: list[Ended] = field(default_factory=list)
+    _busy: Counter[str] = field(default_factory=Counter)
+    _tokens: dict[str, tuple[float, float]] = field(
+        default_factory=dict
+    )  # endpoint → tokens left, as of when
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Dispatch until `stop` is set; then let the tries under way end, and write them down."""
+        waiting = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                mark = self.runtime.signals.mark(DUE)
+                try:
+                    moved = await self.turn()
+                except DatabaseAway:
+                    log_of("notifications").warning("messages wait: the database does not answer")
+                    moved = 0
+                if moved:
+                    await asyncio.sleep(0)
+                    continue
+                woken = asyncio.create_task(
+                    self.runtime.signals.wait(
+                        DUE, self.runtime.settings.notifications.poll_seconds, since=mark
+                    )
+                )
+                await asyncio.wait({waiting, woken, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
+                woken.cancel()
+                with suppress(asyncio.CancelledError):
+                    await woken
+        finally:
+            waiting.cancel()
+            await self.finish()
+
+    async def finish(self) -> None:
+        """Wait for the tries under way and write down how they ended."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        with suppress(DatabaseAway):
+            await self.turn(claim=False)
+
+    async def turn(self, *, claim: bool = True) -> int:
+        """Write down what has ended and begin what is due; returns how much that was."""
+        room = self.runtime.settings.notifications.concurrency - len(self._tasks) if claim else 0
+        if room <= 0 and not self._ended:
+            return 0
+        now = self.runtime.clock.now()
+        ended, self._ended = self._ended, []
+        try:
+            async with self.runtime.database.write() as connection:
+                await self._record(connection, ended)
+                claimed = await self._claim(connection, now, room) if room > 0 else []
+        except BaseException:
+            self._ended = ended + self._ended
+            raise
+        for message in claimed:
+            self._begin(message)
+        return len(ended) + len(claimed)
+
+    # What is due
+
+    async def _claim(self, connection: AsyncConnection, now: datetime, room: int) -> list[dict[str, Any]]:
+        await self._take_over(connection, now)
+        taken: list[dict[str, Any]] = []
+        full = set[str]()
+        while len(taken) < room:
+            due = await self._due(connection, now, full, exclude=[one["id"] for one in taken])
+            if not due:
+                break
+            before = len(taken)
+            for row in due:
+                if len(taken) >= room:
+                    break
+                if self._may_begin(row):
+                    taken.append(dict(row))
+                elif row["endpoint"] is not None:
+                    full.add(row["endpoint"])
+            if len(taken) == before and not any(row["endpoint"] in full for row in due):
+                break
+            if len(due) < CLAIMED_AT_ONCE:
+                break
+        if taken:
+            await self._write_claims(connection, taken, now)
+        return taken
+
+    async def _due(
+        self, connection: AsyncConnection, now: datetime, full: set[str], *, exclude: Sequence[str]
+    ) -> Sequence[Mapping[str, Any]]:
+        busy = {name for name in self._busy if not self._has_room(name)} | full
+        moment = timestamp(now)
+        query = (
+            select(
+                DELIVERIES.c.id, DELIVERIES.c.channel, DELIVERIES.c.endpoint, DELIVERIES.c.subscription,
+                DELIVERIES.c.body, DELIVERIES.c.attempts, DELIVERIES.c.earlier, DELIVERIES.c.type, DELIVERIES.c.organisation,
+                ENDPOINTS.c.url, ENDPOINTS.c.state.label("endpoint_state"), SUBSCRIPTIONS.c.email,
+            )
+            .outerjoin(ENDPOINTS, ENDPOINTS.c.id == DELIVERIES.c.endpoint)
+            .outerjoin(SUBSCRIPTIONS, SUBSCRIPTIONS.c.id == DELIVERIES.c.subscription)
+            .where(
+                DELIVERIES.c.state.in_(("pending", "retrying")),
+                DELIVERIES.c.due_at <= moment,
+                or_(ENDPOINTS.c.not_before.is_(None), ENDPOINTS.c.not_before <= moment),
+            )
+            .order_by(DELIVERIES.c.due_at, DELIVERIES.c.place, DELIVERIES.c.id)
+            .limit(CLAIMED_AT_ONCE)
+            .with_for_update(skip_locked=True, of=DELIVERIES)
+        )  # fmt: skip
+        if busy:
+            query = query.where(or_(DELIVERIES.c.endpoint.is_(None), DELIVERIES.c.endpoint.not_in(busy)))
+        if exclude:
+            query = query.where(DELIVERIES.c.id.not_in(exclude))
+        if not self.post.open:
+            query = query.where(DELIVERIES.c.channel != "email")
+        return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+    async def _write_claims(
+        self, connection: AsyncConnection, taken: list[dict[str, Any]], now: datetime
+    ) -> None:
+        keys: Keys = self.runtime.state[KEYS]
+        wanted = {row["endpoint"] for row in taken if row["endpoint"] is not None}
+        secrets: dict[str, list[str]] = {}
+        if wanted:
+            live = select(SECRETS.c.endpoint, SECRETS.c.sealed).where(
+                SECRETS.c.endpoint.in_(wanted),
+                or_(SECRETS.c.expires_at.is_(None), SECRETS.c.expires_at > timestamp(now)),
+            )
+            for row in await connection.execute(live.order_by(SECRETS.c.created_at.desc())):
+                secrets.setdefault(row.endpoint, []).append(keys.unseal(row.sealed))
+        for one in taken:
+            one["secrets"] = tuple(secrets.get(one["endpoint"], ()))
+        await connection.execute(
+            _CLAIM,
+            [
+                {
+                    "this_id": one["id"],
+                    "new_attempts": one["attempts"] + 1,
+                    "new_until": timestamp(now + LEASE),
+                }
+                for one in taken
+            ],
+        )
+        await connection.execute(
+            insert(ATTEMPTS),
+            [
+                {"delivery": one["id"], "number": one["attempts"] + 1, "started_at": timestamp(now)}
+                for one in taken
+            ],
+        )
+
+    async def _take_over(self, connection: AsyncConnection, now: datetime) -> None:
+        """Find the tries that a process left without an end: webhooks are due again, mails only if none was handed over."""
+        lost = (
+            await connection.execute(
+                select(
+                    DELIVERIES.c.id, DELIVERIES.c.attempts, DELIVERIES.c.channel, ATTEMPTS.c.handed_over_at
+                )
+                .join(
+                    ATTEMPTS,
+                    (ATTEMPTS.c.delivery == DELIVERIES.c.id) & (ATTEMPTS.c.number == DELIVERIES.c.attempts),
+                )
+                .where(DELIVERIES.c.state == "sending", DELIVERIES.c.claimed_until < timestamp(now))
+                .limit(CLAIMED_AT_ONCE)
+            )
+        ).all()
+        for row in lost:
+            await connection.execute(
+                update(ATTEMPTS)
+                .where(ATTEMPTS.c.delivery == row.id, ATTEMPTS.c.number == row.attempts)
+                .values(outcome="interrupted", ended_at=timestamp(now))
+            )
+            handed = row.handed_over_at is not None
+            await connection.execute(
+                update(DELIVERIES)
+                .where(DELIVERIES.c.id == row.id)
+                .values(
+                    state="unconfirmed" if handed else "retrying",
+                    due_at=timestamp(now),
+                    ended_at=timestamp(now) if handed else None,
+                    claimed_until=None,
+                )
+            )
+
+    # One endpoint's share
+
+    def _has_room(self, endpoint: str) -> bool:
+        asked = self.runtime.settings.notifications
+        if self._busy[endpoint] >= asked.endpoint_concurrency:
+            return False
+        return self._tokens_of(endpoint) >= 1
+
+    def _tokens_of(self, endpoint: str) -> float:
+        """Return how many tries an endpoint may begin now: a bucket that holds one second's worth."""
+        rate = self.runtime.settings.notifications.endpoint_per_second
+        now = self.runtime.clock.monotonic()
+        left, since = self._tokens.get(endpoint, (max(rate, 1.0), now))
+        return min(max(rate, 1.0), left + (now - since) * rate)
+
+    def _may_begin(self, row: Mapping[str, Any]) -> bool:
+        """Whether this try may begin, and if so count it."""
+        endpoint = row["endpoint"]
+        if endpoint is None:
+            return True
+        if not self._has_room(endpoint):
+            return False
+        self._tokens[endpoint] = (self._tokens_of(endpoint) - 1, self.runtime.clock.monotonic())
+        self._busy[endpoint] += 1
+        return True
+
+    # One try
+
+    def _begin(self, row: dict[str, Any]) -> None:
+        task = asyncio.create_task(self._try(row))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _try(self, row: dict[str, Any]) -> None:
+        number = row["attempts"] + 1
+        try:
+            outcome = await self._sent(row, number)
+        finally:
+            if row["endpoint"] is not None:
+                self._busy[row["endpoint"]] -= 1
+                if self._busy[row["endpoint"]] <= 0:
+                    del self._busy[row["endpoint"]]
+        self._ended.append(Ended(row=row, number=number, at=self.runtime.clock.now(), outcome=outcome))
+        self.runtime.signals.notify(DUE)
+
+    async def _sent(self, row: dict[str, Any], number: int) -> Outcome:
+        if row["channel"] == "email":
+            return await self.post.send(self.runtime, row, number)
+        if row["body"] is None or row["endpoint_state"] in {None, "deleted"}:
+            return Outcome(error="gone", permanent=True)
+        message = webhooks.Message(
+            id=row["id"], number=number, url=row["url"], secrets=row["secrets"], body=row["body"]
+        )
+        return await webhooks.send(self.session, message, self.runtime.clock.now())
+
+    async def _record(self, connection: AsyncConnection, ended: Sequence[Ended]) -> None:
+        if not ended:
+            return
+        await connection.execute(
+            _END_TRY,
+            [
+                {
+                    "this_id": one.row["id"],
+                    "this_number": one.number,
+                    "new_ended_at": timestamp(one.at),
+                    "new_outcome": "delivered" if one.outcome.delivered else "failed",
+                    "new_error": one.outcome.error,
+                    "new_status": one.outcome.status,
+                    "new_milliseconds": one.outcome.milliseconds,
+                    "new_response": one.outcome.response or None,
+                }
+                for one in ended
+            ],
+        )
+        await connection.execute(_END, [self._end_of(one) for one in ended])
+        await endpoints.note(connection, self.runtime, ended)
+
+    def _end_of(self, one: Ended) -> dict[str, Any]:
+        again = None
+        if not one.outcome.delivered:
+            again = next_try(
+                one.number - one.row["earlier"], ended=one.at, outcome=one.outcome, die=self.dice.random()
+            )
+        state = "delivered" if one.outcome.delivered else "exhausted" if again is None else "retrying"
+        if one.outcome.error == "unconfirmed":
+            state = "unconfirmed"  # it may have arrived, so it is not sent again
+        return {
+            "this_id": one.row["id"],
+            "new_state": state,
+            "new_due_at": timestamp(again or one.at),
+            "new_ended_at": timestamp(one.at) if again is None else None,
+        }

@@ -1,0 +1,216 @@
+"""What tries tell of an endpoint: it is verified, it fails, it is given up; and its people hear of it.
+
+*What.* In the transaction that records tries: the endpoint's row, and the messages about the endpoint itself, to the
+organisation's other endpoints and confirmed addresses. *Why there.* An endpoint that fails cannot be told so itself.
+*Never:* give an endpoint up because of one message; five days and ten failures are asked for, or a 410.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import uuid_utils
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.webhooks.notifications import (
+    ENDPOINT_DISABLED,
+    ENDPOINT_FAILING,
+    ENDPOINT_PINGED,
+    cloud_event,
+)
+from services.chassis.runtime import Runtime, timestamp
+from services.notifications.mail.letters import endpoint_letter
+from services.notifications.rules.keys import Keys
+from services.notifications.rules.schedule import LONGEST_WAIT, gives_up, warns
+from services.notifications.tables import DELIVERIES, ENDPOINTS, SUBSCRIPTIONS
+
+if TYPE_CHECKING:
+    from services.notifications.worker.dispatch import Ended
+
+ADDRESSES_TOLD = 5
+SENTENCES = {
+    ENDPOINT_PINGED: "This is a ping: answer with 2xx and the endpoint is active.",
+    ENDPOINT_FAILING: "Messages to this endpoint have failed for a day.",
+    ENDPOINT_DISABLED: "This endpoint was disabled; verify it again, and recover what it missed.",
+}
+
+
+async def note(connection: AsyncConnection, runtime: Runtime, ended: "Sequence[Ended]") -> None:
+    """Write what these tries say about their endpoints."""
+    by_endpoint: dict[str, list[Ended]] = {}
+    for one in ended:
+        if one.row["endpoint"] is not None:
+            by_endpoint.setdefault(one.row["endpoint"], []).append(one)
+    for identifier, tries in by_endpoint.items():
+        if all(one.outcome.delivered for one in tries) and not any(
+            one.row["type"] == ENDPOINT_PINGED for one in tries
+        ):
+            await connection.execute(
+                update(ENDPOINTS)
+                .where(ENDPOINTS.c.id == identifier, ENDPOINTS.c.failing_since.is_not(None))
+                .values(failing_since=None, failures=0, warned_at=None, not_before=None)
+            )
+            continue
+        row = (
+            (
+                await connection.execute(
+                    select(ENDPOINTS).where(ENDPOINTS.c.id == identifier).with_for_update()
+                )
+            )
+            .mappings()
+            .one()
+        )
+        await _judge(connection, runtime, dict(row), tries)
+
+
+async def _judge(
+    connection: AsyncConnection, runtime: Runtime, row: dict[str, Any], tries: "Sequence[Ended]"
+) -> None:
+    before = dict(row)
+    for one in sorted(tries, key=lambda one: one.at):
+        if one.outcome.delivered:
+            row |= {"failing_since": None, "failures": 0, "warned_at": None, "not_before": None}
+            if one.row["type"] == ENDPOINT_PINGED and row["state"] in {"pending", "disabled"}:
+                row |= {"state": "active", "reason": None}
+        else:
+            await _count(connection, runtime, row, one)
+    changed = {name: value for name, value in row.items() if before[name] != value}
+    if changed.keys() & {"state"}:
+        changed |= {"revision": row["revision"] + 1, "changed_at": timestamp(tries[-1].at)}
+    if changed:
+        await connection.execute(update(ENDPOINTS).where(ENDPOINTS.c.id == row["id"]).values(changed))
+
+
+async def _count(connection: AsyncConnection, runtime: Runtime, row: dict[str, Any], one: "Ended") -> None:
+    """Count a failure into the endpoint's row, and act on what that comes to."""
+    moment = timestamp(one.at)
+    row["failures"] += 1
+    row["failing_since"] = row["failing_since"] or moment
+    if one.outcome.retry_after is not None:
+        wait = min(timedelta(seconds=one.outcome.retry_after), LONGEST_WAIT)
+        row["not_before"] = timestamp(one.at + wait)
+    if row["state"] != "active":
+        return
+    since = datetime.fromisoformat(row["failing_since"])
+    if one.outcome.status == 410:
+        row |= {"state": "disabled", "reason": "It answered 410 Gone."}
+    elif gives_up(failing_since=since, failures=row["failures"], now=one.at):
+        row |= {"state": "disabled", "reason": "It failed for five days."}
+    elif row["warned_at"] is None and warns(failing_since=since, now=one.at):
+        row["warned_at"] = moment
+        await tell(connection, runtime, row, ENDPOINT_FAILING, now=one.at)
+    if row["state"] == "disabled":
+        await _give_up(connection, runtime, row, now=one.at)
+
+
+async def _give_up(
+    connection: AsyncConnection, runtime: Runtime, row: Mapping[str, Any], *, now: datetime
+) -> None:
+    await connection.execute(
+        update(DELIVERIES)
+        .where(DELIVERIES.c.endpoint == row["id"], DELIVERIES.c.state.in_(("pending", "retrying")))
+        .values(state="cancelled", ended_at=timestamp(now))
+    )
+    await tell(connection, runtime, row, ENDPOINT_DISABLED, now=now)
+
+
+async def tell(
+    connection: AsyncConnection, runtime: Runtime, row: Mapping[str, Any], kind: str, *, now: datetime
+) -> None:
+    """Queue the news of an endpoint to the organisation's other active endpoints and confirmed addresses."""
+    others = await connection.scalars(
+        select(ENDPOINTS.c.id).where(
+            ENDPOINTS.c.organisation == row["organisation"],
+            ENDPOINTS.c.id != row["id"],
+            ENDPOINTS.c.state == "active",
+        )
+    )
+    queued = [event_row(row, kind, to=other, now=now) for other in others]
+    mailed = (
+        select(SUBSCRIPTIONS.c.id, SUBSCRIPTIONS.c.language, SUBSCRIPTIONS.c.email)
+        .where(
+            SUBSCRIPTIONS.c.organisation == row["organisation"],
+            SUBSCRIPTIONS.c.channel == "email",
+            SUBSCRIPTIONS.c.state == "active",
+        )
+        .order_by(SUBSCRIPTIONS.c.created_at)
+    )
+    addresses: dict[str, Any] = {}
+    for one in await connection.execute(mailed):
+        addresses.setdefault(one.email, one)
+    keys: Keys = runtime.state["keys"]
+    for one in list(addresses.values())[:ADDRESSES_TOLD]:
+        letter = endpoint_letter(runtime.settings, kind=kind, language=one.language, url=row["url"])
+        queued.append(
+            delivery_row(
+                organisation=row["organisation"],
+                channel="email",
+                kind=kind,
+                subscription=one.id,
+                body=letter.encoded(),
+                place=keys.place(kind, one.id),
+                now=now,
+            )
+        )
+    if queued:
+        await connection.execute(insert(DELIVERIES), queued)
+
+
+def event_row(row: Mapping[str, Any], kind: str, *, to: str, now: datetime) -> dict[str, Any]:
+    """Return the delivery of an event about an endpoint, to an endpoint of the same organisation (or itself)."""
+    queued = delivery_row(
+        organisation=row["organisation"],
+        channel="webhook",
+        kind=kind,
+        endpoint=to,
+        body=b"",
+        place="",
+        now=now,
+    )
+    body = cloud_event(
+        identifier=queued["id"],
+        event_type=kind,
+        subject=row["id"],
+        time=timestamp(now),
+        data={
+            "endpoint": row["id"],
+            "sentence": SENTENCES.get(
+                kind, "This is a test: a signed example, sent because you asked for it."
+            ),
+            "failing_since": row["failing_since"],
+        },
+    )
+    return queued | {"body": orjson.dumps(body)}
+
+
+def delivery_row(
+    *,
+    organisation: str,
+    channel: str,
+    kind: str,
+    body: bytes,
+    place: str,
+    now: datetime,
+    endpoint: str | None = None,
+    subscription: str | None = None,
+    period: str | None = None,
+) -> dict[str, Any]:
+    """Return a message that is due now."""
+    return {
+        "id": str(uuid_utils.uuid7()),
+        "organisation": organisation,
+        "channel": channel,
+        "type": kind,
+        "endpoint": endpoint,
+        "subscription": subscription,
+        "period": period,
+        "body": body,
+        "state": "pending",
+        "attempts": 0,
+        "earlier": 0,
+        "due_at": timestamp(now),
+        "place": place,
+        "created_at": timestamp(now),
+    }

@@ -1,0 +1,65 @@
+"""The background loops of this service: the consumer, the herald that makes messages, and the dispatcher that sends them.
+
+*What.* The herald goes round: cycles, reasons, digests, reminders. *Why apart from the dispatcher.* A list that is slow
+to say why holds up no message that is ready. *Never:* decide anything that its parts decide.
+"""
+
+import asyncio
+
+from services.chassis.bus.consumer import Consumer
+from services.chassis.database import DatabaseAway
+from services.chassis.runtime import Loop, Runtime
+from services.chassis.telemetry import log_of
+from services.notifications.consumers import READER as LOG_READER
+from services.notifications.worker import cycles, digests, readying, reminders
+from services.notifications.worker.dispatch import Dispatcher
+from services.notifications.worker.guard import open_session, reach_of
+from services.notifications.worker.mailing import Post
+from services.notifications.worker.reasons import READER, open_reader
+
+CONSUMER = "consumer"
+REMIND_SECONDS = 60.0
+
+
+def loops(runtime: Runtime) -> tuple[Loop, ...]:
+    """Return the loops of the worker."""
+    consumer = Consumer(runtime, group=LOG_READER.group, topics=LOG_READER.topics, handle=LOG_READER.handle)
+    runtime.state[CONSUMER] = consumer
+    return (
+        Loop(name="notifications.consumer", run=consumer.run),
+        Loop(name="notifications.herald", run=lambda stop: herald(runtime, stop)),
+        Loop(name="notifications.dispatcher", run=lambda stop: dispatch(runtime, stop)),
+    )
+
+
+async def herald(runtime: Runtime, stop: asyncio.Event) -> None:
+    """Make messages of what has come in, until `stop` is set."""
+    runtime.state.setdefault(READER, open_reader(runtime))
+    remind_at = 0.0
+    try:
+        while not stop.is_set():
+            mark = runtime.signals.mark(f"consumed:{LOG_READER.group}")
+            try:
+                await cycles.step(runtime)
+                await readying.step(runtime)
+                await digests.step(runtime)
+                if runtime.clock.monotonic() >= remind_at:
+                    remind_at = runtime.clock.monotonic() + REMIND_SECONDS
+                    await reminders.step(runtime)
+            except DatabaseAway:
+                log_of("notifications").warning("news waits: the database does not answer")
+            waited = runtime.signals.wait(
+                f"consumed:{LOG_READER.group}", runtime.settings.notifications.poll_seconds, since=mark
+            )
+            await asyncio.wait(
+                {asyncio.ensure_future(waited), asyncio.ensure_future(stop.wait())},
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+    finally:
+        await runtime.state[READER].client.aclose()
+
+
+async def dispatch(runtime: Runtime, stop: asyncio.Event) -> None:
+    """Send what is due, until `stop` is set."""
+    async with open_session(runtime.settings, reach_of(runtime.settings)) as session:
+        await Dispatcher(runtime, session, Post(runtime.settings)).run(stop)

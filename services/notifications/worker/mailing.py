@@ -1,0 +1,123 @@
+"""One mail sent once, and what became of it.
+
+*What.* The SMTP conversation up to the recipient, then a row that says "handed over", then the content. *Why that row.*
+SMTP has no id that keeps a second copy out: once the content may have been taken, nobody sends it again, whatever is
+killed. *Never:* try again; the schedule does, and only for tries that had handed nothing over.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiosmtplib
+from sqlalchemy import select, update
+
+from services.chassis.database import insert_for
+from services.chassis.runtime import Runtime, timestamp
+from services.chassis.settings import Settings
+from services.notifications.mail.letters import Letter, message_of
+from services.notifications.rules.keys import Keys
+from services.notifications.rules.schedule import Outcome
+from services.notifications.tables import ATTEMPTS, SUPPRESSIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """The mail server of the settings."""
+
+    settings: Settings
+
+    @property
+    def open(self) -> bool:
+        """Whether there is a server; without one mails wait."""
+        return self.settings.mail.host is not None
+
+    async def send(self, runtime: Runtime, row: Mapping[str, Any], number: int) -> Outcome:
+        """Send a claimed mail once and return how that ended."""
+        begun = time.perf_counter()
+        outcome = await self._sent(runtime, row, number)
+        return Outcome(
+            error=outcome.error,
+            status=outcome.status,
+            response=outcome.response,
+            permanent=outcome.permanent,
+            milliseconds=(time.perf_counter() - begun) * 1_000,
+        )
+
+    async def _sent(self, runtime: Runtime, row: Mapping[str, Any], number: int) -> Outcome:
+        to = row["email"]
+        if to is None or row["body"] is None:
+            return Outcome(error="gone", permanent=True)
+        keys: Keys = runtime.state["keys"]
+        hashed = keys.address_hash(to)
+        async with runtime.database.read() as connection:
+            kept_out = select(SUPPRESSIONS.c.reason).where(SUPPRESSIONS.c.address_hash == hashed)
+            if (await connection.scalar(kept_out)) is not None:
+                return Outcome(error="suppressed", permanent=True)
+        message = message_of(
+            Letter.decoded(row["body"]), self.settings, to=to, identifier=row["id"], now=runtime.clock.now()
+        )
+        handed_over = False
+        try:
+            async with self._connected() as server:
+                await server.mail(message["From"].addresses[0].addr_spec)
+                await server.rcpt(to)
+                await self._hand_over(runtime, row["id"], number)
+                handed_over = True
+                answer = await server.data(message.as_bytes())
+                return Outcome(status=answer.code, response=answer.message.encode()[:300])
+        except aiosmtplib.SMTPRecipientRefused as error:
+            permanent = 500 <= error.code < 600
+            if permanent:
+                await _suppress(runtime, hashed)
+            return Outcome(
+                error="smtp", status=error.code, response=error.message.encode()[:300], permanent=permanent
+            )
+        except aiosmtplib.SMTPResponseException as error:  # refused in words, so it was not taken
+            return Outcome(
+                error="smtp",
+                status=error.code,
+                response=error.message.encode()[:300],
+                permanent=500 <= error.code < 600,
+            )
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+            return Outcome(
+                error="unconfirmed" if handed_over else "connect",
+                response=str(error).encode()[:300],
+                permanent=handed_over,
+            )
+
+    def _connected(self) -> aiosmtplib.SMTP:
+        asked = self.settings.mail
+        return aiosmtplib.SMTP(
+            hostname=asked.host,
+            port=asked.port,
+            timeout=asked.seconds,
+            use_tls=asked.encryption == "tls",
+            start_tls=asked.encryption == "starttls",
+            username=asked.username,
+            password=None if asked.password is None else asked.password.get_secret_value(),
+        )
+
+    async def _hand_over(self, runtime: Runtime, delivery: str, number: int) -> None:
+        async with runtime.database.write() as connection:
+            await connection.execute(
+                update(ATTEMPTS)
+                .where(ATTEMPTS.c.delivery == delivery, ATTEMPTS.c.number == number)
+                .values(handed_over_at=timestamp(runtime.clock.now()))
+            )
+
+
+async def _suppress(runtime: Runtime, hashed: str) -> None:
+    """Remember that nobody is at this address."""
+    async with runtime.database.write() as connection:
+        await connection.execute(
+            insert_for(connection, SUPPRESSIONS)
+            .values(
+                address_hash=hashed,
+                reason="refused by its server",
+                suppressed_at=timestamp(runtime.clock.now()),
+            )
+            .on_conflict_do_nothing(index_elements=["address_hash"])
+        )

@@ -1,0 +1,208 @@
+"""From a waiting notice to a message: reasons are added, what is below the asked confidence falls out, webhooks are queued.
+
+*What.* One cycle at a time: ask for the rows, then in one transaction the notices become ready and the deliveries of
+webhooks are made, in an order that is a keyed hash. *Why all or none.* Who is told first is nobody's advantage if all are
+queued together. *Never:* send.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+import structlog
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.http.suggestion import SUGGESTION
+from schemas.webhooks.notifications import (
+    MATCH_PROPOSED,
+    MATCH_RESCORED,
+    OPPORTUNITY_UPDATED,
+    cloud_event,
+)
+from services.chassis.database import insert_for
+from services.chassis.runtime import Runtime, timestamp
+from services.notifications.queries.reading import quiet_of
+from services.notifications.rules.cadence import next_digest, released
+from services.notifications.tables import DELIVERIES, ENDPOINTS, NOTICES, PROJECTS, SUBSCRIPTIONS
+from services.notifications.worker.reasons import READER, ListReader, ListsAway
+
+NEEDS_REASONS = frozenset({MATCH_PROPOSED, MATCH_RESCORED, OPPORTUNITY_UPDATED})
+"""Types that say why; the others tell of an end or a date, and their rule is reason enough."""
+
+_log = structlog.get_logger(__name__)
+
+_READY = (
+    update(NOTICES)
+    .where(NOTICES.c.id == bindparam("this_id"), NOTICES.c.state == "waiting")
+    .values(state=bindparam("new_state"), data=bindparam("new_data"), delivery=bindparam("new_delivery"))
+)
+
+
+async def step(runtime: Runtime) -> int:
+    """Make every waiting notice ready that can be; returns how many were settled. Those whose list is away wait."""
+    async with runtime.database.read() as connection:
+        projects = (
+            await connection.scalars(
+                select(NOTICES.c.project)
+                .where(NOTICES.c.state == "waiting")
+                .group_by(NOTICES.c.project)
+                .order_by(func.min(NOTICES.c.made_at))
+            )
+        ).all()
+    settled = 0
+    for project in projects:
+        try:
+            settled += await _ready(runtime, project)
+        except ListsAway as error:
+            _log.warning("notices wait for their reasons", project=project, error=str(error))
+    return settled
+
+
+async def _ready(runtime: Runtime, project: str) -> int:
+    async with runtime.database.read() as connection:
+        waiting = await _waiting(connection, project)
+        facts = await connection.scalar(select(PROJECTS.c.facts).where(PROJECTS.c.id == project))
+    reader: ListReader = runtime.state[READER]
+    wanted = {row["organisation"] for row in waiting if row["type"] in NEEDS_REASONS}
+    rows = await reader.rows(project, wanted) if wanted else {}
+    now = runtime.clock.now()
+    known = None if facts is None else orjson.loads(facts)
+    notices, deliveries, digests = [], [], []
+    for notice in waiting:
+        data = None if known is None else _data(notice, known, rows.get(notice["organisation"]))
+        if data is None:
+            notices.append(_settled(notice, "dropped", None, None))
+            continue
+        delivery = None
+        if notice["channel"] == "webhook":
+            delivery = notice["id"]
+            deliveries.append(_delivery(runtime, notice, data, now=now))
+        elif notice["channel"] == "email" and notice["cadence"] == "instant":
+            digests.append(
+                (notice["subscription"], next_digest(now, "instant", quiet_of(notice), notice["time_zone"]))
+            )
+        notices.append(_settled(notice, "ready" if notice["channel"] == "email" else "sent", data, delivery))
+    async with runtime.database.write() as connection:
+        if deliveries:
+            queued = insert_for(connection, DELIVERIES).on_conflict_do_nothing(index_elements=["id"])
+            await connection.execute(queued, deliveries)
+        await connection.execute(_READY, notices)
+        for subscription, due in digests:
+            await connection.execute(
+                update(SUBSCRIPTIONS)
+                .where(SUBSCRIPTIONS.c.id == subscription, SUBSCRIPTIONS.c.next_digest_at.is_(None))
+                .values(next_digest_at=timestamp(due))
+            )
+    runtime.signals.notify("notifications.due")
+    return len(notices)
+
+
+async def _waiting(connection: AsyncConnection, project: str) -> Sequence[Mapping[str, Any]]:
+    query = (
+        select(
+            NOTICES,
+            SUBSCRIPTIONS.c.channel,
+            SUBSCRIPTIONS.c.endpoint,
+            SUBSCRIPTIONS.c.language,
+            SUBSCRIPTIONS.c.cadence,
+            SUBSCRIPTIONS.c.quiet,
+            SUBSCRIPTIONS.c.time_zone,
+            SUBSCRIPTIONS.c.conditions,
+            SUBSCRIPTIONS.c.state.label("subscription_state"),
+            ENDPOINTS.c.state.label("endpoint_state"),
+        )
+        .join(SUBSCRIPTIONS, SUBSCRIPTIONS.c.id == NOTICES.c.subscription)
+        .outerjoin(ENDPOINTS, ENDPOINTS.c.id == SUBSCRIPTIONS.c.endpoint)
+        .where(NOTICES.c.project == project, NOTICES.c.state == "waiting")
+        .order_by(NOTICES.c.place)
+    )
+    return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+def _data(
+    notice: Mapping[str, Any], facts: Mapping[str, Any], row: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+    """Return what the notice says, None if it is not to be told (any more)."""
+    if notice["subscription_state"] != "active":
+        return None
+    if notice["type"] in NEEDS_REASONS:
+        if row is None:
+            return None  # it fell below the floor meanwhile: what follows on the log says so
+        least = orjson.loads(notice["conditions"]).get("minimum_confidence")
+        if least is not None and row["confidence"] < least:
+            return None
+    row = row or {}
+    return {
+        "subscription": notice["subscription"],
+        "organisation": notice["organisation"],
+        "project": notice["project"],
+        "title": title_in(facts["titles"], notice["language"]),
+        "language": notice["language"],
+        "list_version": notice["list_version"],
+        "fit": row.get("fit"),
+        "band": row.get("band"),
+        "confidence": row.get("confidence"),
+        "deadline": facts.get("deadline"),
+        "flagship": facts.get("flagship"),
+        "why": {
+            "rule": notice["rule"],
+            "shared_terms": row.get("shared_terms", []),
+            "reasons": row.get("reasons", []),
+        },
+        "links": {
+            "project": f"/v1/projects/{notice['project']}",
+            "why": f"/v1/lists/{notice['project']}/candidates/{notice['organisation']}",
+            "subscription": f"/v1/subscriptions/{notice['subscription']}",
+        },
+        "statement": SUGGESTION,
+    }
+
+
+def title_in(titles: Sequence[Mapping[str, str]], language: str) -> str:
+    """Return a title in the language asked for, else in English, else the first."""
+    by_language = {one["language"].partition("-")[0]: one["text"] for one in reversed(titles)}
+    return by_language.get(language) or by_language.get("en") or next(iter(by_language.values()), "")
+
+
+def _delivery(
+    runtime: Runtime, notice: Mapping[str, Any], data: dict[str, Any], *, now: datetime
+) -> dict[str, Any]:
+    address = runtime.settings.address
+    linked = data | {"links": {name: address + path for name, path in data["links"].items()}}
+    held = notice["endpoint_state"] != "active"
+    body = cloud_event(
+        identifier=notice["id"],
+        event_type=notice["type"],
+        subject=f"{notice['project']}/{notice['organisation']}",
+        time=notice["made_at"],
+        data=linked,
+    )
+    return {
+        "id": notice["id"],
+        "organisation": notice["organisation"],
+        "channel": "webhook",
+        "type": notice["type"],
+        "endpoint": notice["endpoint"],
+        "subscription": notice["subscription"],
+        "body": orjson.dumps(body),
+        "state": "cancelled" if held else "pending",  # a disabled endpoint gets it by `recover`
+        "attempts": 0,
+        "earlier": 0,
+        "due_at": timestamp(released(now, quiet_of(notice), notice["time_zone"])),
+        "place": notice["place"],
+        "created_at": timestamp(now),
+        "ended_at": timestamp(now) if held else None,
+    }
+
+
+def _settled(
+    notice: Mapping[str, Any], state: str, data: Mapping[str, Any] | None, delivery: str | None
+) -> dict[str, Any]:
+    return {
+        "this_id": notice["id"],
+        "new_state": state,
+        "new_data": None if data is None else orjson.dumps(data),
+        "new_delivery": delivery,
+    }

@@ -1,0 +1,21 @@
+"""The village and a receiver, for every test of this service."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.services.notifications.village import Receiver, Village, open_village, receiving
+
+
+@pytest.fixture
+async def village(tmp_path: Path) -> AsyncIterator[Village]:
+    async with AsyncExitStack() as stack:
+        yield await open_village(tmp_path / "town", stack)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as found:
+        yield found
