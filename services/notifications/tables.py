@@ -158,7 +158,7 @@ DELIVERIES = Table(
     Column("type", Text, nullable=False),
     Column("endpoint", Text, ForeignKey(ENDPOINTS.c.id)),
     Column("subscription", Text, ForeignKey(SUBSCRIPTIONS.c.id)),
-    Column("period", Text),  # of a digest: the moment it was due; one digest for each
+    Column("period", Text),  # of a digest: when it was due and its first notice; one digest for each
     Column("body", LargeBinary),
     Column(
         "state", Text, nullable=False

@@ -5,7 +5,7 @@ rotation both sign, so a receiver changes over without losing a message. *Never:
 any other.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import uuid_utils
@@ -173,7 +173,7 @@ async def recover_endpoint(unit: Unit, *, endpoint: str, since: str) -> Answer:
         update(DELIVERIES)
         .where(
             DELIVERIES.c.endpoint == endpoint,
-            DELIVERIES.c.created_at >= since,
+            DELIVERIES.c.created_at >= timestamp(datetime.fromisoformat(since)),
             DELIVERIES.c.state.in_(("exhausted", "cancelled")),
             DELIVERIES.c.body.is_not(None),
         )

@@ -129,7 +129,6 @@ def message_of(
     message["Subject"] = letter.subject
     message["Date"] = format_datetime(now)
     message["Message-ID"] = f"<{identifier}@{address.rpartition('@')[2]}>"
-    message["Content-Language"] = letter.language
     message["Auto-Submitted"] = "auto-generated"
     if letter.leave is not None:
         link = settings.address + letter.leave
@@ -137,4 +136,5 @@ def message_of(
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(letter.text, charset="utf-8")
     message.add_alternative(letter.html, subtype="html", charset="utf-8")
+    message["Content-Language"] = letter.language  # last: setting the content takes such headers away
     return message

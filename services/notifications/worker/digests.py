@@ -89,7 +89,7 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
         channel="email",
         kind=DIGEST,
         subscription=subscription,
-        period=period,
+        period=f"{period} {notices[0]['id']}",
         body=digest_letter(runtime, row, notices, now=now).encoded(),
         place=keys.place(period, subscription),
         now=now,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.notifications.hall import Hall, open_hall
 from tests.services.notifications.village import Receiver, Village, open_village, receiving
 
 
@@ -18,4 +19,10 @@ async def village(tmp_path: Path) -> AsyncIterator[Village]:
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
     async with receiving() as found:
+        yield found
+
+
+@pytest.fixture
+async def hall(tmp_path: Path) -> AsyncIterator[Hall]:
+    async with open_hall(tmp_path) as found:
         yield found

@@ -1,0 +1,278 @@
+"""Mails on a real SMTP server on the loopback address: digests in six languages, one click out, never twice."""
+
+import asyncio
+import email
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from email.policy import default
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from aiosmtpd.smtp import SMTP
+
+from services.notifications.mail.letters import LANGUAGES, words_of
+from tests.services.notifications.hall import Hall, open_hall, uuid_of
+
+ADDRESS = "news@ada.example"
+
+
+class Sink:
+    """A mail server that keeps what it takes."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, EmailMessage]] = []
+        self.refuse = ""
+
+    async def handle_RCPT(  # noqa: N802 - the name that the server calls
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
+        if self.refuse:
+            return self.refuse
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(  # noqa: N802 - as above
+        self, _server: Any, _session: Any, envelope: Any
+    ) -> str:
+        message = email.message_from_bytes(envelope.content, policy=default)
+        assert isinstance(message, EmailMessage)
+        self.taken.append((envelope.rcpt_tos[0], message))
+        return "250 taken"
+
+    def digests(self) -> list[EmailMessage]:
+        return [one for _, one in self.taken if one["List-Unsubscribe"]]
+
+
+class Page(HTMLParser):
+    """What a reader sees of an HTML mail."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.root: dict[str, str | None] = {}
+        self.text = ""
+        self.links: list[str] = []
+        self.feed(source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "html":
+            self.root = dict(attrs)
+        self.links += [value or "" for name, value in attrs if name == "href"]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture
+async def sink() -> AsyncIterator[tuple[Sink, int]]:
+    found = Sink()
+    server = await asyncio.get_running_loop().create_server(lambda: SMTP(found), "127.0.0.1", 0)
+    yield found, server.sockets[0].getsockname()[1]
+    server.close()
+
+
+@pytest.fixture
+async def office(tmp_path: Path, sink: tuple[Sink, int]) -> AsyncIterator[tuple[Hall, Sink]]:
+    mail = {
+        "host": "127.0.0.1",
+        "port": sink[1],
+        "encryption": "none",
+        "sender": "Comity <hello@comity.example>",
+    }
+    async with open_hall(tmp_path, mail=mail) as hall:
+        yield hall, sink[0]
+
+
+def link_in(message: EmailMessage, hall: Hall) -> str:
+    text = message.get_body(("plain",)).get_content()
+    start = text.index("/v1/mail-links/")
+    assert hall.runtime.settings.address + text[start:].split()[0] in text
+    return str(text[start:].split()[0])
+
+
+async def confirmed(hall: Hall, sink: Sink, **body: Any) -> str:
+    """Subscribe by mail and confirm the address; the subscription's id."""
+    subscription = await hall.subscribe(channel="email", email=ADDRESS, **body)
+    await hall.dispatch()
+    answer = await hall.http.post(link_in(sink.taken[-1][1], hall))
+    assert answer.json()["state"] == "active"
+    return subscription
+
+
+async def crossing(hall: Hall, *, flagship: str | None = None, name: str = "schools") -> str:
+    ada = await hall.member("Ada")
+    changes = {} if flagship is None else {"flagship": flagship}
+    project = await hall.open_project(name, **changes)
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    return project
+
+
+async def test_no_mail_before_the_address_has_said_yes(office: tuple[Hall, Sink]) -> None:
+    hall, sink = office
+    subscription = await hall.subscribe(channel="email", email=ADDRESS, cadence="instant")
+    await crossing(hall)
+    assert [one["List-Unsubscribe"] for _, one in sink.taken] == [None]  # the question alone
+    link = link_in(sink.taken[0][1], hall)
+    shown = await hall.http.get(link)
+    assert (shown.json()["done"], shown.json()["state"]) == (False, "unconfirmed")
+    page = await hall.http.get(link, headers={"Accept": "text/html"})
+    assert '<form method="post">' in page.text
+    assert (await hall.call("GET", f"/v1/subscriptions/{subscription}"))["state"] == "unconfirmed"
+    await hall.http.post(link)
+    assert (await hall.call("GET", f"/v1/subscriptions/{subscription}"))["state"] == "active"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_digest_in_each_language_has_text_and_html_that_say_the_same(
+    office: tuple[Hall, Sink], language: str
+) -> None:
+    hall, sink = office
+    await confirmed(hall, sink, language=language, cadence="daily")
+    await crossing(hall)
+    assert sink.digests() == []
+    hall.clock.moment += timedelta(days=1)
+    await hall.settle()
+    [digest] = sink.digests()
+    words = words_of(language)
+    text = digest.get_body(("plain",)).get_content()
+    source = digest.get_body(("html",)).get_content()
+    page = Page(source)
+    assert page.root["lang"] == language
+    assert page.root["dir"] == ("rtl" if language == "ar" else "ltr")
+    visible = page.text
+    for said in (
+        "Community networks for rural schools",
+        words["why"].format(rule=words["rules"]["above-floor"]),
+        words["terms"].format(terms="school"),
+        words["statement"],
+        words["new"],
+    ):
+        assert said in text
+        assert said in visible
+    assert "<img" not in source
+    assert "<style" not in source  # it stands in the elements
+    assert len(page.links) == 3
+    assert all(link.startswith("http://127.0.0.1") for link in page.links)
+    assert digest["Content-Language"] == language
+
+
+async def test_one_click_ends_it_at_once_and_looking_does_not(office: tuple[Hall, Sink]) -> None:
+    hall, sink = office
+    subscription = await confirmed(hall, sink, cadence="instant")
+    await crossing(hall)
+    [digest] = sink.digests()
+    assert digest["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    link = digest["List-Unsubscribe"].strip("<>").removeprefix(hall.runtime.settings.address)
+    await hall.http.get(link)
+    assert (await hall.call("GET", f"/v1/subscriptions/{subscription}"))["state"] == "active"
+    answer = await hall.http.post(
+        link,
+        content=b"List-Unsubscribe=One-Click",
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )
+    assert answer.status_code == 200
+    found = await hall.call("GET", f"/v1/subscriptions/{subscription}")
+    assert (found["state"], found["email"]) == ("ended", None)
+    await crossing(hall, name="another")
+    assert len(sink.digests()) == 1
+    assert (await hall.http.post(link)).json()["state"] == "ended"  # again changes nothing
+    assert (await hall.http.post("/v1/mail-links/forged-by-somebody")).status_code == 404
+
+
+async def test_news_is_gathered_by_flagship_and_nothing_new_sends_nothing(office: tuple[Hall, Sink]) -> None:
+    hall, sink = office
+    await confirmed(hall, sink)  # weekly, unless asked otherwise
+    flagship = uuid_of("flagship")
+    await crossing(hall, flagship=flagship)
+    await crossing(hall, name="another")
+    monday = datetime(2026, 11, 30, 8, tzinfo=ZoneInfo("UTC"))
+    hall.clock.moment = monday - timedelta(seconds=1)
+    await hall.settle()
+    assert sink.digests() == []
+    hall.clock.moment = monday
+    await hall.settle()
+    [digest] = sink.digests()
+    text = digest.get_body(("plain",)).get_content()
+    assert text.count("* Community networks for rural schools") == 2
+    assert text.index(flagship) < text.index(words_of("en")["no_flagship"])
+    for _ in range(5):
+        hall.clock.moment += timedelta(days=7)
+        await hall.settle()
+    assert len(sink.digests()) == 1
+
+
+async def test_quiet_hours_hold_and_what_came_up_meanwhile_comes_together(office: tuple[Hall, Sink]) -> None:
+    hall, sink = office
+    await confirmed(
+        hall,
+        sink,
+        cadence="instant",
+        time_zone="Africa/Nairobi",
+        quiet_hours={"from": "14:00", "until": "16:30"},
+    )  # noon in UTC is three in the afternoon there
+    await crossing(hall)
+    await crossing(hall, name="another")
+    hall.clock.moment += timedelta(minutes=89)
+    await hall.settle()
+    assert sink.digests() == []
+    hall.clock.moment += timedelta(minutes=1)
+    await hall.settle()
+    [digest] = sink.digests()
+    assert digest.get_body(("plain",)).get_content().count("* Community networks") == 2
+
+
+@pytest.mark.parametrize("moment", ["before it is handed over", "after it is handed over"])
+async def test_killed_at_any_moment_a_digest_is_never_sent_twice(
+    office: tuple[Hall, Sink], moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hall, sink = office
+    await confirmed(hall, sink, cadence="instant")
+    post = type(hall.dispatcher.post)
+    real = post._hand_over
+
+    async def killed(self: Any, *given: Any) -> None:
+        if moment == "after it is handed over":
+            await real(self, *given)
+        await asyncio.sleep(3_600)
+
+    monkeypatch.setattr(post, "_hand_over", killed)
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.herald()
+    await hall.dispatcher.turn()
+    for _ in range(200):
+        rows = await hall.rows("SELECT handed_over_at FROM attempts ORDER BY started_at DESC LIMIT 1")
+        if rows[0]["handed_over_at"] or moment.startswith("before"):
+            break
+        await asyncio.sleep(0.01)
+    hall.killed()
+    await asyncio.sleep(0)
+    monkeypatch.setattr(post, "_hand_over", real)
+    await hall.settle()
+    await hall.settle()
+    states = [one["state"] for one in await hall.rows("SELECT state FROM deliveries WHERE type = 'digest'")]
+    if moment.startswith("before"):
+        assert (states, len(sink.digests())) == (["delivered"], 1)
+    else:
+        assert (states, len(sink.digests())) == (
+            ["unconfirmed"],
+            0,
+        )  # it may have arrived: nobody sends it again
+
+
+async def test_a_refused_address_is_not_written_to_again(office: tuple[Hall, Sink]) -> None:
+    hall, sink = office
+    await confirmed(hall, sink, cadence="instant")
+    sink.refuse = "550 nobody of that name"
+    await crossing(hall)
+    sink.refuse = ""
+    await crossing(hall, name="another")
+    assert sink.digests() == []
+    body = {"channel": "email", "email": ADDRESS, "opt_in": True}
+    problem = await hall.call("PUT", f"/v1/subscriptions/{uuid_of('again')}", body, status=422)
+    assert problem["errors"][0]["rule"] == "address-suppressed"
+    assert ADDRESS not in str(await hall.rows("SELECT * FROM suppressions"))

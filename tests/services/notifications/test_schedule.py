@@ -1,0 +1,139 @@
+"""The whole schedule of retries in virtual time, and what endpoints come to by it."""
+
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+
+from services.notifications.rules.schedule import DELAYS, JITTER, Outcome, next_try
+from tests.services.matches.town import NOON
+from tests.services.notifications.hall import Hall
+from tests.services.notifications.village import Receiver, receiving, verified
+
+
+async def send_test(hall: Hall, endpoint: str) -> str:
+    return str((await hall.call("POST", f"/v1/endpoints/{endpoint}/test", status=202))["id"])
+
+
+async def test_ten_tries_over_seventy_six_hours_each_verified_through_a_rotation(
+    hall: Hall, receiver: Receiver
+) -> None:
+    endpoint = await hall.endpoint(receiver)
+    [old] = receiver.secrets
+    receiver.status = 500
+    receiver.taken.clear()
+    message = await send_test(hall, endpoint)
+    moments, rotated_at = [], None
+    while await hall.until_due():
+        headers, body = receiver.taken[-1]
+        now = hall.clock.moment
+        moments.append(now)
+        assert headers["webhook-id"] == message
+        new = receiver.secrets[-1]
+        assert verified(new, headers, body, now=now)["id"] == message  # before, during and after
+        if rotated_at is not None:
+            signatures = headers["webhook-signature"].split(" ")
+            overlapping = now < rotated_at + timedelta(hours=24)
+            assert len(signatures) == (2 if overlapping else 1)
+            if overlapping:
+                assert verified(old, headers, body, now=now)["id"] == message
+        if len(moments) == 6:
+            made = await hall.call("POST", f"/v1/endpoints/{endpoint}/secrets", {}, status=201)
+            receiver.secrets.append(made["secret"])
+            rotated_at = now
+    assert len(moments) == len(receiver.taken) == 10
+    for (before, after), delay in zip(pairwise(moments), DELAYS[1:], strict=True):
+        assert delay <= after - before <= delay * (1 + JITTER) + timedelta(milliseconds=1)
+    assert timedelta(hours=75) < moments[-1] - moments[0] < timedelta(hours=84)
+    shown = await hall.call("GET", f"/v1/deliveries/{message}")
+    assert (shown["state"], shown["attempts"]) == ("exhausted", 10)
+    assert [one["status"] for one in shown["tries"]] == [500] * 10
+    assert {one["outcome"] for one in shown["tries"]} == {"failed"}
+
+
+async def test_retry_after_holds_the_whole_endpoint_and_410_ends_it(hall: Hall, receiver: Receiver) -> None:
+    endpoint = await hall.endpoint(receiver)
+    receiver.status, receiver.headers = 429, {"Retry-After": "600"}
+    await send_test(hall, endpoint)
+    await hall.dispatch()
+    taken = len(receiver.taken)
+    await send_test(hall, endpoint)  # another message waits too
+    await hall.dispatch()
+    assert len(receiver.taken) == taken
+    asked = hall.clock.moment
+    hall.clock.moment += timedelta(seconds=599)
+    await hall.dispatch()
+    assert len(receiver.taken) == taken
+    receiver.status = 410
+    hall.clock.moment = asked + timedelta(seconds=661)
+    await hall.dispatch()
+    found = await hall.call("GET", f"/v1/endpoints/{endpoint}")
+    assert (found["state"], found["reason"]) == ("disabled", "It answered 410 Gone.")
+    assert not await hall.until_due()
+    states = {one["state"] for one in (await hall.call("GET", "/v1/deliveries"))["items"]}
+    assert states <= {"delivered", "exhausted", "cancelled"}
+    problem = await hall.call("POST", f"/v1/endpoints/{endpoint}/test", status=409)
+    assert problem["code"] == "endpoint-not-active"
+
+
+async def test_an_endpoint_that_fails_for_five_days_is_disabled_and_recovers_what_it_missed(
+    hall: Hall, receiver: Receiver
+) -> None:
+    async with receiving() as other:
+        await hall.endpoint(other)
+        endpoint = await hall.endpoint(receiver)
+        begun = hall.clock.moment
+        receiver.status = 503
+        missed = [await send_test(hall, endpoint)]
+        while hall.clock.moment < begun + timedelta(days=8):
+            if not await hall.until_due():
+                hall.clock.moment += timedelta(hours=6)
+                if (await hall.call("GET", f"/v1/endpoints/{endpoint}"))["state"] == "active":
+                    missed.append(await send_test(hall, endpoint))
+                else:
+                    break
+        assert (await hall.call("GET", f"/v1/endpoints/{endpoint}"))["state"] == "disabled"
+        assert timedelta(days=5) <= hall.clock.moment - begun < timedelta(days=7)
+        assert [one["type"] for one in other.events()] == [
+            "org.comity.endpoint.failing.v1",
+            "org.comity.endpoint.disabled.v1",
+        ]
+        receiver.status = 204
+        await hall.call("POST", f"/v1/endpoints/{endpoint}/ping", status=202)
+        await hall.dispatch()
+        receiver.taken.clear()
+        since = begun.strftime("%Y-%m-%dT%H:%M:%SZ")
+        body = {"since": since}
+        answer = await hall.call("POST", f"/v1/endpoints/{endpoint}/recover", body)
+        await hall.dispatch()
+        recovered = [one["id"] for one in receiver.events()]
+        assert recovered == missed
+        assert answer["messages"] == len(missed)
+        assert (await hall.call("POST", f"/v1/endpoints/{endpoint}/recover", body))["messages"] == 0
+        await hall.call("POST", f"/v1/deliveries/{missed[0]}/replay", status=202)
+        await hall.dispatch()
+        assert [one["id"] for one in receiver.events()] == [*missed, missed[0]]
+
+
+async def test_a_killed_try_is_explained_and_sent_again_under_the_same_id(
+    hall: Hall, receiver: Receiver
+) -> None:
+    endpoint = await hall.endpoint(receiver)
+    receiver.taken.clear()
+    message = await send_test(hall, endpoint)
+    await hall.dispatcher.turn()  # claimed and begun; how it ends is never written down
+    while not receiver.taken:
+        await hall.dispatcher._tasks.copy().pop()
+    hall.killed()
+    await hall.dispatch()
+    assert [headers["webhook-id"] for headers, _ in receiver.taken] == [message, message]
+    shown = await hall.call("GET", f"/v1/deliveries/{message}")
+    assert [one["outcome"] for one in shown["tries"]] == ["interrupted", "delivered"]
+
+
+@pytest.mark.parametrize("asked", [0.0, 30.0, 10.0**9])
+def test_retry_after_lengthens_and_is_bounded(asked: float) -> None:
+    outcome = Outcome(error="http", status=429, retry_after=asked)
+    due = next_try(1, ended=NOON, outcome=outcome, die=0.0)
+    assert due == NOON + max(DELAYS[1], min(timedelta(seconds=asked), timedelta(hours=24)))
+    assert next_try(10, ended=NOON, outcome=outcome, die=0.0) is None

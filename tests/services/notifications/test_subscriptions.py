@@ -1,0 +1,149 @@
+"""What people ask to hear, what they are shown before, and what they need not hear again."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.services.notifications.hall import Hall, uuid_of
+from tests.services.notifications.village import Receiver
+
+
+async def notices(hall: Hall, name: str = "Ada") -> list[Any]:
+    return list((await hall.call("GET", "/v1/notices", name=name))["items"])
+
+
+@pytest.mark.parametrize(
+    ("conditions", "told"),
+    [
+        ({}, True),
+        ({"countries": ["KEN", "TZA"]}, True),
+        ({"countries": ["TZA"]}, False),
+        ({"regions": ["AFR"]}, True),
+        ({"regions": ["EUR"]}, False),
+        ({"levels": ["national"]}, True),
+        ({"levels": ["global"]}, False),
+        ({"need_kinds": ["training"]}, True),
+        ({"need_kinds": ["funding"]}, False),
+        ({"themes": [{"scheme": "sdg", "code": "4"}]}, True),
+        ({"themes": [{"scheme": "sdg", "code": "9"}]}, False),
+        ({"flagships": [uuid_of("flagship")]}, True),
+        ({"flagships": [uuid_of("another")]}, False),
+        ({"ldc_only": True}, False),  # Kenya is none
+        ({"minimum_band": "good"}, True),
+        ({"minimum_band": "strong"}, False),
+        ({"minimum_confidence": 500}, True),
+        ({"minimum_confidence": 501}, False),
+        ({"countries": ["KEN"], "levels": ["global"]}, False),
+    ],
+)
+async def test_every_condition_says_yes_and_no(hall: Hall, conditions: Any, told: bool) -> None:
+    await hall.subscribe(channel="feed", conditions=conditions)
+    ada = await hall.member("Ada")
+    tags = [{"scheme": "sdg", "code": "4"}]
+    project = await hall.open_project(flagship=uuid_of("flagship"), tags=tags)
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    assert len(await notices(hall)) == int(told)
+
+
+async def test_a_preview_counts_the_month_and_names_what_excludes_most(hall: Hall) -> None:
+    ada = await hall.member("Ada")
+    for number in range(14):
+        country = "KEN" if number < 9 else "TZA"
+        level = "national" if number < 12 else "global"
+        project = await hall.open_project(f"p{number}", countries=[country], level=level)
+        await hall.rank(project, 1, {ada: "good"})
+    preview = {"conditions": {}}
+    answer = await hall.call("POST", "/v1/subscription-previews", preview)
+    assert (answer["considered"], answer["matching"], answer["excludes_most"]) == (14, 14, None)
+    preview = {"conditions": {"countries": ["KEN"], "levels": ["global"]}}
+    answer = await hall.call("POST", "/v1/subscription-previews", preview)
+    assert (answer["matching"], answer["excludes_most"]) == (0, "levels")
+    assert answer["excluding"] == [
+        {"condition": "levels", "excluded": 12, "would_match_without": 9},
+        {"condition": "countries", "excluded": 5, "would_match_without": 2},
+    ]
+    hall.clock.moment += timedelta(days=31)
+    assert (await hall.call("POST", "/v1/subscription-previews", preview))["considered"] == 0
+
+
+async def test_a_band_that_rises_a_floor_that_is_lost_and_a_project_that_changes_are_told(hall: Hall) -> None:
+    await hall.subscribe(channel="feed")
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    await hall.rank(project, 2, {ada: "strong"})
+    await hall.settle()
+    await hall.open_project(countries=["KEN", "TZA"])
+    await hall.rank(project, 3, {}, above=1, reasons=("project",))
+    await hall.settle()
+    await hall.rank(project, 4, {}, lost=[ada])
+    await hall.settle()
+    assert [(one["type"], one["rule"]) for one in await notices(hall)] == [
+        ("org.comity.match.proposed.v1", "above-floor"),
+        ("org.comity.match.rescored.v1", "band-rose"),
+        ("org.comity.opportunity.updated.v1", "project-changed"),
+        ("org.comity.match.withdrawn.v1", "fell-below-floor"),
+    ]
+
+
+async def test_nobody_is_told_before_every_pair_of_the_version_is_here(hall: Hall) -> None:
+    for name in ("Ada", "Ben"):
+        await hall.member(name)
+        await hall.subscribe(name, channel="feed")
+    project = await hall.open_project()
+    await hall.rank(project, 1, {uuid_of("Ada"): "good"}, above=2)
+    await hall.settle()
+    assert await notices(hall) == []
+    await hall.rank(project, 1, {uuid_of("Ben"): "good"}, above=2)
+    await hall.settle()
+    assert len(await notices(hall)) == len(await notices(hall, "Ben")) == 1
+
+
+async def test_reasons_that_cannot_be_had_hold_the_news_and_lose_none(hall: Hall) -> None:
+    await hall.subscribe(channel="feed")
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    hall.lists.away = True
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    assert await notices(hall) == []
+    hall.lists.away = False
+    await hall.settle()
+    [notice] = await notices(hall)
+    assert notice["data"]["why"]["shared_terms"] == ["school"]
+
+
+async def test_reminders_come_five_days_and_one_day_before_and_once_each(hall: Hall) -> None:
+    await hall.subscribe(channel="feed")
+    ada, project = await hall.member("Ada"), await hall.open_project(deadline="2026-12-20")
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    days = []
+    while hall.clock.moment.date().isoformat() <= "2026-12-21":
+        before = len(await notices(hall))
+        await hall.remind()
+        await hall.remind()
+        days += [hall.clock.moment.date().isoformat()] * (len(await notices(hall)) - before)
+        hall.clock.moment += timedelta(days=1)
+    assert days == ["2026-12-15", "2026-12-19"]
+    assert (await notices(hall))[-1]["type"] == "org.comity.opportunity.closing-soon.v1"
+
+
+async def test_what_is_paused_or_ended_is_silent_and_what_was_waiting_is_dropped(
+    hall: Hall, receiver: Receiver
+) -> None:
+    endpoint = await hall.endpoint(receiver)
+    subscription = await hall.subscribe(channel="webhook", endpoint=endpoint)
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.herald()  # queued, not sent
+    path = f"/v1/subscriptions/{subscription}"
+    body = {"channel": "webhook", "endpoint": endpoint, "opt_in": True, "paused": True}
+    await hall.call("PUT", path, body, If_Match='"1"')
+    await hall.dispatch()
+    assert receiver.events() == []
+    await hall.call("DELETE", path, If_Match='"2"', status=204)
+    await hall.rank(project, 2, {ada: "strong"})
+    await hall.settle()
+    assert receiver.events() == []
