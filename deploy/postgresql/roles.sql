@@ -33,3 +33,11 @@ ALTER SCHEMA matches OWNER TO comity_matches;
 DO $$ DECLARE one record; BEGIN
   FOR one IN SELECT oid::regclass AS name FROM pg_class WHERE relnamespace = 'matches'::regnamespace AND relkind = 'r'
   LOOP EXECUTE format('ALTER TABLE %s OWNER TO %I', one.name, 'comity_matches'); END LOOP; END $$;
+DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'comity_notifications') THEN CREATE ROLE comity_notifications LOGIN NOINHERIT; END IF; END $$;
+ALTER ROLE comity_notifications PASSWORD 'comity';
+GRANT CONNECT ON DATABASE "comity" TO comity_notifications;
+CREATE SCHEMA IF NOT EXISTS notifications;
+ALTER SCHEMA notifications OWNER TO comity_notifications;
+DO $$ DECLARE one record; BEGIN
+  FOR one IN SELECT oid::regclass AS name FROM pg_class WHERE relnamespace = 'notifications'::regnamespace AND relkind = 'r'
+  LOOP EXECUTE format('ALTER TABLE %s OWNER TO %I', one.name, 'comity_notifications'); END LOOP; END $$;

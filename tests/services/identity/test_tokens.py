@@ -7,6 +7,7 @@ from typing import Any
 import jwt
 from sqlalchemy import text
 
+from services.chassis.web.secrets import service_secret
 from services.identity.commands import ensure_first_admin
 from services.identity.commands.signing import SIGNING
 
@@ -112,3 +113,16 @@ async def test_asking_too_often_is_429(tmp_path: Any, desk: Any) -> None:
     assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
     assert int(answers[-1].headers["retry-after"]) <= 60
     assert answers[-1].headers["ratelimit-policy"] == '"tokens";q=3;w=60'
+
+
+async def test_a_service_of_the_system_proves_itself_by_the_system_s_key(desk: Any) -> None:
+    client = "comity:notifications"
+    secret = service_secret(desk.runtime.settings, client)
+    token = await desk.token(client, secret)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert (claims["sub"], claims["roles"]) == (client, ["bdt_analyst"])
+    refused = await desk.ask(client, "0" * len(secret))
+    assert (refused.status_code, refused.json()["code"]) == (401, "invalid-client")
+    assert (
+        await desk.ask("comity:nobody", service_secret(desk.runtime.settings, "comity:nobody"))
+    ).status_code == 401

@@ -33,7 +33,7 @@ HOSTS = (
     # loopback and "this host", in every spelling that some parser takes
     "127.0.0.1", "127.1", "127.0.1", "127.255.255.254", "2130706433", "0x7f000001", "0x7f.0.0.1", "0x7f.1",
     "017700000001", "0177.0.0.1", "0177.1", "127.0.0.1.", "127.000.000.001", "localhost", "LOCALHOST",
-    "localhost.", "foo.localhost", "0.0.0.0", "0", "[::]", "[::1]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]",
+    "localhost.", "foo.localhost", "0.0.0.0", "0", "[::]", "[::1]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]",  # noqa: S104 - an address under test
     "[::ffff:7f00:1]", "[::127.0.0.1]", "[0:0:0:0:0:ffff:7f00:0001]",
     # private, shared, link-local and metadata
     "10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.255", "192.168.0.1", "100.64.0.1", "169.254.169.254",
@@ -61,7 +61,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "nat64.test": ("64:ff9b::a9fe:a9fe",),
     "mixed-six.test": (PUBLIC, "fd00::1"),
     "6to4.test": ("2002:7f00:1::",),
-    "zero.test": ("0.0.0.0",),
+    "zero.test": ("0.0.0.0",),  # noqa: S104 - an address under test
 }
 REBINDING = "rebinding.test"
 CHAIN = "chain.test"
@@ -126,7 +126,7 @@ async def trap(reached: list[str]) -> list[asyncio.Server]:
         writer.close()
 
     return [
-        await asyncio.start_server(met, "0.0.0.0", PORT, family=socket.AF_INET),
+        await asyncio.start_server(met, "0.0.0.0", PORT, family=socket.AF_INET),  # noqa: S104 - an address under test
         await asyncio.start_server(met, "::", PORT, family=socket.AF_INET6),
     ]
 
