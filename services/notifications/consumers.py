@@ -27,7 +27,7 @@ from services.chassis.bus.reader import Reader
 from services.chassis.database import insert_for
 from services.chassis.reference import Reference, load_reference
 from services.chassis.runtime import timestamp
-from services.notifications.commands.leaving import forget_organisation
+from services.notifications.commands.leaving import forget_organisation, forget_project
 from services.notifications.rules.conditions import facts_hash, facts_of
 from services.notifications.tables import LISTS, ORGANISATIONS, PROJECTS, STANDINGS
 
@@ -84,6 +84,8 @@ async def _project(delivery: Delivery) -> None:
         if record["state"] in {"closed", "withdrawn"} and before not in {None, "closed", "withdrawn"}:
             values["ending"] = record["state"]
     await _newest(delivery, PROJECTS, values)
+    if event.tombstone:
+        await forget_project(connection, event.key, now=timestamp(delivery.runtime.clock.now()))
 
 
 async def _organisation(delivery: Delivery) -> None:

@@ -54,6 +54,20 @@ async def forget_organisation(connection: AsyncConnection, organisation: str, *,
     await connection.execute(delete(DISMISSALS).where(DISMISSALS.c.organisation == organisation))
 
 
+async def forget_project(connection: AsyncConnection, project: str, *, now: str) -> None:
+    """Empty what was said of an erased project; what has not been sent yet is not sent."""
+    about = select(NOTICES.c.delivery).where(NOTICES.c.project == project, NOTICES.c.delivery.is_not(None))
+    await connection.execute(
+        update(DELIVERIES)
+        .where(DELIVERIES.c.id.in_(about), DELIVERIES.c.state.in_(("pending", "retrying")))
+        .values(state="cancelled", ended_at=now)
+    )
+    await connection.execute(update(DELIVERIES).where(DELIVERIES.c.id.in_(about)).values(body=None))
+    await connection.execute(
+        update(NOTICES).where(NOTICES.c.project == project).values(data=None, state="dropped")
+    )
+
+
 async def cancel_unsent(connection: AsyncConnection, *, subscription: str, now: str) -> None:
     """Cancel what a subscription that has ended or is paused has not been sent yet."""
     await connection.execute(

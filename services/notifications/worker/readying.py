@@ -25,7 +25,14 @@ from services.chassis.database import insert_for
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import next_digest, released
-from services.notifications.tables import DELIVERIES, ENDPOINTS, NOTICES, PROJECTS, SUBSCRIPTIONS
+from services.notifications.tables import (
+    DELIVERIES,
+    ENDPOINTS,
+    NOTICES,
+    ORGANISATIONS,
+    PROJECTS,
+    SUBSCRIPTIONS,
+)
 from services.notifications.worker.reasons import READER, ListReader, ListsAway
 
 NEEDS_REASONS = frozenset({MATCH_PROPOSED, MATCH_RESCORED, OPPORTUNITY_UPDATED})
@@ -112,9 +119,11 @@ async def _waiting(connection: AsyncConnection, project: str) -> Sequence[Mappin
             SUBSCRIPTIONS.c.conditions,
             SUBSCRIPTIONS.c.state.label("subscription_state"),
             ENDPOINTS.c.state.label("endpoint_state"),
+            ORGANISATIONS.c.state.label("organisation_state"),
         )
         .join(SUBSCRIPTIONS, SUBSCRIPTIONS.c.id == NOTICES.c.subscription)
         .outerjoin(ENDPOINTS, ENDPOINTS.c.id == SUBSCRIPTIONS.c.endpoint)
+        .outerjoin(ORGANISATIONS, ORGANISATIONS.c.id == NOTICES.c.organisation)
         .where(NOTICES.c.project == project, NOTICES.c.state == "waiting")
         .order_by(NOTICES.c.place)
     )
@@ -125,7 +134,7 @@ def _data(
     notice: Mapping[str, Any], facts: Mapping[str, Any], row: Mapping[str, Any] | None
 ) -> dict[str, Any] | None:
     """Return what the notice says, None if it is not to be told (any more)."""
-    if notice["subscription_state"] != "active":
+    if notice["subscription_state"] != "active" or notice["organisation_state"] in {"withdrawn", "erased"}:
         return None
     if notice["type"] in NEEDS_REASONS:
         if row is None:

@@ -7,7 +7,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -31,7 +31,7 @@ from services.chassis.runtime import Runtime
 from services.chassis.settings import load_settings
 from services.chassis.web.application import merge_applications
 from services.notifications import SERVICE
-from services.notifications.consumers import GROUP, keep
+from services.notifications.consumers import GROUP, forget, keep
 from services.notifications.tables import METADATA
 from services.notifications.worker import cycles, digests, readying, reminders
 from services.notifications.worker.dispatch import LEASE, Dispatcher
@@ -76,6 +76,7 @@ class Hall:
     dispatcher: Dispatcher
     lists: Lists
     versions: dict[str, int] = field(default_factory=dict)
+    said: list[Event] = field(default_factory=list)
 
     def bearer(self, *roles: str, **claims: Any) -> dict[str, str]:
         token = self.issuer.token(self.runtime.settings, sub="somebody", roles=list(roles), **claims)
@@ -113,18 +114,22 @@ class Hall:
 
     # The log
 
-    async def say(self, event: Event) -> None:
-        record = Record(
-            topic=event.topic,
-            partition=0,
-            offset=0,
-            key=event.key.encode(),
-            headers=event.headers(),
-            value=event.data,
-            appended_at=0,
-        )
+    async def say(self, *events: Event) -> None:
+        """Hand these events to the service, in one transaction."""
         async with self.runtime.database.write() as connection:
-            await deliver(connection, record, runtime=self.runtime, group=GROUP, handle=keep, parked=set())
+            for event in events:
+                self.said.append(event)
+                await deliver(
+                    connection, _record(event), runtime=self.runtime, group=GROUP, handle=keep, parked=set()
+                )
+
+    async def say_again(self, *, rebuilding: bool = False) -> None:
+        """Hand everything over once more: after a crash between effect and position, or from the beginning."""
+        said, self.said = self.said, []
+        if rebuilding:
+            async with self.runtime.database.write() as connection:
+                await forget(connection)
+        await self.say(*said)
 
     def event(self, topic: str, kind: str, key: str, data: Any, *, version: int | None = None) -> Event:
         self.versions[key] = version or self.versions.get(key, 0) + 1
@@ -164,16 +169,15 @@ class Hall:
         reasons: tuple[str, ...] = ("floor",),
     ) -> None:
         """Say a list version and its crossings (organisation → band), in the order of the outbox."""
+        events = []
         for one, band in crossed.items():
             data = {"project": project_id, "organisation": one, "number": number, "points": 1, "fit": 100}
             whole = data | {"band": band, "above_floor": True}
-            await self.say(
-                self.event("standings.v1", STANDING_CROSSED, f"{project_id}/{one}", whole, version=number)
-            )
+            key = f"{project_id}/{one}"
+            events.append(self.event("standings.v1", STANDING_CROSSED, key, whole, version=number))
         for one in lost:
-            await self.say(
-                self.event("standings.v1", STANDING_LOST, f"{project_id}/{one}", None, version=number)
-            )
+            key = f"{project_id}/{one}"
+            events.append(self.event("standings.v1", STANDING_LOST, key, None, version=number))
         count = len(crossed) if above is None else above
         counts = {"candidates": count, "above_floor": count, "excluded": 0, "local_above_floor": 0}
         data = {
@@ -184,7 +188,7 @@ class Hall:
         key = f"list {project_id}"
         self.versions[key] = number - 1
         event = self.event("matches.v1", LIST_VERSIONED, key, data)
-        await self.say(_keyed(event, project_id))
+        await self.say(*events, _keyed(event, project_id))
 
     # Letting time pass
 
@@ -234,9 +238,19 @@ class Hall:
             return [dict(row) for row in (await connection.execute(text(query), values)).mappings()]
 
 
-def _keyed(event: Event, key: str) -> Event:
-    from dataclasses import replace
+def _record(event: Event) -> Record:
+    return Record(
+        topic=event.topic,
+        partition=0,
+        offset=0,
+        key=event.key.encode(),
+        headers=event.headers(),
+        value=event.data,
+        appended_at=0,
+    )
 
+
+def _keyed(event: Event, key: str) -> Event:
     return replace(event, key=key, subject=key, partitionkey=key)
 
 
