@@ -70,6 +70,17 @@ PROJECT_ROW = np.dtype(
 """One project. `regions` are those listed, `all_regions` those of its countries too."""
 
 
+_SECTOR_OF_TYPE = {"1": "public", "7": "private", "8": "academic"}
+"""By the first digit of IATI's types: 10 to 15 are public bodies, 70 to 73 private ones, 80 academic ones."""
+
+_SECTOR_OF_CATEGORY = {
+    "member_state": "public",
+    "sector_member": "private",
+    "associate": "private",
+    "academia": "academic",
+}
+
+
 class Numbers:
     """Numbers for names, given out in the order of asking and never changed. They decide nothing but equality."""
 
@@ -164,16 +175,11 @@ def day_number(day: str | None) -> int:
 
 
 def sector_of(category: str, organisation_type: str | None) -> int:
-    """Return the sector's number from the category and the IATI organisation type."""
-    kind = organisation_type or ""
-    if category == "academia" or kind.startswith("8"):
-        name = "academic"
-    elif category == "member_state" or kind in {"10", "11", "15", "40"}:
-        name = "public"
-    elif kind.startswith("7") or (not kind and category in {"sector_member", "associate"}):
-        name = "private"
+    """Return the sector's number: from the IATI organisation type, without one from the category."""
+    if organisation_type:
+        name = _SECTOR_OF_TYPE.get(organisation_type[:1], "other")
     else:
-        name = "other"
+        name = _SECTOR_OF_CATEGORY.get(category, "other")
     return SECTORS.index(name)
 
 
@@ -210,13 +216,15 @@ def fill_member(
 def fill_project(
     row: npt.NDArray[Any], project: Project, query: Query, *, owner: int, geography: Geography
 ) -> None:
-    """Write a project's facts into its row."""
+    """Write a project's facts into its row; a field that an import filled with a constant counts as not given."""
+    countries = given(project, "countries", project.countries)
+    regions = given(project, "regions", project.regions)
     row["owner"] = owner
     row["presence_required"] = project.presence_required
-    row["has_countries"] = bool(project.countries)
-    row["countries"] = geography.bits(project.countries)
-    row["regions"] = geography.region_bits((), project.regions)
-    row["all_regions"] = geography.region_bits(project.countries, project.regions)
+    row["has_countries"] = bool(countries)
+    row["countries"] = geography.bits(countries)
+    row["regions"] = geography.region_bits((), regions)
+    row["all_regions"] = geography.region_bits(countries, regions)
     row["published"] = day_number(project.published_on)
     row["budgets"] = [query.budgets[name] for name in COMPONENTS]
     row["total"] = query.total

@@ -17,7 +17,7 @@ from matching.analysis import Analysed, FieldStems, primary_language
 from matching.cache import Cache
 from matching.epoch import EVIDENCE, PROFILE, Epoch, language_of
 from matching.lexicon import Lexicon
-from matching.records import Member, Tag
+from matching.records import Member, Project, Tag
 
 FULL = 255
 """The impact of what is there altogether, and the most that any impact can be."""
@@ -115,9 +115,9 @@ class _Open:
         self.willing_regions = given(member, "willing_regions", member.willing_regions)
 
 
-def given(member: Member, name: str, values: tuple[_T, ...]) -> tuple[_T, ...]:
-    """Return a member's list, empty where an import filled it with a constant: such a field is never scored."""
-    return () if name in member.constants else values
+def given(record: Member | Project, name: str, values: tuple[_T, ...]) -> tuple[_T, ...]:
+    """Return a record's list, empty where an import filled it with a constant: such a field is never scored."""
+    return () if name in record.constants else values
 
 
 def tag_term(tag: Tag) -> str:

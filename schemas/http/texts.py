@@ -19,10 +19,13 @@ LETTER = r"[^\W\d_]"
 LANGUAGE_PATTERN = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
 """BCP 47 as we use it: language, then perhaps script and region, in their usual letter case."""
 
-OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+OVERRIDES = frozenset("\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that reorder what stands around them: an address or a name can be made to read as another."""
 
-SUSPECT = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+UNSEEN_BREAKS = frozenset("\u2028\u2029\u200b")
+"""Characters that end a line or a word unseen: one line holds none, so no name is another one's twin by them."""
+
+SUSPECT = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """All that `check_characters` can refuse: only these are looked at one by one, so that long texts cost little."""
 
 LAYOUT = frozenset("\n\r\t")
@@ -40,6 +43,8 @@ def check_characters(text: str, *, multiline: bool) -> str:
         place, character = found.start(), found[0]
         if character in OVERRIDES:
             rule, noun = "no-bidi-controls", "a character that reorders the text around it"
+        elif not multiline and character in UNSEEN_BREAKS:
+            rule, noun = "one-line", "an unseen break of the line or the word"
         elif "\ud800" <= character <= "\udfff":
             rule, noun = "no-lone-surrogates", "half of a surrogate pair"
         elif unicodedata.category(character) == "Cc" and not (multiline and character in LAYOUT):
@@ -95,17 +100,26 @@ Language = Annotated[
 ]
 """The language of a text (BCP 47)."""
 
-Name = Annotated[StrictStr, Field(min_length=1, max_length=300, pattern=LETTER), AfterValidator(_line)]
+
+def _lettered(text: str) -> str:
+    if re.search(LETTER, text) is None:
+        raise refuse(
+            "text-without-words",
+            "The text has no letter: only white space, digits or signs.",
+            "Write at least one word.",
+        )
+    return text
+
+
+_LETTERED = (Field(json_schema_extra={"pattern": LETTER}), AfterValidator(_lettered))
+
+Name = Annotated[StrictStr, Field(min_length=1, max_length=300), *_LETTERED, AfterValidator(_line)]
 """A name: one line of 1 to 300 characters with at least one letter."""
 
-LongText = Annotated[
-    StrictStr, Field(min_length=1, max_length=20_000, pattern=LETTER), AfterValidator(_prose)
-]
+LongText = Annotated[StrictStr, Field(min_length=1, max_length=20_000), *_LETTERED, AfterValidator(_prose)]
 """A text of 1 to 20,000 characters with at least one letter."""
 
-ShortText = Annotated[
-    StrictStr, Field(min_length=1, max_length=2_000, pattern=LETTER), AfterValidator(_prose)
-]
+ShortText = Annotated[StrictStr, Field(min_length=1, max_length=2_000), *_LETTERED, AfterValidator(_prose)]
 """A text of 1 to 2,000 characters with at least one letter."""
 
 Label = Annotated[StrictStr, Field(min_length=1, max_length=200), AfterValidator(_line)]

@@ -185,6 +185,9 @@ def test_constants_are_never_scored_and_lower_confidence(engine):
     by_name = {row.member: row for row in ranked.rows()}
     assert by_name["empty"].confidence == 0 < by_name["full"].confidence
     assert "local" not in by_name["empty"].labels
+    schools = next(one for one in PROJECTS if one.id == "schools")
+    engine.put_project(replace(schools, id="constant", constants=frozenset({"countries", "regions"})))
+    assert not any("local" in row.labels for row in engine.pin().rank("constant", DAY).rows())
 
 
 def test_presence_required_leaves_out_who_is_not_there(engine):

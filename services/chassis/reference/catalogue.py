@@ -29,7 +29,6 @@ from services.chassis.reference.rows import (
     Refusal,
     Region,
     Scheme,
-    Sector,
     StudyGroup,
     StudyGroupRole,
 )
@@ -98,10 +97,6 @@ class Reference:
     def region_of(self, country: str) -> str | None:
         """Return the ITU-D region of a country; None for a territory that belongs to no region's list."""
         return self.countries[country].region
-
-    def countries_in(self, region: str) -> tuple[str, ...]:
-        """Return the alpha-3 codes of a region, sorted."""
-        return tuple(sorted(row.code for row in self.country_rows if row.region == region))
 
     # -- groups ----------------------------------------------------------------------------------------------
 
@@ -182,18 +177,6 @@ class Reference:
         versions = self.versions_of(scheme)
         return max((version for version in versions if version is not None), default=None)
 
-    def plans_on(self, on: date) -> tuple[Plan, ...]:
-        """Return the action plans in force on a day."""
-        return tuple(plan for plan in self.plans if plan.valid_from <= on < plan.valid_to)
-
-    def sector_of(self, organisation_type: str | None, category: str) -> Sector:
-        """Return the sector of an organisation: from its IATI type, else from its category, else ``other``."""
-        for row in self.organisation_types:
-            if row.code == organisation_type:
-                return row.sector
-        by_category: dict[str, Sector] = {"member_state": "public", "academia": "academic"}
-        return by_category.get(category, "other")
-
     # -- checks: None if the value is known, else why it is refused and what to write -------------------------
 
     def check_country(self, value: str) -> Refusal | None:
@@ -203,18 +186,6 @@ class Reference:
     def check_region(self, value: str) -> Refusal | None:
         """Check the code of an ITU-D region."""
         return checks.one_of("region", value, [row.code for row in self.regions])
-
-    def check_kind(self, value: str) -> Refusal | None:
-        """Check a kind of need or offer."""
-        return checks.one_of("kind", value, [row.code for row in self.kinds])
-
-    def check_category(self, value: str) -> Refusal | None:
-        """Check a category of organisation."""
-        return checks.one_of("category", value, [row.code for row in self.categories])
-
-    def check_organisation_type(self, value: str) -> Refusal | None:
-        """Check an IATI organisation type."""
-        return checks.one_of("organisation type", value, [row.code for row in self.organisation_types])
 
     def check_study_group(self, value: str) -> Refusal | None:
         """Check the code of a study group."""
@@ -231,11 +202,10 @@ class Reference:
     # -- what goes into an epoch -----------------------------------------------------------------------------
 
     def as_json(self) -> dict[str, Any]:
-        """Return what ranking needs, as plain JSON in a fixed order: regions and sectors, and groups with their dates.
+        """Return what ranking needs, as plain JSON in a fixed order: regions, and groups with their dates.
 
         ``countries``: alpha-3 → region or null. ``groups``: [country, group, valid_from, valid_to], where the group
         is one of the four or ``developing_list``; a country is developing while any of the five holds it.
-        ``sectors``: IATI type → sector.
         """
         terms = sorted(
             (row.country, row.group, _iso(row.valid_from) or "", _iso(row.valid_to) or "")
@@ -244,7 +214,6 @@ class Reference:
         return {
             "countries": {code: self.countries[code].region for code in sorted(self.countries)},
             "groups": [[country, group, start or None, end or None] for country, group, start, end in terms],
-            "sectors": {row.code: row.sector for row in self.organisation_types},
         }
 
 

@@ -6,6 +6,7 @@ body or a wrong Content-Length is cut off at the same bound.
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from email.message import Message as ContentType
 
 from starlette.datastructures import Headers
@@ -16,6 +17,8 @@ from services.chassis.web import strict_json
 from services.chassis.web.problems import BodyTooLarge, UnsupportedMedia
 
 FORM = "application/x-www-form-urlencoded"
+_DISCARDED = 64_000_000  # bytes that are read and thrown away before a body that is too large is answered
+_DISCARD_SECONDS = 5.0
 _LONG = 1_000_000  # bytes; a longer body is parsed in a thread, so that other requests go on
 
 
@@ -55,6 +58,7 @@ class BodyGate:
     async def _read(self, headers: Headers, receive: Receive, most: int) -> bytes:
         declared = headers.get("content-length", "")
         if declared.isascii() and declared.isdigit() and (len(declared) > 18 or int(declared) > most):
+            await _discard(receive)
             raise _too_large(most)
         chunks: list[bytes] = []
         size = 0
@@ -65,6 +69,8 @@ class BodyGate:
             chunk = message.get("body", b"")
             size += len(chunk)
             if size > most:
+                if message.get("more_body", False):
+                    await _discard(receive)
                 raise _too_large(most)
             chunks.append(chunk)
             if not message.get("more_body", False):
@@ -85,6 +91,18 @@ class BodyGate:
         elif kind != FORM:
             named = f"{kind[:60]!r} is not read here." if kind else "The body has no content type."
             raise UnsupportedMedia(f"{named} Send application/json.", headers={"Accept": "application/json"})
+
+
+async def _discard(receive: Receive) -> None:
+    """Read on for a while without keeping anything: who is still sending when the connection closes loses the answer."""
+    size = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DISCARD_SECONDS):
+            while size <= _DISCARDED:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    return
 
 
 def _too_large(most: int) -> BodyTooLarge:

@@ -46,6 +46,14 @@ _FIXES = {
     "enum": "Use one of the values named.",
     "uuid_parsing": "Send a UUID, such as 019ab3c2-7d4e-7f00-8a11-3c5e9d7b2f60.",
     "uuid_type": "Send a UUID as text.",
+    "int_parsing": "Send a whole number.",
+    "int_type": "Send a whole number.",
+    "bool_parsing": "Send true or false.",
+    "bool_type": "Send true or false.",
+    "string_type": "Send text.",
+    "greater_than_equal": "Send {ge} or more.",
+    "less_than_equal": "Send {le} or less.",
+    "string_pattern_mismatch": "Send text of the form {pattern}.",
 }
 _MOST_ERRORS = 100
 
@@ -160,7 +168,8 @@ def _pointer(place: Sequence[Any]) -> str:
 
 
 def _entry(fault: Mapping[str, Any]) -> ErrorEntry:
-    fix = (fault.get("ctx") or {}).get("fix") or _FIXES.get(fault["type"], "Change it accordingly.")
+    context = fault.get("ctx") or {}
+    fix = context.get("fix") or _FIXES.get(fault["type"], "Change it accordingly.").format_map(context)
     return {"rule": str(fault["type"]).replace("_", "-"), "detail": _sentence(fault), "fix": str(fix)}
 
 

@@ -9,7 +9,7 @@ from services.chassis.identity.principal import Principal, principal_of
 from services.chassis.runtime import Runtime
 from services.chassis.web.cursors import cursors_of
 from services.chassis.web.parameters import Cursor, Limit
-from services.chassis.web.problems import InvalidParameter, NotFound
+from services.chassis.web.problems import InvalidParameter, NotFound, Unauthenticated
 from services.chassis.web.reading import page_links, respond
 from services.matches.queries import candidates as queries
 from services.matches.queries.archive import announced
@@ -73,6 +73,8 @@ def router() -> APIRouter:
         without a token waits for the first list.
         """
         runtime, project, principal = runtime_in(request), str(project_id), principal_of(request)
+        if principal.is_anonymous:
+            raise Unauthenticated  # before anything is waited for
         check_country(runtime, filters.country)
         reached, awaited = None, None if token is None else read_token(token)
         wait = preferred_wait(prefer, longest=runtime.settings.http.wait_seconds)
@@ -149,6 +151,8 @@ async def _opened(
             return await open_listing(runtime, pending, None), rights.view_of_pending(principal)
         project, version = await project_and_version(runtime, project_id)  # it may have come in between
     view = rights.view_of(principal, project.team)
+    if view == "own" and project.state == "withdrawn":
+        raise NotFound  # as the projects service answers: what was withdrawn is its own people's to see
     return await open_listing(runtime, project, version), view
 
 

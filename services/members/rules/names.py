@@ -1,4 +1,4 @@
-"""When two names are the same name: after folding case, width, accents' encoding, signs and spaces."""
+"""When two names are the same name: after folding case, width, accents' encoding, signs, spaces and what is not seen."""
 
 import re
 import unicodedata
@@ -6,5 +6,6 @@ import unicodedata
 
 def name_key(name: str) -> str:
     """Return the form by which the same name is noticed twice; the name itself is never changed."""
-    folded = unicodedata.normalize("NFKC", name).casefold()
+    seen = "".join(one for one in name if unicodedata.category(one) != "Cf")
+    folded = unicodedata.normalize("NFKC", seen).casefold()
     return " ".join(re.findall(r"\w+", folded))[:300]

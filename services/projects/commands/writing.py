@@ -91,8 +91,10 @@ def _require_right(unit: Unit, before: Project | None, body: ProjectBody) -> Non
         return
     if not rights.may_edit(principal, before):
         raise Forbidden("Only the team of this project and BDT editors may change it.")
-    if not rights.within_mandate(principal, body):
-        raise Forbidden("You may not move a project to another office or owner than your own.")
+    if not rights.may_move(principal, before, body):
+        raise Forbidden(
+            "Only BDT editors, and project managers within their own office or organisation, move a project."
+        )
 
 
 async def _flagship_faults(unit: Unit, body: ProjectBody) -> list[Fault]:

@@ -41,18 +41,17 @@ def may_create(principal: Principal, body: ProjectBody) -> bool:
     return "project_manager" in principal.roles and within_mandate(principal, body)
 
 
+def may_move(principal: Principal, project: Project, body: ProjectBody) -> bool:
+    """Whether the principal may set office and owner as the body says; who is only in the team moves nothing."""
+    owner = None if body.owner is None else str(body.owner)
+    return (body.office, owner) == (project.office, project.owner) or may_create(principal, body)
+
+
 def within_mandate(principal: Principal, body: ProjectBody) -> bool:
     """Whether office and owner of a body are those that the principal acts for (one without either acts for any)."""
-    if principal.roles & WRITE_ALL or "project_manager" not in principal.roles:
-        return True
     office_fits = principal.office is None or body.office in {None, principal.office}
     owner_fits = principal.organisation is None or str(body.owner) == principal.organisation
     return office_fits and owner_fits
-
-
-def may_declare_flagships(principal: Principal) -> bool:
-    """Whether the principal may declare or change a flagship: a BDT editor or administrator."""
-    return bool(principal.roles & WRITE_ALL)
 
 
 def may_erase(principal: Principal) -> bool:

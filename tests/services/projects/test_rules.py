@@ -2,6 +2,7 @@
 
 from datetime import date
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -122,3 +123,15 @@ def test_a_members_document_opens_for_members(body: Any) -> None:
     paper = Document(title="Plan", url="https://example.org", language="en", access="members")
     assert not rights.may_open(ANONYMOUS, paper, insider=False)
     assert rights.may_open(who("organisation_reader"), paper, insider=False)
+
+
+def test_who_is_only_in_the_team_moves_no_project(body: Any) -> None:
+    project = record(body)
+    owner = str(uuid4())
+    moved = ProjectBody.model_validate(body(owner=owner, office=None))
+    editor = who("organisation_editor", sub="ann", organisation=owner)
+    assert rights.may_edit(editor, project)
+    assert not rights.may_move(editor, project, moved)
+    assert rights.may_move(editor, project, ProjectBody.model_validate(body()))
+    assert rights.may_move(who("project_manager", sub="ann", organisation=owner), project, moved)
+    assert not rights.may_move(who("project_manager", sub="ann", organisation=str(uuid4())), project, moved)

@@ -2,6 +2,8 @@ from datetime import date
 
 import pytest
 
+from matching.columns import sector_of
+from matching.lists import SECTORS
 from services.chassis.reference import Reference, load_reference
 from services.chassis.reference.catalogue import GROUPS, LANGUAGES, NAMED_GROUPS
 from services.chassis.reference.files import parse_rows
@@ -18,9 +20,9 @@ def reference() -> Reference:
 def test_the_six_regions_hold_the_194_member_states(reference):
     for region in reference.regions:
         members = [
-            c
-            for c in reference.countries_in(region.code)
-            if reference.countries[c].itu_status == "member_state"
+            row
+            for row in reference.country_rows
+            if row.region == region.code and row.itu_status == "member_state"
         ]
         assert len(members) == region.member_states, region.code
     assert sum(region.member_states for region in reference.regions) == 194
@@ -151,9 +153,6 @@ def test_known_codes_pass(reference):
     assert reference.check_tag("kap", "AFR1", version="2023-2025") is None
     assert reference.check_tag("programme", "anything at all", version="2027") is None
     assert reference.check_tag("wsis", "C7-e-health") is None
-    assert reference.check_kind("training") is None
-    assert reference.check_category("prospect") is None
-    assert reference.check_organisation_type("80") is None
     assert reference.check_study_group("SG2") is None
     assert reference.check_region("CIS") is None
     assert reference.check_office("new_delhi") is None
@@ -166,14 +165,13 @@ def test_unknown_codes_are_refused_with_the_nearest_one(reference):
     assert "leave the version out" in reference.check_tag("kap", "AFR1", version="2026-2029").fix
     assert reference.check_tag("sdg", "9", version="2015").fix == "Leave the version out."
     assert reference.check_tag("wsiss", "C2").fix.startswith("Did you mean wsis?")
-    assert reference.check_kind("trainning").fix.startswith("Did you mean training?")
     assert reference.check_region("EU").rule == "region-code"
 
 
 def test_an_error_repeats_a_wrong_value_shortened_and_printable(reference):
     detail = reference.check_country("X" * 5000 + "\u202e").detail
     assert len(detail) < 200
-    assert "\u202e" not in reference.check_kind("a\u202eb\x00").detail
+    assert "\u202e" not in reference.check_region("a\u202eb\x00").detail
 
 
 def test_the_same_code_means_another_thing_in_another_plan(reference):
@@ -184,8 +182,6 @@ def test_the_same_code_means_another_thing_in_another_plan(reference):
     baku = reference.codes["bap", "2026-2029"]["AMS1"]
     assert kigali.title is None
     assert baku.title is not None
-    assert [plan.code for plan in reference.plans_on(date(2024, 5, 1))] == ["KAP"]
-    assert [plan.code for plan in reference.plans_on(TODAY)] == ["BAP"]
 
 
 def test_a_title_that_was_not_verified_is_left_out(reference):
@@ -194,14 +190,14 @@ def test_a_title_that_was_not_verified_is_left_out(reference):
             assert (row.title is not None) == (row.status == "verified"), row
 
 
-def test_sectors_come_from_the_type_then_from_the_category(reference):
-    assert reference.sector_of("10", "other_entity") == "public"
-    assert reference.sector_of("70", "sector_member") == "private"
-    assert reference.sector_of("80", "prospect") == "academic"
-    assert reference.sector_of("21", "prospect") == "other"
-    assert reference.sector_of(None, "academia") == "academic"
-    assert reference.sector_of(None, "member_state") == "public"
-    assert reference.sector_of(None, "prospect") == "other"
+def test_the_sector_by_which_lists_are_filtered_is_that_of_the_published_types(reference):
+    for row in reference.organisation_types:
+        for category in reference.categories:
+            assert SECTORS[sector_of(category.code, row.code)] == row.sector
+    assert SECTORS[sector_of("academia", None)] == "academic"
+    assert SECTORS[sector_of("member_state", None)] == "public"
+    assert SECTORS[sector_of("sector_member", None)] == "private"
+    assert SECTORS[sector_of("prospect", None)] == "other"
 
 
 def test_the_part_for_an_epoch_is_plain_and_in_a_fixed_order(reference):
