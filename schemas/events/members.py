@@ -31,6 +31,14 @@ class SmeStatus(Part):
     basis: Literal["self_declared", "verified"]
 
 
+class Involvement(Part):
+    """One event on record by which the organisation took part in ITU's work."""
+
+    kind: Literal["meeting", "project", "contribution", "pledge"]
+    on: date
+    source: Text
+
+
 class Offer(Part):
     """One thing that the organisation offers, or seeks."""
 
@@ -81,6 +89,7 @@ class Organisation(Part):
     organisation_type: Annotated[Text | None, Field(pattern=r"^\d\d$")] = None
     """IATI organisation type."""
     sme: SmeStatus | None = None
+    size_band: Literal["micro", "small", "medium", "large"] | None = None
     study_group: Literal["SG1", "SG2"] | None = None
     hq_country: Country
     operating_countries: tuple[Country, ...] = ()
@@ -97,6 +106,7 @@ class Organisation(Part):
     external_ids: tuple[ExternalId, ...] = ()
     membership: tuple[MembershipTerm, ...] = ()
     first_involved_on: date | None = None
+    involvements: tuple[Involvement, ...] = ()
     review_by: date | None = None
     fictional: bool = False
     published_at: Stamp | None = None

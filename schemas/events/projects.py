@@ -82,6 +82,8 @@ class Project(Part):
     review_by: date | None = None
     owner: Identifier
     office: Text | None = None
+    contact_role: Text | None = None
+    """Whom to write to at the owner, as a role such as "project desk"; never a person."""
     flagship: Identifier | None = None
     amount_sought: Amount | None = None
     documents: tuple[Document, ...] = ()

@@ -68,6 +68,7 @@ CONSTANT_FIELDS = frozenset(
         "category",
         "organisation_type",
         "sme",
+        "size_band",
         "study_group",
         "hq_country",
         "operating_countries",
@@ -82,6 +83,7 @@ CONSTANT_FIELDS = frozenset(
         "tags",
         "membership",
         "first_involved_on",
+        "involvements",
         "review_by",
         "contact",
     }
@@ -109,6 +111,21 @@ class SmeStatus(Shape):
 
     flag: StrictBool
     basis: Literal["self_declared", "verified"] = "self_declared"
+
+
+SizeBand = Literal["micro", "small", "medium", "large"]
+"""How large the organisation is, by its own word; a dimension of reports, never an input of ranking."""
+
+
+class Involvement(Shape):
+    """One event on record by which the organisation took part in ITU's work, and where that is recorded.
+
+    Only the date of the first one decides anything (the newcomer label); kind and number are not inputs of ranking.
+    """
+
+    kind: Literal["meeting", "project", "contribution", "pledge"]
+    on: Day
+    source: Label
 
 
 class Offer(Shape):
@@ -228,6 +245,7 @@ class OrganisationBody(Shape):
     category: Category
     organisation_type: OrganisationType | None = None
     sme: SmeStatus | None = None
+    size_band: SizeBand | None = None
     study_group: StudyGroup | None = None
     hq_country: CountryCode
     operating_countries: Annotated[tuple[CountryCode, ...], Field(max_length=250)] = ()
@@ -246,6 +264,7 @@ class OrganisationBody(Shape):
     external_ids: Annotated[tuple[ExternalId, ...], Field(max_length=20)] = ()
     membership: Annotated[tuple[MembershipTerm, ...], Field(max_length=50)] = ()
     first_involved_on: Day | None = None
+    involvements: Annotated[tuple[Involvement, ...], Field(max_length=200)] = ()
     review_by: Day | None = None
     contact: Contact
     fictional: StrictBool = False

@@ -135,6 +135,7 @@ CONSTANT_FIELDS = frozenset(
         "review_by",
         "owner",
         "office",
+        "contact_role",
         "amount_sought",
         "documents",
     }
@@ -214,6 +215,7 @@ class ProjectBody(Shape):
     review_by: Day | None = None
     owner: UUID
     office: Annotated[StrictStr, Field(min_length=1, max_length=60, examples=["addis_ababa"])] | None = None
+    contact_role: Label | None = None
     flagship: UUID | None = None
     amount_sought: Amount | None = None
     documents: Annotated[tuple[Document, ...], Field(max_length=100)] = ()

@@ -14,6 +14,7 @@ from schemas.events.members import Organisation
 from schemas.http.members import OrganisationBody, OrganisationState
 from schemas.topics import ORGANISATION_ERASED, ORGANISATION_REVISED
 from services.chassis.reference import Reference
+from services.members.rules.standing import first_involvement
 
 TOPIC = "members.v1"
 SOURCE = "/comity/members"
@@ -27,8 +28,11 @@ def record_of(
     state: OrganisationState,
     reference: Reference,
 ) -> Organisation:
-    """Return the record of a profile: without the contact, and with the version of every tag filled in."""
+    """Return the record of a profile: without the contact, with every tag's version and the first involvement filled in."""
     plain = body.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"contact"})
+    first = first_involvement(body)
+    if first is not None:
+        plain["first_involved_on"] = first.isoformat()
     for tag in [*plain["tags"], *(tag for item in plain["evidence"] for tag in item["tags"])]:
         _fill_version(tag, reference)
     return Organisation.model_validate(plain | {"id": organisation_id, "revision": revision, "state": state})

@@ -35,7 +35,15 @@ NO_INPUTS: list[dict[str, Any]] = [
     {"contact": {"name": "Somebody Important", "email": "boss@example.org"}},
     {"sme": {"flag": True, "basis": "self_declared"}},
     {"organisation_type": "70"},
+    {"size_band": "large"},
     {"first_involved_on": "1999-01-01"},
+    {"involvements": [{"kind": "pledge", "on": "1999-01-01", "source": "Pledge 1 of the register"}]},
+    {
+        "involvements": [
+            {"kind": "meeting", "on": f"20{year:02}-01-01", "source": "List of participants"}
+            for year in range(20)
+        ]
+    },
     {"evidence": [item(1, kind="pledge", year=2020)]},
     {"evidence": [item(1, kind="pledge", year=1990, url="https://example.org/1000000000-usd")]},
     {"evidence": [item(1, kind="publication", countries=["FRA"])]},

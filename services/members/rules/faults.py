@@ -21,6 +21,7 @@ from services.chassis.reference.faults import (
     tag_faults,
     text_faults,
 )
+from services.members.rules.standing import first_involvement
 
 OWN_CATEGORIES = frozenset({"prospect", "other_entity"})
 """What an organisation may register itself as; the others follow from its standing to the Union."""
@@ -50,7 +51,11 @@ def standing_faults(body: OrganisationBody, *, before: Organisation | None) -> l
             [(one.state, one.start, one.end) for one in body.membership],
             [(one.state, one.start, one.end) for one in before.membership] if before else [],
         ),
-        "first_involved_on": (body.first_involved_on, before.first_involved_on if before else None),
+        "first_involved_on": (first_involvement(body), before.first_involved_on if before else None),
+        "involvements": (
+            [(one.kind, one.on, one.source) for one in body.involvements],
+            [(one.kind, one.on, one.source) for one in before.involvements] if before else [],
+        ),
     }
     changed = [name for name, (now, was) in kept.items() if now != was]
     if body.category != before.category if before else body.category not in OWN_CATEGORIES:
@@ -131,3 +136,18 @@ def _date_faults(body: OrganisationBody, *, today: date) -> Iterator[Fault]:
             f"first_involved_on is {body.first_involved_on}, which is still to come (today is {today}, UTC).",
             "Set the day of the first involvement on record, or leave it out.",
         )
+    for place, one in enumerate(body.involvements):
+        if one.on > today:
+            yield Fault(
+                f"/involvements/{place}/on",
+                "involvement-in-future",
+                f"The involvement is dated {one.on}, which is still to come (today is {today}, UTC).",
+                "Record it once it has taken place.",
+            )
+        elif body.first_involved_on is not None and one.on < body.first_involved_on:
+            yield Fault(
+                f"/involvements/{place}/on",
+                "involvement-before-first",
+                f"The involvement on {one.on} is before first_involved_on, {body.first_involved_on}.",
+                "Leave first_involved_on out: it is the day of the earliest involvement.",
+            )

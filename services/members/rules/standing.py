@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from schemas.events.members import MembershipTerm, Organisation
-from schemas.http.members import MembershipState
+from schemas.http.members import MembershipState, OrganisationBody
 from services.chassis.reference import Reference, Refusal
 
 MEMBERS_WITHOUT_LIMIT = frozenset({"member_state", "sector_member"})
@@ -41,6 +41,11 @@ def next_change(organisation: Organisation, on: date) -> date | None:
 
 def _after(day: date | None) -> date | None:
     return None if day is None or day == date.max else day + timedelta(days=1)
+
+
+def first_involvement(body: OrganisationBody) -> date | None:
+    """Return the day of the first involvement: as it is given, else that of the earliest event on record."""
+    return body.first_involved_on or min((one.on for one in body.involvements), default=None)
 
 
 def study_group_role(

@@ -450,3 +450,21 @@ async def test_of_very_many_faults_the_first_hundred_are_looked_for(desk, monkey
         await desk.put(evidence=evidence)
     assert len(refused.value.errors) == 100
     assert len(checked) == 101
+
+
+async def test_the_first_involvement_is_that_of_the_earliest_event_on_record(desk):
+    events = [
+        {"kind": kind, "on": day, "source": "Report of the meeting"}
+        for kind, day in (("meeting", "2021-05-03"), ("pledge", "2019-02-01"))
+    ]
+    assert (await desk.put(involvements=events)).body["first_involved_on"] == "2019-02-01"
+    own = organisation("organisation_editor")
+    with pytest.raises(InvalidBody) as refused:
+        await desk.put(by=own, match=1, involvements=events[:1])
+    assert {one["pointer"] for one in refused.value.errors} == {"/involvements", "/first_involved_on"}
+    with pytest.raises(InvalidBody) as refused:
+        await desk.put(match=1, involvements=events, first_involved_on="2020-01-01")
+    assert [one["rule"] for one in refused.value.errors] == ["involvement-before-first"]
+    with pytest.raises(InvalidBody) as refused:
+        await desk.put(match=1, involvements=[{**events[0], "on": "2026-11-25"}])
+    assert [one["rule"] for one in refused.value.errors] == ["involvement-in-future"]
