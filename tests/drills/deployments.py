@@ -118,10 +118,17 @@ class Sqlite(Deployment):
         self.processes[part].kill()
 
     def ready(self) -> None:
-        for process in self.processes.values():
-            process.said("answers at")
+        """Wait for the process; one that ended while it started is started again, as a supervisor does."""
+        (part,) = self.parts
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while "answers at" not in self.processes[part].output():
+            if not self.running(part):
+                self.start(part)
+            if time.monotonic() > deadline:
+                raise DidNotStartError(f"{part} is not ready. {self.processes[part].tail()}")
+            time.sleep(0.02)
         if not self.secret[0]:
-            found = process.said(r"client_id=(\S+) client_secret=(\S+)")
+            found = self.processes[part].said(r"client_id=(\S+) client_secret=(\S+)")
             self.secret = (found.group(1), found.group(2))
 
 

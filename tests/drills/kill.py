@@ -20,7 +20,7 @@ from typing import Any
 from services.chassis.bus.failpoints import LINES
 from tests.drills.deployments import Deployment, Split, Sqlite
 from tests.drills.judging import judged
-from tests.drills.processes import Starter
+from tests.drills.processes import DidNotStartError, Starter
 from tests.drills.reporting import Drill, parser, report
 from tests.drills.writing import Door, Writer, writers
 from tests.mutants.catalogue import MUTANTS
@@ -39,6 +39,8 @@ class Killing:
     rounds: int
     seed: int
     lines: tuple[str, ...] = LINES
+    hits: int = 12  # a line kills at one of its first so many times
+    ways: tuple[int, int, int] = (1, 5, 4)  # how often while starting, at a line, at any moment
     everybody: list[Writer] = field(default_factory=list)
     killed: Counter[str] = field(default_factory=Counter)
 
@@ -69,8 +71,8 @@ class Killing:
     def _round(self, chance: random.Random) -> None:
         """Kill one part: while it starts, at a named line, or at any moment; it is started again either way."""
         part = chance.choice(self.deployment.parts)
-        how = chance.choices(["starting", "line", "moment"], weights=[1, 5, 4])[0]
-        line, hit = chance.choice(self.lines), chance.randint(1, 12)
+        how = chance.choices(["starting", "line", "moment"], weights=self.ways)[0]
+        line, hit = chance.choice(self.lines), chance.randint(1, self.hits)
         moment = chance.uniform(0.0, 1.0)
         if how == "starting":
             self.deployment.kill(part)
@@ -134,8 +136,13 @@ def with_mutant(starter: Starter, folder: Path, *, mutant: str, seed: int) -> st
         one.start("everything")
         one.ready()
         door = stack.enter_context(Door(one.addresses, one.secret))
-        killing = Killing(deployment=one, rounds=MUTANT_ROUNDS, seed=seed, lines=lines)
-        killing.run(door)
+        killing = Killing(
+            deployment=one, rounds=MUTANT_ROUNDS, seed=seed, lines=lines, hits=4, ways=(0, 1, 0)
+        )
+        try:
+            killing.run(door)
+        except DidNotStartError as error:
+            return f"it does not start any more: {error}"
         verdict = judged(folder / mutant, one, killing.everybody, patience=PATIENCE_WITH_MUTANT)
     found = verdict["findings"]
     return found[0] if found else None

@@ -117,6 +117,8 @@ def frozen_owner(one: Split, door: Door, everybody: list[Writer]) -> dict[str, A
         one.kill(name)
         one.start(name, line="ranker.ranked", freeze=trigger)
     one.ready()
+    both = {one.processes[name].pid for name in triggers}
+    until(lambda: owners(door) == both)
     wait_complete(door)
     lists = [item["id"] for item in door.send("GET", "/v1/projects?state=published&limit=50").json()["items"]]
     before = {project: numbers(door, project) for project in lists}
@@ -158,6 +160,12 @@ def numbers(door: Door, project: str) -> list[int]:
     """Return the numbers of a list's versions, rising."""
     answer = door.send("GET", f"/v1/lists/{project}/versions?limit=200")
     return sorted(item["number"] for item in answer.json()["items"])
+
+
+def owners(door: Door) -> set[int]:
+    """Return the processes that rank now."""
+    partitions = door.send("GET", "/v1/ranking-progress").json().get("partitions", ())
+    return {int(line["owner"].rpartition(":")[2]) for line in partitions if line["owner"]}
 
 
 def wait_complete(door: Door) -> None:
