@@ -216,7 +216,7 @@ class Split(Deployment):
         """Wait for every process; one that could not start while a server was away is started again, as a supervisor does."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         for name in self.roles:
-            while not self._answers(name):
+            while not self.answers(name):
                 if not self.running(name):
                     self.start(name)
                 if time.monotonic() > deadline:
@@ -226,7 +226,8 @@ class Split(Deployment):
             found = self.processes["identity"].said(r"client_id=(\S+) client_secret=(\S+)")
             self.secret = (found.group(1), found.group(2))
 
-    def _answers(self, name: str) -> bool:
+    def answers(self, name: str) -> bool:
+        """Whether a process says that it is ready."""
         with suppress(httpx2.HTTPError):
             asked = httpx2.get(f"http://127.0.0.1:{self.ports[name]}/readyz", timeout=5.0, trust_env=False)
             return asked.status_code == 200

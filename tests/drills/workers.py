@@ -30,7 +30,6 @@ from tests.drills.writing import Door, Writer, writers
 NUMBERS = (1, 2, 4)
 LEASE_SECONDS = 3.0
 WRITES = 40  # of each writer, so that every run accepts the same ones
-REFUSED = "another process ranks this partition now"
 
 
 def roles(workers: int) -> tuple[Role, ...]:
@@ -144,7 +143,8 @@ def frozen_owner(one: Split, door: Door, everybody: list[Writer]) -> dict[str, A
     until(lambda: stopped(one.processes[second].pid))  # it has taken over, and has ranked
     meanwhile = {project: numbers(door, project) for project in lists}
     one.processes[first].signal(SIGCONT)
-    one.processes[first].said(REFUSED, seconds=60)
+    until(lambda: one.answers(first))  # it is awake, and the first that it does is to write
+    time.sleep(LEASE_SECONDS)
     refused = {project: numbers(door, project) for project in lists}
     one.processes[second].signal(SIGCONT)
     wait_complete(door)

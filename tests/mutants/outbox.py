@@ -5,12 +5,13 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from services.chassis.bus import outbox
+from services.chassis.bus import incarnation, outbox
 from services.members.commands import storing
 from tests.mutants.mutant import Mutant, Patch
 
 MACHINE = "tests/services/chassis/bus/test_state_machine.py"
 TESTS = "tests/services/chassis/bus/test_outbox.py"
+INCARNATION = "tests/services/chassis/bus/test_incarnation.py"
 RULES = "tests/services/chassis/bus/test_order_and_gaps.py"
 
 
@@ -64,6 +65,14 @@ def _key_for_partition(patch: Patch) -> None:
     patch.setattr(outbox, "_event", lambda row: replace(original(row), partitionkey=row["aggregateid"]))
 
 
+def _same_life(patch: Patch) -> None:
+    async def rise(connection: Any, *, above: int) -> int:
+        del above
+        return await incarnation.current(connection)
+
+    patch.setattr(incarnation, "rise", rise)
+
+
 def _check_nothing(patch: Patch) -> None:
     patch.setattr(outbox, "_check", lambda _event, _limit: None)
 
@@ -111,6 +120,13 @@ MUTANTS = (
         how="the outbox gives an event back with its own key as partition key",
         patch=_key_for_partition,
         tests=(f"{RULES}::test_the_outbox_keeps_the_partition_key_apart_from_the_key",),
+    ),
+    Mutant(
+        name="restored-owner-keeps-its-incarnation",
+        rule="Topics and sequences: a restore raises the incarnation",
+        how="an owner that was restored says old versions again under the old incarnation",
+        patch=_same_life,
+        tests=(f"{INCARNATION}::test_a_new_life_is_above_the_present_one_and_above_what_the_log_has_seen",),
     ),
     Mutant(
         name="outbox-takes-anything",
