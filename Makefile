@@ -47,8 +47,7 @@ test: install    ## everything, on real PostgreSQL and Apache Kafka
 	$(PY) -m services.console.parts
 	$(TEST_DATA) $(PY) -m pytest -n 2 --dist loadgroup
 
-drills: install  ## a short seeded part of every drill: processes killed, servers away, workers frozen (tests/drills)
-	$(PY) -m services.console.parts
+drills: install  ## a short seeded part of the drills: a process killed, events out of order, records nobody takes (tests/drills)
 	$(PY) -m tests.drills
 
 fuzz: install    ## schemathesis, 50 examples an operation for every role
