@@ -22,7 +22,6 @@ _RANGES: Mapping[str, tuple[int, int]] = {
     "k1": (0, 100_000),
     "b": _PER_MILLE,
     "bigram": _PER_MILLE,
-    "bridge": _PER_MILLE,
     "evidence_items": (3, 3),
     "evidence_threshold": _PER_MILLE,
     "near_duplicate": (1, 1000),

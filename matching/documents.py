@@ -139,7 +139,7 @@ def count_terms(
         tokens = run.split(" ")
         counts.update(token_term(language, token) for token in tokens)
         counts.update(pair for a, b in pairwise(tokens) if (pair := f"b:{language}:{a} {b}") in bigrams)
-        counts.update(found.term.key for found in lexicon.find(language, tokens))
+        counts.update(found.term.key for found in lexicon.find_all(language, tokens))
     return counts
 
 
@@ -205,20 +205,34 @@ def _saturate(
 def bridged(impacts: Mapping[str, int], epoch: Epoch) -> dict[str, tuple[int, str]]:
     """Return what concepts add to a document: term -> (impact, the domain term that it is bridged from).
 
-    Each term of a concept, in every language, at floor(discount x impact) of the document's strongest term of it.
+    Each term of a concept at floor(discount x impact) of the document's strongest term of it, the discount being the
+    concept's own: in every language for a concept of the domain, in every other language for a general one.
     """
     lexicon = epoch.lexicon
-    strongest: dict[str, tuple[int, str]] = {}
+    strongest: dict[str, dict[str, tuple[int, str]]] = {}
     for term, impact in impacts.items():
         if term[0] == "d":
+            language = language_of(term)
             for concept in lexicon.concepts_of(term):
-                strongest[concept] = max(strongest.get(concept, (0, "")), (impact, term))
+                here = strongest.setdefault(concept, {})
+                here[language] = max(here.get(language, (0, "")), (impact, term))
     found: dict[str, tuple[int, str]] = {}
-    for concept, (impact, source) in strongest.items():
-        discounted = impact * epoch.weights.bridge // 1000
-        for other in lexicon.concepts[concept]:
-            if other.key != source and discounted > 0:
-                found[other.key] = max(found.get(other.key, (0, "")), (discounted, source))
+    for name, by_language in strongest.items():
+        meant = lexicon.concepts[name]
+        reached = {
+            language: max(
+                some
+                for source, some in by_language.items()
+                if meant.kind == "domain" or source != language or not language
+            )
+            for language in {language for _, language in lexicon.keys[name]}
+            if meant.kind == "domain" or not language or by_language.keys() - {language}
+        }
+        for term, language in lexicon.keys[name]:
+            impact, source = reached.get(language, (0, ""))
+            discounted = impact * meant.discount // 1000
+            if discounted and term != source:
+                found[term] = max(found.get(term, (0, "")), (discounted, source))
     return found
 
 

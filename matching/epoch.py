@@ -27,7 +27,7 @@ IDF_ONE = 65_536
 LARGEST = 1 << 40
 """No statistic is larger: products with counts and budgets stay exact everywhere."""
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,13 +1,13 @@
 """The lexicon: reviewed concepts with their terms in several languages.
 
-A concept is a set of terms that mean the same. Matching is on stems, longest first, inside a run. Nothing here scores.
+A concept is a set of terms that mean the same. Matching is on stems inside a run. Nothing here scores.
 """
 
 from __future__ import annotations
 
 import importlib.resources
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,17 @@ from matching.analysis import Analyser, primary_language
 from matching.tokens import NEUTRAL
 
 STATUSES = ("proposed", "reviewed", "rejected")
+"""Only what is reviewed serves; what is rejected stays in the file, so that it is not proposed again."""
+
+KINDS = ("domain", "general")
+"""A domain concept joins its terms within a language too, and a project asks its terms at the published factor; a general
+one only carries words to other languages, so that within one language it changes nothing."""
+
+DISCOUNT = 700
+"""Per mille of an impact that crosses a bridge, where a concept names none of its own."""
+
+_UNSPACED = "zh"
+"""Written without spaces: there a term is met wherever its characters are whole tokens, however they were cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +46,15 @@ class DomainTerm:
 
 
 @dataclass(frozen=True, slots=True)
+class Concept:
+    """Terms that mean the same; `kind` is one of KINDS, `discount` the per mille of an impact that a bridge carries."""
+
+    terms: tuple[DomainTerm, ...]
+    kind: str = "domain"
+    discount: int = DISCOUNT
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A domain term met in a run at tokens [start, stop)."""
 
@@ -46,29 +66,35 @@ class Found:
 class Lexicon:
     """Compiled concepts: finds domain terms in runs and gives the terms that share a concept with one."""
 
-    def __init__(self, concepts: Mapping[str, Sequence[DomainTerm]]) -> None:
-        self.concepts = {name: tuple(terms) for name, terms in sorted(concepts.items())}
-        self._by_first: dict[tuple[str, str], list[tuple[tuple[str, ...], DomainTerm]]] = {}
+    def __init__(self, concepts: Mapping[str, Concept]) -> None:
+        self.concepts = dict(sorted(concepts.items()))
+        self.keys = {
+            name: tuple((term.key, term.language) for term in one.terms)
+            for name, one in self.concepts.items()
+        }
+        self._domain = frozenset(
+            key for name, one in self.concepts.items() if one.kind == "domain" for key, _ in self.keys[name]
+        )
+        self._terms: dict[tuple[str, str], DomainTerm] = {}
+        self._longest: dict[str, int] = {}
         self._concepts_of: dict[str, tuple[str, ...]] = {}
-        seen: set[str] = set()
-        for name, terms in self.concepts.items():
-            for term in terms:
+        self._surfaces: dict[str, str] = {}
+        for name, concept in self.concepts.items():
+            for term in concept.terms:
                 self._concepts_of[term.key] = (*self._concepts_of.get(term.key, ()), name)
-                if term.key not in seen:
-                    seen.add(term.key)
-                    stems = tuple(term.stems.split(" "))
-                    self._by_first.setdefault((term.language, stems[0]), []).append((stems, term))
-        for candidates in self._by_first.values():
-            candidates.sort(key=lambda one: (-len(one[0]), one[0]))
+                self._surfaces.setdefault(term.key, term.surface)
+                self._terms.setdefault((term.language, _written(term.language, term.stems)), term)
+                length = len(
+                    term.stems.replace(" ", "") if term.language == _UNSPACED else term.stems.split(" ")
+                )
+                self._longest[term.language] = max(length, self._longest.get(term.language, 0))
 
     def find(self, language: str, tokens: Sequence[str]) -> list[Found]:
-        """Find the domain terms of a run: from the left, the longest that begins at each place, none overlapping."""
+        """Find the domain terms of a query's run: from the left, the longest at each place, none overlapping."""
         found: list[Found] = []
         place = 0
         while place < len(tokens):
-            hit = self._at(language, tokens, place)
-            if hit is None and tokens[place].startswith(NEUTRAL):
-                hit = self._at("", tokens, place)
+            hit = max(self._at(language, tokens, place), key=lambda one: one.stop, default=None)
             if hit is None:
                 place += 1
             else:
@@ -76,66 +102,116 @@ class Lexicon:
                 place = hit.stop
         return found
 
-    def _at(self, language: str, tokens: Sequence[str], place: int) -> Found | None:
-        for stems, term in self._by_first.get((language, tokens[place]), ()):
-            if tuple(tokens[place : place + len(stems)]) == stems:
-                return Found(place, place + len(stems), term)
-        return None
+    def find_all(self, language: str, tokens: Sequence[str]) -> Iterator[Found]:
+        """Find every domain term of a document's run, those inside longer ones too.
+
+        A document keeps them all, as it keeps their words: otherwise a word more could take a term away from it.
+        """
+        for place in range(len(tokens)):
+            yield from self._at(language, tokens, place)
+
+    def _at(self, language: str, tokens: Sequence[str], place: int) -> Iterator[Found]:
+        """Yield the terms that begin at a place, shortest first; a term of neutral tokens is in no language."""
+        if language == _UNSPACED:
+            written, longest = "", self._longest.get(language, 0)
+            for stop in range(place + 1, len(tokens) + 1):
+                written += tokens[stop - 1]
+                if len(written) > longest:
+                    break
+                term = self._terms.get((language, written))
+                if term is not None:
+                    yield Found(place, stop, term)
+        else:
+            yield from self._spaced(language, tokens, place)
+        if tokens[place].startswith(NEUTRAL):
+            yield from self._spaced("", tokens, place)
+
+    def _spaced(self, language: str, tokens: Sequence[str], place: int) -> Iterator[Found]:
+        last = min(place + self._longest.get(language, 0), len(tokens))
+        for stop in range(place + 1, last + 1):
+            term = self._terms.get((language, " ".join(tokens[place:stop])))
+            if term is not None:
+                yield Found(place, stop, term)
 
     def concepts_of(self, key: str) -> tuple[str, ...]:
         """Names of the concepts that a domain term (by index term) belongs to."""
         return self._concepts_of.get(key, ())
 
+    def of_the_domain(self, key: str) -> bool:
+        """Whether a term (by index term) belongs to a concept of the domain."""
+        return key in self._domain
+
     def surface_of(self, key: str) -> str:
         """The words of a domain term as the lexicon writes them, empty if it is none."""
-        concepts = self.concepts_of(key)
-        return next(
-            (term.surface for name in concepts[:1] for term in self.concepts[name] if term.key == key), ""
-        )
+        return self._surfaces.get(key, "")
 
-    def to_json(self) -> dict[str, list[list[str]]]:
-        """Write ``{concept: [[language, stems, surface], ...]}``, compiled, as an epoch holds it."""
+    def to_json(self) -> dict[str, list[Any]]:
+        """Write ``{concept: [kind, discount, [language, stems, surface], ...]}``, compiled, as an epoch holds it."""
         return {
-            name: [[term.language, term.stems, term.surface] for term in terms]
-            for name, terms in self.concepts.items()
+            name: [
+                concept.kind,
+                concept.discount,
+                *([one.language, one.stems, one.surface] for one in concept.terms),
+            ]
+            for name, concept in self.concepts.items()
         }
 
     @classmethod
-    def from_json(cls, body: Mapping[str, Sequence[Sequence[str]]]) -> Lexicon:
-        """Read what `to_json` wrote."""
+    def from_json(cls, body: Mapping[str, Sequence[Any]]) -> Lexicon:
+        """Read what `to_json` wrote; ValueError where a kind or a discount is none."""
+        for name, (kind, discount, *_) in body.items():
+            _check(name, kind, discount)
         return cls(
             {
-                name: [DomainTerm(language=one[0], stems=one[1], surface=one[2]) for one in terms]
-                for name, terms in body.items()
+                name: Concept(
+                    tuple(DomainTerm(language=one[0], stems=one[1], surface=one[2]) for one in terms),
+                    kind,
+                    discount,
+                )
+                for name, (kind, discount, *terms) in body.items()
             }
         )
+
+
+def _check(name: str, kind: Any, discount: Any) -> None:
+    if kind not in KINDS:
+        raise ValueError(f"concept {name}: kind {kind!r} is none of {', '.join(KINDS)}")
+    if not isinstance(discount, int) or not 0 < discount <= 1000:
+        raise ValueError(f"concept {name}: discount {discount!r} is not between 1 and 1000 per mille")
+
+
+def _written(language: str, stems: str) -> str:
+    return stems.replace(" ", "") if language == _UNSPACED else stems
 
 
 def compile_lexicon(source: Mapping[str, Any], analyser: Analyser) -> Lexicon:
     """Turn a lexicon file's content into stems; only concepts whose status is ``reviewed`` take part.
 
-    Source: ``{"concepts": [{"id", "status", "terms": {language: [term, ...]}}, ...]}``. ValueError names a concept of
-    unknown status and a term that leaves no stem or more than one run.
+    Source: ``{"concepts": [{"id", "status", "kind", "discount" (these may be absent), "terms": {language: [term, ...]}}, ...]}``.
+    ValueError names the concept, the rule and the term that breaks it.
     """
-    concepts: dict[str, list[DomainTerm]] = {}
+    concepts: dict[str, Concept] = {}
     for concept in source["concepts"]:
+        name, kind = concept["id"], concept.get("kind", "domain")
+        discount = concept.get("discount", DISCOUNT)
         if concept["status"] not in STATUSES:
-            raise ValueError(
-                f"concept {concept['id']}: status {concept['status']!r} is none of {', '.join(STATUSES)}"
-            )
+            raise ValueError(f"concept {name}: status {concept['status']!r} is none of {', '.join(STATUSES)}")
+        _check(name, kind, discount)
         if concept["status"] != "reviewed":
             continue
+        if name in concepts:
+            raise ValueError(f"concept {name} stands in the file twice")
         terms: dict[str, DomainTerm] = {}
         for tag, surfaces in sorted(concept["terms"].items()):
             for surface in surfaces:
                 language = primary_language(tag)
                 runs = analyser.runs(language, surface)
                 if len(runs) != 1:
-                    raise ValueError(f"concept {concept['id']}: {surface!r} ({tag}) is not one run of words")
+                    raise ValueError(f"concept {name}: {surface!r} ({tag}) is not one run of words")
                 neutral = all(token.startswith(NEUTRAL) for token in runs[0].split(" "))
                 term = DomainTerm(language="" if neutral else language, stems=runs[0], surface=surface)
                 terms.setdefault(term.key, term)
-        concepts[concept["id"]] = [terms[key] for key in sorted(terms)]
+        concepts[name] = Concept(tuple(terms[key] for key in sorted(terms)), kind, discount)
     return Lexicon(concepts)
 
 

@@ -128,7 +128,7 @@ def _version(language: str, counts: Mapping[str, int], epoch: Epoch) -> Version:
 
 def _share(term: str, count: int, kind: str, epoch: Epoch) -> int:
     share = count * epoch.idf(kind, term)
-    return share * epoch.weights.concept // 1000 if term[0] == "d" else share
+    return share * epoch.weights.concept // 1000 if epoch.lexicon.of_the_domain(term) else share
 
 
 def _needs(project: Project) -> dict[str, int]:

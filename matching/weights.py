@@ -43,7 +43,6 @@ class Weights:
     b: int = 750
     bigram: int = 500
     concept: int = 1500
-    bridge: int = 700
     evidence_items: int = 3
     evidence_threshold: int = 30
     near_duplicate: int = 600

@@ -12,7 +12,7 @@ from matching.documents import DocumentBuilder, text_impacts
 from matching.engine import Engine
 from matching.epoch import EVIDENCE, IDF_ONE, PROFILE, Epoch, canonical
 from matching.fitting import fit_epoch, idf
-from matching.lexicon import Lexicon, compile_lexicon, shipped_lexicon
+from matching.lexicon import DISCOUNT
 from matching.queries import build_query
 from matching.records import Member, Project, Text
 from matching.reference import ReferenceData
@@ -114,7 +114,7 @@ def test_bridges_are_made_in_the_document_at_a_discount(epoch, analyser):
     fields = analyser.analyse_member(member("m", "Broadband")).fields
     found = text_impacts(fields, kind=PROFILE, epoch=epoch)
     own = found["d:en:broadband"]
-    assert found["d:fr:haut deb"] == own * epoch.weights.bridge // 1000
+    assert found["d:fr:haut deb"] == own * DISCOUNT // 1000
     assert found["d:en:high speed internet"] == found["d:fr:haut deb"] == found["d:zh:宽带"]
     assert "w:en:broadband" in found
     assert "d:fr:urbain" not in found, "a rejected concept takes no part"
@@ -192,32 +192,6 @@ def test_statistics_out_of_bounds_are_no_epoch(epoch):
         found[path[-1]] = value
         with pytest.raises(ValueError, match="frequency"):
             Epoch.loads(canonical(body))
-
-
-def test_the_shipped_lexicon_compiles_in_all_six_languages(analyser):
-    source = shipped_lexicon()
-    lexicon = compile_lexicon(source, analyser)
-    assert len(lexicon.concepts) >= 60
-    for concept in source["concepts"]:
-        assert set(concept["terms"]) == {"ar", "en", "es", "fr", "ru", "zh"}, concept["id"]
-    assert Lexicon.from_json(lexicon.to_json()).to_json() == lexicon.to_json()
-
-
-def test_the_longest_domain_term_wins(analyser):
-    source = {
-        "concepts": [
-            {"id": "a", "status": "reviewed", "terms": {"en": ["internet", "internet exchange point"]}}
-        ]
-    }
-    lexicon = compile_lexicon(source, analyser)
-    found = lexicon.find("en", ["an", "internet", "exchang", "point", "internet"])
-    assert [(one.start, one.stop) for one in found] == [(1, 4), (4, 5)]
-
-
-def test_a_lexicon_with_an_unknown_status_or_an_empty_term_is_refused(analyser):
-    for status, term in (("maybe", "school"), ("reviewed", "the"), ("reviewed", "one. two")):
-        with pytest.raises(ValueError, match="concept x"):
-            compile_lexicon({"concepts": [{"id": "x", "status": status, "terms": {"en": [term]}}]}, analyser)
 
 
 def test_groups_are_resolved_at_a_day():
