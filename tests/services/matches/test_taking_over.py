@@ -14,6 +14,9 @@ from tests.services.matches.test_worker import another
 from tests.services.matches.town import Town, new_worker, uuid_of
 
 
+pytestmark = pytest.mark.timeout(300)  # eight projects, settled one by one
+
+
 async def reached(town: Town) -> dict[str, dict[str, int]]:
     """Partition → positions that its lists cover."""
     rows = await town.rows("SELECT partition, ranked_to FROM ranking ORDER BY partition")

@@ -273,7 +273,7 @@ class Bus(RuleBasedStateMachine):
         assert [await self._deliver(lane, 100) for lane in self.lanes.values()] == [0] * len(self.lanes)
 
 
-TestBus = Bus.TestCase
+TestBus = pytest.mark.timeout(600)(Bus.TestCase)
 TestBus.settings = settings(
     max_examples=EXAMPLES,
     stateful_step_count=20,
