@@ -13,7 +13,6 @@ from services.matches.worker import versions
 from tests.services.matches.test_worker import another
 from tests.services.matches.town import Town, new_worker, uuid_of
 
-
 pytestmark = pytest.mark.timeout(300)  # eight projects, settled one by one
 
 
