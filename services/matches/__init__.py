@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+import orjson
 from sqlalchemy import select
 
 from services.chassis.reference import load_reference
@@ -50,7 +51,7 @@ async def progress(runtime: Runtime) -> Mapping[str, Any]:
         rows = (await connection.execute(select(RANKING).order_by(RANKING.c.partition))).all()
     figures: dict[str, Any] = {
         "open_projects": len(runtime.state["index"].projects),
-        "ranked_to": {str(row.partition): row.ranked_to for row in rows},
+        "ranked_to": {str(row.partition): orjson.loads(row.ranked_to) for row in rows},
     }
     consumer = runtime.state.get("consumer")
     return figures if consumer is None else figures | {"archive": await consumer.progress()}

@@ -105,10 +105,6 @@ class Position:
         """Return the position just after a record."""
         return replace(self, next_offset=record.offset + 1, last_offset=record.offset, last_event=event_id)
 
-    def jumped(self, next_offset: int) -> "Position":
-        """Return the position after a gap that holds no record (compaction, transaction markers)."""
-        return replace(self, next_offset=max(next_offset, self.next_offset))
-
     def seen_at_end(self, now: int) -> "Position":
         """Return the position with the day on which the end was seen; changes once a day at most."""
         return replace(self, at_end_on=now) if now - self.at_end_on >= _MICROSECONDS_A_DAY else self

@@ -8,6 +8,7 @@ that is written here: every one of them comes from the epoch, so that the statem
 from typing import Any
 
 from matching.epoch import Epoch
+from matching.explanation import per_mille
 from matching.lists import COMPONENTS, LABELS, STEPS
 from matching.rules import RULES
 from matching.rules import sentences_of as rule_sentences_of
@@ -56,6 +57,7 @@ def statement(epoch: Epoch, *, number: int, published_at: str, day: str) -> dict
     """Return the statement for the epoch in force."""
     weights = epoch.weights
     total = sum(weights.budgets.values())
+    shares = per_mille([weights.budgets[name] for name in COMPONENTS], total)
     codes = [rule.code for rule in RULES]
     return {
         "statement": SUGGESTION,
@@ -69,9 +71,9 @@ def statement(epoch: Epoch, *, number: int, published_at: str, day: str) -> dict
                 "meaning": _MEANING[name],
                 "why": _WHY[name],
                 "budget": weights.budgets[name],
-                "per_mille_of_all": weights.budgets[name] * 1000 // total,
+                "per_mille_of_all": share,
             }
-            for name in COMPONENTS
+            for name, share in zip(COMPONENTS, shares, strict=True)
         ],
         "total_budget": total,
         "budget_rule": "A project without needs, tags, places or languages drops that budget from its total. Points are "

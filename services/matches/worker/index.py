@@ -29,7 +29,7 @@ from services.matches.worker.engines import Engines, Page
 FOLLOWED = "followed:matches"
 CONSUMED = f"consumed:{GROUP}"
 BATCH = 2_000
-OPEN = frozenset({"published", "dormant"})  # ranked; a dormant project only sends no notices
+OPEN = frozenset({"published", "dormant"})  # ranked; of a dormant one nobody is told
 
 logger = structlog.get_logger(__name__)
 

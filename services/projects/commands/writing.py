@@ -38,7 +38,7 @@ async def put_project(
     unit.check_match(None if before is None else before.revision)
     if before is not None:
         require_step(before, "edit")
-    public = before is not None and before.state == "published"
+    public = before is not None and before.state != "draft"
     check = publication_faults if public else body_faults
     faults = check(body, today=unit.now.date(), codebook=codebook)
     refuse_faults([*faults, *await _flagship_faults(unit, body)])
