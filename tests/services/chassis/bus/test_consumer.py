@@ -403,7 +403,7 @@ async def test_a_transaction_that_takes_long_commits_what_it_has(bench):
     await bench.append(*(organisation(key(1), version=version) for version in range(1, 11)))
     with armed(count):
         await bench.consume(slow, rules=LaneRules(transaction_seconds=0.05))
-    assert 3 <= len(transactions) <= 5
+    assert len(transactions) > 1  # one, if it waited for all; how many more is a question of the machine
     assert len(await bench.effects()) == 10
 
 
