@@ -10,7 +10,7 @@ import sys
 import time
 
 SHORT = (
-    ("kill", "--rounds", "6", "--mutants", "6"),
+    ("kill", "--rounds", "6"),
     ("order", "--rounds", "2"),
     ("faults", "--only", "strange-records", "raising-handler"),
 )

@@ -146,17 +146,19 @@ def _judge_resource(system: System, writes: list[dict[str, Any]], verdict: Verdi
 
 
 def await_lists(system: System, ledger: list[dict[str, Any]], patience: float) -> str | None:
-    """Wait until every list covers every accepted write; a sentence if that does not come."""
+    """Wait until every list covers every accepted write; a sentence if that does not come, and nothing moves any more."""
     newest = [writes[-1]["token"] for writes in by_resource(ledger).values()]
     body = json.dumps({"tokens": newest})
     kind = {"Content-Type": "application/json"}
-    deadline = time.monotonic() + patience
+    deadline, seen = time.monotonic() + patience, None
     while True:
         status, _, answer = system.ask("POST", "/v1/ranking-progress", headers=kind, body=body)
         if status == 200 and answer["complete"]:
             return None
+        if answer != seen:  # it is slow, not stuck
+            deadline, seen = time.monotonic() + patience, answer
         if time.monotonic() > deadline:
-            return f"the lists are not complete after {patience:.0f} s: {answer}"
+            return f"the lists are not complete, and nothing has moved for {patience:.0f} s: {answer}"
         time.sleep(0.2)
 
 

@@ -131,7 +131,11 @@ def _descendants_stay(patch: Patch) -> None:
 
 
 def _days_go_back(patch: Patch) -> None:
-    patch.setattr(frame, "func", SimpleNamespace(max=frame.func.min))
+    patch.setattr(
+        frame,
+        "func",
+        SimpleNamespace(max=frame.func.min, count=frame.func.count, coalesce=frame.func.coalesce),
+    )
 
 
 MUTANTS = (
