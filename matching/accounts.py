@@ -35,7 +35,7 @@ class Source:
         self._fields = fields
         self._kind = kind
         self._epoch = epoch
-        self.wording = Wording(analyser.words(texts), epoch.lexicon)
+        self.wording = Wording(analyser.told(texts), epoch.lexicon)
 
     def bridged_from(self, term: str) -> str:
         """The term that a concept was reached through, empty where the document's own term is at least as strong."""
@@ -135,6 +135,6 @@ class Accounts:
         if found is None or found[0] is not record:
             needs = (text for need in record.needs for text in need.texts)
             texts = (*record.titles, *record.summaries, *record.objectives, *needs)
-            wording = Wording(self._analyser.words(texts), self._epoch.lexicon)
+            wording = Wording(self._analyser.told(texts), self._epoch.lexicon)
             found = self._projects.keep(record.id, (record, wording))
         return found[1]

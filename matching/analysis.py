@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from matching.cache import Cache
 from matching.golden import GOLDEN_HASH, GOLDEN_TEXTS
 from matching.records import Member, Project, Text
-from matching.tokens import Tokeniser
+from matching.tokens import Pair, Tokeniser
 
-ANALYSER_NUMBER = 1
+ANALYSER_NUMBER = 2
 """Raised with every change of outputs; an epoch names the number and the golden hash that it was fitted with."""
 
 _CACHED_TEXTS = 20_000
@@ -62,6 +62,15 @@ class Analysed:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldRun:
+    """A run as it was written: its text, and (word, token) in order."""
+
+    language: str
+    text: str
+    pairs: tuple[Pair, ...]
+
+
 class Analyser:
     """The six languages' analysis with a cache by text; one instance per process, used by one thread at a time."""
 
@@ -70,7 +79,7 @@ class Analyser:
     def __init__(self) -> None:
         self._tokeniser = Tokeniser()
         self._runs: Cache[tuple[str, str], tuple[str, ...]] = Cache(_CACHED_TEXTS)
-        self._words: Cache[tuple[str, str], dict[str, str]] = Cache(_CACHED_WORDS)
+        self._told: Cache[tuple[str, str], tuple[ToldRun, ...]] = Cache(_CACHED_WORDS)
 
     def analyse_member(self, member: Member) -> Analysed:
         """Analyse an organisation's texts; fields named in `constants` are left out, and what it seeks is never in."""
@@ -117,26 +126,22 @@ class Analyser:
             self._runs.keep(key, found)
         return found
 
-    def words(self, texts: Iterable[Text]) -> dict[tuple[str, str], str]:
-        """Return the surface form in which each (language, token) first occurs, for display only."""
-        surfaces: dict[tuple[str, str], str] = {}
+    def told(self, texts: Iterable[Text]) -> Iterator[ToldRun]:
+        """Yield the runs of texts as they were written, in order; for display only."""
         for text in texts:
             language = primary_language(text.language)
             for piece in (text.title, text.text):
-                for token, surface in self._surfaces(language, piece).items() if piece else ():
-                    surfaces.setdefault((language, token), surface)
-        return surfaces
+                if piece:
+                    yield from self._told_of(language, piece)
 
-    def _surfaces(self, language: str, text: str) -> dict[str, str]:
-        """Surface forms of one text by token, from a small cache: a list explains many pairs with the same texts."""
+    def _told_of(self, language: str, text: str) -> tuple[ToldRun, ...]:
+        """Runs of one text, from a small cache: a list explains many pairs with the same texts."""
         key = (language, text)
-        found = self._words.get(key)
+        found = self._told.get(key)
         if found is None:
-            found = {}
-            for run in self._tokeniser.runs(language, text):
-                for surface, token in run:
-                    found.setdefault(token, surface)
-            self._words.keep(key, found)
+            pieces = self._tokeniser.pieces(language, text)
+            found = tuple(ToldRun(language=language, text=piece, pairs=tuple(run)) for piece, run in pieces)
+            self._told.keep(key, found)
         return found
 
     def golden_hash(self) -> str:

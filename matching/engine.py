@@ -17,20 +17,24 @@ from matching.members import MemberStore
 from matching.openings import ProjectStore
 from matching.queries import build_query
 from matching.records import Member, Project
+from matching.sentences import LANGUAGES, Phrases, phrases_in
 from matching.view import View
 from matching.vocabulary import Vocabulary
+
+Glossary = Mapping[str, Mapping[str, str]]
+"""Names of terms that stand for codes, by language and term."""
 
 
 class Engine:
     """Both indexes of one epoch: members (asked by projects) and projects (asked by changed members).
 
     `analyser` may be shared by engines; it holds a cache by text. ValueError if it is not the one that the epoch was
-    fitted with: an engine ranks only under an epoch whose analyser it has. `glossary` gives the names of terms that stand
-    for codes (``country:KEN``: Kenya), for sentences alone; a term that it lacks is shown as it is.
+    fitted with: an engine ranks only under an epoch whose analyser it has. `glossary` gives, by language, the names of terms that
+    stand for codes (``country:KEN``: Kenya), for sentences alone; a term that it lacks is shown as it is.
     """
 
     def __init__(
-        self, epoch: Epoch, *, analyser: Analyser | None = None, glossary: Mapping[str, str] | None = None
+        self, epoch: Epoch, *, analyser: Analyser | None = None, glossary: Glossary | None = None
     ) -> None:
         self._analyser = analyser or Analyser()
         if self._analyser.number != epoch.analyser:
@@ -39,6 +43,7 @@ class Engine:
             )
         self._epoch = epoch
         self._glossary = {} if glossary is None else glossary
+        self._phrases: dict[str, Phrases] = {}
         self._builder = DocumentBuilder(epoch)
         self._accounts = Accounts(analyser=self._analyser, builder=self._builder, epoch=epoch)
         vocabulary, names, self._geography = Vocabulary(), Numbers(), Geography(epoch.reference)
@@ -106,8 +111,15 @@ class Engine:
             projects=self._projects.pin(),
             names=self._names,
             geography=self._geography,
-            glossary=self._glossary,
+            phrases=self._phrases_in,
         )
+
+    def _phrases_in(self, language: str) -> Phrases:
+        found = self._phrases.get(language)
+        if found is None:
+            names = self._glossary.get(language) or self._glossary.get(LANGUAGES[0], {})
+            found = self._phrases[language] = phrases_in(language).naming(names)
+        return found
 
     def _checked(self, analysed: Analysed | None) -> Analysed | None:
         if analysed is not None and analysed.analyser != self._analyser.number:

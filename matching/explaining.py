@@ -17,17 +17,8 @@ from matching.lists import COMPONENTS, Row
 from matching.openings import ProjectState
 from matching.queries import STRUCTURED
 from matching.records import Evidence
-from matching.rules import sentences_of
 from matching.scoring import PairScore
-from matching.sentences import (
-    EVIDENCE_REASON,
-    MOST_LISTED,
-    NOTHING_REASON,
-    WORDS_REASON,
-    gap_sentence,
-    listed,
-    part_sentence,
-)
+from matching.sentences import MOST_LISTED, Phrases
 from matching.wording import Wording
 
 _TEXT_CODES = {"w": "word", "b": "phrase", "n": "name", "d": "concept"}
@@ -45,18 +36,21 @@ def explain_pair(
     row: Row,
     reference_date: str,
     failed: tuple[str, ...],
-    glossary: Mapping[str, str],
+    phrases: Phrases,
+    passages: bool = False,
 ) -> Explanation:
     """Explain a pair.
 
     `account` and `asked` are the texts of both sides, `score` the pair's points, `row` its judged row (without rank),
-    `failed` the codes of the rules that it fails, `glossary` the names of terms that stand for codes.
+    `failed` the codes of the rules that it fails, `phrases` the language that it is said in. With `passages` each part
+    of a text has the sentences that the words stand in.
     """
     record = account.record
+    telling = _Telling(asked, phrases, passages=passages)
     parts = [
-        *_text_parts(score, account, asked),
-        *_evidence_parts(state, score, account, asked),
-        *_structured_parts(state, account, glossary),
+        *_text_parts(score, account, telling),
+        *_evidence_parts(state, score, account, telling),
+        *_structured_parts(state, account, phrases),
     ]
     points = [row.components[name] for name in COMPONENTS]
     return Explanation(
@@ -77,9 +71,9 @@ def explain_pair(
         parts=tuple(parts),
         labels=row.labels,
         failed_rules=failed,
-        rule_sentences=sentences_of(failed, state.record.presence_reason),
-        gaps=_gaps(state, score, account, asked, glossary=glossary),
-        reasons=reasons_of(state, account, asked, score=score, glossary=glossary),
+        rule_sentences=tuple(phrases.rule(code, state.record.presence_reason) for code in failed),
+        gaps=_gaps(state, score, account, telling),
+        reasons=reasons_of(state, account, asked, score=score, phrases=phrases),
     )
 
 
@@ -89,24 +83,34 @@ def reasons_of(
     asked: Wording,
     *,
     score: PairScore,
-    glossary: Mapping[str, str],
+    phrases: Phrases,
 ) -> tuple[str, ...]:
     """Say the main things in a few sentences: common words, each evidence item, needs, places, tags, languages."""
     document = account.document
     reasons = []
-    words = _words(score.version.text, document.text, asked) if score.version else []
-    if words:
-        reasons.append(WORDS_REASON.format(words=listed(words)))
+    telling = _Telling(asked, phrases)
+    if score.version:
+        words = _words(score.version.text, document.text, account.profile, telling)
+        reasons += [phrases.common_words(words)] if words else []
     titles = {item.id: _title(item) for item in account.record.evidence} if score.items else {}
     for item in score.items:
         one = document.evidence[item.place]
-        own = _words(item.version.evidence, one.impacts, asked)
-        reasons.append(EVIDENCE_REASON.format(title=titles[one.id], words=listed(own)))
-    reasons += [part.sentence for part in _structured_parts(state, account, glossary)]
-    return tuple(reasons) or (NOTHING_REASON,)
+        own = _words(item.version.evidence, one.impacts, account.evidence(one.id), telling)
+        reasons.append(phrases.evidence(titles[one.id], own))
+    reasons += [part.sentence for part in _structured_parts(state, account, phrases)]
+    return tuple(reasons) or (phrases.nothing(),)
 
 
-def _text_parts(score: PairScore, account: MemberAccount, asked: Wording) -> list[Part]:
+class _Telling:
+    """How a pair is told: the words of the project's text, the language, and whether passages are wanted."""
+
+    def __init__(self, asked: Wording, phrases: Phrases, *, passages: bool = False) -> None:
+        self.asked = asked
+        self.phrases = phrases
+        self.passages = passages
+
+
+def _text_parts(score: PairScore, account: MemberAccount, telling: _Telling) -> list[Part]:
     if score.version is None:
         return []
     return _term_parts(
@@ -114,13 +118,13 @@ def _text_parts(score: PairScore, account: MemberAccount, asked: Wording) -> lis
         score.version.text,
         account.document.text,
         source=account.profile,
-        asked=asked,
+        telling=telling,
         language=score.version.language,
     )
 
 
 def _evidence_parts(
-    state: ProjectState, score: PairScore, account: MemberAccount, asked: Wording
+    state: ProjectState, score: PairScore, account: MemberAccount, telling: _Telling
 ) -> list[Part]:
     parts: list[Part] = []
     for item in score.items:
@@ -130,7 +134,7 @@ def _evidence_parts(
             item.version.evidence,
             one.impacts,
             source=account.evidence(one.id),
-            asked=asked,
+            telling=telling,
             language=item.version.language,
             evidence=one.id,
         )
@@ -140,7 +144,7 @@ def _evidence_parts(
                 code="threshold",
                 points=-state.query.threshold,
                 evidence=one.id,
-                sentence=part_sentence("threshold", asked="", found="", fields=()),
+                sentence=telling.phrases.part("threshold"),
             )
         )
     return parts
@@ -152,11 +156,12 @@ def _term_parts(
     impacts: Mapping[str, int],
     *,
     source: Source,
-    asked: Wording,
+    telling: _Telling,
     language: str,
     evidence: str = "",
 ) -> list[Part]:
     parts = []
+    asked, phrases = telling.asked, telling.phrases
     for points, term in _common(weights, impacts):
         origin = source.bridged_from(term)
         code = "bridge" if origin else _TEXT_CODES[term[0]]
@@ -171,11 +176,13 @@ def _term_parts(
                 term=term,
                 asked=ours,
                 found=theirs,
+                asked_passage=asked.passage(term) if telling.passages else "",
+                found_passage=source.wording.passage(there) if telling.passages else "",
                 fields=fields,
                 language=language,
                 evidence=evidence,
                 bridged_from=origin,
-                sentence=part_sentence(code, asked=ours, found=theirs, fields=fields),
+                sentence=phrases.part(code, asked=ours, found=theirs, fields=fields),
             )
         )
     return parts
@@ -186,10 +193,10 @@ def _common(weights: Mapping[str, int], impacts: Mapping[str, int]) -> list[tupl
     return sorted((-weight * impacts[term], term) for term, weight in weights.items() if impacts.get(term))
 
 
-def _structured_parts(state: ProjectState, account: MemberAccount, glossary: Mapping[str, str]) -> list[Part]:
+def _structured_parts(state: ProjectState, account: MemberAccount, phrases: Phrases) -> list[Part]:
     profile = account.terms
     return [
-        _structured(state, name, term, points=weight * profile[term], gap=False, glossary=glossary)
+        _structured(state, name, term, points=weight * profile[term], gap=False, phrases=phrases)
         for name in STRUCTURED
         for term, weight in state.query.structured[name].items()
         if profile.get(term)
@@ -197,12 +204,12 @@ def _structured_parts(state: ProjectState, account: MemberAccount, glossary: Map
 
 
 def _structured(
-    state: ProjectState, component: str, term: str, *, points: int, gap: bool, glossary: Mapping[str, str]
+    state: ProjectState, component: str, term: str, *, points: int, gap: bool, phrases: Phrases
 ) -> Part:
     scheme, _, value = term.partition(":")
     code = _STRUCTURED_CODES.get(scheme, "tag") if component != "tags" else "tag"
-    words = glossary.get(term) or (term if code == "tag" else value.replace("_", " "))
-    sentence = gap_sentence(code, words) if gap else part_sentence(code, asked=words, found=words, fields=())
+    words = phrases.name(term, code=code)
+    sentence = phrases.gap(code, words) if gap else phrases.part(code, asked=words, found=words)
     return Part(
         component=component,
         code=code,
@@ -216,16 +223,12 @@ def _structured(
 
 
 def _gaps(
-    state: ProjectState,
-    score: PairScore,
-    account: MemberAccount,
-    asked: Wording,
-    *,
-    glossary: Mapping[str, str],
+    state: ProjectState, score: PairScore, account: MemberAccount, telling: _Telling
 ) -> tuple[Part, ...]:
+    phrases = telling.phrases
     profile, text = account.terms, account.document.text
     gaps = [
-        _structured(state, name, term, points=weight * FULL, gap=True, glossary=glossary)
+        _structured(state, name, term, points=weight * FULL, gap=True, phrases=phrases)
         for name in STRUCTURED
         for term, weight in state.query.structured[name].items()
         if not profile.get(term)
@@ -233,7 +236,7 @@ def _gaps(
     wanted = score.version.text if score.version else {}
     missing = [(-weight, term) for term, weight in wanted.items() if term[0] != "b" and not text.get(term)]
     for weight, term in nsmallest(_MOST_GAPS, missing):
-        words = asked.of(term)
+        words = telling.asked.of(term)
         gaps.append(
             Part(
                 component="text",
@@ -242,18 +245,22 @@ def _gaps(
                 term=term,
                 asked=words,
                 language=score.version.language if score.version else "",
-                sentence=gap_sentence(_TEXT_CODES[term[0]], words),
+                sentence=phrases.gap(_TEXT_CODES[term[0]], words),
             )
         )
     return tuple(sorted(gaps, key=lambda part: (-part.points, part.term)))
 
 
-def _words(weights: Mapping[str, int], impacts: Mapping[str, int], asked: Wording) -> list[str]:
-    """The asked words of the dearest single terms that both texts have, each once."""
+def _words(
+    weights: Mapping[str, int], impacts: Mapping[str, int], source: Source, telling: _Telling
+) -> list[str]:
+    """The dearest single terms that both texts have, each once: the asked words, or the pair that met over a bridge."""
     found: dict[str, None] = {}
     for _, term in _common(weights, impacts):
         if term[0] != "b":
-            found[asked.of(term)] = None
+            ours, origin = telling.asked.of(term), source.bridged_from(term)
+            pair = telling.phrases.pair(ours, source.wording.of(origin)) if origin else ""
+            found[pair or telling.phrases.quoted(ours)] = None
         if len(found) == MOST_LISTED:
             break
     return list(found)

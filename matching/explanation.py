@@ -18,6 +18,7 @@ class Part:
     `component` is one of COMPONENTS; `code` names the kind of reason (``word``, ``phrase``, ``name``, ``concept``,
     ``bridge``, ``threshold``, ``need``, ``country``, ``region``, ``tag``, ``language``); `term` is the index term;
     `asked` and `found` are the words of the project's and of the organisation's text; `fields` name where it was found;
+    `asked_passage` and `found_passage` are the sentences that they first stand in, given where one pair is explained;
     `language` is the project's language version; `evidence` is the id of the evidence item, if it is one;
     `bridged_from` the term of the organisation's text through which a concept was reached; `needs` the ids of the needs
     that it answers.
@@ -29,6 +30,8 @@ class Part:
     term: str = ""
     asked: str = ""
     found: str = ""
+    asked_passage: str = ""
+    found_passage: str = ""
     fields: tuple[str, ...] = ()
     language: str = ""
     evidence: str = ""

@@ -1,6 +1,6 @@
 """Golden texts: what an analyser must turn into the very same tokens on every machine, in six languages and all paths.
 
-The declared hash is that of the outputs of analyser 1. Library and Unicode versions are not compared: only outputs count.
+The declared hash is that of the outputs of analyser 2. Library and Unicode versions are not compared: only outputs count.
 """
 
 from __future__ import annotations
@@ -47,10 +47,11 @@ GOLDEN_TEXTS: tuple[tuple[str, str], ...] = (
             "在农村学校扩大宽带互联网接入，利用5G网络和Starlink卫星，培训教师的数字技能。国际电信联盟发展局支持网络安全与智慧村庄项目、远程医疗。"
         ),
     ),
+    ("en", "Marks with\u00adout width: ru\u200bral sch\u200dools, \u202ereordered\u202c."),
     ("pt", "Ampliação da banda larga nas escolas do campo; formação de professores."),
     ("sw", "Mtandao wa intaneti vijijini na mafunzo ya walimu."),
 )
 """(language, text); Portuguese and Swahili stand for the languages without an analysis of their own."""
 
-GOLDEN_HASH = "5ee33c7cd530a9e97d26f4122e26ed1f95ed23afcefd02ad3519f6e3a0b65647"
+GOLDEN_HASH = "2afd6ea279a4142757517ba7a0d576aa178b7afbc076540bc67ffb8dafad6713"
 """SHA-256 of the outputs over GOLDEN_TEXTS; see `Analyser.golden_hash`."""

@@ -1,89 +1,111 @@
-"""The one catalogue of sentences: what a part, a label or a step says in plain English.
+"""The one catalogue of sentences: what a part, a label, a step or a rule says, in plain words, in six languages.
 
-People read these; programs read the codes. Nothing else in the tree words a reason of the ranking.
+People read these; programs read the codes. The sentences stand in `data/sentences.json`, each language with the same
+keys; nothing else in the tree words a reason of the ranking, and no score hangs on a word of it.
 """
 
 from __future__ import annotations
 
+import importlib.resources
+import json
 from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
 
-PART_SENTENCES: Mapping[str, str] = {
-    "word": "The project's word “{asked}” is in the organisation's {fields}.",
-    "phrase": "The project's words “{asked}” stand together in the organisation's {fields} too.",
-    "name": "The name, number or code “{asked}” is in the organisation's {fields}.",
-    "concept": "The subject “{asked}” is in the organisation's {fields}.",
-    "bridge": "The organisation speaks of “{found}” in its {fields}; the project calls it “{asked}”.",
-    "threshold": "Taken off: an evidence item counts only as far as it is on the subject.",
-    "need": "The organisation offers {found}, which the project needs.",
-    "country": "The organisation is present in, or willing to work in, {asked}.",
-    "region": "The organisation is present in, or willing to work in, the region {asked}.",
-    "tag": "Both carry the tag {asked}.",
-    "language": "The organisation works in {asked}, a language of the project.",
-}
-"""By part code; {asked}, {found} and {fields} are filled in."""
-
-GAP_SENTENCES: Mapping[str, str] = {
-    "word": "Nothing in the profile speaks of “{asked}”.",
-    "phrase": "Nothing in the profile speaks of “{asked}”.",
-    "name": "The profile does not name “{asked}”.",
-    "concept": "Nothing in the profile speaks of “{asked}”.",
-    "need": "The profile offers no {asked}.",
-    "country": "The profile names no presence in {asked}.",
-    "region": "The profile names no presence in the region {asked}.",
-    "tag": "The profile does not carry the tag {asked}.",
-    "language": "The profile does not name {asked} among its languages.",
-}
-"""By part code: what a project asks for and a profile lacks."""
-
-LABEL_SENTENCES: Mapping[str, str] = {
-    "newcomer": "By our records it was not involved before this project was published.",
-    "sme": "A small or medium-sized enterprise, as declared or verified.",
-    "local": "Its headquarters are in a country of the project.",
-    "regional": "Its headquarters are in a region of the project, or it operates in one of its countries.",
-    "international": "It comes from outside the project's countries and regions.",
-    "ldc_entity": "Its headquarters are in a least developed country.",
-    "developing_entity": "Its headquarters are in a developing country.",
-    "non_member": "It is no member of ITU on the reference date; that is no disadvantage here.",
-    "fictional": "This organisation is made up, for demonstration.",
-}
-"""By label."""
-
-STEP_SENTENCES: Mapping[str, str] = {
-    "below_floor": "Text and evidence are below the published floor; the row is kept and marked.",
-    "parent_cap": "Placed after the head: its group has as many places there as one group may have. The score is unchanged.",
-    "local_minimum": "Placed in the head so that a local organisation is seen. The score is unchanged.",
-    "newcomer_minimum": "Placed in the head so that newcomers are seen. The score is unchanged.",
-    "made_room": "Left the head to make room for a local organisation or a newcomer. The score is unchanged.",
-}
-"""By placement step."""
-
-FIELD_NAMES: Mapping[str, str] = {
-    "mission": "description",
-    "expertise": "expertise",
-    "offers": "offers",
-    "evidence": "evidence",
-}
-"""By field of the engine: the word for it in a sentence."""
+LANGUAGES = ("en", "fr", "es", "ru", "ar", "zh")
+"""English first: what a language lacks would be said in it."""
 
 MOST_LISTED = 5
 """How many words a reason names."""
 
-WORDS_REASON = "Project and profile both speak of {words}."
-EVIDENCE_REASON = "Evidence “{title}” is on the subject: {words}."
-NOTHING_REASON = "Nothing in the profile answers the project yet."
+_NO_NAMES: Mapping[str, str] = {}
 
 
-def listed(words: Sequence[str]) -> str:
-    """Write words as a list in quotation marks."""
-    return ", ".join(f"“{word}”" for word in words)
+class Phrases:
+    """The sentences of one language. `names` gives the words for terms that stand for codes (``country:KEN``: Kenya)."""
+
+    def __init__(
+        self, language: str, templates: Mapping[str, str], names: Mapping[str, str] = _NO_NAMES
+    ) -> None:
+        self.language = language
+        self._templates = templates
+        self._names = names
+
+    def naming(self, names: Mapping[str, str]) -> Phrases:
+        """Return the same sentences with names for codes."""
+        return Phrases(self.language, self._templates, names)
+
+    def part(self, code: str, *, asked: str = "", found: str = "", fields: Sequence[str] = ()) -> str:
+        """Say what gave points."""
+        return self._said(f"part.{code}", asked=asked, found=found, fields=self._fields(fields))
+
+    def gap(self, code: str, asked: str) -> str:
+        """Say what is missing."""
+        return self._said(f"gap.{code}", asked=asked)
+
+    def label(self, name: str) -> str:
+        """Say what a label means."""
+        return self._said(f"label.{name}")
+
+    def step(self, name: str) -> str:
+        """Say what a placement step did."""
+        return self._said(f"step.{name}")
+
+    def rule(self, code: str, reason: str) -> str:
+        """Say why a hard rule leaves a candidate out; `reason` is the project's own, empty if it gave none."""
+        return self._said(f"rule.{code}", reason=reason or self._said("rule.no_reason"))
+
+    def common_words(self, words: Sequence[str]) -> str:
+        """Say which words both texts have; they are quoted already."""
+        return self._said("reason.words", words=self._listed(words))
+
+    def evidence(self, title: str, words: Sequence[str]) -> str:
+        """Say which words an evidence item has in common with the project; they are quoted already."""
+        return self._said("reason.evidence", title=title, words=self._listed(words))
+
+    def nothing(self) -> str:
+        """Say that nothing is in common."""
+        return self._said("reason.nothing")
+
+    def what_if(self, code: str, asked: Sequence[str], rank: int) -> str:
+        """Say what rank a change would give: words in the profile, or an offer, a tag, a language."""
+        if code == "words":
+            return self._said(
+                "what_if.words", words=self._listed([self.quoted(word) for word in asked]), rank=rank
+            )
+        return self._said(f"what_if.{code}", asked=asked[0], rank=rank)
+
+    def quoted(self, word: str) -> str:
+        """Write a word in quotation marks."""
+        return self._said("text.quoted", word=word)
+
+    def pair(self, asked: str, found: str) -> str:
+        """Write the two words that met across a bridge."""
+        return self._said("text.pair", asked=asked, found=found)
+
+    def name(self, term: str, *, code: str) -> str:
+        """Return the words for a term that stands for a code; a tag that has none is shown as it is."""
+        value = term.partition(":")[2]
+        if code == "need":
+            return self._templates.get(f"offer.{value}", value.replace("_", " "))
+        if code == "region":
+            return self._names.get(term) or self._templates.get(f"region.{value}", value)
+        return self._names.get(term) or (term if code == "tag" else value.replace("_", " "))
+
+    def _fields(self, names: Sequence[str]) -> str:
+        said = [self._templates.get(f"field.{name}", name) for name in names or ("profile",)]
+        return self._said("text.and").join(said)
+
+    def _listed(self, words: Sequence[str]) -> str:
+        return self._said("text.comma").join(words)
+
+    def _said(self, key: str, **values: Any) -> str:
+        template = self._templates[key]
+        return template.format(**values) if values else template
 
 
-def part_sentence(code: str, *, asked: str, found: str, fields: Sequence[str]) -> str:
-    """Return a part's sentence."""
-    names = " and ".join(FIELD_NAMES.get(field, field) for field in fields) or "profile"
-    return PART_SENTENCES[code].format(asked=asked, found=found, fields=names)
-
-
-def gap_sentence(code: str, asked: str) -> str:
-    """Return the sentence for what is missing."""
-    return GAP_SENTENCES[code].format(asked=asked)
+@cache
+def phrases_in(language: str) -> Phrases:
+    """Return the sentences of one of LANGUAGES; KeyError for another."""
+    content = importlib.resources.files("matching").joinpath("data/sentences.json").read_bytes()
+    return Phrases(language, json.loads(content)[language])

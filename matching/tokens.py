@@ -31,6 +31,8 @@ _HYPHEN = re.compile(r"[-‐‑]")
 _HAN = re.compile(r"[㐀-䶿一-鿿豈-﫿]+")
 _LATIN = re.compile(r"[A-Za-zÀ-ɏ]")
 _ARABIC_NOISE = re.compile(r"[ً-ْٰـؐ-ؚ]")
+_UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+"""Marks without width, and those that reorder: they may hide no word and part none."""
 _ARABIC_SHAPES = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ؤ": "و", "ئ": "ي"})
 _ARABIC_ARTICLE = re.compile(r"^(?:[وفبك]?ال|و?لل)(?=.{3})")
 _LONGEST = 40
@@ -45,9 +47,13 @@ class Tokeniser:
 
     def runs(self, language: str, text: str) -> list[list[Pair]]:
         """Cut a text; `language` is a primary subtag (``fr``), and one of the others is treated generically."""
-        text = _ARABIC_NOISE.sub("", unicodedata.normalize("NFKC", text))
-        found = (self._run(language, piece) for piece in _RUN_END.split(text) if piece)
-        return [run for run in found if run]
+        return [run for _, run in self.pieces(language, text)]
+
+    def pieces(self, language: str, text: str) -> list[tuple[str, list[Pair]]]:
+        """Cut a text as `runs` does, each run with the piece of the normalised text that it was made of."""
+        text = _ARABIC_NOISE.sub("", _UNSEEN.sub("", unicodedata.normalize("NFKC", text)))
+        found = ((piece, self._run(language, piece)) for piece in _RUN_END.split(text) if piece)
+        return [(piece, run) for piece, run in found if run]
 
     def _run(self, language: str, piece: str) -> list[Pair]:
         stop = STOP_WORDS.get(language, frozenset())

@@ -5,7 +5,7 @@ All reading goes through a view, so one answer never mixes two states. It comput
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from matching import judging
 from matching.accounts import Accounts
+from matching.changes import WhatIf, changes_of
 from matching.columns import CATEGORIES, MEMBER_ROW, Geography, Numbers, fill_member
 from matching.dated import dated_projects
 from matching.documents import MemberDocument
@@ -30,6 +31,7 @@ from matching.placement import STEP_BITS, place
 from matching.records import Member, Project
 from matching.rules import codes_of
 from matching.scoring import PairScore, score_pair
+from matching.sentences import Phrases
 from matching.standings import Standings, standings_of
 from matching.ties import id_words, sorted_order, tie_hashes
 
@@ -48,10 +50,10 @@ class View:
         projects: PinnedProjects,
         names: Numbers,
         geography: Geography,
-        glossary: Mapping[str, str],
+        phrases: Callable[[str], Phrases],
     ) -> None:
         self._epoch = epoch
-        self._glossary = glossary
+        self._phrases = phrases
         self._accounts = accounts
         self._members = members
         self._projects = projects
@@ -86,8 +88,13 @@ class View:
         """Return a project's record as it stands here (KeyError if unknown)."""
         return self._projects.states[project].record
 
-    def rank(self, project: str, reference_date: str) -> RankedList:
-        """Rank every eligible candidate of a project (KeyError if unknown) at an ISO date. Releases the GIL inside."""
+    def rank(
+        self, project: str, reference_date: str, *, instead: Mapping[str, Mapping[str, int]] | None = None
+    ) -> RankedList:
+        """Rank every eligible candidate of a project (KeyError if unknown) at an ISO date. Releases the GIL inside.
+
+        `instead` gives the points by component that some members would have: the list as it would then be.
+        """
         state = self._projects.states[project]
         members, weights = self._members, self._epoch.weights
         day = self._day(reference_date)
@@ -97,6 +104,8 @@ class View:
         present = members.rows["present"]
         eligible = np.flatnonzero(present & (rules == 0))
         components = self._components(state)
+        for member, would_be in (instead or {}).items():
+            components[members.state(member).row] = [would_be[name] for name in COMPONENTS]
         points = components.sum(axis=1)
         tie = tie_hashes(self._epoch.tie_key, project, members.rows["words"])
         enrolled = members.enrolled(day.number)
@@ -147,9 +156,19 @@ class View:
         )
 
     def explain(
-        self, project: str, member: str, reference_date: str, *, edited: Member | None = None
+        self,
+        project: str,
+        member: str,
+        reference_date: str,
+        *,
+        edited: Member | None = None,
+        language: str = "en",
+        passages: bool = False,
     ) -> Explanation:
-        """Explain a candidate's points, eligible or not; with `edited`, those of an edited copy of its record."""
+        """Explain a candidate's points, eligible or not; with `edited`, those of an edited copy of its record.
+
+        `language` is one of `sentences.LANGUAGES`; `passages` adds the sentences of both texts to each part of a text.
+        """
         state = self._projects.states[project]
         if edited:
             account, pairs = self._accounts.of_edited(edited), None
@@ -169,16 +188,17 @@ class View:
             row=row,
             reference_date=reference_date,
             failed=codes_of(int(failed)),
-            glossary=self._glossary,
+            phrases=self._phrases(language),
+            passages=passages,
         )
 
-    def reasons(self, project: str, member: str) -> tuple[str, ...]:
+    def reasons(self, project: str, member: str, *, language: str = "en") -> tuple[str, ...]:
         """Say why a candidate has its points in a few sentences: those of `explain`, without naming every part."""
         state, here = self._projects.states[project], self._members.state(member)
         account = self._accounts.of_member(here.record)
         score = score_pair(state.query, account.document, self._epoch.weights, pairs=here.pairs)
         asked = self._accounts.of_project(state.record)
-        return reasons_of(state, account, asked, score=score, glossary=self._glossary)
+        return reasons_of(state, account, asked, score=score, phrases=self._phrases(language))
 
     def what_if(self, project: str, edited: Member, reference_date: str) -> Row:
         """Give points and place that an edited (or new) record would have, by rescoring it exactly.
@@ -202,6 +222,29 @@ class View:
         ]
         mine = (-row.points, row.tie, edited.id)
         return replace(row, rank=1 + sum(other < mine for other in others))
+
+    def what_ifs(
+        self, project: str, member: str, reference_date: str, *, language: str = "en"
+    ) -> tuple[WhatIf, ...]:
+        """Say which few changes of a candidate's profile would give it a better rank, each proved by ranking anew.
+
+        Empty for one that a hard rule leaves out, and for the first.
+        """
+        state, here = self._projects.states[project], self._members.state(member)
+        before = self.rank(project, reference_date).position_of(member)
+        if before is None or before == 1:
+            return ()
+        explained = self.explain(project, member, reference_date, language=language)
+        proved: list[WhatIf] = []
+        for change in changes_of(explained, here.record, self._epoch.weights):
+            document = self._accounts.of_edited(change.edited).document
+            score = score_pair(state.query, document, self._epoch.weights)
+            ranked = self.rank(project, reference_date, instead={member: score.components})
+            rank = ranked.position_of(member)
+            best = min((one.rank for one in proved if one.code == change.code), default=before)
+            if rank is not None and rank < best:
+                proved.append(change.proved(points=score.points, rank=rank, phrases=self._phrases(language)))
+        return tuple(proved)
 
     def points_of(self, members: Sequence[str], reference_date: str) -> Standings:
         """Points of some members on every project in the engine, from the projects index; the integers of `rank`."""

@@ -16,6 +16,7 @@ from services.console import (
     epoch,
     evaluate,
     importing,
+    lexicon,
     migrate,
     rank,
     rebuild,
@@ -57,6 +58,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.add_typer(importing.app, name="import")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(epoch.app, name="epoch")
+app.add_typer(lexicon.app, name="lexicon")
 app.add_typer(settings.app, name="settings")
 
 

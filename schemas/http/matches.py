@@ -17,6 +17,8 @@ Band = Literal["strong", "good", "possible", "weak"]
 Sector = Literal["public", "private", "academic", "other"]
 Category = Literal["member_state", "sector_member", "associate", "academia", "other_entity", "prospect"]
 Scope = Literal["local", "regional", "international"]
+Language = Literal["en", "fr", "es", "ru", "ar", "zh"]
+"""The languages that reasons are told in."""
 Count = Annotated[int, Field(ge=0)]
 PerMille = Annotated[int, Field(ge=0, le=1000)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -72,6 +74,8 @@ class Part(Answered):
     term: str | None = None
     asked: str | None = None
     found: str | None = None
+    asked_passage: str | None = None
+    found_passage: str | None = None
     fields: tuple[str, ...] = ()
     language: str | None = None
     evidence: str | None = None
@@ -176,6 +180,20 @@ class Margin(Answered):
     fit: Count
 
 
+class WhatIf(Answered):
+    """A change of the profile that would give a better rank, proved by ranking anew; only worth making if it is true.
+
+    `asked` are the words, the offer, the tag or the language that would be added; an organisation is told no points.
+    """
+
+    code: Literal["words", "need", "tag", "language"]
+    terms: tuple[str, ...]
+    asked: tuple[str, ...]
+    points: Count | None
+    rank: Annotated[int, Field(ge=1)]
+    sentence: str
+
+
 class CandidateAnswer(Stood):
     """One organisation on one list: its place, or the rules that leave it out; every part; what is missing."""
 
@@ -202,6 +220,7 @@ class CandidateAnswer(Stood):
     margin: Margin | None
     failed_rules: tuple[FailedRule, ...]
     gaps: tuple[Part, ...]
+    what_ifs: tuple[WhatIf, ...]
 
 
 class NeedCoverage(Coverage):

@@ -131,6 +131,8 @@ class Metrics:
         self.day_age = self._gauge(
             "comity_reference_date_age_days", "Days since the last day opened.", "service"
         )
+        # Explanations held against the list they belong to: whether their parts add up ("adds up") or not ("off").
+        self.explanations = self._counter("comity_explanations", "Explanations checked.", "outcome")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)

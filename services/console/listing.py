@@ -17,6 +17,7 @@ from rich.text import Text
 WIDEST = 140
 REASONS = 5
 GAPS = 8
+PASSAGES = 3
 
 _CATEGORIES = {
     "member_state": "Member State",
@@ -147,8 +148,26 @@ def show_candidate(console: Console, answer: Mapping[str, Any], titles: Mapping[
         console.print(f"\nMargin: {distance} to rank {margin['to_rank']}.")
     console.print(Text("\nEvery part of the points", "bold"))
     show_parts(console, answer, titles)
+    _show_passages(console, answer["parts"])
     _show_gaps(console, answer["gaps"], total=answer["total_budget"])
+    if answer["what_ifs"]:
+        console.print(Text("\nWhat would give a better rank, proved by ranking anew", "bold"))
+        for change in answer["what_ifs"]:
+            _item(console, change["sentence"])
     console.print(f"\n{answer['statement']}", style="italic")
+
+
+def _show_passages(console: Console, parts: Sequence[Mapping[str, Any]]) -> None:
+    """Print where the dearest words stand in both texts."""
+    told = [part for part in parts if part.get("asked_passage") and part.get("found_passage")]
+    if told:
+        console.print(Text("\nThe passages of the dearest words", "bold"))
+    for part in sorted(told, key=lambda one: -one["points"])[:PASSAGES]:
+        _item(console, f"{part['asked']} ↔ {part['found']}")
+        console.print(Padding(f"project: {part['asked_passage']}", (0, 0, 0, 6)), style="dim", markup=False)
+        console.print(
+            Padding(f"organisation: {part['found_passage']}", (0, 0, 0, 6)), style="dim", markup=False
+        )
 
 
 def _show_gaps(console: Console, gaps: Sequence[Mapping[str, Any]], *, total: int) -> None:

@@ -17,6 +17,9 @@ from services.console.reaching import Token, Url, reach
 def why(
     project: Annotated[str, typer.Argument(help="The project's id.")],
     organisation: Annotated[str, typer.Argument(help="The organisation's id.")],
+    language: Annotated[
+        str, typer.Option("--language", help="Language of the sentences: en, fr, es, ru, ar or zh.")
+    ] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")] = False,
     url: Url = None,
     token: Token = None,
@@ -24,7 +27,9 @@ def why(
     """Print rank, parts, failed rules and the margin to the next rank of one organisation on one project."""
     with reach(url, token) as connection:
         named = quote(organisation, safe="")
-        answer = connection.read(f"/v1/lists/{quote(project, safe='')}/candidates/{named}")
+        answer = connection.read(
+            f"/v1/lists/{quote(project, safe='')}/candidates/{named}?language={quote(language, safe='')}"
+        )
         if as_json:
             typer.echo(json.dumps(answer, ensure_ascii=False))
             return

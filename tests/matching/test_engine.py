@@ -400,7 +400,7 @@ def test_a_glossary_names_codes_in_sentences_and_changes_no_point(epoch, analyse
         loaded(Engine(epoch, analyser=analyser, glossary=glossary), [record], [asked]).explain(
             "asked", "one", DAY
         )
-        for glossary in (None, names)
+        for glossary in (None, {"en": names})
     )
     assert (named.points, named.components) == (plain.points, plain.components)
     assert [(part.term, part.points) for part in named.parts] == [

@@ -235,3 +235,66 @@ def test_no_bought_or_inherited_rank(fresh, one, asked):
     )
     before, after = view.explain("p", one.id, DAY), view.explain("p", one.id, DAY, edited=bought)
     assert (before.points, before.parts) == (after.points, after.parts)
+
+
+SIX = {
+    "en": ("broadband", "schools", "satellite", "villages", "teachers", "internet", "IoT"),
+    "fr": ("débit", "écoles", "satellite", "villages", "enseignants", "internet", "objets"),
+    "es": ("banda", "escuelas", "satélite", "aldeas", "maestros", "internet"),
+    "ru": ("школы", "спутник", "деревни", "учителя", "интернет", "сеть"),
+    "ar": ("المدارس", "الساتل", "القرى", "المعلمين", "الإنترنت", "شبكة"),
+    "zh": ("学校", "卫星", "农村", "教师", "互联网", "宽带"),
+}
+
+
+@pytest.fixture(scope="module")
+def worded(analyser):
+    """An engine under the shipped lexicon, with a corpus whose mean profile is longer than the texts below."""
+    from matching.fitting import fit_epoch
+    from matching.lexicon import shipped_lexicon
+    from tests.matching.builders import REFERENCE
+
+    corpus = [
+        Member(id=f"{language}{number}", descriptions=said(". ".join(words * 8), language))
+        for language, words in SIX.items()
+        for number in range(5)
+    ]
+    epoch = fit_epoch(corpus, analyser=analyser, reference=REFERENCE, lexicon=shipped_lexicon())
+    assert all(epoch.profile.of(language).mean >= 40 * 256 for language in SIX)
+    return lambda: Engine(epoch, analyser=analyser)
+
+
+@st.composite
+def sayings(draw, most: int = 6) -> tuple[Text, ...]:
+    """A short text in each of some languages; words stand in one run, so that domain terms may form across them."""
+    found = []
+    for language in draw(st.lists(st.sampled_from(sorted(SIX)), min_size=1, max_size=3, unique=True)):
+        words = draw(st.lists(st.sampled_from(SIX[language]), min_size=1, max_size=most))
+        found.append(Text(language=language, text=" ".join(words)))
+    return tuple(found)
+
+
+@relaxed
+@given(sayings(), st.data(), sayings(12))
+def test_a_word_at_the_end_of_a_field_in_any_language_never_lowers(worded, own, data, asked):
+    engine = worded()
+    engine.put_project(replace(project("p", "x"), objectives=asked))
+    engine.put_member(Member(id="m", descriptions=own))
+    place = data.draw(st.integers(0, len(own) - 1))
+    word = data.draw(st.sampled_from(SIX[own[place].language]))
+    longer = replace(own[place], text=f"{own[place].text} {word}")
+    edited = Member(id="m", descriptions=(*own[:place], longer, *own[place + 1 :]))
+    view = engine.pin()
+    assert view.explain("p", "m", DAY, edited=edited).points >= view.explain("p", "m", DAY).points
+
+
+@relaxed
+@given(sayings(), sayings(), sayings(12))
+def test_a_translation_into_any_language_never_lowers(worded, own, more, asked):
+    engine = worded()
+    engine.put_project(replace(project("p", "x"), objectives=asked))
+    engine.put_member(Member(id="m", descriptions=own))
+    known = {text.language for text in own}
+    translated = Member(id="m", descriptions=(*own, *(text for text in more if text.language not in known)))
+    view = engine.pin()
+    assert view.explain("p", "m", DAY, edited=translated).points >= view.explain("p", "m", DAY).points

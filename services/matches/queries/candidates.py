@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from matching.changes import WhatIf
 from matching.explanation import Explanation
 from matching.lists import RankedList, Row
 from matching.rules import codes_of
@@ -31,6 +32,7 @@ class Asked:
     parts: bool = False
     excluded: bool = False
     own: str | None = None
+    language: str = "en"
 
 
 def envelope(listing: Listing, *, view: View) -> dict[str, Any]:
@@ -96,14 +98,14 @@ async def excluded(
     shown = [
         {"organisation": name}
         | organisation_json(records.get(name))
-        | {"code": codes_of(bits)[0], "failed_rules": rules_json(codes_of(bits), reason)}
+        | {"code": codes_of(bits)[0], "failed_rules": rules_json(codes_of(bits), reason, asked.language)}
         for name, bits in taken
     ]
     return shown, taken[-1][0] if len(rows) > asked.limit else None
 
 
-async def candidate(listing: Listing, organisation: str, *, view: View) -> dict[str, Any]:
-    """Return one organisation on one list: its place or why it has none, every part, what is missing.
+async def candidate(listing: Listing, organisation: str, *, view: View, language: str) -> dict[str, Any]:
+    """Return one organisation on one list: its place or why it has none, every part, what is missing, what would help.
 
     Raises NotFound if no such organisation is known here, or the project has no list yet.
     """
@@ -113,7 +115,7 @@ async def candidate(listing: Listing, organisation: str, *, view: View) -> dict[
     rank = ranked.position_of(organisation)
     failed = _failed(ranked, organisation)
     revision = int(ranked.revisions[rank - 1]) if rank is not None else await _revision(listing, organisation)
-    explained = await listing.explained([(organisation, revision)])
+    explained = await listing.explained([(organisation, revision)], language=language, passages=True)
     explanation = explained.get(organisation)
     async with listing.runtime.database.read() as connection:
         records = await organisations_of(connection, [organisation])
@@ -130,12 +132,27 @@ async def candidate(listing: Listing, organisation: str, *, view: View) -> dict[
             total=ranked.total_budget,
             reasons=None if explanation is None else explanation.reasons,
             parts=() if explanation is None else explanation.parts,
+            language=language,
         )
-        gaps = [] if explanation is None else [gap.to_json() for gap in explanation.gaps]
-        return body | row | {"margin": margin(ranked, rank, view=view), "failed_rules": [], "gaps": gaps}
+        what_ifs = await listing.what_ifs(organisation, language=language)
+        return (
+            body
+            | row
+            | {
+                "margin": margin(ranked, rank, view=view),
+                "failed_rules": [],
+                "gaps": [] if explanation is None else [gap.to_json() for gap in explanation.gaps],
+                "what_ifs": [what_if_json(one, view=view) for one in what_ifs],
+            }
+        )
     if explanation is None:
         raise NotFound("No such organisation is known here, or it was erased.")
-    return body | _left_out(listing, failed, records.get(organisation), explanation)
+    return body | _left_out(listing, failed, records.get(organisation), explanation, language)
+
+
+def what_if_json(one: WhatIf, *, view: View) -> dict[str, Any]:
+    """Return a change that would give a better rank; an organisation is told no points, as in its margin."""
+    return one.to_json() | ({"points": None} if view == "own" else {})
 
 
 def margin(ranked: RankedList, rank: int, *, view: View) -> dict[str, Any] | None:
@@ -155,15 +172,18 @@ def _left_out(
     failed: Sequence[str],
     record: Mapping[str, Any] | None,
     explanation: Explanation,
+    language: str,
 ) -> dict[str, Any]:
     """Return an organisation that a hard rule leaves out: its points as they would be, and the rules."""
-    reasons = rules_json(failed or explanation.failed_rules, listing.project.presence_reason)
+    codes = failed or explanation.failed_rules
+    reasons = rules_json(codes, listing.project.presence_reason, language)
     row = candidate_json(
         row_of(explanation),
         record,
         total=explanation.total_budget,
         reasons=explanation.reasons,
         parts=explanation.parts,
+        language=language,
     )
     row["reasons"] = [*(rule["sentence"] for rule in reasons), *explanation.reasons]
     return row | {
@@ -171,6 +191,7 @@ def _left_out(
         "margin": None,
         "failed_rules": reasons,
         "gaps": [gap.to_json() for gap in explanation.gaps],
+        "what_ifs": [],
     }
 
 
@@ -196,10 +217,11 @@ async def _shown(
         records = await organisations_of(connection, [row.member for row in rows])
     explained: Mapping[str, Explanation] = {}
     if asked.parts or listing.state == "closed":
-        explained = await listing.explained([(row.member, row.revision) for row in rows])
+        keys = [(row.member, row.revision) for row in rows]
+        explained = await listing.explained(keys, language=asked.language)
         reasons = {name: explanation.reasons for name, explanation in explained.items()}
     else:
-        reasons = await listing.reasons(rows)
+        reasons = await listing.reasons(rows, language=asked.language)
     need = asked.filters.need
     points = None if need is None else ranked.need_points(need)
     shown = []
@@ -213,6 +235,7 @@ async def _shown(
                 reasons=reasons.get(row.member),
                 parts=(explanation.parts if explanation else ()) if asked.parts else None,
                 need_points=None if points is None else int(points[place]),
+                language=asked.language,
             )
         )
     return shown

@@ -33,6 +33,7 @@ from services.chassis.runtime import Runtime
 from services.matches.queries.archive import revisions_of
 from services.matches.queries.computed import Computed
 from services.matches.queries.epochs import epoch_named
+from services.matches.queries.telling import Telling
 from services.matches.tables import LIST_VERSIONS
 from services.matches.worker.documents import MEMBER, PROJECT, Analysis, member_of, project_of, unpack
 
@@ -72,7 +73,7 @@ async def closed_list(runtime: Runtime, project: str, number: int) -> Computed:
 
 
 async def explained(
-    runtime: Runtime, ranked: RankedList, keys: Sequence[tuple[str, int]]
+    runtime: Runtime, ranked: RankedList, keys: Sequence[tuple[str, int]], asked: Telling
 ) -> dict[str, Explanation]:
     """Explain rows of a closed list from exactly the revisions that they name; erased ones are left out."""
     async with runtime.database.read() as connection:
@@ -87,7 +88,16 @@ async def explained(
             engine.put_member(member_of(row.record), unpack(row.analysed))
         view = engine.pin()
         with analysis.turn:
-            return {name: view.explain(ranked.project, name, ranked.reference_date) for name in members}
+            return {
+                name: view.explain(
+                    ranked.project,
+                    name,
+                    ranked.reference_date,
+                    language=asked.language,
+                    passages=asked.passages,
+                )
+                for name in members
+            }
 
     return await asyncio.to_thread(explain)
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import orjson
 from sqlalchemy import bindparam, select
 
+from matching.changes import WhatIf
 from matching.explanation import Explanation
 from matching.lists import Row
 from matching.records import Need
@@ -25,9 +26,11 @@ from services.matches.queries import closed
 from services.matches.queries.archive import ArchivedProject, project_of
 from services.matches.queries.computed import Computed, ranked_now
 from services.matches.queries.epochs import epoch_named
+from services.matches.queries.telling import Telling
 from services.matches.tables import LIST_VERSIONS
 from services.matches.worker.documents import Analysis
 from services.matches.worker.index import FOLLOWED, Index, Pinned
+from services.matches.worker.reconciling import reconcile
 from services.matches.worker.versions import counts_of, coverage_of
 
 State = Literal["ranking", "ranked", "closed"]
@@ -61,19 +64,63 @@ class Listing:
             return "ranking"
         return "closed" if self.version.final else "ranked"
 
-    async def reasons(self, rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
+    async def reasons(self, rows: Sequence[Row], *, language: str) -> dict[str, tuple[str, ...]]:
         """Say why, in a few sentences, for these rows of an open list; those not known here are left out."""
         names = [row.member for row in rows]
-        return await asyncio.to_thread(_reasons, self.runtime, self.pinned, self.project.id, names)
+        return await asyncio.to_thread(self._reasons, names, language)
 
-    async def explained(self, organisations: Sequence[tuple[str, int]]) -> dict[str, Explanation]:
+    async def explained(
+        self, organisations: Sequence[tuple[str, int]], *, language: str, passages: bool = False
+    ) -> dict[str, Explanation]:
         """Explain these organisations, given with the revisions of their rows; those not known here are left out."""
         if self.computed is None or not organisations:
             return {}
+        asked = Telling(language=language, passages=passages)
         if self.state == "closed":
-            return await closed.explained(self.runtime, self.computed.ranked, organisations)
-        names = [name for name, _ in organisations]
-        return await asyncio.to_thread(_explained, self.runtime, self.pinned, self.project.id, names)
+            found = await closed.explained(self.runtime, self.computed.ranked, organisations, asked)
+        else:
+            names = [name for name, _ in organisations]
+            found = await asyncio.to_thread(self._explained, names, asked)
+        reconcile(self.runtime.metrics, self.computed.ranked, found.values())
+        return found
+
+    async def what_ifs(self, organisation: str, *, language: str) -> tuple[WhatIf, ...]:
+        """Say which few changes would give an organisation a better rank; nothing on a list that is closed."""
+        if self.state != "ranked":
+            return ()
+        return await asyncio.to_thread(self._what_ifs, organisation, language)
+
+    def _reasons(self, organisations: Sequence[str], language: str) -> dict[str, tuple[str, ...]]:
+        analysis: Analysis = self.runtime.state["analysis"]
+        found = {}
+        for organisation in organisations:
+            with suppress(KeyError), analysis.turn:
+                found[organisation] = self.pinned.view.reasons(
+                    self.project.id, organisation, language=language
+                )
+        return found
+
+    def _explained(self, organisations: Sequence[str], asked: Telling) -> dict[str, Explanation]:
+        analysis: Analysis = self.runtime.state["analysis"]
+        view, found = self.pinned.view, {}
+        for organisation in organisations:
+            with suppress(KeyError), analysis.turn:
+                found[organisation] = view.explain(
+                    self.project.id,
+                    organisation,
+                    self.pinned.day,
+                    language=asked.language,
+                    passages=asked.passages,
+                )
+        return found
+
+    def _what_ifs(self, organisation: str, language: str) -> tuple[WhatIf, ...]:
+        analysis: Analysis = self.runtime.state["analysis"]
+        with suppress(KeyError), analysis.turn:
+            return self.pinned.view.what_ifs(
+                self.project.id, organisation, self.pinned.day, language=language
+            )
+        return ()
 
     def described(self) -> dict[str, Any]:
         """Return what every answer about this list says first."""
@@ -180,28 +227,3 @@ async def _computed(runtime: Runtime, index: Index, project: str, epoch: str) ->
             if left <= 0:
                 raise Unavailable("This process has not read the project's last changes yet.") from None
             await runtime.signals.wait(FOLLOWED, min(left, runtime.settings.matches.poll_seconds))
-
-
-def _reasons(
-    runtime: Runtime, pinned: Pinned, project: str, organisations: Sequence[str]
-) -> dict[str, tuple[str, ...]]:
-    analysis: Analysis = runtime.state["analysis"]
-    found = {}
-    for organisation in organisations:
-        with suppress(KeyError), analysis.turn:
-            found[organisation] = pinned.view.reasons(project, organisation)
-    return found
-
-
-def _explained(
-    runtime: Runtime, pinned: Pinned, project: str, organisations: Sequence[str]
-) -> dict[str, Explanation]:
-    analysis: Analysis = runtime.state["analysis"]
-    found = {}
-    for organisation in organisations:
-        try:
-            with analysis.turn:
-                found[organisation] = pinned.view.explain(project, organisation, pinned.day)
-        except KeyError:
-            continue
-    return found

@@ -44,7 +44,7 @@ class Standing:
 
 
 async def opportunities(
-    runtime: Runtime, organisation: str, *, after: Key | None, limit: int
+    runtime: Runtime, organisation: str, *, after: Key | None, limit: int, language: str
 ) -> tuple[dict[str, Any], Key | None]:
     """Return a page of an organisation's opportunities, and the key of its last row if more follow.
 
@@ -71,7 +71,7 @@ async def opportunities(
     ]
     rest = [one for one in open_ones if after is None or one.key > after]
     taken = rest[:limit]
-    reasons = await asyncio.to_thread(_reasons, runtime, organisation, taken)
+    reasons = await asyncio.to_thread(_reasons, runtime, organisation, taken, language)
     body = {
         "organisation": organisation,
         "name": organisation_json(records[organisation])["name"],
@@ -112,13 +112,15 @@ def _standings(pinned: Pinned, organisation: str) -> list[Standing]:
 
 
 def _reasons(
-    runtime: Runtime, organisation: str, taken: list[Standing]
+    runtime: Runtime, organisation: str, taken: list[Standing], language: str
 ) -> dict[str, tuple[list[str], dict[str, int]]]:
     analysis: Analysis = runtime.state["analysis"]
     found = {}
     for one in taken:
         with analysis.turn:
-            explanation = one.pinned.view.explain(one.project, organisation, one.pinned.day)
+            explanation = one.pinned.view.explain(
+                one.project, organisation, one.pinned.day, language=language
+            )
         found[one.project] = (list(explanation.reasons), shown(one.components, explanation.total_budget))
     return found
 

@@ -10,7 +10,7 @@ from typing import Any
 from matching.columns import sector_of
 from matching.explanation import Explanation, Part, per_mille
 from matching.lists import COMPONENTS, SECTORS, Row
-from matching.rules import sentences_of as rule_sentences_of
+from matching.sentences import phrases_in
 from services.matches.rules.wording import sentences_of
 from services.matches.worker.rows import row_json
 
@@ -38,11 +38,12 @@ def candidate_json(
     reasons: Sequence[str] | None,
     parts: Sequence[Part] | None = None,
     need_points: int | None = None,
+    language: str = "en",
 ) -> dict[str, Any]:
     """Return one row of a page. `reasons` None: its record was erased; `parts` are added as they are, with all points."""
     body = row_json(row) | organisation_json(record)
     body["shown"] = shown(row.components, total)
-    body["reasons"] = sentences_of(row.steps)
+    body["reasons"] = sentences_of(row.steps, language)
     body["reasons"] = [*body["reasons"], ERASED] if reasons is None else [*reasons, *body["reasons"]]
     if need_points is not None:
         body["need_points"] = need_points
@@ -81,13 +82,14 @@ def shown(components: Mapping[str, int], total: int) -> dict[str, int]:
     return dict(zip(COMPONENTS, whole, strict=True))
 
 
-def rules_json(codes: Sequence[str], presence_reason: str) -> list[dict[str, Any]]:
+def rules_json(codes: Sequence[str], presence_reason: str, language: str = "en") -> list[dict[str, Any]]:
     """Return failed hard rules: code, sentence, and the project's published reason where it gave one."""
+    phrases = phrases_in(language)
     return [
         {
             "code": code,
-            "sentence": sentence,
+            "sentence": phrases.rule(code, presence_reason),
             "published_reason": presence_reason if code == "presence_required" and presence_reason else None,
         }
-        for code, sentence in zip(codes, rule_sentences_of(codes, presence_reason), strict=True)
+        for code in codes
     ]

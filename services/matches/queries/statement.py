@@ -11,8 +11,7 @@ from matching.epoch import Epoch
 from matching.explanation import per_mille
 from matching.lists import COMPONENTS, LABELS, STEPS
 from matching.rules import RULES
-from matching.rules import sentences_of as rule_sentences_of
-from matching.sentences import LABEL_SENTENCES, STEP_SENTENCES
+from matching.sentences import phrases_in
 from schemas.http.suggestion import SUGGESTION
 from services.matches.queries.epochs import bands_of
 
@@ -58,7 +57,7 @@ def statement(epoch: Epoch, *, number: int, published_at: str, day: str) -> dict
     weights = epoch.weights
     total = sum(weights.budgets.values())
     shares = per_mille([weights.budgets[name] for name in COMPONENTS], total)
-    codes = [rule.code for rule in RULES]
+    english = phrases_in("en")
     return {
         "statement": SUGGESTION,
         "version": str(weights.version),
@@ -87,10 +86,7 @@ def statement(epoch: Epoch, *, number: int, published_at: str, day: str) -> dict
         "bands": bands_of(epoch),
         "bands_rule": "The least fit of each band, in per mille: where it lies among the pairs of the epoch's reference corpus. "
         "Confidence says how complete a profile is; it is shown beside the score and never enters it.",
-        "hard_rules": [
-            {"code": code, "sentence": sentence}
-            for code, sentence in zip(codes, rule_sentences_of(codes, "…"), strict=True)
-        ],
+        "hard_rules": [{"code": rule.code, "sentence": english.rule(rule.code, "…")} for rule in RULES],
         "order": [
             "hard rules leave candidates out; each is listed with its coded rule",
             "points, the largest first",
@@ -108,8 +104,8 @@ def statement(epoch: Epoch, *, number: int, published_at: str, day: str) -> dict
         "local_minimum": weights.local_minimum,
         "newcomer_minimum": weights.newcomer_minimum,
         "tie_key": epoch.tie_key,
-        "labels": [{"code": name, "sentence": LABEL_SENTENCES[name]} for name in LABELS],
-        "steps": [{"code": name, "sentence": STEP_SENTENCES[name]} for name in STEPS],
+        "labels": [{"code": name, "sentence": english.label(name)} for name in LABELS],
+        "steps": [{"code": name, "sentence": english.step(name)} for name in STEPS],
         "inputs": list(_INPUTS),
         "not_inputs": list(_NO_INPUTS),
         "weights": weights.to_json(),

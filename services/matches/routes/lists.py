@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from schemas.http.matches import CandidateAnswer, CandidateList, CoverageAnswer
+from schemas.http.matches import CandidateAnswer, CandidateList, CoverageAnswer, Language
 from services.chassis.identity.principal import Principal, principal_of
 from services.chassis.runtime import Runtime
 from services.chassis.web.cursors import cursors_of
@@ -35,8 +35,10 @@ from services.matches.routes.parameters import (
     TokenText,
     check_country,
     filters_in,
+    language_in,
     refusals,
     runtime_in,
+    told_in,
 )
 from services.matches.rules import rights
 
@@ -64,6 +66,7 @@ def router() -> APIRouter:
         include: Include = None,
         token: TokenText = None,
         prefer: Prefer = None,
+        language: Annotated[Language, Depends(language_in)] = "en",
     ) -> Response:
         """Every eligible candidate with rank, exact points and reasons; a suggestion, not an endorsement.
 
@@ -82,7 +85,7 @@ def router() -> APIRouter:
             reached = await wait_until_covered(runtime, project, awaited, seconds=wait)
         elif wait:
             await wait_until_listed(runtime, project, seconds=wait)
-        headers = {"Preference-Applied": f"wait={wait:.0f}"} if wait else {}
+        headers = told_in(language) | ({"Preference-Applied": f"wait={wait:.0f}"} if wait else {})
         listing, view = await _opened(runtime, project, principal, awaited)
         asked = Asked(
             filters=filters,
@@ -90,6 +93,7 @@ def router() -> APIRouter:
             parts=include == "parts",
             excluded=eligibility == "excluded",
             own=None if view == "whole" else rights.speaks_for(principal),
+            language=language,
         )
         body = queries.envelope(listing, view=view) | {"covers_token": reached}
         if asked.excluded:
@@ -107,9 +111,12 @@ def router() -> APIRouter:
         responses=RESTRICTED,
     )
     async def get_candidate(
-        request: Request, project_id: ProjectId, organisation_id: OrganisationId
+        request: Request,
+        project_id: ProjectId,
+        organisation_id: OrganisationId,
+        language: Annotated[Language, Depends(language_in)] = "en",
     ) -> Response:
-        """Parts that add up exactly, reasons in words, margin to the next rank, failed rules with their sentences, gaps.
+        """Parts that add up exactly, with passages of both texts; reasons, margin, failed rules, gaps, proved changes.
 
         For an organisation about itself (`why not me`), and for those who see the whole list about anybody.
         """
@@ -118,7 +125,8 @@ def router() -> APIRouter:
         project, version = await project_and_version(runtime, str(project_id))
         view = rights.require_row(principal, project.team, organisation)
         listing = await open_listing(runtime, project, version)
-        return respond(request, await queries.candidate(listing, organisation, view=view))
+        body = await queries.candidate(listing, organisation, view=view, language=language)
+        return respond(request, body, headers=told_in(language))
 
     @routes.get(
         "/{project_id}/coverage",

@@ -3,16 +3,16 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
-from schemas.http.matches import OpportunityPage
+from schemas.http.matches import Language, OpportunityPage
 from services.chassis.identity.principal import principal_of
 from services.chassis.web.cursors import cursors_of
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.problems import InvalidParameter
 from services.chassis.web.reading import page_links, respond
 from services.matches.queries.opportunities import opportunities
-from services.matches.routes.parameters import refusals, runtime_in
+from services.matches.routes.parameters import language_in, refusals, runtime_in, told_in
 from services.matches.rules import rights
 
 
@@ -34,6 +34,7 @@ def router() -> APIRouter:
         ] = None,
         limit: Limit = 50,
         cursor: Cursor = None,
+        language: Annotated[Language, Depends(language_in)] = "en",
     ) -> Response:
         """For its own people, offices and BDT: fit, band and reasons on each project, never a rank or a competitor."""
         principal = principal_of(request)
@@ -53,8 +54,11 @@ def router() -> APIRouter:
         rights.require_opportunities(principal, asked)
         kind = f"opportunities {asked}"
         after = None if cursor is None else tuple(cursors_of(request).unseal(kind, cursor, principal))
-        body, last = await opportunities(runtime_in(request), asked, after=after, limit=limit)
+        body, last = await opportunities(
+            runtime_in(request), asked, after=after, limit=limit, language=language
+        )
         following = None if last is None else cursors_of(request).seal(kind, last, principal)
-        return respond(request, body | {"next": following}, links=page_links(request, following))
+        links = page_links(request, following)
+        return respond(request, body | {"next": following}, links=links, headers=told_in(language))
 
     return routes

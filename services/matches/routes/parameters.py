@@ -1,11 +1,11 @@
 """What the routes of this service take from the address, and how their refusals are documented."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
 
 from fastapi import Header, Path, Query, Request
 
-from schemas.http.matches import Category, Scope, Sector
+from schemas.http.matches import Category, Language, Scope, Sector
 from schemas.http.parts import NeedKind
 from services.chassis.reference import Reference
 from services.chassis.runtime import Runtime
@@ -71,6 +71,46 @@ async def filters_in(  # not because it waits: a plain function would be run in 
         min_fit=min_fit,
         need=need,
     )
+
+
+async def language_in(  # not because it waits: a plain function would be run in a thread
+    language: Annotated[
+        Language | None,
+        Query(
+            description="The language of sentences; without it, the best of `Accept-Language`, or English."
+        ),
+    ] = None,
+    accept_language: Annotated[
+        str | None, Header(max_length=1000, description="Used where `language` is not given (RFC 9110).")
+    ] = None,
+) -> Language:
+    """Choose the language that reasons are told in; what is asked for and not spoken here is told in English."""
+    if language is not None:
+        return language
+    for tag in preferred_languages(accept_language or ""):
+        for known in get_args(Language):
+            if tag == known or tag.startswith(f"{known}-"):
+                return known  # type: ignore[no-any-return]
+    return "en"
+
+
+def preferred_languages(header: str) -> list[str]:
+    """Return the language tags of an `Accept-Language` header, in lower case, the most wanted first."""
+    found: list[tuple[float, str]] = []
+    for item in header.split(","):
+        tag, _, rest = item.strip().partition(";")
+        try:
+            quality = float(rest.strip().removeprefix("q=")) if rest else 1.0
+        except ValueError:
+            quality = 0.0
+        if tag and quality > 0:
+            found.append((quality, tag.strip().lower()))
+    return [tag for _, tag in sorted(found, key=lambda one: -one[0])]
+
+
+def told_in(language: Language) -> dict[str, str]:
+    """Return the headers of an answer whose sentences were chosen by `Accept-Language`."""
+    return {"Content-Language": language, "Vary": "Authorization, Accept, Accept-Language"}
 
 
 Eligibility = Annotated[

@@ -6,9 +6,9 @@ ranked.
 
 from collections.abc import Iterable
 
-from matching.sentences import STEP_SENTENCES
+from matching.sentences import phrases_in
 
 
-def sentences_of(steps: Iterable[str]) -> list[str]:
+def sentences_of(steps: Iterable[str], language: str) -> list[str]:
     """Return a sentence for each placement step of a row."""
-    return [STEP_SENTENCES[step] for step in steps]
+    return [phrases_in(language).step(step) for step in steps]

@@ -1,4 +1,4 @@
-"""The background loops of this service: the archive's consumer, the ranker, the calendar, and the index's follower.
+"""The background loops of this service: archive, ranker, calendar, the check that parts add up, the index's follower.
 
 *What.* Wires consumer, ownership, index and ranker together. *Why the follower is apart.* Every process that ranks or
 reads follows the archive; only workers consume and rank. *Never:* decide anything that its parts decide.
@@ -17,6 +17,7 @@ from services.matches.consumers import GROUP, archive
 from services.matches.worker.index import FOLLOWED, Index
 from services.matches.worker.ownership import PROJECTS_TOPIC, Ownership
 from services.matches.worker.ranker import Ranker
+from services.matches.worker.reconciling import sample
 
 CALENDAR_SECONDS = 30.0
 
@@ -45,6 +46,7 @@ def loops(runtime: Runtime) -> tuple[Loop, ...]:
         Loop(name="matches.archive", run=consumer.run),
         Loop(name="matches.ranker", run=ranker.run),
         Loop(name="matches.calendar", run=lambda stop: calendar(runtime, stop)),
+        Loop(name="matches.reconciling", run=lambda stop: sample(runtime, stop)),
     )
 
 

@@ -1,0 +1,145 @@
+"""What is told of a pair: the words and passages of both texts, in six languages, and changes that are proved."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from matching.changes import changes_of, first_impact
+from matching.documents import text_impacts
+from matching.engine import Engine
+from matching.epoch import PROFILE
+from matching.records import Text
+from matching.sentences import LANGUAGES, phrases_in
+from matching.wording import LONGEST_PASSAGE
+from tests.matching.builders import DAY, MEMBERS, PROJECTS, member, project
+
+
+@pytest.fixture
+def view(epoch, analyser):
+    engine = Engine(epoch, analyser=analyser)
+    for one in MEMBERS:
+        engine.put_member(one)
+    for one in PROJECTS:
+        engine.put_project(one)
+    return engine.pin()
+
+
+def test_the_pair_of_words_that_met_is_shown_with_both_passages(view):
+    explained = view.explain("debit", "trainer", DAY, passages=True)
+    part = next(one for one in explained.parts if one.asked == "écoles" and one.component == "text")
+    assert (part.code, part.found) == ("bridge", "schools")
+    assert part.asked_passage == "Haut débit pour les écoles rurales, avec une formation des enseignants"
+    assert part.found_passage.startswith("We train teachers of rural schools in digital skills")
+    assert any("“écoles” ↔ “schools”" in reason for reason in explained.reasons)
+
+
+def test_passages_are_given_only_where_they_are_asked_for_and_change_nothing(view):
+    plain, told = view.explain("debit", "trainer", DAY), view.explain("debit", "trainer", DAY, passages=True)
+    assert not any(part.asked_passage or part.found_passage for part in plain.parts)
+    assert plain.parts == tuple(replace(part, asked_passage="", found_passage="") for part in told.parts)
+
+
+def test_a_long_passage_is_cut_around_the_words(epoch, analyser):
+    engine = Engine(epoch, analyser=analyser)
+    far = " ".join(["filler"] * 60)
+    engine.put_member(member("one", f"{far} broadband {far}"))
+    engine.put_project(project("p", "broadband"))
+    [part] = engine.pin().explain("p", "one", DAY, passages=True).parts
+    assert "broadband" in part.found_passage
+    assert len(part.found_passage) <= LONGEST_PASSAGE + 2
+    assert part.found_passage[0] == part.found_passage[-1] == "…"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_reason_is_told_in_six_languages_and_no_point_changes(view, language):
+    english = view.explain("schools", "carrier", DAY)
+    told = view.explain("schools", "carrier", DAY, language=language)
+    assert (told.points, told.components, told.labels) == (english.points, english.components, english.labels)
+    assert [(part.term, part.points) for part in told.parts] == [
+        (part.term, part.points) for part in english.parts
+    ]
+    assert len(told.reasons) == len(english.reasons) > 2
+    assert all(part.sentence for part in (*told.parts, *told.gaps))
+    if language != "en":
+        assert not {part.sentence for part in told.parts} & {part.sentence for part in english.parts}
+        assert not set(told.reasons) & set(english.reasons)
+
+
+def test_each_language_words_every_label_step_rule_and_field():
+    from matching.lists import LABELS, OFFER_KINDS, STEPS
+    from matching.rules import RULES
+
+    said = {}
+    for language in LANGUAGES:
+        phrases = phrases_in(language)
+        said[language] = [
+            *(phrases.label(name) for name in LABELS),
+            *(phrases.step(name) for name in STEPS),
+            *(phrases.rule(rule.code, "") for rule in RULES),
+            *(phrases.name(f"offer:{kind}", code="need") for kind in OFFER_KINDS),
+        ]
+    assert all(len(set(lines)) == len(lines) for lines in said.values())
+    with pytest.raises(KeyError):
+        phrases_in("de")
+
+
+def test_a_change_is_proved_by_ranking_anew(epoch, analyser, view):
+    """What is promised for a change is what an engine gives that holds the changed record."""
+    proved = [
+        (name, one) for name in ("fund", "shield", "kuandai") for one in view.what_ifs("schools", name, DAY)
+    ]
+    assert {one.code for _, one in proved} >= {"words", "need"}
+    for name, one in proved:
+        record = view.member(name)
+        explained = view.explain("schools", name, DAY)
+        [change] = [
+            change
+            for change in changes_of(explained, record, epoch.weights)
+            if (change.code, tuple(gap.term for gap in change.gaps)) == (one.code, one.terms)
+        ]
+        engine = Engine(epoch, analyser=analyser)
+        for other in MEMBERS:
+            engine.put_member(replace(change.edited, revision=2) if other.id == name else other)
+        engine.put_project(view.project("schools"))
+        ranked = engine.pin().rank("schools", DAY)
+        assert ranked.position_of(name) == one.rank < view.rank("schools", DAY).position_of(name)
+        assert ranked.points[one.rank - 1] == one.points > explained.points
+
+
+def test_the_closed_form_is_what_a_first_word_gives(epoch, analyser):
+    fields = analyser.analyse_member(member("m", "satellite")).fields
+    assert text_impacts(fields, kind=PROFILE, epoch=epoch)["w:en:satellit"] == first_impact(epoch.weights)
+
+
+def test_there_is_no_change_for_the_first_nor_for_one_that_is_left_out(view):
+    first = view.rank("schools", DAY).members[0]
+    assert view.what_ifs("schools", first, DAY) == ()
+    assert view.what_ifs("world", "carrier", DAY) == (), "it owns the project"
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "words"),
+    [
+        ("ar", "نوفر النطاق العريض للمدارس الريفية", "المدارس"),
+        ("zh", "我们为农村学校建设宽带网络", "学校"),
+        ("ru", "Мы подключаем сельские школы", "школы"),
+    ],
+)
+def test_scripts_without_latin_letters_or_spaces_are_told_with_their_own_words(
+    analyser, language, text, words
+):
+    from matching.fitting import fit_epoch
+    from matching.lexicon import shipped_lexicon
+    from tests.matching.builders import REFERENCE
+
+    epoch = fit_epoch(MEMBERS, analyser=analyser, reference=REFERENCE, lexicon=shipped_lexicon())
+    engine = Engine(epoch, analyser=analyser)
+    engine.put_member(replace(member("one"), descriptions=(Text(language=language, text=text),)))
+    engine.put_project(project("p", "Connect rural schools"))
+    explained = engine.pin().explain("p", "one", DAY, passages=True)
+    part = next(one for one in explained.parts if one.asked == "schools")
+    assert part.code == "bridge"
+    assert words.removeprefix("ال") in part.found
+    assert part.found in part.found_passage

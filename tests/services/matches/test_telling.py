@@ -1,0 +1,101 @@
+"""Reasons in six languages, passages, changes that help, and the figure that says whether parts add up."""
+
+import pytest
+
+from matching.sentences import LANGUAGES, phrases_in
+from services.matches.routes.parameters import preferred_languages
+from services.matches.worker.reconciling import sample_once
+from tests.services.matches.town import Town, uuid_of
+
+ENGLISH = "The organisation offers training, which the project needs."
+
+
+async def crowd(town: Town) -> str:
+    await town.organisation("Ada", hq_country="KEN")
+    await town.organisation("Ben", offers=[{"kind": "equipment"}])
+    await town.organisation("Cleo", descriptions=[{"language": "en", "text": "Solar panels for schools."}])
+    project = await town.published("schools")
+    await town.settle()
+    return project
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_reasons_come_in_the_language_of_the_parameter_or_of_the_header(
+    town: Town, language: str
+) -> None:
+    project = await crowd(town)
+    path = f"/v1/lists/{project}/candidates"
+    asked = await town.call("GET", f"{path}?language={language}")
+    preferred = await town.call("GET", path, Accept_Language=f"tlh, {language}-XX;q=0.9, en;q=0.1")
+    assert asked.json() == preferred.json()
+    assert asked.headers["content-language"] == preferred.headers["content-language"] == language
+    assert "Accept-Language" in preferred.headers["vary"]
+    reasons = {row["name"]: row["reasons"] for row in asked.json()["candidates"]}
+    phrases = phrases_in(language)
+    offered = phrases.part("need", found=phrases.name("offer:training", code="need"))
+    assert offered in reasons["Ada"]
+    assert (offered == ENGLISH) == (language == "en")
+    one = await town.get(f"{path}/{uuid_of('Ada')}?language={language}")
+    assert offered in {part["sentence"] for part in one["parts"]}
+    mine = await town.get(f"/v1/opportunities?organisation={uuid_of('Ada')}&language={language}")
+    assert offered in mine["opportunities"][0]["reasons"]
+
+
+async def test_a_language_that_is_not_told_in_is_refused_as_a_parameter_and_ignored_as_a_header(
+    town: Town,
+) -> None:
+    project = await crowd(town)
+    path = f"/v1/lists/{project}/candidates"
+    assert (await town.call("GET", f"{path}?language=de")).status_code in {400, 422}
+    answer = await town.call("GET", path, Accept_Language="de;q=x, ,;;q=1, *;q=0.5")
+    assert (answer.status_code, answer.headers["content-language"]) == (200, "en")
+
+
+def test_the_header_is_read_by_quality() -> None:
+    assert preferred_languages("fr;q=0.5, ru, en;q=0, zh;q=0.9") == ["ru", "zh", "fr"]
+    assert preferred_languages("") == []
+
+
+async def test_one_candidate_is_told_with_passages_and_with_changes_that_help(town: Town) -> None:
+    for name, text in (("Dora", "We print novels."), ("Eve", "We print novels for schools.")):
+        told = [{"language": "en", "text": text}]
+        await town.organisation(name, descriptions=told, offers=[{"kind": "convening"}])
+    project = await crowd(town)
+    cleo = await town.row_of(project, "Cleo")
+    assert any(
+        part.get("asked_passage") and "Solar panels" in (part.get("found_passage") or "")
+        for part in cleo["parts"]
+    )
+    whole = await town.row_of(project, "Dora")
+    ranks = {one["rank"] for one in whole["what_ifs"]}
+    assert ranks
+    assert all(rank < whole["rank"] for rank in ranks)
+    assert all(str(one["rank"]) in one["sentence"] for one in whole["what_ifs"])
+    own = await town.row_of(
+        project, "Dora", who=town.bearer("organisation_reader", organisation=uuid_of("Dora"))
+    )
+    assert [one["rank"] for one in own["what_ifs"]] == [one["rank"] for one in whole["what_ifs"]]
+    assert {one["points"] for one in own["what_ifs"]} == {None}
+    first = next(row for row in (await town.list_of(project))["candidates"] if row["rank"] == 1)
+    assert (await town.row_of(project, first["name"]))["what_ifs"] == []
+
+
+async def test_whether_parts_add_up_is_counted_for_what_is_told_and_for_a_sample(town: Town) -> None:
+    project = await crowd(town)
+    metrics = town.worker.runtime.metrics
+
+    def counted(outcome: str) -> float:
+        return metrics.registry.get_sample_value("comity_explanations_total", {"outcome": outcome}) or 0.0
+
+    await town.list_of(project)
+    told = counted("adds up")
+    assert told == 3
+
+    class Lot:
+        @staticmethod
+        def choice(some):
+            return some[0]
+
+    pinned = await town.worker.index.pin()
+    sample_once(town.worker.runtime, pinned, Lot())
+    assert (counted("adds up"), counted("off")) == (told + 1, 0)
