@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from services.chassis import sqlite as sqlite_driver
-from services.chassis.settings import Settings
+from services.chassis.settings import Settings, SettingsError
 
 # SQLite's primary result codes that say "not now" rather than "your statement is wrong".
 _SQLITE_AWAY = {
@@ -229,7 +229,14 @@ def is_unique_violation(error: exc.IntegrityError) -> bool:
 
 def _file_url(settings: Settings, name: str) -> str:
     folder = Path(settings.data_folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        # Contacts and hashes of secrets lie in it: a new one is its owner's alone.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"The setting data_folder names {folder}, where no folder can be made ({error.strerror}). "
+            "Name another in COMITY_DATA_FOLDER."
+        ) from error
     return f"sqlite+aiosqlite:///{folder / name}.db"
 
 

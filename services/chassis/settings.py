@@ -10,9 +10,9 @@ import os
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -26,6 +26,7 @@ JWKS_PATH = "/v1/jwks"
 TOKENS_PATH = "/v1/tokens"
 LONGEST_TOKEN_SECONDS = 86_400
 LONGEST_LEEWAY_SECONDS = 300
+DATABASE_DRIVERS = ("postgresql+asyncpg", "sqlite+aiosqlite")
 # Read by the command line, by the installer of parts and by the test suite, never part of the tree.
 OUTSIDE_THE_TREE = frozenset(
     {
@@ -50,6 +51,24 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
+def _known_database(url: SecretStr) -> SecretStr:
+    """Refuse what is no URL of a database that Comity runs on; the sentence does not repeat it, for it holds a secret."""
+    from sqlalchemy.engine import make_url  # noqa: PLC0415 - only where a URL is set
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
+    try:
+        driver = make_url(url.get_secret_value()).drivername
+    except (ArgumentError, ValueError):
+        driver = ""
+    if driver not in DATABASE_DRIVERS:
+        begins = f"it begins with {driver}" if driver else "it is no URL of a database"
+        raise ValueError(f"{begins}; write {' or '.join(f'{one}://…' for one in DATABASE_DRIVERS)}")
+    return url
+
+
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_known_database)]
+
+
 class Http(Section):
     """The HTTP server."""
 
@@ -71,7 +90,7 @@ class Http(Section):
 class Database(Section):
     """Where the services keep their tables."""
 
-    url: SecretStr | None = Field(
+    url: DatabaseUrl | None = Field(
         None,
         description="none: one SQLite file per service in data_folder; or postgresql+asyncpg://user:secret@host/name, "
         "with one schema per service; {service} in it becomes the service's name, for a role per service (comity roles)",
@@ -86,7 +105,7 @@ class Log(Section):
     transport: Literal["sql", "kafka"] = Field(
         "sql", description="sql: the embedded log, for exactly one process; kafka: Apache Kafka"
     )
-    url: SecretStr | None = Field(None, description="the embedded log's database; none: data_folder/log.db")
+    url: DatabaseUrl | None = Field(None, description="the embedded log's database; none: data_folder/log.db")
     max_record_bytes: int = Field(
         900_000, ge=1_000, description="a larger event is refused when it is written"
     )
@@ -245,7 +264,7 @@ class TomlFile(InitSettingsSource):
                 content = tomllib.loads(path.read_text("utf-8-sig"))
             except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
                 raise SettingsError(f"The settings file {path} cannot be read: {error}") from error
-        super().__init__(settings_cls, content)
+        super().__init__(settings_cls, _without_nones(content))
 
 
 class Settings(BaseSettings):
@@ -375,8 +394,12 @@ def paths() -> dict[str, tuple[Any, str]]:
 
 
 def default_file() -> str:
-    """Return the commented settings file with every default; uncommenting nothing changes nothing."""
-    lines = ["# Every setting with its default. Remove the # before a key to change it.", ""]
+    """Return the commented settings file with every default; neither as it is nor uncommented does it change anything."""
+    lines = [
+        "# Every setting with its default. Remove the # before a key to change it.",
+        '# Where "none" stands behind a key, the empty text is no value.',
+        "",
+    ]
     section = ""
     for path, (default, description) in paths().items():
         group, _, key = path.rpartition(".")
@@ -401,6 +424,16 @@ def describe(settings: Settings) -> dict[str, Any]:
     return plain
 
 
+def _without_nones(content: dict[str, Any], group: str = "") -> dict[str, Any]:
+    """Leave out the keys of a file that say "none": TOML has no word for it, so the empty text is one where none is allowed."""
+    optional = {path for path, (default, _) in paths().items() if default is None}
+    return {
+        key: _without_nones(value, f"{key}.") if isinstance(value, dict) and not group else value
+        for key, value in content.items()
+        if not (value == "" and group + key in optional)
+    }
+
+
 def _toml(value: Any) -> str:
     if value is None:
         return '""  # none'
@@ -417,4 +450,4 @@ def _sentence(error: dict[str, Any]) -> str:
         near = get_close_matches(path, paths(), n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
         return f"There is no setting {path}.{hint}"
-    return f"The setting {path} is wrong: {error['msg']}."
+    return f"The setting {path} is wrong: {str(error['msg']).removeprefix('Value error, ')}."

@@ -18,6 +18,7 @@ import httpx2
 from services.console.exits import Exit, stop
 
 CREDENTIALS = "credentials.json"
+_MEND = "Put a backup of it back, or remove it and give --url and --token."
 
 
 class Connection:
@@ -159,9 +160,19 @@ def sentence_of(answer: httpx2.Response) -> str:
 
 
 def saved_credentials(data_folder: Path) -> dict[str, Any] | None:
-    """What a demo or a first run wrote into its data folder, or None."""
+    """What a system that started here wrote into its data folder, or None. Raises SettingsError if the file is broken."""
+    from services.chassis.settings import SettingsError
+
     path = data_folder / CREDENTIALS
-    return json.loads(path.read_text("utf-8")) if path.exists() else None
+    try:
+        saved = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path} cannot be read ({error}). {_MEND}") from error
+    if not isinstance(saved, dict) or not isinstance(saved.get("addresses"), dict):
+        raise SettingsError(f"{path} is no file of credentials: it names no addresses. {_MEND}")
+    return saved
 
 
 def save_credentials(data_folder: Path, content: Mapping[str, Any]) -> Path:

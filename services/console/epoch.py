@@ -38,12 +38,12 @@ def build(
     from services.console.loading import DEMO_FOLDER
 
     started = time.monotonic()
+    make_room(out)
     try:
         content, digest = built(source or DEMO_FOLDER)
     except ValueError as error:
         stop(Exit.BAD_INPUT, f"{source or DEMO_FOLDER}: {error}.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_bytes(content)
+    keep(out, content)
     said = {
         "file": str(out),
         "hash": digest,
@@ -56,6 +56,22 @@ def build(
         Console(stderr=True).print(
             f"Epoch {digest[:12]}, {len(content):,} bytes, written to {out}.", highlight=False
         )
+
+
+def make_room(file: Path) -> None:
+    """Make the folder of an epoch's file before minutes of work are done for it; ends the command where it cannot be."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        stop(Exit.USAGE, f"{file} cannot be written: there is no folder {file.parent} ({error.strerror}).")
+
+
+def keep(file: Path, content: bytes) -> None:
+    """Write an epoch to its file; ends the command where it cannot."""
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        stop(Exit.FAILED, f"{file} cannot be written ({error.strerror}).")
 
 
 def built(folder: Path) -> tuple[bytes, str]:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from services.console.epoch import keep, make_room
 from services.console.exits import Exit, stop
 
 
@@ -52,6 +53,8 @@ def evaluate(
     from services.console.mapping.language import MapError
 
     started = time.monotonic()
+    if save_epoch is not None:
+        make_room(save_epoch)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("reading")
 
@@ -74,7 +77,7 @@ def evaluate(
         for line in found.refused:
             progress.console.print(line, highlight=False, markup=False)
     if save_epoch is not None:
-        save_epoch.write_bytes(found.epoch.dumps())
+        keep(save_epoch, found.epoch.dumps())
     figures["seconds"] = round(time.monotonic() - started, 1)
     if as_json:
         typer.echo(json.dumps(figures))

@@ -43,7 +43,7 @@ def kept_secret(path: Path) -> bytes:
 
 def write_once(path: Path, content: bytes) -> bool:
     """Write a new file of mode 0600, whole or not at all. Returns False if somebody else was first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

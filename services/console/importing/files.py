@@ -211,10 +211,15 @@ def _csv_row(line: int, cells: list[str], header: list[str], delimiter: str) -> 
 
 def _header(text: str, path: Path, columns: Collection[str]) -> tuple[str, list[str]]:
     """Find the delimiter under which the header names most of the columns, then the one with most cells."""
-    found = {
-        mark: [cell.strip() for cell in next(csv.reader(io.StringIO(text), delimiter=mark), [])]
-        for mark in DELIMITERS
-    }
+    try:
+        found = {
+            mark: [cell.strip() for cell in next(csv.reader(io.StringIO(text), delimiter=mark), [])]
+            for mark in DELIMITERS
+        }
+    except csv.Error as error:
+        raise FileFault(
+            f"{path} has no header that can be read ({error}); save it as CSV with a line feed at the end of each line."
+        ) from error
     delimiter = max(found, key=lambda mark: (len(set(columns) & set(found[mark])), len(found[mark])))
     header = found[delimiter]
     missing = sorted(set(columns) - set(header))

@@ -18,6 +18,7 @@ from matching.epoch import Epoch
 from services.chassis.bus import incarnation, outbox
 from services.chassis.database import insert_for
 from services.chassis.runtime import Runtime, timestamp
+from services.chassis.settings import SettingsError
 from services.chassis.web.access import require
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import InvalidBody, Problem
@@ -56,20 +57,36 @@ class DayTooFar(Problem):
 
 async def open_frame(runtime: Runtime) -> None:
     """Make sure that there is an epoch and a day: called at start, by every process, and harmless when repeated."""
-    body = first_epoch(runtime.settings.matches.epoch_file)
     async with runtime.database.write() as connection:
         known = (await connection.execute(select(func.count()).select_from(EPOCHS))).scalar_one()
         if not known:
-            await add_epoch(connection, runtime, Epoch.loads(body), body)
+            await add_epoch(connection, runtime, *read_first(runtime.settings.matches.epoch_file))
         await add_day(connection, runtime, runtime.clock.now().date())
 
 
 def first_epoch(path: Path | None) -> bytes:
-    """Return the epoch to start with: the file that settings name, else the one that ships."""
+    """Return the epoch to start with: the file that settings name, else the one that ships. Raises SettingsError."""
     if path is not None:
-        return path.read_bytes()
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise SettingsError(
+                f"The setting matches.epoch_file names {path}, which cannot be read ({error.strerror})."
+            ) from error
     shipped = importlib.resources.files("services.matches") / "epochs" / FIRST_EPOCH
     return shipped.read_bytes()
+
+
+def read_first(path: Path | None) -> tuple[Epoch, bytes]:
+    """Return the epoch to start with and its bytes. Raises SettingsError."""
+    body = first_epoch(path)
+    try:
+        return Epoch.loads(body), body
+    except ValueError as error:
+        raise SettingsError(
+            f"The setting matches.epoch_file names {path}, which holds no epoch ({error}). "
+            "Make one with `comity epoch build`."
+        ) from error
 
 
 async def add_epoch(connection: AsyncConnection, runtime: Runtime, epoch: Epoch, body: bytes) -> int | None:

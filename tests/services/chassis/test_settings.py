@@ -1,11 +1,13 @@
 """Settings: every source, every unknown key refused, no secret shown, and a default file that is the truth."""
 
+import stat
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from services.chassis.database import url_for
 from services.chassis.settings import Settings, SettingsError, default_file, describe, load_settings, paths
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -35,11 +37,10 @@ def test_the_default_file_changes_nothing_as_it_is_and_when_uncommented() -> Non
         if line.startswith("# ") and line[2:].split(" = ")[0].isidentifier() and " = " in line
         else line
         for line in text.split("\n")
-        if not line.endswith("# none")
     )
     Path("comity.toml").write_text(uncommented)
     assert load_settings() == defaults
-    assert len(tomllib.loads(uncommented)["http"]) >= 7
+    assert len(tomllib.loads(uncommented)["http"]) >= 8
 
 
 def test_the_later_source_wins(monkeypatch: Any) -> None:
@@ -105,6 +106,37 @@ def test_secrets_are_never_shown() -> None:
     assert describe(settings)["database.url"] == "(set, hidden)"
     assert describe(load_settings())["database.url"] is None
     assert set(describe(settings)) == set(paths())
+
+
+@pytest.mark.parametrize("key", ["COMITY_DATABASE__URL", "COMITY_LOG__URL"])
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mysql://me:hush@db/comity", "it begins with mysql"),
+        ("postgresql://me:hush@db/comity", "it begins with postgresql"),
+        ("postgresql+asyncpg://me:hush@db:port/comity", "no URL"),
+        ("hush", "no URL"),
+        ("", "no URL"),
+    ],
+)
+def test_a_database_that_comity_cannot_use_is_refused_by_its_url(
+    monkeypatch: Any, key: str, url: str, said: str
+) -> None:
+    monkeypatch.setenv(key, url)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert said in str(caught.value)
+    assert "postgresql+asyncpg://" in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+def test_the_data_folder_is_its_owners_alone_and_must_be_one(tmp_path: Path) -> None:
+    url_for(load_settings(data_folder=tmp_path / "outer" / "var"), "members")
+    assert stat.S_IMODE((tmp_path / "outer" / "var").stat().st_mode) == 0o700
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(SettingsError, match=r"data_folder names .*file.* COMITY_DATA_FOLDER"):
+            url_for(load_settings(data_folder=folder), "members")
 
 
 def test_every_setting_is_explained() -> None:

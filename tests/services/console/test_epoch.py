@@ -5,11 +5,14 @@ import pytest
 from typer.testing import CliRunner
 
 from matching.epoch import Epoch
+from services.__main__ import app as comity
 from services.chassis.reference import load_reference
+from services.chassis.settings import SettingsError
 from services.console.corpus import geography
 from services.console.epoch import app, built
 from services.console.loading import DEMO_FOLDER
 from services.matches.commands import first_epoch
+from services.matches.commands.frame import read_first
 
 AGAIN = "comity epoch build --out services/matches/epochs/first.json"
 
@@ -53,6 +56,26 @@ def test_a_folder_of_the_same_shape_gives_an_epoch_of_its_own(tmp_path: Path) ->
         == Epoch.loads(out.read_bytes()).hash
         != Epoch.loads(first_epoch(None)).hash
     )
+
+
+def test_a_file_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    out = str(tmp_path / "file" / "e.json")
+    for verb in (["epoch", "build", "--out", out], ["evaluate", str(tmp_path), "--save-epoch", out]):
+        found = CliRunner().invoke(comity, verb)
+        assert found.exit_code == 2, found.output
+        assert f"{out} cannot be written" in found.stderr
+
+
+@pytest.mark.parametrize("content", ["{broken", "{}", None])
+def test_a_first_epoch_that_is_none_ends_the_start_with_the_setting(
+    tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "epoch.json"
+    if content is not None:
+        file.write_text(content, "utf-8")
+    with pytest.raises(SettingsError, match=r"matches\.epoch_file names .*epoch\.json"):
+        read_first(file)
 
 
 def test_the_last_day_of_a_group_lies_inside_it() -> None:

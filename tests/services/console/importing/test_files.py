@@ -114,6 +114,11 @@ def test_a_truncated_gzip_gives_its_rows_and_then_one_sentence(write) -> None:
         list(found)
 
 
+def test_lines_that_end_in_a_carriage_return_alone_are_told(write) -> None:
+    with pytest.raises(FileFault, match="no header that can be read"):
+        rows(write("a.csv", "id,name\r1,A\r"), "id")
+
+
 def test_an_empty_file_is_told(write) -> None:
     with pytest.raises(FileFault, match="empty"):
         rows(write("a.csv", ""))
