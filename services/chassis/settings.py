@@ -31,6 +31,8 @@ DATABASE_DRIVERS = ("postgresql+asyncpg", "sqlite+aiosqlite")
 OUTSIDE_THE_TREE = frozenset(
     {
         "COMITY_CACHE",
+        "COMITY_CLIENT_ID",
+        "COMITY_CLIENT_SECRET",
         "COMITY_CONFIG",
         "COMITY_TOKEN",
         "COMITY_URL",

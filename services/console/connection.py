@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import httpx2
 
-from services.console.exits import Exit, stop
+from services.console.exits import Ended, Exit
 
 CREDENTIALS = "credentials.json"
 _MEND = "Put a backup of it back, or remove it and give --url and --token."
@@ -63,7 +63,7 @@ class Connection:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx2.Response:
-        """One request; an unreachable server ends the command, any answer is returned as it is.
+        """One request; any answer is returned as it is. Raises Ended where no server answers; threads may share this.
 
         `body` is written as JSON; `content` is JSON already and is sent byte for byte.
         """
@@ -87,19 +87,21 @@ class Connection:
                 method, self.address(path), content=content, headers={**bearer, **headers}
             )
         except httpx2.HTTPError as error:
-            stop(
+            raise Ended(
                 Exit.UNREACHABLE,
                 f"No Comity answers at {self.address(path)} ({type(error).__name__}). "
                 "Start one with `comity run all`, or give --url.",
-            )
+            ) from error
 
     def read(self, path: str, *, headers: Mapping[str, str] | None = None) -> Any:
-        """The JSON at `path`; a refusal ends the command with its problem in one sentence."""
+        """The JSON at `path`. Raises Ended with the problem in one sentence where it is refused."""
         answer = self.send("GET", path, headers=headers)
         if answer.status_code == 401 and not self.token:
-            stop(Exit.REFUSED, f"{sentence_of(answer)} Give --token, or set COMITY_TOKEN in the environment.")
+            raise Ended(
+                Exit.REFUSED, f"{sentence_of(answer)} Give --token, or set COMITY_TOKEN in the environment."
+            )
         if answer.status_code >= 400:
-            stop(Exit.REFUSED, sentence_of(answer))
+            raise Ended(Exit.REFUSED, sentence_of(answer))
         return answer.json()
 
     def items(self, path: str, key: str) -> Iterator[Any]:
@@ -134,12 +136,12 @@ class Connection:
                 },
             )
         except httpx2.HTTPError as error:
-            stop(
+            raise Ended(
                 Exit.UNREACHABLE,
                 f"No Comity answers at {self.address('/v1/tokens')} ({type(error).__name__}).",
-            )
+            ) from error
         if answer.status_code != 200:
-            stop(Exit.REFUSED, sentence_of(answer))
+            raise Ended(Exit.REFUSED, sentence_of(answer))
         return str(answer.json()["access_token"])
 
 
@@ -182,3 +184,12 @@ def save_credentials(data_folder: Path, content: Mapping[str, Any]) -> Path:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(content, file, indent=2)
     return path
+
+
+def remember_address(data_folder: Path, address: str, *, first: tuple[str, str] | None = None) -> None:
+    """Note where the system of a data folder answers; `first`: its first administrator too, whose secret is told once."""
+    saved = saved_credentials(data_folder) or {}
+    if first is not None:
+        saved["client_id"], saved["client_secret"] = first
+    saved["addresses"] = {"": address}
+    save_credentials(data_folder, saved)

@@ -15,7 +15,7 @@ import uvloop
 from services.catalogue import SERVICES
 from services.chassis.lifecycle import System, run_services
 from services.chassis.settings import Settings
-from services.console.connection import save_credentials, saved_credentials
+from services.console.connection import remember_address
 from services.console.preparing import prepare
 from services.identity.commands import ensure_first_admin
 
@@ -80,9 +80,5 @@ class Embedded:
         """Make the first administrator once, and note where this system answers for the other verbs."""
         self.address = system.address
         first = await ensure_first_admin(system.runtime("identity"))
-        saved = saved_credentials(self.settings.data_folder) or {}
-        if first is not None:
-            saved["client_id"], saved["client_secret"] = first
-        saved["addresses"] = {"": system.address}
-        save_credentials(self.settings.data_folder, saved)
+        remember_address(self.settings.data_folder, system.address, first=first)
         self._settled.set()

@@ -54,7 +54,9 @@ def build(
         typer.echo(json.dumps(said))
     else:
         Console(stderr=True).print(
-            f"Epoch {digest[:12]}, {len(content):,} bytes, written to {out}.", highlight=False
+            f"Epoch {digest[:12]}, {len(content):,} bytes, written to {out}.",
+            highlight=False,
+            soft_wrap=True,
         )
 
 

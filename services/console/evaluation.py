@@ -25,6 +25,7 @@ from services.chassis.reference import Reference, load_reference
 from services.console.corpus import geography, member_of, project_of
 from services.console.importing.checking import shaped
 from services.console.importing.files import BadRow, FileFault, read_rows
+from services.console.importing.past import past_projects
 from services.console.importing.sending import written
 from services.console.judgement import TAIL_MOST, Judgement
 from services.console.mapping.bodies import Mapper, RowRefused
@@ -149,11 +150,11 @@ class Evaluation:
     ) -> Iterator[tuple[Any, dict[str, Any]]]:
         past = None
         if description.evidence is not None:
-            past = (row.values for row in read_rows(self._history) if not isinstance(row, BadRow))
+            past = past_projects(self._history, description, refused=self._refuse)
         mapper = Mapper(description, kind=kind, reference=reference, past=past)
-        for row in read_rows(path, columns=description.columns()):
+        for row in read_rows(path, columns=description.columns(joined=True)):
             if isinstance(row, BadRow):
-                self.refused.append(f"{path.name}, line {row.line}: {row.rule}: {row.detail}. {row.fix}")
+                self._refuse(f"{path.name}, line {row.line}: {row.rule}: {row.detail}. {row.fix}")
                 continue
             if mapper.skipped(row.values) is not None:
                 continue
@@ -162,9 +163,11 @@ class Evaluation:
                 yield found, written(shaped(kind, found.body))
             except RowRefused as refused:
                 fault = refused.faults[0]
-                self.refused.append(
-                    f"{path.name}, line {row.line}: {fault.pointer}: {fault.detail}. {fault.fix}"
-                )
+                self._refuse(f"{path.name}, line {row.line}: {fault.pointer}: {fault.detail}. {fault.fix}")
+
+    def _refuse(self, line: str) -> None:
+        if line not in self.refused:  # past projects are read as evidence and as history
+            self.refused.append(line)
 
 
 def points_order(ranked: RankedList) -> list[str]:
@@ -209,10 +212,10 @@ def _map_for(path: Path, kind: str, name: str | None) -> MapFile:
     for one in shipped():
         if one.endswith(kind):
             found = load_map(one, kind=kind)
-            if found.columns() <= columns:
+            if found.columns(joined=True) <= columns:
                 fitting.append(found)
     if not fitting:
         raise MapError(
             f"No shipped map fits {path}, whose columns are {', '.join(sorted(columns))}; give --map."
         )
-    return max(fitting, key=lambda found: len(found.columns()))
+    return max(fitting, key=lambda found: len(found.columns(joined=True)))

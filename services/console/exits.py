@@ -29,6 +29,14 @@ def stop(code: Exit, sentence: str) -> NoReturn:
     raise typer.Exit(int(code))
 
 
+class Ended(Exception):  # noqa: N818 - it is the end of a command
+    """What ends the command, raised where nothing may be printed: in a thread, or below what still has an account to give."""
+
+    def __init__(self, code: Exit, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
 class InSentences:
     """Around the whole command: what can be expected to fail ends it with the error's own sentence, not with a trace."""
 
@@ -40,6 +48,9 @@ class InSentences:
     ) -> None:
         if not isinstance(error, Exception):
             return
+        if isinstance(error, Ended):
+            typer.echo(str(error), err=True)
+            raise SystemExit(int(error.code)) from None
         for expected, code in _expected():
             if isinstance(error, expected):
                 typer.echo(str(error), err=True)

@@ -5,6 +5,7 @@ person who asks a question should not have to start a server first. It must not 
 address that is given and does not answer is an error.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,10 @@ Token = Annotated[
     typer.Option("--token", envvar="COMITY_TOKEN", help="An access token; without it the credential file's."),
 ]
 
+CLIENT_ID = "COMITY_CLIENT_ID"
+CLIENT_SECRET = "COMITY_CLIENT_SECRET"  # noqa: S105 - the name of a variable
+"""Instead of a token: tokens are had with them, and had anew when one ends, as a long import needs it."""
+
 SYSTEMS = ("", "demo", "demo-split")
 """Where systems of this machine keep their credentials, below the data folder; the split demo is never started here."""
 
@@ -40,7 +45,10 @@ def reach(url: str | None, token: str | None, *, fresh: bool = False) -> Iterato
     data = load_settings().data_folder
     known = {folder: saved for name in SYSTEMS if (saved := saved_credentials(folder := data / name))}
     if url is not None:
-        with _addressed(url, token, known) as connection:
+        if not url.startswith(("http://", "https://")):
+            stop(Exit.USAGE, f"--url is {url!r}; it begins with http:// or https://.")
+        with Connection({"": url.rstrip("/")}, token=token) as connection:
+            _introduce(connection, known)
             yield connection
         return
     running = next((saved for saved in known.values() if _answers(saved["addresses"])), None)
@@ -49,7 +57,19 @@ def reach(url: str | None, token: str | None, *, fresh: bool = False) -> Iterato
             _authorise(connection, running)
             yield connection
         return
-    startable = [folder for folder in known if folder.name != SYSTEMS[-1]] or ([data] if fresh else [])
+    startable = [
+        folder
+        for folder, saved in known.items()
+        if folder.name != SYSTEMS[-1] and (token is not None or "client_secret" in saved)
+    ]
+    if not startable and fresh and data not in known:
+        startable = [data]
+    if not startable and data in known:
+        stop(
+            Exit.REFUSED,
+            f"The system in {data} does not run now, and no client's secret is kept there. Start it with "
+            "`comity run all`, get a token from it, and give --token.",
+        )
     if not startable:
         stop(
             Exit.UNREACHABLE,
@@ -66,16 +86,12 @@ def reach(url: str | None, token: str | None, *, fresh: bool = False) -> Iterato
         yield connection
 
 
-def _addressed(url: str, token: str | None, known: Mapping[Path, dict[str, Any]]) -> Connection:
-    """Connect to an address: with the token given, else as the client of the system here that answers there, else with none."""
-    if not url.startswith(("http://", "https://")):
-        stop(Exit.USAGE, f"--url is {url!r}; it begins with http:// or https://.")
-    url = url.rstrip("/")
-    connection = Connection({"": url}, token=token)
+def _introduce(connection: Connection, known: Mapping[Path, dict[str, Any]]) -> None:
+    """Give the connection to an address its token, where it has none: as the client of the environment, or of the system here."""
+    url = connection.addresses[""]
     saved = next((saved for saved in known.values() if url in saved["addresses"].values()), None)
-    if saved is not None:
-        _authorise(connection, saved)
-    return connection
+    if saved is not None or CLIENT_ID in os.environ:
+        _authorise(connection, saved or {})
 
 
 def _own_settings(folder: Path) -> Any:
@@ -95,8 +111,15 @@ def _own_settings(folder: Path) -> Any:
 def _authorise(connection: Connection, saved: Mapping[str, Any]) -> None:
     if connection.token is not None:
         return
+    given = os.environ.get(CLIENT_ID), os.environ.get(CLIENT_SECRET)
+    if all(given):
+        saved = {"client_id": given[0], "client_secret": given[1]}
     if "client_secret" not in saved:
-        stop(Exit.REFUSED, "There is no token: give --token, or set COMITY_TOKEN in the environment.")
+        stop(
+            Exit.REFUSED,
+            f"A Comity is running at {next(iter(connection.addresses.values()))}, but there is no token: give --token, or set "
+            f"COMITY_TOKEN, or {CLIENT_ID} and {CLIENT_SECRET}, in the environment.",
+        )
     connection.take_token(saved["client_id"], saved["client_secret"])
 
 

@@ -1,10 +1,12 @@
 """`comity run [all|SERVICE] --role …`: run services in this process until told to stop.
 
-What: starts the services named, in one role; prints one line with the address, and the first administrator once. Why:
-one image and one command for every process of a deployment. It must not load data.
+What: starts the services named, in one role; prints one line with the address, and the first administrator once; where it
+runs all of them, notes the address for the other verbs, and no secret. Why: one image and one command for every process
+of a deployment. It must not load data.
 """
 
 import asyncio
+import contextlib
 from typing import Annotated, Literal
 
 import typer
@@ -29,6 +31,7 @@ def run(
     from services.chassis.lifecycle import System, run_services, run_until_signalled
     from services.chassis.settings import load_settings
     from services.chassis.telemetry import set_up_logs
+    from services.console.connection import remember_address
     from services.console.exits import Exit, stop
     from services.console.preparing import prepare, require_tables
     from services.identity.commands import ensure_first_admin
@@ -42,6 +45,9 @@ def run(
     async def ready(system: System) -> None:
         introduces = role in ("all", "api") and any(one.name == "identity" for one in chosen)
         first = await ensure_first_admin(system.runtime("identity")) if introduces else None
+        if service == "all" and role in ("all", "api"):
+            with contextlib.suppress(OSError):  # it serves without being found; --url finds it
+                remember_address(settings.data_folder, system.address)
         typer.echo(f"Comity ({service}, role {role}) answers at {system.address}")
         if first is not None:
             typer.echo(f"First administrator, shown once: client_id={first[0]} client_secret={first[1]}")

@@ -21,6 +21,7 @@ from tests.journeys.conftest import Demo, Started, comity, started
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("journeys"), pytest.mark.timeout(600)]
 
 PRINTED = json.loads((DEMO_FOLDER / "judged.json").read_text("utf-8"))["printed"]
+COMITY_TOML = Path(__file__).resolve().parents[2] / "deploy" / "comity.toml"
 NOBODY = "018f3c2a-7d10-7000-8000-0000000000aa"
 
 
@@ -251,6 +252,11 @@ def test_run_prints_its_address_logs_json_lines_and_stops_on_sigterm(prepared: P
             trust_env=False,
         )
         assert token.status_code == 200
+        for verb in (("rank", PRINTED), ("import", "projects", str(COMITY_TOML), "--json")):
+            said = ended(Exit.REFUSED, *verb, folder=prepared)
+            assert f"is running at {address}" in said
+            assert "--token" in said
+        assert client.group(2) not in (prepared / "credentials.json").read_text("utf-8")
         begun = time.monotonic()
         assert process.stop() == Exit.DONE
         assert time.monotonic() - begun < 20.0  # the default of lifecycle.stop_seconds
@@ -258,6 +264,7 @@ def test_run_prints_its_address_logs_json_lines_and_stops_on_sigterm(prepared: P
     assert {"ready", "stopping"} <= {line["event"] for line in lines}
     assert all({"event", "level", "timestamp", "logger"} <= line.keys() for line in lines)
     assert client.group(2) not in process.stderr.read_text("utf-8")
+    assert "comity run all" in ended(Exit.REFUSED, "rank", PRINTED, folder=prepared)
     assert (
         process.stdout.read_text("utf-8")
         .splitlines()[0]

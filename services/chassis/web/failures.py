@@ -38,6 +38,9 @@ _TOKENS: dict[str, type[Problem]] = {
 _FIXES = {
     "missing": "Add it.",
     "extra_forbidden": "Remove it, or look for its right name in the API documentation.",
+    "list_type": "Send a list.",
+    "model_attributes_type": "Send an object.",
+    "model_type": "Send an object.",
     "string_too_short": "Write more.",
     "string_too_long": "Shorten it.",
     "too_long": "Send fewer.",
@@ -138,7 +141,7 @@ def _validation(error: RequestValidationError, scope: Scope) -> Problem:
         return problems.UnsupportedMedia(
             "This address reads application/json.", headers={"Accept": "application/json"}
         )
-    errors = [_entry(fault) | {"pointer": _pointer(fault["loc"][1:])} for fault in faults]
+    errors = [entry_of(fault) | {"pointer": _pointer(fault["loc"][1:])} for fault in faults]
     first = errors[0]
     more = f" ({len(errors)} rules are broken in all.)" if len(errors) > 1 else ""
     return problems.InvalidBody(f"{first['pointer'] or 'The body'}: {first['detail']}{more}", errors=errors)
@@ -159,7 +162,7 @@ def _causes(faults: Sequence[Any]) -> list[Any]:
 
 def _outside(fault: Mapping[str, Any]) -> ErrorEntry:
     name = str(fault["loc"][-1])
-    return _entry(fault) | ({"header": name} if fault["loc"][0] == "header" else {"parameter": name})
+    return entry_of(fault) | ({"header": name} if fault["loc"][0] == "header" else {"parameter": name})
 
 
 def _pointer(place: Sequence[Any]) -> str:
@@ -167,7 +170,8 @@ def _pointer(place: Sequence[Any]) -> str:
     return pointer_to(*(part if isinstance(part, int) else str(part) for part in place))
 
 
-def _entry(fault: Mapping[str, Any]) -> ErrorEntry:
+def entry_of(fault: Mapping[str, Any]) -> ErrorEntry:
+    """Return what one error of Pydantic's is called, in our words where we have any, with what to do about it."""
     context = fault.get("ctx") or {}
     fix = context.get("fix") or _FIXES.get(fault["type"], "Change it accordingly.").format_map(context)
     return {"rule": str(fault["type"]).replace("_", "-"), "detail": _sentence(fault), "fix": str(fix)}

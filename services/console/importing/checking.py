@@ -16,6 +16,7 @@ from schemas.http.projects import ProjectBody
 from services.chassis.reference import Reference
 from services.chassis.reference.faults import Codebook, Fault
 from services.chassis.reference.languages import load_language_checks
+from services.chassis.web.failures import entry_of
 from services.console.mapping.bodies import RowRefused
 from services.members.rules.faults import body_faults
 from services.projects.rules.faults import publication_faults
@@ -54,5 +55,5 @@ def rule_check(kind: str, reference: Reference, today: date) -> Callable[[BaseMo
 
 def _fault(error: Any) -> Fault:
     pointer = "".join(f"/{step}" for step in error["loc"])
-    fix = (error.get("ctx") or {}).get("fix") or "Change the row or its map accordingly."
-    return Fault(pointer or "/", str(error["type"]), str(error["msg"]).rstrip("."), str(fix))
+    said = entry_of(error)
+    return Fault(pointer or "/", said["rule"], said["detail"].rstrip("."), said["fix"])

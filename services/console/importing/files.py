@@ -1,8 +1,9 @@
 """The rows of a file: JSON Lines or CSV, plain or gzip, one at a time, each with the number of its line.
 
 What: finds out how the file is written (gzip by its first bytes, a byte order mark, the delimiter) and yields rows; what
-is no row is yielded as a `BadRow`, and the file goes on. Why: one broken line of a million must not cost the others. It
-must not hold the file in memory, and must not know what a column means.
+is no row is yielded as a `BadRow`, and the file goes on. Why: one broken line of a million must not cost the others; what
+a quote that nobody closes has swallowed cannot be told from a text, so it is named by its lines. It must not hold the file
+in memory, and must not know what a column means.
 """
 
 import csv
@@ -54,10 +55,13 @@ def read_rows(path: Path, *, columns: Collection[str] = ()) -> Iterator[Row | Ba
         first = next(lines, None)
         if first is None:
             raise FileFault(f"{path} is empty: it holds no row.")
-        if _is_json(path, first[1]):
-            yield from _json_rows(_chained(first, lines))
-        else:
-            yield from _csv_rows(_chained(first, lines), path, columns)
+        chained = _chained(first, lines)
+        rows = _json_rows(chained) if _is_json(path, first[1]) else _csv_rows(chained, path, columns)
+        one = next(rows, None)
+        if one is None:
+            raise FileFault(f"{path} holds no row.")
+        yield one
+        yield from rows
 
 
 Line = tuple[int, str, BadRow | None]
@@ -188,23 +192,29 @@ def _csv_rows(lines: Iterator[Line], path: Path, columns: Collection[str]) -> It
             break
         except csv.Error as error:
             fix = "Close every quote, and double a quote inside one."
-            yield BadRow(began, "csv", f"The row is no CSV: {error}", fix)
+            span = _span(began, reader.line_num + 1)
+            yield BadRow(began, "csv", f"The row is no CSV: {error}{span}", fix)
             continue
         if bad:
             yield from bad
             bad.clear()
         elif any(cell.strip() for cell in cells):
-            yield _csv_row(began, cells, header, delimiter)
+            yield _csv_row(began, reader.line_num + 1, cells, header, delimiter)
     yield from bad
 
 
-def _csv_row(line: int, cells: list[str], header: list[str], delimiter: str) -> Row | BadRow:
+def _span(first: int, last: int) -> str:
+    return f"; lines {first} to {last} were read as one row" if last > first else ""
+
+
+def _csv_row(line: int, last: int, cells: list[str], header: list[str], delimiter: str) -> Row | BadRow:
     if len(cells) == len(header):
         return Row(line, dict(zip(header, cells, strict=True)))
     return BadRow(
         line,
         "cells",
-        f"The row has {len(cells)} cells, the header {len(header)} (delimiter: {DELIMITERS[delimiter]})",
+        f"The row has {len(cells)} cells, the header {len(header)} (delimiter: {DELIMITERS[delimiter]})"
+        + _span(line, last),
         "Quote cells that hold the delimiter.",
     )
 

@@ -1,14 +1,16 @@
 """One import: a file's rows mapped, checked and sent, several at a time, with an account of each.
 
 What: streams rows through the map and a small pool of senders; organisations that name a parent wait until all others
-stand. Why: a row that is refused costs only itself, and memory does not grow with the file. It must not stop at a bad
-row, and must not send one that it already knows to be wrong.
+stand. Why: a row that is refused costs only itself. Bodies do not pile up, except those that wait for a parent; what is
+held of every other row is its id with its line, and the token of its write to wait with. It must not stop at a bad row,
+must not send one that it already knows to be wrong, and gives its account also of what it could not finish.
 """
 
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +20,10 @@ from pydantic import BaseModel
 from services.chassis.reference import load_reference
 from services.chassis.reference.faults import Fault
 from services.console.connection import Connection
+from services.console.exits import Ended
 from services.console.importing.checking import rule_check, shaped
 from services.console.importing.files import BadRow, FileFault, Row, read_rows
+from services.console.importing.past import past_projects
 from services.console.importing.sending import Outcome, Sender, Sent
 from services.console.mapping.bodies import Mapper, RowRefused
 from services.console.mapping.language import MapError, load_map
@@ -45,40 +49,50 @@ class Account:
     valid: int = 0
     skipped: int = 0
     refused: int = 0
+    unsent: int = 0
+    past_refused: int = 0
     outcomes: dict[str, int] = field(default_factory=lambda: {one.value: 0 for one in Outcome})
 
 
 class Import:
-    """An import of one file. Raises FileFault or MapError where the file, its map or its evidence cannot be read."""
+    """An import of one file. Raises FileFault or MapError where the file, its map or its evidence cannot be read.
 
-    def __init__(self, kind: str, file: Path, *, map_name: str | None, evidence: Path | None) -> None:
+    `bad` is given one line for each row that is not taken, of the file and of the evidence.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        file: Path,
+        *,
+        map_name: str | None,
+        evidence: Path | None,
+        bad: Callable[[str], None] = lambda _line: None,
+    ) -> None:
         self.kind = kind
         self.file = file
         self.account = Account()
         self.tokens: list[dict[str, str]] = []
         self._started = time.monotonic()
+        self._bad = bad
         description = None if map_name is None else load_map(map_name, kind=kind)
         past = None
         if evidence is not None:
             if description is None or description.evidence is None:
                 raise MapError("--evidence needs a --map that says, under [evidence], how it is joined.")
-            columns = description.evidence_columns()
-            past = (row.values for row in read_rows(evidence, columns=columns) if not isinstance(row, BadRow))
+            past = past_projects(evidence, description, refused=self._refuse_past)
         self._reference = load_reference()
         self._mapper = Mapper(description, kind=kind, reference=self._reference, past=past)
-        self._columns = frozenset() if description is None else description.columns()
+        self._columns = frozenset() if description is None else description.columns(joined=past is not None)
         self._lines: dict[str, int] = {}
-        self._bad: Callable[[str], None] = lambda _line: None
 
     def run(
         self,
         connection: Connection | None,
         *,
         progressed: Callable[[int], None] = lambda _rows: None,
-        bad: Callable[[str], None] = lambda _line: None,
     ) -> None:
-        """Take every row; without a connection (a dry run) only check it. `bad` is given one line per fault of a row."""
-        self._bad = bad
+        """Take every row; without a connection (a dry run) only check it. Raises Ended where no further can be sent."""
         if connection is None:
             check = rule_check(self.kind, self._reference, datetime.now(UTC).date())
             for ready in self._ready(progressed):
@@ -90,13 +104,21 @@ class Import:
             return
         sender = Sender(connection, self.kind)
         waiting: list[Ready] = []
-        with ThreadPoolExecutor(SENDERS) as pool:
-            self._send(pool, sender, self._parents_first(self._ready(progressed), waiting))
-            for wave in _waves(waiting):
-                self._send(pool, sender, wave)
+        try:
+            with ThreadPoolExecutor(SENDERS) as pool:
+                self._send(pool, sender, self._parents_first(self._ready(progressed), waiting))
+                for wave in _waves(waiting):
+                    self._send(pool, sender, wave)
+        except Ended:
+            account = self.account
+            account.unsent = max(0, account.rows - account.valid - account.skipped - account.refused)
+            raise
 
     def summary(self) -> dict[str, int | float | str]:
-        """Return the counts; `rows` is every row of the file."""
+        """Return the counts: `rows` is every row that was read, `unsent` those that the server gave no answer to.
+
+        Of the evidence: the items made, the entries that name no project of its file, and that file's bad rows.
+        """
         account = self.account
         return {
             "kind": self.kind,
@@ -105,6 +127,10 @@ class Import:
             **account.outcomes,
             "skipped": account.skipped,
             "refused": account.refused,
+            "unsent": account.unsent,
+            "evidence": self._mapper.joined.items,
+            "evidence_left_out": self._mapper.joined.left_out,
+            "evidence_refused": account.past_refused,
             "seconds": round(time.monotonic() - self._started, 1),
         }
 
@@ -150,12 +176,19 @@ class Import:
         self, pool: ThreadPoolExecutor, sender: Sender, rows: Iterator[Ready] | Sequence[Ready]
     ) -> None:
         flying: deque[tuple[Ready, Future[Sent]]] = deque()
-        for ready in rows:
-            flying.append((ready, pool.submit(sender.put, ready.id, ready.body)))
-            if len(flying) >= IN_FLIGHT:
+        try:
+            for ready in rows:
+                flying.append((ready, pool.submit(sender.put, ready.id, ready.body)))
+                if len(flying) >= IN_FLIGHT:
+                    self._landed(*flying.popleft())
+            while flying:
                 self._landed(*flying.popleft())
-        while flying:
-            self._landed(*flying.popleft())
+        except Ended:
+            for ready, sent in flying:
+                if not sent.cancel():
+                    with suppress(Ended):
+                        self._landed(ready, sent)
+            raise
 
     def _landed(self, ready: Ready, sent: Future[Sent]) -> None:
         try:
@@ -166,6 +199,10 @@ class Import:
                 self.tokens.append(dict(found.token))
         except RowRefused as refused:
             self._refuse(ready.line, refused.faults)
+
+    def _refuse_past(self, line: str) -> None:
+        self.account.past_refused += 1
+        self._bad(line)
 
     def _refuse(self, line: int, faults: Sequence[Fault]) -> None:
         self.account.refused += 1

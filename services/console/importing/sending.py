@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from services.chassis.reference.faults import Fault
 from services.console.connection import Connection
-from services.console.exits import Exit, stop
+from services.console.exits import Ended, Exit
 from services.console.importing.checking import SHAPES
 from services.console.mapping.bodies import RowRefused
 
@@ -47,7 +47,10 @@ class Sender:
     kind: str
 
     def put(self, identifier: str, body: BaseModel) -> Sent:
-        """Put a body under its id, and publish a project that is a draft. Raises RowRefused with the server's faults."""
+        """Put a body under its id, and publish a project that is a draft.
+
+        Raises RowRefused with the server's faults, Ended where no further row can be sent either.
+        """
         content = written(body)
         path = f"/v1/{self.kind}/{identifier}"
         answer = self._send("PUT", path, content)
@@ -85,8 +88,10 @@ class Sender:
                 break
             time.sleep(min(float(answer.headers.get("Retry-After", "1")), 30.0))
         if answer.status_code in {401, 403}:
-            stop(
-                Exit.REFUSED, f"{answer.status_code}: this token may not write {self.kind}: {_words(answer)}"
+            raise Ended(
+                Exit.REFUSED,
+                f"{answer.status_code}: this token may not write {self.kind}: {_words(answer)} "
+                "Give --token, or set COMITY_CLIENT_ID and COMITY_CLIENT_SECRET in the environment: such tokens are renewed.",
             )
         return answer
 

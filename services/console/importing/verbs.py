@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from services.console.exits import Exit, stop
+from services.console.exits import Ended, Exit, stop
 from services.console.reaching import Token, Url, reach
 
 app = typer.Typer(
@@ -105,25 +105,31 @@ def _import(
 
     errors = Console(stderr=True)
     try:
-        work = Import(kind, file, map_name=map_name, evidence=evidence)
+        work = Import(
+            kind,
+            file,
+            map_name=map_name,
+            evidence=evidence,
+            bad=lambda line: errors.print(line, highlight=False, markup=False, soft_wrap=True),
+        )
     except (FileFault, MapError) as error:
         stop(Exit.BAD_INPUT, str(error))
-    with nullcontext() if dry_run else reach(*at, fresh=True) as connection:
-        with _bar(errors, file) as (progress, bar):
-            work.run(
-                connection,
-                progressed=lambda read: progress.update(bar, completed=read),
-                bad=lambda line: progress.console.print(line, highlight=False, markup=False, soft_wrap=True),
-            )
-        if wait and connection is not None:
-            with Progress(console=errors, transient=True) as progress:
-                lists = progress.add_task("lists")
-                wait_for(
-                    connection,
-                    work.tokens,
-                    report=lambda done, total: progress.update(lists, completed=done, total=total),
-                )
-    said = {**work.summary(), "waited": wait and not dry_run}
+    ended: Ended | None = None
+    try:
+        with nullcontext() if dry_run else reach(*at, fresh=True) as connection:
+            with _bar(errors, file) as (progress, bar):
+                work.run(connection, progressed=lambda read: progress.update(bar, completed=read))
+            if wait and connection is not None:
+                with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
+                    lists = progress.add_task("lists")
+                    wait_for(
+                        connection,
+                        work.tokens,
+                        report=lambda done, total: progress.update(lists, completed=done, total=total),
+                    )
+    except Ended as error:
+        ended = error
+    said = {**work.summary(), "waited": wait and not dry_run and ended is None}
     if as_json:
         typer.echo(json.dumps(said))
     else:
@@ -131,8 +137,22 @@ def _import(
             f"{said[name]} {name}" for name in ("created", "changed", "unchanged", "skipped", "refused")
         )
         checked = f"{said['valid']} valid, " if dry_run else ""
-        errors.print(f"{said['rows']} rows: {checked}{counts}; {said['seconds']} s.", highlight=False)
-    if said["refused"]:
+        unsent = f", {said['unsent']} not sent" if said["unsent"] else ""
+        joined = (
+            f"; evidence: {said['evidence']} items, {said['evidence_left_out']} entries of projects that are not in it, "
+            f"{said['evidence_refused']} bad rows"
+            if evidence
+            else ""
+        )
+        errors.print(
+            f"{said['rows']} rows: {checked}{counts}{unsent}{joined}; {said['seconds']} s.",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if ended is not None:
+        again = "Rows that were taken stand; the same command again goes on with the others."
+        stop(ended.code, f"{ended} {again}" if said["rows"] else str(ended))
+    if said["refused"] or said["evidence_refused"]:
         raise typer.Exit(int(Exit.BAD_INPUT))
 
 
@@ -140,5 +160,5 @@ def _import(
 def _bar(console: Console, file: Path) -> Iterator[tuple[Progress, Any]]:
     """Show a progress bar over the rows as they are read."""
     columns = (TextColumn(file.name), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         yield progress, progress.add_task(file.name, total=None)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from services.console.connection import Connection, sentence_of
-from services.console.exits import Exit, stop
+from services.console.exits import Ended, Exit
 
 AT_ONCE = 1_000
 PATIENCE_SECONDS = 900.0
@@ -23,7 +23,7 @@ def wait_for(
 ) -> dict[str, Any]:
     """Wait until the lists cover every token; the answer is the ranking's progress.
 
-    `report(lists, projects)` is called as it goes. Ends the command where nothing moves any more.
+    `report(lists, projects)` is called as it goes. Raises Ended where nothing moves any more, or no server answers.
     """
     begin, seen, since = 0, None, time.monotonic()
     while True:
@@ -31,7 +31,7 @@ def wait_for(
             "POST", "/v1/ranking-progress", body={"tokens": tokens[begin : begin + AT_ONCE]}
         )
         if answer.status_code >= 400:
-            stop(Exit.REFUSED, sentence_of(answer))
+            raise Ended(Exit.REFUSED, sentence_of(answer))
         progress: dict[str, Any] = answer.json()
         report(progress["lists"], progress["projects"])
         state = (begin, progress["lists"], progress["partitions"], progress["waiting_for"])
@@ -43,7 +43,7 @@ def wait_for(
             seen, since = state, time.monotonic()
             time.sleep(0.2)
         elif time.monotonic() - since > PATIENCE_SECONDS:
-            stop(
+            raise Ended(
                 Exit.FAILED,
                 f"Nothing has moved for {PATIENCE_SECONDS:.0f} s; waiting for {progress['waiting_for']}.",
             )

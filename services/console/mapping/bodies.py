@@ -11,10 +11,10 @@ from uuid import UUID
 
 from services.chassis.reference import Reference
 from services.chassis.reference.faults import Fault
-from services.console.mapping.evidence import PastProjects
+from services.console.mapping.evidence import Joined, PastProjects
 from services.console.mapping.identifiers import identifier_of
 from services.console.mapping.language import MapFile, Rule
-from services.console.mapping.values import Codes, ValueFault, cleaned, taken, value_of
+from services.console.mapping.values import Codes, ValueFault, cleaned, id_of, taken, value_of
 
 
 class RowRefused(Exception):  # noqa: N818 - it is about a row of the source, not about us
@@ -51,9 +51,14 @@ class Mapper:
         self.kind = kind
         self.map = description
         self._codes = Codes(reference, description.scheme if description else "")
-        self._past = None
+        self._past: PastProjects | None = None
         if description is not None and description.evidence is not None and past is not None:
             self._past = PastProjects(past, description.evidence, codes=self._codes, clean=description.clean)
+
+    @property
+    def joined(self) -> Joined:
+        """How much evidence the bodies so far were given."""
+        return Joined() if self._past is None else self._past.joined
 
     def skipped(self, row: Mapping[str, Any]) -> str | None:
         """Return why this row is no record of ours, or None."""
@@ -67,7 +72,10 @@ class Mapper:
         """Return the body of a row. Raises RowRefused."""
         if self.map is None:
             return _plain(row, self.kind)
-        external = next((str(value).strip() for value in taken(row, self.map.id)), "")
+        try:
+            external = id_of(row, self.map.id)
+        except ValueFault as fault:
+            raise RowRefused(Fault(f"/{self.map.id}", fault.rule, str(fault), fault.fix)) from fault
         if not external:
             detail = f"The column {self.map.id} is empty"
             raise RowRefused(Fault(f"/{self.map.id}", "external-id", detail, "Give the record an id."))

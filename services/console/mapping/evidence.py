@@ -6,10 +6,19 @@ that names an unknown one is left out, because there is nothing to say of it.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from services.console.mapping.language import EvidenceJoin
-from services.console.mapping.values import Codes, cleaned, taken, value_of
+from services.console.mapping.values import Codes, cleaned, id_of, taken, value_of
+
+
+@dataclass(slots=True)
+class Joined:
+    """How many entries of histories became evidence, and how many name a project that is not in the file."""
+
+    items: int = 0
+    left_out: int = 0
 
 
 class PastProjects:
@@ -19,14 +28,14 @@ class PastProjects:
         self, rows: Iterable[Mapping[str, Any]], join: EvidenceJoin, *, codes: Codes, clean: bool
     ) -> None:
         used = join.columns()
+        self.joined = Joined()
         self._join = join
         self._codes = codes
         self._rows: dict[str, Mapping[str, Any]] = {}
         self._items: dict[tuple[str, str], dict[str, Any]] = {}
         for row in rows:
-            if row.get(join.id) is not None:
-                kept = {name: value for name, value in row.items() if name in used}
-                self._rows[str(row[join.id])] = cleaned(kept) if clean else kept
+            kept = {name: value for name, value in row.items() if name in used}
+            self._rows[id_of(row, join.id)] = cleaned(kept) if clean else kept
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -38,9 +47,12 @@ class PastProjects:
         """
         items: dict[str, dict[str, Any]] = {}
         for entry in taken(row, self._join.each):
-            key = next((str(value).strip() for value in taken(entry, self._join.key)), "")
-            if key in self._rows and key not in items:
+            key = id_of(entry, self._join.key)
+            if key not in self._rows:
+                self.joined.left_out += 1
+            elif key not in items:
                 items[key] = self._item(key, entry)
+        self.joined.items += len(items)
         return list(items.values())
 
     def _item(self, key: str, entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -116,10 +116,13 @@ class MapFile(Part):
     skip: tuple[Skip, ...] = ()
     evidence: EvidenceJoin | None = None
 
-    def columns(self) -> frozenset[str]:
-        """Return the columns that a file must have for this map: the first step of every path that is not optional."""
+    def columns(self, *, joined: bool) -> frozenset[str]:
+        """Return the columns that a file must have for this map: the first step of every path that is not optional.
+
+        `joined`: past projects are given, so the column that names them is needed too.
+        """
         paths = [self.id, *(skip.source for skip in self.skip), *_required(self.fields.values())]
-        if self.evidence is not None:
+        if self.evidence is not None and joined:
             paths.append(self.evidence.each)
         return frozenset(_column(path) for path in paths)
 

@@ -59,16 +59,34 @@ def value_of(rules: Sequence[Rule], row: Mapping[str, Any], codes: Codes) -> tup
     return found or None, filled
 
 
+def id_of(row: Any, path: str) -> str:
+    """Return the source's id at a path as text, "" for none. Raises ValueFault for what is neither a text nor a whole number."""
+    return _id(next((value for value in _reached(row, path) if not _empty(value)), ""))
+
+
 def taken(row: Any, path: str) -> list[Any]:
     """Return what stands at a dotted path (`a.b`, `a[].b` for each of a list) without what is empty."""
+    found = _reached(row, path)
+    flat = [part for value in found for part in (value if isinstance(value, list) else [value])]
+    return [part for part in flat if not _empty(part)]
+
+
+def _id(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueFault(
+            f"{str(value)[:60]!r} is no id", rule="id-type", fix="Write a text or a whole number."
+        )
+    return str(value).strip()
+
+
+def _reached(row: Any, path: str) -> list[Any]:
     found = [row]
     for step in path.split("."):
         name, each = step.removesuffix("[]"), step.endswith("[]")
         found = [value.get(name) for value in found if isinstance(value, Mapping)]
         if each:
             found = [part for value in found if isinstance(value, list) for part in value]
-    flat = [part for value in found for part in (value if isinstance(value, list) else [value])]
-    return [part for part in flat if not _empty(part)]
+    return found
 
 
 def cleaned(value: Any) -> Any:
@@ -93,8 +111,8 @@ def _one(rule: Rule, row: Mapping[str, Any], codes: Codes) -> tuple[Any, bool]:
     values: list[Any] = []
     for path in rule.source:
         found = taken(row, path)
-        several |= len(found) > 1
-        values += [part for value in found for part in _split(value, rule)]
+        several |= len(found) > 1 or any(isinstance(value, list) for value in _reached(row, path))
+        values += [part for value in found for part in _split(_plain(value, path, rule), rule)]
     translated = [_translated(value, rule) for value in values]
     values = [
         _turned(value, rule, codes) for value in translated if not _empty(value) and _wanted(value, rule)
@@ -107,6 +125,17 @@ def _one(rule: Rule, row: Mapping[str, Any], codes: Codes) -> tuple[Any, bool]:
     if several or rule.language is not None or rule.item is not None:
         return shaped, False
     return shaped[0], False
+
+
+def _plain(value: Any, path: str, rule: Rule) -> Any:
+    """Refuse what has parts where a rule makes a text of it: nobody means the text of an object."""
+    if isinstance(value, Mapping | list) and (rule.join is not None or rule.turn is not None):
+        raise ValueFault(
+            f"{path} holds an object or a list where a text or number is meant",
+            rule="shape",
+            fix="Compare the row with the map's `from`.",
+        )
+    return value
 
 
 def _split(value: Any, rule: Rule) -> list[Any]:
@@ -143,7 +172,7 @@ def _turned(value: Any, rule: Rule, codes: Codes) -> Any:
         case Turn.YEAR:
             return _integer(str(value).strip()[:4])
         case Turn.ORGANISATION | Turn.PROJECT:
-            return identifier_of(f"{rule.turn.value}s", codes.scheme, str(value).strip())
+            return identifier_of(f"{rule.turn.value}s", codes.scheme, _id(value))
 
 
 def _country(value: str, codes: Codes) -> str:

@@ -63,9 +63,17 @@ def test_a_row_with_too_many_cells_costs_only_itself(write) -> None:
 
 
 def test_a_quote_that_is_never_closed_is_a_bad_row(write) -> None:
-    (only,) = rows(write("a.csv", 'id,name\n1,"A\n2,B\n'), "id")
+    (only,) = rows(write("a.csv", 'id,name\n1,"A\n2,B\n3,C\n'), "id")
     assert isinstance(only, BadRow)
     assert (only.line, only.rule) == (2, "csv")
+    assert only.detail.endswith("lines 2 to 4 were read as one row")
+    joined, last = rows(write("b.csv", 'id,name\n1,"A\n2,"",B"\n3,"C",D\n'), "id")
+    assert isinstance(joined, Row)
+    assert isinstance(last, BadRow)
+    assert "one row" not in last.detail
+    (cells,) = rows(write("c.csv", 'id,name\n1,"A\n2",B\n'), "id")
+    assert isinstance(cells, BadRow)
+    assert cells.detail.endswith("lines 2 to 3 were read as one row")
 
 
 def test_json_lines_plain_and_packed(write) -> None:
@@ -122,3 +130,11 @@ def test_lines_that_end_in_a_carriage_return_alone_are_told(write) -> None:
 def test_an_empty_file_is_told(write) -> None:
     with pytest.raises(FileFault, match="empty"):
         rows(write("a.csv", ""))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.jsonl", "\n \n"), ("a.csv", "id,name\n"), ("a.csv", "id,name\n\n")]
+)
+def test_a_file_without_a_row_is_told_as_an_empty_one(write, name: str, content: str) -> None:
+    with pytest.raises(FileFault, match="holds no row"):
+        rows(write(name, content))

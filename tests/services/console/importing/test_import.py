@@ -12,8 +12,11 @@ from typer.testing import CliRunner, Result
 from services.chassis.settings import load_settings
 from services.console.connection import Connection, saved_credentials
 from services.console.embedded import Embedded
+from services.console.exits import Ended
 from services.console.importing import app
 from services.console.mapping.identifiers import identifier_of
+from services.console.parts.processes import free_port
+from services.console.reaching import reach
 
 MAPS = Path(__file__).parents[3] / "data" / "maps"
 PARTNERS = """code;name;kind;country;small;skills;joined;mother
@@ -165,6 +168,105 @@ def test_a_truncated_file_keeps_the_rows_before_the_cut(tmp_path: Path) -> None:
     assert result.exit_code == 5
     assert 0 < said(result)["valid"] < 5000
     assert "truncated gzip" in " ".join(result.stderr.split())
+
+
+ORGANISATIONS = [
+    {
+        "id": "c1",
+        "name": "Alpha GmbH",
+        "short_name": "AL",
+        "country": "DE",
+        "type": "PRC",
+        "sme": True,
+        "history": [{"project": "p1", "role": "coordinator"}, {"project": "gone", "role": "participant"}],
+    }
+]
+PAST = {
+    "id": "p1",
+    "title": "Radio links",
+    "text": "Links by radio for islands.",
+    "keywords": "radio",
+    "start": "2019-01-01",
+    "programme_part": "H2020",
+}
+
+
+def with_evidence(tmp_path: Path, evidence: bytes) -> Result:
+    file = write(tmp_path, "organisations.jsonl", "".join(json.dumps(one) + "\n" for one in ORGANISATIONS))
+    (tmp_path / "past.jsonl").write_bytes(evidence)
+    at = ("--evidence", str(tmp_path / "past.jsonl"), "--map", "cordis-organisations")
+    return run(None, "organisations", str(file), *at, "--dry-run", "--json")
+
+
+def test_a_bad_row_of_the_evidence_is_told_as_one_of_the_file(tmp_path: Path) -> None:
+    good = json.dumps(PAST).encode()
+    without = json.dumps({**PAST, "id": None}).encode()
+    result = with_evidence(tmp_path, good + b"\n{broken\n" + b'{"text": "caf\xe9"}\n' + without + b"\n")
+    assert result.exit_code == 5
+    for told in (
+        "past.jsonl, line 2: json:",
+        "past.jsonl, line 3: utf-8:",
+        "past.jsonl, line 4: /id: external-id:",
+    ):
+        assert told in result.stderr
+    counts = said(result)
+    assert (counts["valid"], counts["refused"], counts["evidence_refused"]) == (1, 0, 3)
+    assert (counts["evidence"], counts["evidence_left_out"]) == (1, 1)
+    assert with_evidence(tmp_path, good).exit_code == 0
+
+
+def test_another_file_as_evidence_is_told(tmp_path: Path) -> None:
+    result = with_evidence(tmp_path, json.dumps(ORGANISATIONS[0]).encode())
+    assert result.exit_code == 5
+    assert "has the columns keywords, programme_part, start, text" in result.stderr
+
+
+def test_without_evidence_its_columns_are_not_needed(tmp_path: Path) -> None:
+    file = write(tmp_path, "a.csv", "id,name,short_name,country,type,sme\nc1,Alpha GmbH,AL,DE,PRC,true\n")
+    result = run(None, "organisations", str(file), "--map", "cordis-organisations", "--dry-run", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert said(result)["valid"] == 1
+    plain = run(None, "organisations", str(file), "--map", "cordis-organisations", "--dry-run")
+    assert plain.stderr.count("\n") == 1
+
+
+def many_calls(tmp_path: Path) -> Path:
+    rows = [
+        {"ref": f"D-{n}", "title": f"Radio {n}", "goal": "Links.", "where": "", "until": "2099-01-01"}
+        for n in range(60)
+    ]
+    return write(tmp_path, "many.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_a_server_that_takes_nothing_is_one_sentence_and_one_account(
+    system: Connection, tmp_path: Path
+) -> None:
+    arguments = ["projects", str(many_calls(tmp_path)), "--map", str(MAPS / "calls.toml"), "--json"]
+    refused = CliRunner().invoke(app, [*arguments, "--url", system.address(""), "--token", "x.y.z"])
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    away = CliRunner().invoke(app, [*arguments, "--wait", "--url", nowhere, "--token", "t"])
+    for result, code, words in ((refused, 4, "401"), (away, 3, f"No Comity answers at {nowhere}")):
+        assert result.exit_code == code
+        assert result.stderr.count("\n") == 1
+        assert words in result.stderr
+        counts = said(result)
+        assert (counts["created"], counts["refused"], counts["waited"]) == (0, 0, False)
+        assert counts["unsent"] == counts["rows"] > 0
+
+
+def test_a_client_of_the_environment_gets_its_tokens_itself_and_again(
+    system: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, secret = system._credentials or ("", "")
+    monkeypatch.setenv("COMITY_CLIENT_ID", client)
+    monkeypatch.setenv("COMITY_CLIENT_SECRET", secret)
+    with reach(system.address(""), None) as connection:
+        assert connection.token
+        connection.token = "it.has.ended"
+        assert connection.read("/v1/clients?limit=1") is not None
+    monkeypatch.setenv("COMITY_CLIENT_SECRET", "wrong")
+    with pytest.raises(Ended, match="401"), reach(system.address(""), None):
+        pass
 
 
 def test_evidence_needs_a_map_that_joins_it(tmp_path: Path) -> None:

@@ -71,6 +71,40 @@ def test_the_id_follows_from_the_external_id_alone(partners: Mapper) -> None:
     assert found.body["parent"] == identifier_of("organisations", "register", "3")
 
 
+@pytest.mark.parametrize("given", [{"a": 1}, ["7"], True, 7.5])
+def test_an_id_is_a_text_or_a_whole_number(partners: Mapper, given: object) -> None:
+    assert partners.body({**PARTNER, "code": 7}).id == partners.body(PARTNER).id
+    for column, target in (("code", "/code"), ("mother", "/parent")):
+        with pytest.raises(RowRefused) as refused:
+            shaped("organisations", partners.body({**PARTNER, column: given}).body)
+        assert [fault.pointer for fault in refused.value.faults] == [target]
+
+
+@pytest.mark.parametrize(("column", "target"), [("name", "/legal_name"), ("joined", "/first_involved_on")])
+@pytest.mark.parametrize("given", [["2021-03-04"], {"a": "2021-03-04"}])
+def test_a_list_or_an_object_is_no_text(partners: Mapper, column: str, target: str, given: object) -> None:
+    with pytest.raises(RowRefused) as refused:
+        shaped("organisations", partners.body({**PARTNER, column: given}).body)
+    assert refused.value.faults[0].pointer.startswith(target)
+
+
+def test_an_object_is_not_joined_to_a_text(calls: Mapper) -> None:
+    with pytest.raises(RowRefused) as refused:
+        calls.body({**CALL, "goal": {"a": 1}})
+    assert (refused.value.faults[0].pointer, refused.value.faults[0].rule) == ("/objectives", "shape")
+
+
+def test_a_fault_of_shape_has_the_fix_that_the_api_gives(partners: Mapper) -> None:
+    with pytest.raises(RowRefused) as refused:
+        shaped(
+            "organisations", {**partners.body(PARTNER).body, "legal_name": 5, "contact": None, "nothing": 1}
+        )
+    said = {fault.pointer: (fault.rule, fault.fix) for fault in refused.value.faults}
+    assert said["/legal_name"] == ("string-type", "Send text.")
+    assert said["/nothing"][0] == "extra-forbidden"
+    assert "accordingly" not in str(said)
+
+
 def test_constants_and_defaults_are_provenance_and_given_values_are_not(partners: Mapper) -> None:
     assert partners.body(PARTNER).body["provenance"] == {"constants": ["contact", "descriptions", "offers"]}
     described = partners.body({**PARTNER, "about": "Builds links."}).body
@@ -187,7 +221,7 @@ def test_texts_that_were_decoded_wrongly_are_mended(reference: Reference) -> Non
 
 @pytest.mark.parametrize("name", shipped())
 def test_every_shipped_map_reads(name: str) -> None:
-    assert load_map(name, kind=name.rpartition("-")[2]).columns()
+    assert load_map(name, kind=name.rpartition("-")[2]).columns(joined=False)
 
 
 @pytest.mark.parametrize(
