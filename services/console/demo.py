@@ -23,6 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from services.console.callers import ANALYST, AUDITOR, MANAGER, reader_of, token_for
 from services.console.connection import CREDENTIALS, Connection, saved_credentials
 from services.console.exits import Exit, stop
+from services.console.hearing import LOOPBACK, hearing, told_lines
 from services.console.listing import console_for_people, show_list
 from services.console.loading import DEMO_FOLDER, load
 
@@ -85,15 +86,18 @@ def demo(
             Connection(shown) as public,
         ):
             manager.token = token_for(admin, folder, MANAGER)
-            with _progress(err) as report:
-                load(admin, manager, DEMO_FOLDER, report=report)
             initiative = json.loads((DEMO_FOLDER / "judged.json").read_text("utf-8"))["printed"]
+            with hearing(admin, folder, addresses=addresses) as heard:
+                with _progress(err) as report:
+                    load(admin, manager, DEMO_FOLDER, report=report)
+                told = None if as_json else told_lines(heard.about(initiative))
             if deployment is Deployment.SPLIT:
                 asyncio.run(_show_records(system.settings(), err=as_json))
             if as_json:
                 typer.echo(json.dumps(whole_list(manager, initiative), ensure_ascii=False))
             else:
                 _show(admin, manager, public, initiative, folder)
+                typer.echo("\n".join(told or ()))
                 typer.echo(f"\nThe tokens are good for {lifetime // 60} minutes.")
         if not once:
             typer.echo("\nServing until Ctrl-C.")
@@ -123,6 +127,7 @@ def _started(
         data_folder=folder,
         http={"port": port},
         identity={"token_seconds": token_seconds},
+        notifications=dict(LOOPBACK),
         telemetry={"level": "warning", "format": "text"},
     )
     set_up_logs(settings.telemetry)

@@ -23,6 +23,7 @@ import httpx2
 from services.catalogue import SERVICES
 from services.chassis.settings import JWKS_PATH, Settings, load_settings
 from services.console.connection import save_credentials, saved_credentials
+from services.console.hearing import LOOPBACK
 from services.console.parts import kafka, postgresql
 from services.console.parts.processes import Child, PartFailedError, free_port, is_free
 from services.console.preparing import prepare
@@ -141,6 +142,9 @@ class Split:
             issuer=at["identity"],
             matches=at["matches-api"],
         )
+        self.environment |= {
+            f"COMITY_NOTIFICATIONS__{name.upper()}": str(value) for name, value in LOOPBACK.items()
+        }
         if self.token_seconds is not None:
             self.environment["COMITY_IDENTITY__TOKEN_SECONDS"] = str(self.token_seconds)
         asyncio.run(prepare(self.settings()))

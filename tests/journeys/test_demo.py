@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from schemas.http.suggestion import SUGGESTION
 from services.console.connection import Connection
+from services.console.hearing import ORGANISATION
 from services.console.loading import DEMO_FOLDER, kept_open, records
 from services.console.parts.processes import PartFailedError
 from services.console.split import PROCESSES, Split
@@ -66,6 +68,34 @@ def test_the_serving_demo_prints_ten_rows_with_reasons_and_where_to_go(demo: Dem
     for address in ("/candidates", "/v1/ranking-statement", "/docs"):
         assert f"{demo.addresses['']}" in demo.printed
         assert address in demo.printed
+
+
+def assert_a_subscriber_was_told(demo: Demo) -> None:
+    """See that the printed initiative's notice left with its reasons and was verified, in this run or the one before."""
+    deadline = time.monotonic() + 120
+    with demo.connection() as admin:
+        while True:
+            about = [
+                notice
+                for notice in admin.items(f"/v1/notices?organisation={ORGANISATION}&limit=200", "items")
+                if notice["project"] == PRINTED
+            ]
+            sent = [admin.read(f"/v1/deliveries/{notice['id']}") for notice in about]
+            if sent and sent[0]["state"] == "delivered":
+                break
+            assert time.monotonic() < deadline, (about, sent)
+            time.sleep(0.5)
+    assert about[0]["data"]["why"]["shared_terms"]
+    assert sent[0]["tries"][-1]["status"] == 204  # the demo's receiver answers so to a right signature only
+    assert "signature verified" in demo.printed or "Nothing new for the subscriber" in demo.printed
+
+
+def test_a_subscriber_is_told_by_a_webhook_that_its_receiver_verifies(demo: Demo) -> None:
+    assert_a_subscriber_was_told(demo)
+
+
+def test_a_subscriber_is_told_where_each_service_is_a_process_of_its_own(split_demo: Demo) -> None:
+    assert_a_subscriber_was_told(split_demo)
 
 
 def test_each_printed_token_shows_what_its_role_may_see(demo: Demo) -> None:

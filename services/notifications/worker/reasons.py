@@ -129,7 +129,11 @@ def told(row: Mapping[str, Any]) -> dict[str, Any]:
 def shared_terms(parts: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the words that project and profile share, those with most points first."""
     ordered = sorted(
-        (part for part in parts if part.get("asked") and part["points"] > 0),
+        (
+            part
+            for part in parts
+            if part["component"] in {"text", "evidence"} and part.get("asked") and part["points"] > 0
+        ),
         key=lambda part: (-part["points"], part["asked"]),
     )
     return list(dict.fromkeys(part["asked"] for part in ordered))[:TERMS_TOLD]

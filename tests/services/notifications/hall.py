@@ -15,6 +15,7 @@ from uuid import uuid4
 import httpx2
 from sqlalchemy import text
 
+from migrations.running import upgrade
 from schemas.envelope import Event, Sequence, new_event
 from schemas.topics import (
     LIST_VERSIONED,
@@ -261,8 +262,11 @@ async def open_hall(folder: Path, *, resolver: Any = None, **overrides: Any) -> 
     async with AsyncExitStack() as stack:
         database = Database.for_service(settings, "notifications")
         stack.push_async_callback(database.close)
-        async with database.write() as connection:
-            await connection.run_sync(METADATA.create_all)
+        if settings.database.url is None:
+            async with database.write() as connection:
+                await connection.run_sync(METADATA.create_all)
+        else:
+            await upgrade(database, "notifications")
         clock, issuer, lists = TurnedClock(), Issuer(), Lists()
         runtime = Runtime(settings=settings, service=SERVICE, database=database, transport=None, clock=clock)  # type: ignore[arg-type]
         await SERVICE.startup(runtime)

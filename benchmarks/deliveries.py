@@ -1,0 +1,314 @@
+"""Webhooks: messages sent a second with every try a durable row, and how fast one project reaches 10,000 subscribers.
+
+    python benchmarks/deliveries.py [--messages 5000] [--subscriptions 10000] [--json]
+
+*Sent* is the whole way of a message from its row to its row: claimed and written before the first packet, signed, posted on
+the loopback address to a receiver in a process of its own, and how it ended written down. The peer in the same run is a
+bare aiohttp client that posts the same bodies, signed alike, with as many at once. *Fanned out* is from the last event of a
+list version to every subscriber's message in the queue; the lists' API, which says why, is answered for by the benchmark.
+"""
+
+import argparse
+import asyncio
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+from typing import Any
+
+import orjson
+import uuid_utils
+from aiohttp import ClientSession, TCPConnector, web
+from sqlalchemy import func, insert, select
+
+from benchmarks.report import Claim, machine, report
+from services.chassis.database import Database
+from services.chassis.runtime import Runtime, timestamp
+from services.chassis.settings import load_settings
+from services.notifications import SERVICE, startup
+from services.notifications.rules.keys import Keys, new_secret
+from services.notifications.tables import (
+    DELIVERIES,
+    ENDPOINTS,
+    LISTS,
+    METADATA,
+    PROJECTS,
+    SECRETS,
+    STANDINGS,
+    SUBSCRIPTIONS,
+)
+from services.notifications.worker import cycles, readying
+from services.notifications.worker.dispatch import Dispatcher
+from services.notifications.worker.endpoints import event_row
+from services.notifications.worker.guard import open_session, reach_of
+from services.notifications.worker.mailing import Post
+from services.notifications.worker.reasons import READER
+from services.notifications.worker.webhooks import Message, signed
+
+SENT, FANNED_OUT_SECONDS, DELIVERED_SECONDS = 500, 10.0, 60.0
+ENDPOINT_COUNT, AT_ONCE = 100, 64
+PROJECT = "018f3c2a-7d10-7000-8000-0000000000aa"
+
+
+class Reasons:
+    """The lists' API, answered for at once."""
+
+    async def rows(self, _project: str, organisations: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return a row for everybody."""
+        row = {"fit": 100, "band": "good", "confidence": 500, "shared_terms": ["school"], "reasons": ["Why."]}
+        return dict.fromkeys(organisations, row)
+
+
+def receive(pipe: Pipe) -> None:
+    """Run a receiver in this process: it answers 204, and says through the pipe how many messages came."""
+
+    async def main() -> None:
+        count = 0
+
+        async def hook(request: web.Request) -> web.Response:
+            nonlocal count
+            await request.read()
+            count += 1
+            return web.Response(status=204)
+
+        application = web.Application()
+        application.router.add_post("/hook", hook)
+        runner = web.AppRunner(application, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        pipe.send(runner.addresses[0][1])
+        while not await asyncio.to_thread(pipe.poll, 0.2):
+            pass
+        pipe.recv()
+        pipe.send(count)
+        await runner.cleanup()
+
+    asyncio.run(main())
+
+
+async def opened(folder: Path) -> Runtime:
+    """Return the service on an empty database, able to reach the loopback address alone."""
+    settings = load_settings(
+        data_folder=folder,
+        notifications={
+            "allow_http": True, "ports": "any", "allowed_networks": "127.0.0.0/8", "public_addresses": False,
+            "concurrency": AT_ONCE, "endpoint_per_second": 10_000.0,
+        },
+    )  # fmt: skip
+    database = Database.for_service(settings, "notifications")
+    async with database.write() as connection:
+        await connection.run_sync(METADATA.create_all)
+    runtime = Runtime(settings=settings, service=SERVICE, database=database, transport=None)  # type: ignore[arg-type]
+    await startup(runtime)
+    runtime.state[READER] = Reasons()
+    return runtime
+
+
+async def add_endpoints(runtime: Runtime, url: str, count: int) -> list[str]:
+    """Put active endpoints there, each of an organisation of its own; their ids."""
+    keys: Keys = runtime.state["keys"]
+    now = timestamp(runtime.clock.now())
+    identifiers = [str(uuid_utils.uuid7()) for _ in range(count)]
+    endpoint = {
+        "revision": 1,
+        "state": "active",
+        "url": url,
+        "failures": 0,
+        "created_at": now,
+        "changed_at": now,
+    }
+    async with runtime.database.write() as connection:
+        await connection.execute(
+            insert(ENDPOINTS), [endpoint | {"id": one, "organisation": f"o {one}"} for one in identifiers]
+        )
+        await connection.execute(
+            insert(SECRETS),
+            [
+                {"id": f"s {one}", "endpoint": one, "sealed": keys.seal(new_secret()), "created_at": now}
+                for one in identifiers
+            ],
+        )
+    return identifiers
+
+
+async def send_all(runtime: Runtime) -> float:
+    """Dispatch until nothing is due; the seconds that took."""
+    async with open_session(runtime.settings, reach_of(runtime.settings)) as session:
+        dispatcher = Dispatcher(runtime, session, Post(runtime.settings))
+        stop, begun = asyncio.Event(), time.perf_counter()
+        running = asyncio.create_task(dispatcher.run(stop))
+        unsent = select(func.count()).where(DELIVERIES.c.state != "delivered")
+        while True:
+            async with runtime.database.read() as connection:
+                if not await connection.scalar(unsent):
+                    break
+            await asyncio.sleep(0.05)
+        seconds = time.perf_counter() - begun
+        stop.set()
+        await running
+    return seconds
+
+
+async def durable(runtime: Runtime, endpoints: list[str], messages: int) -> float:
+    """Queue messages and send them; the seconds that took."""
+    rows = []
+    for number in range(messages):
+        endpoint = endpoints[number % len(endpoints)]
+        row = {"id": endpoint, "organisation": f"o {endpoint}", "failing_since": None}
+        rows.append(event_row(row, "org.comity.endpoint.tested.v1", to=endpoint, now=runtime.clock.now()))
+    async with runtime.database.write() as connection:
+        await connection.execute(insert(DELIVERIES), rows)
+    return await send_all(runtime)
+
+
+async def bare(url: str, messages: int, body: bytes) -> float:
+    """Post as many signed bodies with nothing written down; the seconds that took."""
+    secret, numbers = new_secret(), iter(range(messages))
+
+    async def one(session: ClientSession) -> None:
+        for _ in numbers:
+            message = Message(id=str(uuid_utils.uuid7()), number=1, url=url, secrets=(secret,), body=body)
+            async with session.post(url, data=body, headers=signed(message, datetime.now(UTC))) as answer:
+                await answer.read()
+
+    async with ClientSession(connector=TCPConnector(limit=AT_ONCE)) as session:
+        begun = time.perf_counter()
+        await asyncio.gather(*(one(session) for _ in range(AT_ONCE)))
+        return time.perf_counter() - begun
+
+
+async def fan_out(runtime: Runtime, endpoints: list[str], subscriptions: int) -> dict[str, float]:
+    """One project crosses the floor for every subscriber: seconds until their messages are queued, and delivered."""
+    now = timestamp(runtime.clock.now())
+    facts = {
+        "titles": [{"language": "en", "text": "Schools"}],
+        "level": "national",
+        "regions": [],
+        "tags": [],
+    }
+    facts |= {"countries": ["KEN"], "flagship": None, "need_kinds": [], "deadline": None}
+    async with runtime.database.write() as connection:
+        await connection.execute(
+            insert(PROJECTS).values(
+                id=PROJECT,
+                incarnation=0,
+                version=1,
+                state="published",
+                facts=orjson.dumps(facts),
+                facts_hash="h",
+            )
+        )
+        await connection.execute(
+            insert(LISTS).values(
+                project=PROJECT, incarnation=0, number=1, project_revision=1, above_floor=subscriptions,
+                final=False, reference_date="2026-11-23", seen_at=now, due=True,
+            )
+        )  # fmt: skip
+        pair = {
+            "project": PROJECT,
+            "incarnation": 0,
+            "version": 1,
+            "standing": True,
+            "fit": 1,
+            "band": "good",
+        }
+        await connection.execute(
+            insert(STANDINGS),
+            [
+                pair | {"organisation": f"m {n}", "fresh": True, "crossed_at": now}
+                for n in range(subscriptions)
+            ],
+        )
+        listener = {
+            "revision": 1,
+            "state": "active",
+            "channel": "webhook",
+            "language": "en",
+            "cadence": "instant",
+        }
+        listener |= {
+            "conditions": b'{"countries":["KEN"]}',
+            "time_zone": "UTC",
+            "created_at": now,
+            "changed_at": now,
+        }
+        await connection.execute(
+            insert(SUBSCRIPTIONS),
+            [
+                listener
+                | {
+                    "id": str(uuid_utils.uuid7()),
+                    "organisation": f"m {n}",
+                    "endpoint": endpoints[n % len(endpoints)],
+                }
+                for n in range(subscriptions)
+            ],
+        )
+    begun = time.perf_counter()
+    await cycles.step(runtime)
+    await readying.step(runtime)
+    queued = time.perf_counter() - begun
+    return {"fanned_out_seconds": queued, "delivered_seconds": queued + await send_all(runtime)}
+
+
+async def main(arguments: argparse.Namespace, folder: Path, url: str) -> dict[str, float]:
+    """Measure on one database, and beside it the bare client."""
+    runtime = await opened(folder)
+    endpoints = await add_endpoints(runtime, url, ENDPOINT_COUNT)
+    body = orjson.dumps({"specversion": "1.0", "data": {"text": "x" * 400}})
+    await bare(url, 500, body)
+    figures = {"bare_per_second": round(arguments.messages / await bare(url, arguments.messages, body), 1)}
+    used = time.process_time()
+    seconds = await durable(runtime, endpoints, arguments.messages)
+    figures["sent_per_processor_second"] = round(arguments.messages / (time.process_time() - used), 1)
+    figures["sent_per_second"] = round(arguments.messages / seconds, 1)
+    figures |= {
+        name: round(value, 2)
+        for name, value in (await fan_out(runtime, endpoints, arguments.subscriptions)).items()
+    }
+    await runtime.database.close()
+    return figures
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--messages", type=int, default=5_000)
+    parser.add_argument("--subscriptions", type=int, default=10_000)
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    before = machine()
+    mine, theirs = multiprocessing.Pipe()
+    receiver = multiprocessing.get_context("spawn").Process(target=receive, args=(theirs,), daemon=True)
+    receiver.start()
+    address = f"http://127.0.0.1:{mine.recv()}/hook"
+    with tempfile.TemporaryDirectory() as folder:
+        found = asyncio.run(main(asked, Path(folder), address))
+    mine.send("stop")
+    found["received"] = mine.recv()
+    receiver.join()
+    report(
+        ratios={"durable / bare": round(found["sent_per_second"] / found["bare_per_second"], 3)},
+        claims=[
+            Claim(name="messages with durable tries", value=found["sent_per_second"], unit="/s", goal=SENT),
+            Claim(
+                name=f"fanned out to {asked.subscriptions:,} subscriptions",
+                value=found["fanned_out_seconds"],
+                unit="s",
+                goal=FANNED_OUT_SECONDS,
+                at_least=False,
+            ),
+            Claim(
+                name="... and delivered on the loopback address",
+                value=found["delivered_seconds"],
+                unit="s",
+                goal=DELIVERED_SECONDS,
+                at_least=False,
+            ),
+        ],
+        figures=found,
+        machine=before,
+        as_json=asked.json,
+    )

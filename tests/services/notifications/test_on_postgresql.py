@@ -1,0 +1,45 @@
+"""The way of a notice on PostgreSQL: told, tried again, gathered, dismissed, rebuilt; the same SQL, another database."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from tests.services.notifications.hall import open_hall
+from tests.services.notifications.test_mail import ADDRESS
+from tests.services.notifications.village import Receiver
+
+
+async def test_a_notice_goes_its_way_on_postgresql(
+    postgresql_url: Callable[[], str], tmp_path: Path, receiver: Receiver
+) -> None:
+    async with open_hall(tmp_path, database={"url": postgresql_url()}) as hall:
+        endpoint = await hall.endpoint(receiver)
+        await hall.subscribe(channel="webhook", endpoint=endpoint, conditions={"countries": ["KEN"]})
+        mail = await hall.subscribe(channel="email", email=ADDRESS, cadence="daily")
+        await hall.http.post(f"/v1/mail-links/{hall.runtime.state['keys'].link('confirm', mail)}")
+        ada, project = await hall.member("Ada"), await hall.open_project()
+        receiver.status = 503
+        await hall.rank(project, 1, {ada: "good"})
+        await hall.settle()
+        receiver.status = 204
+        hall.clock.moment += timedelta(seconds=6)
+        await hall.dispatch()
+        assert [event["type"] for event in receiver.events()] == ["org.comity.match.proposed.v1"] * 2
+        assert len({event["id"] for event in receiver.events()}) == 1
+        hall.clock.moment += timedelta(days=1)
+        await hall.settle()
+        [digest] = await hall.rows("SELECT state FROM deliveries WHERE type = 'digest'")
+        assert digest["state"] == "pending"  # there is no mail server here, so it waits
+        await hall.say_again(rebuilding=True)
+        await hall.remind()
+        assert len(receiver.events()) == 2
+        await hall.call("PUT", f"/v1/dismissals/{project}", {"reason": "other"}, status=201)
+        await hall.rank(project, 2, {ada: "strong"})
+        await hall.settle()
+        assert len(receiver.events()) == 2
+        preview = await hall.call("POST", "/v1/subscription-previews", {"conditions": {"levels": ["global"]}})
+        assert preview["excludes_most"] == "levels"
+        hall.killed()
+        await hall.dispatch()
+        body = {"since": "2026-11-01T00:00:00Z"}
+        assert (await hall.call("POST", f"/v1/endpoints/{endpoint}/recover", body))["messages"] == 0
