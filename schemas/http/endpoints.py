@@ -3,18 +3,27 @@
 *Never:* a secret in any answer but the one that made it.
 """
 
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, StrictBool, StrictInt
+from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictInt
 
-from schemas.http.parts import WebAddress
-from schemas.http.texts import Name, Shape
+from schemas.http.parts import WHOLE, WebAddress
+from schemas.http.texts import Name, Shape, refuse
 
 EndpointState = Literal["pending", "active", "paused", "disabled", "deleted"]
 DeliveryState = Literal[
     "pending", "sending", "retrying", "delivered", "exhausted", "cancelled", "unconfirmed"
 ]
+
+
+def _moment(value: str) -> str:
+    try:
+        datetime.fromisoformat(value)
+    except ValueError as error:
+        raise refuse("date", f"{value} is no moment.", "Write an existing day and time, in UTC.") from error
+    return value
 
 
 class EndpointBody(Shape):
@@ -64,7 +73,7 @@ class EndpointPage(Shape):
 class RotateBody(Shape):
     """How long the secret before stays valid beside the new one."""
 
-    overlap_hours: Annotated[StrictInt, Field(ge=0, le=168)] = 24
+    overlap_hours: Annotated[StrictInt, Field(ge=0, le=168), WHOLE] = 24
 
 
 class SecretMade(Shape):
@@ -85,6 +94,7 @@ class RecoverBody(Shape):
             pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$",
             examples=["2026-11-24T00:00:00Z"],
         ),
+        AfterValidator(_moment),
     ]
 
 

@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
 
-from schemas.http.parts import CountryCode, EmailAddress, NeedKind, RegionCode, Tag
+from schemas.http.parts import WHOLE, CountryCode, EmailAddress, NeedKind, RegionCode, Tag
 from schemas.http.texts import Shape, refuse
 
 Band = Literal["weak", "possible", "good", "strong"]
@@ -56,7 +56,7 @@ class Conditions(Shape):
     minimum_band: Band | None = Field(
         None, description="Nothing below this band; without it all above the floor."
     )
-    minimum_confidence: Annotated[StrictInt, Field(ge=0, le=1000)] | None = Field(
+    minimum_confidence: Annotated[StrictInt, Field(ge=0, le=1000), WHOLE] | None = Field(
         None, description="In per mille; looked at when the notice is made."
     )
 
