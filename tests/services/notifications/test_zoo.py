@@ -134,16 +134,23 @@ async def test_the_healthy_are_served_at_once_beside_a_whole_zoo(tmp_path: Path)
     few = {"attempt_seconds": 2.0, "concurrency": 64, "endpoint_concurrency": 4}
     async with AsyncExitStack() as stack:
         hall = await stack.enter_async_context(open_hall(tmp_path, notifications=few))
+        loop = asyncio.get_running_loop()
+        healthy: list[Receiver] = [await stack.enter_async_context(receiving()) for _ in range(20)]
+        ends = [await made(hall, one.url, number) for number, one in enumerate(healthy, 100)]
+        begun = loop.time()
+        for end in ends:
+            await queue(hall, end, 5)
+        await drive(hall, until=lambda: sum(len(one.taken) for one in healthy) == 100)
+        alone = loop.time() - begun  # what this machine needs for them without a zoo
+        await hall.dispatch()
         named = {}
         for number, (name, (speak, _, _)) in enumerate(BEASTS.items(), 1):
             named[name] = await made(hall, await stack.enter_async_context(beast(speak)), number)
             await queue(hall, named[name], 12)  # in front of everybody else's
-        healthy: list[Receiver] = []
-        for number in range(100, 120):
-            receiver = await stack.enter_async_context(receiving())
-            healthy.append(receiver)
-            await queue(hall, await made(hall, receiver.url, number), 5)
-        loop, before = asyncio.get_running_loop(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for one, end in zip(healthy, ends, strict=True):
+            one.taken.clear()
+            await queue(hall, end, 5)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         begun = loop.time()
         arrived: list[float] = []
 
@@ -153,7 +160,7 @@ async def test_the_healthy_are_served_at_once_beside_a_whole_zoo(tmp_path: Path)
             return count == 100
 
         await drive(hall, until=all_served)
-        assert sorted(arrived)[98] <= 5.0
+        assert sorted(arrived)[98] <= max(5.0, 5 * alone)
         await drive(hall, until=lambda: not hall.dispatcher._tasks and not hall.dispatcher._ended)
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         assert grown < 100 * 1024  # kB
