@@ -123,6 +123,11 @@ def _sentences(texts: Any) -> list[str]:
 
 def fill(connection: Connection, town: Town) -> None:
     """Load the town over HTTP and wait until every list is complete."""
+    wait_for_lists(connection, tokens=put_all(connection, town), report=lambda _done, _total: None)
+
+
+def put_all(connection: Connection, town: Town) -> list[dict[str, Any]]:
+    """Load the town over HTTP, every project published; the tokens of the writes."""
     tokens: list[dict[str, Any]] = []
 
     def put(path: str, body: dict[str, Any]) -> None:
@@ -137,7 +142,7 @@ def fill(connection: Connection, town: Town) -> None:
     with ThreadPoolExecutor(_LOADERS) as pool:
         list(pool.map(lambda body: put("/v1/organisations", body), town.organisations))
         list(pool.map(lambda body: put("/v1/projects", body), town.projects))
-    wait_for_lists(connection, tokens=tokens, report=lambda _done, _total: None)
+    return tokens
 
 
 def measure(wire: Wire, town: Town, writes: int, seed: int, *, rest: float) -> list[dict[str, float]]:

@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SMALL = {
     "sql_log": ["--records", "600"],
+    "http_vs_bare": ["--requests", "40", "--clients", "2", "--organisations", "20", "--projects", "20"],
     "write_to_list": [
         *("--deployment", "embedded", "--organisations", "20", "--projects", "4", "--writes", "3"),
         *("--rest", "0"),
@@ -18,10 +19,11 @@ SMALL = {
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", SMALL)
 def test_a_benchmark_prints_one_object_with_claims(name: str) -> None:
     command = [sys.executable, f"benchmarks/{name}.py", "--json", *SMALL[name]]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
     assert list(printed)[:2] == ["ratios", "claims"]

@@ -163,6 +163,8 @@ class Place:
     compaction_lag_seconds: int = 604_800
     max_poll_interval_ms: int = 300_000
     busy_seconds: float = 10.0
+    replicas: int = 1
+    in_sync: int = 1
 
     def database(self, service: str) -> Database:
         url = self.log_url if service == "log" and self.kind != "kafka" else self.database_url
@@ -191,8 +193,8 @@ class Bench:
                 log={"partitions": PARTITIONS, "compaction_lag_seconds": place.compaction_lag_seconds},
                 kafka={
                     "bootstrap_servers": place.log_url,
-                    "replication_factor": 1,
-                    "min_insync_replicas": 1,
+                    "replication_factor": place.replicas,
+                    "min_insync_replicas": place.in_sync,
                     "prefix": place.prefix,
                     "session_timeout_ms": 3_000,
                     "max_poll_interval_ms": place.max_poll_interval_ms,

@@ -5,8 +5,9 @@ performs no effect outside its database (it writes a row for that, which somebod
 `event.sequence`: what is not newer than what it holds changes nothing.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -14,9 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import contracts
 from schemas.envelope import Event
+from services.chassis import tracing
 from services.chassis.bus import deadletters, outbox, positions
 from services.chassis.bus.host import Host
 from services.chassis.bus.transport import Record, TopicPartition
+from services.chassis.telemetry import bound, unbound
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,9 @@ class Delivery:
         self.runtime.metrics.stale.labels(self.group).inc()
 
     async def post(self, event: Event) -> None:
-        """Add an event to this service's outbox, in this transaction. Raises InvalidEvent, RecordTooLarge."""
+        """Add an event to this service's outbox, in this transaction and trace. Raises InvalidEvent, RecordTooLarge."""
+        if event.traceparent is None:
+            event = replace(event, traceparent=self.event.traceparent)
         await outbox.post(self.connection, event, max_record_bytes=self.runtime.settings.log.max_record_bytes)
 
 
@@ -88,9 +93,27 @@ async def deliver(
         group=group,
         late=late,
     )
-    with runtime.metrics.handler_seconds.labels(group, event.type).time():
+    with runtime.metrics.handler_seconds.labels(group, event.type).time(), _traced(given):
         await handle(given)
     return True
+
+
+@contextmanager
+def _traced(given: Delivery) -> Iterator[None]:
+    """Go on with the trace that the event came from, in spans and in log lines."""
+    traceparent, at = given.event.traceparent, given.at
+    if traceparent is None:
+        yield
+        return
+    attributes = tracing.handled(given.group, at.topic, partition=at.partition, offset=at.offset)
+    lines = bound(trace_id=tracing.trace_id_of(traceparent))
+    try:
+        with tracing.span(
+            f"process {at.topic}", tracing.SpanKind.CONSUMER, traceparent=traceparent, attributes=attributes
+        ):
+            yield
+    finally:
+        unbound(lines)
 
 
 async def replay(

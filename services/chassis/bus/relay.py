@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from services.chassis import tracing
 from services.chassis.bus import outbox
 from services.chassis.bus.failpoints import reach
 from services.chassis.bus.failures import TRANSIENT
@@ -77,8 +78,17 @@ class Relay:
             return 0
         await reach("relay.read")
         metrics, name = self._runtime.metrics, self._runtime.service.name
-        with metrics.relay_seconds.labels(name).time():
-            await appender.append([event for _, event in rows])
+        events = [event for _, event in rows]
+        with (
+            metrics.relay_seconds.labels(name).time(),
+            tracing.span(
+                f"publish {name}",
+                tracing.SpanKind.PRODUCER,
+                traceparent=events[0].traceparent,
+                attributes=tracing.destination(events[0].topic, events=len(events)),
+            ),
+        ):
+            await appender.append(events)
         metrics.relay_batch.labels(name).observe(len(rows))
         await reach("relay.appended")
         async with self._runtime.database.write() as connection:

@@ -16,6 +16,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.chassis import tracing
 from services.chassis.runtime import Runtime
 from services.chassis.telemetry import bound, log_of, unbound
 from services.chassis.web import failures
@@ -63,7 +64,7 @@ class Edge:
         trace = given.get(b"traceparent", b"").decode("latin-1")
         state["traceparent"] = trace if _TRACEPARENT.fullmatch(trace) else _new_trace()
         state["answer_headers"] = {}
-        tokens = bound(request_id=state["request_id"], trace_id=state["traceparent"][3:35])
+        tokens = bound(request_id=state["request_id"], trace_id=tracing.trace_id_of(state["traceparent"]))
         started = time.perf_counter()
         status = 499  # the client went away before an answer began
 
@@ -78,7 +79,9 @@ class Edge:
             await send(message)
 
         try:
-            await self._answer(scope, receive, send_with_headers)
+            with tracing.span(method, tracing.SpanKind.SERVER, traceparent=state["traceparent"]) as inside:
+                state["traceparent"] = inside or state["traceparent"]
+                await self._answer(scope, receive, send_with_headers)
         except ClientDisconnect:
             pass
         finally:

@@ -29,6 +29,19 @@ HEAP = "384m"
 READY = b"Kafka Server started"
 OLDEST_JAVA = 17
 
+# What differs where several brokers make one cluster; a later line of the settings file wins.
+_SEVERAL = Template("""
+node.id=$number
+controller.quorum.voters=$voters
+default.replication.factor=$replicas
+min.insync.replicas=$in_sync
+offsets.topic.replication.factor=$replicas
+transaction.state.log.replication.factor=$replicas
+transaction.state.log.min.isr=$in_sync
+share.coordinator.state.topic.replication.factor=$replicas
+share.coordinator.state.topic.min.isr=$in_sync
+""")
+
 
 @dataclass(frozen=True, slots=True)
 class Kafka:
@@ -123,6 +136,10 @@ class Broker:
         """Its process id."""
         return self._child.pid
 
+    def wait_until_ready(self) -> None:
+        """Wait until it serves. Raises PartFailedError."""
+        self._child.wait_until(lambda: READY in self._child.log.read_bytes(), seconds=120)
+
     def stop(self) -> None:
         """Stop in good order (2 s)."""
         self._child.stop()
@@ -154,15 +171,45 @@ def start(folder: Path, *, port: int | None = None) -> Broker:
     properties.write_text(_properties(folder, client=client, controller=free_port()))
     (folder / "port").write_text(str(client))
     if not (folder / "data" / "meta.properties").is_file():
-        _format(kafka, properties)
+        _format(kafka, properties, identity=_identity())
     child = Child(
         "Apache Kafka",
         kafka.command("kafka.Kafka", str(properties)),
         log=folder / "broker.log",
         stop_signal=signal.SIGTERM,
     )
-    child.wait_until(lambda: READY in child.log.read_bytes(), seconds=60)
-    return Broker(child, port=client, folder=folder)
+    broker = Broker(child, port=client, folder=folder)
+    broker.wait_until_ready()
+    return broker
+
+
+def start_several(folder: Path, *, count: int = 3) -> tuple[Broker, ...]:
+    """Start a cluster of combined brokers and controllers, each with its data in a folder of its own below this one.
+
+    Internal topics have as many replicas as there are brokers and need all but one of them, as in production.
+    """
+    kafka = install()
+    folder = folder.absolute()
+    ports = [(free_port(), free_port()) for _ in range(count)]
+    voters = ",".join(f"{number}@127.0.0.1:{ports[number - 1][1]}" for number in range(1, count + 1))
+    identity, children = _identity(), []
+    for number, (client, controller) in enumerate(ports, 1):
+        home = folder / str(number)
+        home.mkdir(parents=True)
+        properties = home / "server.properties"
+        several = _SEVERAL.substitute(number=number, voters=voters, replicas=count, in_sync=count - 1)
+        properties.write_text(_properties(home, client=client, controller=controller) + several)
+        _format(kafka, properties, identity=identity)
+        child = Child(
+            f"Apache Kafka {number}",
+            kafka.command("kafka.Kafka", str(properties), heap="256m"),
+            log=home / "broker.log",
+            stop_signal=signal.SIGTERM,
+        )
+        children.append(Broker(child, port=client, folder=home))
+    for broker in children:
+        broker.wait_until_ready()
+    return tuple(children)
 
 
 def read_plainly(bootstrap_servers: str, topic: str, *, count: int = 1) -> str:
@@ -198,11 +245,13 @@ def _properties(folder: Path, *, client: int, controller: int) -> str:
     return template.substitute(client_port=client, controller_port=controller, data_folder=folder / "data")
 
 
-def _format(kafka: Kafka, properties: Path) -> None:
+def _identity() -> str:
+    """Make a cluster id; one may not begin with a dash."""
+    return "k" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
+
+
+def _format(kafka: Kafka, properties: Path, *, identity: str) -> None:
     """Give the folder its cluster id, as KRaft wants before the first start."""
-    identity = (
-        "k" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
-    )  # an id may not begin with a dash
     done = subprocess.run(  # noqa: S603 -- commands of our own
         kafka.command(
             "kafka.tools.StorageTool", "format", "-t", identity, "-c", str(properties), heap="128m"

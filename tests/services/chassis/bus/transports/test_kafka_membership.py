@@ -1,0 +1,115 @@
+"""What the client library does on its own and no broker can be told to do on demand: a fetch that hangs, a refused report."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from services.chassis.bus.errors import Transient
+from services.chassis.bus.transport import Record, TopicPartition
+from services.chassis.bus.transports.kafka import KafkaTransport
+from services.chassis.bus.transports.kafka_membership import KafkaMembership
+from services.chassis.settings import Settings
+
+AT = TopicPartition("members.v1", 0)
+SERVICES = Path(__file__).resolve().parents[5] / "services"
+
+
+class Client:
+    """The client's side of a membership, as it behaves during a rebalance."""
+
+    def __init__(self) -> None:
+        self.settled = asyncio.Event()
+        self.cancelled = False
+        self.fetches = 0
+        self.refused = asyncio.Event()
+
+    async def join(self, member: KafkaMembership) -> None:
+        await member.assigned(frozenset({AT}))
+
+    async def leave(self) -> None:
+        pass
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        return frozenset({AT})
+
+    async def fetch(self, **_: float) -> Mapping[TopicPartition, tuple[Record, ...]]:
+        self.fetches += 1
+        try:
+            await self.settled.wait()  # the library does not honour its timeout meanwhile
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        return {
+            AT: (
+                Record(
+                    topic=AT.topic, partition=0, offset=0, key=b"k", headers=(), value=b"{}", appended_at=0
+                ),
+            )
+        }
+
+    async def position(self, _: TopicPartition) -> int | None:
+        return 0
+
+    def seek(self, at: TopicPartition, offset: int) -> None:
+        pass
+
+    def pause(self, partitions: frozenset[TopicPartition]) -> None:
+        pass
+
+    def resume(self, partitions: frozenset[TopicPartition]) -> None:
+        pass
+
+    async def commit(self, _: Mapping[TopicPartition, int]) -> None:
+        self.refused.set()
+        raise Transient("The group is rebalancing.")
+
+
+class Listener:
+    async def assigned(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
+        return dict.fromkeys(partitions, 0)
+
+    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+        pass
+
+
+async def test_h4_h11_a_fetch_that_hangs_is_answered_in_time_and_never_cancelled() -> None:
+    client = Client()
+    async with KafkaMembership(client, group="things", listener=Listener()) as member:
+        for _ in range(3):
+            async with asyncio.timeout(2):
+                assert await member.fetch(timeout=0.05, limit=10) == ()
+        assert (client.fetches, client.cancelled) == (1, False)  # one and the same, still under way
+        client.settled.set()
+        batches = await member.fetch(timeout=1, limit=10)
+        if not batches:  # what was fetched before the listener had said where to start is thrown away
+            batches = await member.fetch(timeout=1, limit=10)
+        assert [record.offset for batch in batches for record in batch.records] == [0]
+
+
+async def test_h7_a_report_that_a_rebalance_refuses_is_swallowed_and_fetching_goes_on() -> None:
+    client = Client()
+    client.settled.set()
+    async with KafkaMembership(client, group="things", listener=Listener()) as member:
+        await member.report({AT: 1})
+        await client.refused.wait()
+        assert await member.fetch(timeout=1, limit=10)
+
+
+async def test_h1_the_sticky_assignor_is_never_used_and_no_setting_can_choose_it() -> None:
+    membership = KafkaTransport(Settings()).membership("things", ["members.v1"], Listener())
+    consumer = membership._client._consumer
+    assert [one.name for one in consumer._partition_assignment_strategy] == ["range"]
+    await membership._client.leave()
+    assert "assignor" not in " ".join(Settings.model_fields["kafka"].default.model_dump())
+    for path in SERVICES.rglob("*.py"):
+        assert "StickyPartitionAssignor" not in path.read_text("utf-8"), path
+
+
+@pytest.mark.parametrize("name", ["auto.create.topics.enable=false"])
+def test_h12_no_topic_is_created_by_a_first_write(name: str) -> None:
+    assert name in (SERVICES.parent / "deploy" / "kafka" / "server.properties").read_text("utf-8")
+    assert "enable_auto_create" not in (SERVICES / "chassis" / "bus" / "transports" / "kafka.py").read_text(
+        "utf-8"
+    )
