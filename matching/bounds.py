@@ -15,6 +15,7 @@ LARGEST_TOTAL = 2_000_000_000
 _PER_MILLE = (0, 1000)
 _BYTE = (0, 255)
 _RANGES: Mapping[str, tuple[int, int]] = {
+    "version": (1, LARGEST_TOTAL),
     "budgets": (0, LARGEST_TOTAL),
     "project_fields": (1, 1600),
     "member_fields": (1, 1600),
