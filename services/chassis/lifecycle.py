@@ -284,6 +284,8 @@ async def _run(
                     await asyncio.wait(
                         [announcing]
                     )  # what it made and has not said yet could not be had again
+                for runtime in system.runtimes:
+                    runtime.stopping.set()
                 server.should_exit = True
                 await asyncio.wait([serving])
                 for event in (workers, relays):
@@ -320,13 +322,10 @@ def _loops(
             for loop in runtime.service.loops(runtime):
                 yield loop, workers
         if role in {"all", "relay"} and "outbox" in runtime.service.metadata.tables:
-            yield (
-                Loop(
-                    name=f"{runtime.service.name} relay",
-                    run=Relay(runtime, linger=runtime.service.linger_seconds).run,
-                ),
-                relays,
-            )
+            service = runtime.service
+            relayed = None if service.relayed is None else service.relayed(runtime)
+            relay = Relay(runtime, linger=service.linger_seconds, relayed=relayed)
+            yield Loop(name=f"{service.name} relay", run=relay.run), relays
 
 
 async def _watched(loop: Loop, stop: asyncio.Event, system: System) -> None:

@@ -22,6 +22,7 @@ from services.chassis.telemetry import Metrics
 if TYPE_CHECKING:
     from services.chassis.bus.owner import Owner
     from services.chassis.bus.reader import Reader
+    from services.chassis.bus.relay import Relayed
     from services.chassis.bus.transport import Transport
 
 Role = Literal["all", "api", "worker", "relay"]
@@ -56,6 +57,9 @@ class Service:
     topics: tuple[str, ...] = ()  # the topics that this service alone writes to
     linger_seconds: float = 0.0  # how long its relay waits for more events after the first
     owner: "Owner | None" = None  # how what stands on those topics is said again
+    relayed: "Callable[[Runtime], Relayed] | None" = (
+        None  # makes what is handed each event that has reached the log, once and in order
+    )
     readers: "tuple[Reader, ...]" = ()  # its groups on the topics of others
     loops: "Callable[[Runtime], tuple[Loop, ...]]" = no_loops  # consumers and sweeps of the role "worker"
     body_limits: Mapping[str, int] = field(
@@ -149,4 +153,5 @@ class Runtime:
     clock: Clock = field(default_factory=Clock)
     metrics: Metrics = field(default_factory=Metrics)
     role: Role = "all"
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)  # set when no request may last any longer
     state: dict[str, Any] = field(default_factory=dict)  # the service's own long-lived objects

@@ -184,6 +184,19 @@ class Matches(Section):
         0.05, gt=0, description="how often to look for documents that another process wrote"
     )
     epoch_file: Path | None = Field(None, description="the epoch to start with; none: the one that ships")
+    feed_days: int = Field(396, ge=1, description="superseded entries of the match feed are kept so long")
+    streams: int = Field(5_000, ge=0, description="readers of the stream that a process serves at once")
+    stream_seconds: float = Field(
+        3_600.0, gt=0, description="a stream ends after this; its reader comes again with Last-Event-ID"
+    )
+    heartbeat_seconds: float = Field(
+        15.0,
+        gt=0,
+        description="how often a silent stream gives a sign of life, and its reader's rights are asked",
+    )
+    slow_reader_seconds: float = Field(
+        20.0, gt=0, description="who takes nothing from a stream for so long is cut off, to come again"
+    )
 
 
 class Notifications(Section):

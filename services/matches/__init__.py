@@ -18,12 +18,15 @@ from services.matches.commands.restoring import OWNER
 from services.matches.consumers import ARCHIVE
 from services.matches.queries.computations import Computations
 from services.matches.queries.progress import progress as ranking_progress
+from services.matches.queries.register import Register
 from services.matches.routes import routers
 from services.matches.rules.glossary import glossary_of
 from services.matches.tables import METADATA, RANKING
 from services.matches.worker.documents import Analysis
+from services.matches.worker.feeding import feeder
 from services.matches.worker.index import Index
 from services.matches.worker.loops import followers, loops
+from services.matches.worker.tail import Tail
 
 
 async def startup(runtime: Runtime) -> None:
@@ -31,6 +34,8 @@ async def startup(runtime: Runtime) -> None:
     runtime.state["reference"] = load_reference()
     runtime.state["glossary"] = glossary_of(runtime.state["reference"])
     runtime.state["computations"] = Computations()
+    runtime.state["register"] = Register(runtime.state["reference"])
+    runtime.state["tail"] = Tail(runtime)
     if "analysis" not in runtime.state:  # whoever runs several of us in one process may share it
         runtime.state["analysis"] = Analysis()
     await commands.open_frame(runtime)
@@ -77,6 +82,9 @@ SERVICE = Service(
     prefixes=(
         "/v1/lists",
         "/v1/opportunities",
+        "/v1/feeds",
+        "/v1/streams",
+        "/v1/exports",
         "/v1/ranking-statement",
         "/v1/ranking-progress",
         "/v1/epochs",
@@ -89,6 +97,7 @@ SERVICE = Service(
     topics=("matches.v1", "standings.v1", "epochs.v1"),
     owner=OWNER,
     linger_seconds=0.02,  # what waits for a list waits for its commit, not for the event that tells of it
+    relayed=feeder,
     readers=(ARCHIVE,),
     loops=loops,
     body_limits={"/v1/epochs": commands.MAX_EPOCH_BYTES, "/v1/ranking-progress": 4_000_000},

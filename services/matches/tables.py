@@ -127,3 +127,43 @@ STANDINGS = Table(
     Column("band", Text, nullable=False),
 )
 Index("standings_by_organisation", STANDINGS.c.organisation)
+
+FEED = Table(
+    "feed",
+    METADATA,
+    # What the log has been told of lists and standings, in one order: a position is given after the commit of what it
+    # tells of, by the one relay, in the transaction that takes the event from the outbox. `latest` marks the newest
+    # entry of a subject. Flagship, level and regions are those of the project when the entry was made.
+    Column("position", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True),
+    Column("incarnation", BigInteger, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("organisation", Text),  # NULL for a list version
+    Column("flagship", Text),
+    Column("level", Text),
+    Column("regions", Text, nullable=False),  # " AFR ASP ", with a blank on both sides of each
+    Column("latest", Boolean, nullable=False),
+    Column("deleted", Boolean, nullable=False),  # the entry takes its subject away
+    Column("fed_at", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # the entry's JSON from behind its id on
+    sqlite_autoincrement=True,  # a position is never given out again
+)
+Index("feed_by_project", FEED.c.project, FEED.c.position)
+Index("feed_by_organisation", FEED.c.organisation, FEED.c.position)
+Index(
+    "feed_latest",
+    FEED.c.subject,
+    unique=True,
+    sqlite_where=FEED.c.latest,
+    postgresql_where=FEED.c.latest,
+)
+Index("feed_current", FEED.c.position, sqlite_where=FEED.c.latest, postgresql_where=FEED.c.latest)
+
+FEED_HORIZON = Table(
+    "feed_horizon",
+    METADATA,
+    # One row, or none while everything is kept: who has not read up to here cannot go on, for something is gone.
+    Column("single", Integer, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)

@@ -11,6 +11,8 @@ ROOT = Path(__file__).parents[2]
 SMALL = {
     "sql_log": ["--records", "600"],
     "http_vs_bare": ["--requests", "40", "--clients", "2", "--organisations", "20", "--projects", "20"],
+    "sse_fanout": ["--clients", "10", "--broadcasts", "3", "--rest", "0.2"],
+    "feed_replay": ["--entries", "1200"],
     "write_to_list": [
         *("--deployment", "embedded", "--organisations", "20", "--projects", "4", "--writes", "3"),
         *("--rest", "0"),

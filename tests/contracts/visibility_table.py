@@ -6,6 +6,7 @@ Written by hand from the rules of visibility, apart from the code that it is hel
 from typing import Any
 from uuid import uuid4
 
+from tests.contracts.visibility_feeds import FEEDS
 from tests.contracts.visibility_notifications import NOTIFICATIONS
 from tests.contracts.visibility_rows import (
     A_WRITERS,
@@ -321,6 +322,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
     "publish_epoch": (Row(send=same_epoch, allowed=ADMIN, status=409),),
     "open_day": (Row(send=write("POST", "/v1/days", json=LONG_AGO), allowed=ADMIN, status=409),),
     **dead_letters("matches"),
+    **FEEDS,
     **NOTIFICATIONS,
 }
 QUESTIONS = frozenset({"create_token", "ask_ranking_progress", "preview_subscription", "follow_mail_link"})

@@ -166,7 +166,13 @@ def started(
         http={"host": "127.0.0.1", "port": 0} | unlimited | dict(http or {}),
         telemetry={"level": "error", "format": "json"},
         lifecycle={"stop_seconds": 5},
-        **{"identity": {"token_seconds": LONGEST_TOKEN_SECONDS}, "notifications": LOOPBACK, **sections},
+        # A stream that nobody waits for the end of would hold up those who ask every address.
+        **{
+            "identity": {"token_seconds": LONGEST_TOKEN_SECONDS},
+            "notifications": LOOPBACK,
+            "matches": {"stream_seconds": 0.2},
+            **sections,
+        },
     )
     set_up_logs(settings.telemetry)
     with Embedded(settings) as system, httpx2.Client(timeout=60, trust_env=False) as client:

@@ -59,7 +59,11 @@ _INSERT = insert(_ROWS)
 _OLDEST = select(_ROWS).order_by(_ROWS.c.position).limit(bindparam("limit"))
 _WAITING = select(func.count()).select_from(_ROWS)
 _OLDEST_TIME = select(_ROWS.c.time).order_by(_ROWS.c.position).limit(1)
-_DELETE = delete(_ROWS).where(_ROWS.c.position.in_(bindparam("positions", expanding=True)))
+_DELETE = (
+    delete(_ROWS)
+    .where(_ROWS.c.position.in_(bindparam("positions", expanding=True)))
+    .returning(_ROWS.c.position)
+)
 
 
 def attach(metadata: MetaData) -> Table:
@@ -139,9 +143,9 @@ async def waiting(connection: AsyncConnection) -> tuple[int, datetime | None]:
     return count, None if time is None else datetime.fromisoformat(time)
 
 
-async def remove(connection: AsyncConnection, positions: Sequence[int]) -> None:
-    """Delete what the log has now."""
-    await connection.execute(_DELETE, {"positions": list(positions)})
+async def remove(connection: AsyncConnection, positions: Sequence[int]) -> frozenset[int]:
+    """Delete what the log has now; returns what this very transaction deleted, for a predecessor may be late."""
+    return frozenset(await connection.scalars(_DELETE, {"positions": list(positions)}))
 
 
 def _row(event: envelope.Event) -> dict[str, Any]:

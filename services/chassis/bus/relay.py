@@ -11,10 +11,13 @@ one append and whoever waits for the commit itself goes first. This module must 
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.envelope import Event
 from services.chassis import tracing
 from services.chassis.bus import outbox
 from services.chassis.bus.failpoints import reach
@@ -25,6 +28,8 @@ from services.chassis.bus.transport import Appender
 _SHORTEST_POLL = 0.05
 _LONGEST_POLL = 1.0
 _LONGEST_RETRY = 5.0
+
+Relayed = Callable[[AsyncConnection, Sequence[Event]], Awaitable[None]]
 
 _log = structlog.get_logger(__name__)
 
@@ -42,8 +47,11 @@ class RelayFigures:
 class Relay:
     """The one active relay of a service's outbox."""
 
-    def __init__(self, runtime: Host, *, batch: int = 500, linger: float = 0.0) -> None:
+    def __init__(
+        self, runtime: Host, *, batch: int = 500, linger: float = 0.0, relayed: Relayed | None = None
+    ) -> None:
         self._runtime = runtime
+        self._relayed = relayed
         self._batch = batch
         self._linger = linger  # seconds between being woken and looking
         self._wake = asyncio.Event()
@@ -92,7 +100,10 @@ class Relay:
         metrics.relay_batch.labels(name).observe(len(rows))
         await reach("relay.appended")
         async with self._runtime.database.write() as connection:
-            await outbox.remove(connection, [position for position, _ in rows])
+            removed = await outbox.remove(connection, [position for position, _ in rows])
+            if self._relayed is not None:
+                await self._relayed(connection, [event for position, event in rows if position in removed])
+        self._runtime.signals.notify(f"relayed:{self._runtime.service.name}")
         self.figures.appended += len(rows)
         self.figures.batches += 1
         self.figures.trouble = None

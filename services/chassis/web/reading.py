@@ -39,20 +39,26 @@ def respond(
     sent = _REVALIDATE | {"ETag": tag} | dict(headers or {})
     if links:
         sent["Link"] = ", ".join(f'<{address}>; rel="{relation}"' for relation, address in links.items())
-    if status == 200 and _matches(request.headers.get("if-none-match"), tag):
+    if status == 200 and is_known(request, tag):
         return Response(status_code=304, headers=sent)
     return Response(content, status_code=status, media_type="application/json", headers=sent)
 
 
 def respond_bytes(
-    request: Request, content: bytes, *, etag: str, headers: Mapping[str, str] | None = None
+    request: Request,
+    content: bytes,
+    *,
+    etag: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    media_type: str = "application/json",
 ) -> Response:
-    """Return JSON that is bytes already, exactly as they are; `etag` is given without its quotation marks."""
+    """Return bytes exactly as they are. `etag` is given without its quotation marks; without it, their digest is it."""
+    etag = etag or blake2b(content, digest_size=16).hexdigest()
     tag = f'"{etag}"'
     sent = _REVALIDATE | {"ETag": tag} | dict(headers or {})
-    if _matches(request.headers.get("if-none-match"), tag):
+    if is_known(request, tag):
         return Response(status_code=304, headers=sent)
-    return Response(content, media_type="application/json", headers=sent)
+    return Response(content, media_type=media_type, headers=sent)
 
 
 def respond_page(
@@ -91,7 +97,9 @@ def _address(request: Request, parameters: list[tuple[str, str]]) -> str:
     return request.url.path + (f"?{urlencode(parameters)}" if parameters else "")
 
 
-def _matches(condition: str | None, tag: str) -> bool:
+def is_known(request: Request, tag: str) -> bool:
+    """Whether the caller has what this ETag (with its quotation marks) names already, so that 304 is the answer."""
+    condition = request.headers.get("if-none-match")
     if condition is None:
         return False
     return condition.strip() == "*" or tag in (

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from services.chassis.web import audit, dead_letters
-from services.matches.routes import lists, opportunities, ranking, versions
+from services.matches.routes import atom, exports, feeds, lists, opportunities, ranking, streams, versions
 from services.matches.tables import METADATA
 
 
@@ -13,6 +13,10 @@ def routers() -> tuple[APIRouter, ...]:
         lists.router(),
         versions.router(),
         opportunities.router(),
+        feeds.router(),
+        atom.router(),
+        exports.router(),
+        streams.router(),
         *ranking.routers(),
         audit.router("matches", METADATA.tables["audit"]),
         dead_letters.router("matches"),

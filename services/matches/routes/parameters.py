@@ -7,7 +7,7 @@ from fastapi import Header, Path, Query, Request
 
 from schemas.http.matches import Category, Language, Scope, Sector
 from schemas.http.parts import NeedKind
-from services.chassis.reference import Reference
+from services.chassis.reference import Reference, Refusal
 from services.chassis.runtime import Runtime
 from services.chassis.web.problems import MEDIA_TYPE, InvalidParameter, Problem
 from services.matches.queries.filters import Filters
@@ -129,13 +129,22 @@ def runtime_in(request: Request) -> Runtime:
 def check_country(runtime: Runtime, country: str | None) -> None:
     """Raise InvalidParameter if a filter names a country that does not exist."""
     reference: Reference = runtime.state["reference"]
-    refusal = None if country is None else reference.check_country(country)
+    _check("country", None if country is None else reference.check_country(country))
+
+
+def check_region(runtime: Runtime, region: str | None) -> None:
+    """Raise InvalidParameter if a filter names a region that does not exist."""
+    reference: Reference = runtime.state["reference"]
+    _check("region", None if region is None else reference.check_region(region))
+
+
+def _check(parameter: str, refusal: Refusal | None) -> None:
     if refusal is not None:
         raise InvalidParameter(
             refusal.detail,
             errors=[
                 {
-                    "parameter": "country",
+                    "parameter": parameter,
                     "rule": refusal.rule,
                     "detail": refusal.detail,
                     "fix": refusal.fix,

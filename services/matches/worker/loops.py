@@ -1,4 +1,4 @@
-"""The background loops of this service: archive, ranker, calendar, the check that parts add up, the index's follower.
+"""The background loops of this service: archive, ranker, feed, calendar, the check that parts add up, what follows.
 
 *What.* Wires consumer, ownership, index and ranker together. *Why the follower is apart.* Every process that ranks or
 reads follows the archive; only workers consume and rank. *Never:* decide anything that its parts decide.
@@ -14,18 +14,21 @@ from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Loop, Runtime
 from services.matches.commands import add_day
 from services.matches.consumers import GROUP, archive
+from services.matches.worker.feeding import prune
 from services.matches.worker.index import FOLLOWED, Index
 from services.matches.worker.ownership import PROJECTS_TOPIC, Ownership
 from services.matches.worker.ranker import Ranker
 from services.matches.worker.reconciling import sample
+from services.matches.worker.tail import Tail
 
 CALENDAR_SECONDS = 30.0
 
 
 def followers(runtime: Runtime) -> tuple[Loop, ...]:
-    """Return the loop that every role runs: the index follows what is archived."""
+    """Return the loops that every role runs: the index follows what is archived, the tail what is fed."""
     index: Index = runtime.state["index"]
-    return (Loop(name="matches.index", run=index.run),)
+    tail: Tail = runtime.state["tail"]
+    return (Loop(name="matches.index", run=index.run), Loop(name="matches.tail", run=tail.run))
 
 
 def loops(runtime: Runtime) -> tuple[Loop, ...]:
@@ -45,6 +48,7 @@ def loops(runtime: Runtime) -> tuple[Loop, ...]:
     return (
         Loop(name="matches.archive", run=consumer.run),
         Loop(name="matches.ranker", run=ranker.run),
+        Loop(name="matches.feed", run=lambda stop: prune(runtime, stop)),
         Loop(name="matches.calendar", run=lambda stop: calendar(runtime, stop)),
         Loop(name="matches.reconciling", run=lambda stop: sample(runtime, stop)),
     )

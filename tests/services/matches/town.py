@@ -214,8 +214,10 @@ class Town:
         """Relay every outbox to its end; how many events left."""
         moved = 0
         for name, runtime in self.runtimes.items():
+            relayed = runtime.service.relayed
+            relay = Relay(runtime, relayed=None if relayed is None else relayed(runtime))
             async with runtime.transport.appender(name) as appender:
-                while sent := await Relay(runtime).step(appender):
+                while sent := await relay.step(appender):
                     moved += sent
         return moved
 

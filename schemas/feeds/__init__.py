@@ -1,0 +1,1 @@
+"""What crosses the process boundary in feeds and streams, one module for each feed."""

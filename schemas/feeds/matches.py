@@ -1,0 +1,92 @@
+"""An entry of the match feed: a CloudEvent in JSON, the same bytes in the feed, in its compacted form and in the stream.
+
+What: turns an event of the log into the entry's JSON, all but its `id`, which is the entry's place in the feed and so is
+known only when it is read. Why bytes: an entry is written once and sent often. It must not decide who may read it.
+"""
+
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+
+from schemas.envelope import JSON_CONTENT, SPECIFICATION, Event
+from schemas.topics import LIST_VERSIONED, STANDING_CROSSED, STANDING_LOST
+
+SOURCE = "/comity/feeds/matches"
+BATCH_CONTENT = "application/cloudevents-batch+json"
+ID_PATTERN = r"^[1-9][0-9]{0,9}-[1-9][0-9]{0,17}$"
+EXAMPLE: dict[str, Any] = {
+    "id": "1-42",
+    "specversion": "1.0",
+    "type": STANDING_CROSSED,
+    "source": SOURCE,
+    "subject": "018f3c2a-7d10-7000-8000-0000000000aa/018f3c2a-7d10-7000-8000-000000000001",
+    "time": "2026-11-24T10:00:00.000000Z",
+    "sequence": "0000000001.000000000000000001",
+    "eventid": "019ab3c2-7d4e-7f00-8a11-3c5e9d7b2f60",
+    "datacontenttype": "application/json",
+    "dataschema": "urn:comity:schema:org.comity.standing.crossed.v1:1",
+    "data": {
+        "project": "018f3c2a-7d10-7000-8000-0000000000aa",
+        "organisation": "018f3c2a-7d10-7000-8000-000000000001",
+        "number": 1,
+        "points": 207245980,
+        "fit": 113,
+        "band": "good",
+        "above_floor": True,
+    },
+}
+
+
+class FeedEntry(BaseModel):
+    """One entry. `id` is its place in the feed (take it as it is), `eventid` the id of the event on the log.
+
+    `method: DELETE` has no data: the subject is gone. Of one subject the entry with the highest `sequence` counts.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+    id: Annotated[str, Field(pattern=ID_PATTERN)]
+    specversion: Literal["1.0"]
+    type: Literal[
+        "org.comity.list.versioned.v1", "org.comity.standing.crossed.v1", "org.comity.standing.lost.v1"
+    ]
+    source: str
+    subject: str
+    time: str
+    sequence: str
+    eventid: str
+    method: Literal["DELETE"] | None = None
+    datacontenttype: str | None = None
+    dataschema: str | None = None
+    data: dict[str, Any] | None = None
+
+
+class FeedBatch(RootModel[tuple[FeedEntry, ...]]):
+    """Entries in the order of the feed; none means that the reader has everything that it may see."""
+
+
+FED = frozenset({LIST_VERSIONED, STANDING_CROSSED, STANDING_LOST})
+"""The types of events that have an entry."""
+
+
+def entry_body(event: Event) -> bytes:
+    """Return the entry's JSON object from behind its id on, closing brace included."""
+    attributes: dict[str, Any] = {
+        "specversion": SPECIFICATION,
+        "type": event.type,
+        "source": SOURCE,
+        "subject": event.subject,
+        "time": event.time,
+        "sequence": event.sequence.sortable(),
+        "eventid": event.id,
+    }
+    if event.data is None:
+        return orjson.dumps(attributes | {"method": "DELETE"})[1:]
+    attributes |= {"datacontenttype": JSON_CONTENT, "dataschema": event.dataschema}
+    return orjson.dumps(attributes)[1:-1] + b',"data":' + event.data + b"}"
+
+
+def entry_json(identifier: str, body: bytes) -> bytes:
+    """Return the whole entry."""
+    return b'{"id":"' + identifier.encode() + b'",' + body

@@ -1,0 +1,180 @@
+"""The match feed as it is read: pages from a place on, and whether one can go on from a place at all.
+
+*What.* Positions and filters in, entries out, each page with the place behind it: that of the last entry that was looked at,
+shown or not, so a reader of a narrow filter moves on too. *Never:* show an entry that `rules.feeds` would not; the two say
+the same, once for rows and once for statements.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, false, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.feeds.matches import entry_json
+from services.chassis.identity.principal import Principal
+from services.chassis.runtime import Runtime
+from services.chassis.web.problems import Problem
+from services.matches.queries.register import register_of
+from services.matches.rules.feeds import Asked, Viewer, reads_everything, viewer_of
+from services.matches.tables import FEED, FEED_HORIZON
+
+PAGE = 500
+"""Entries on a full page."""
+
+_COLUMNS = (
+    FEED.c.position,
+    FEED.c.incarnation,
+    FEED.c.type,
+    FEED.c.project,
+    FEED.c.organisation,
+    FEED.c.flagship,
+    FEED.c.level,
+    FEED.c.regions,
+    FEED.c.body,
+)
+_HEAD = select(FEED.c.position, FEED.c.incarnation).order_by(FEED.c.position.desc()).limit(1)
+
+
+class FeedPlaceGone(Problem):
+    """The feed cannot be continued from this id: what followed it is not kept any more, or the feed was restored."""
+
+    status = 410
+    code = "feed-place-gone"
+    title = "The feed cannot be continued from here"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry with what it is chosen by."""
+
+    position: int
+    incarnation: int
+    type: str
+    project: str
+    organisation: str | None
+    flagship: str | None
+    level: str | None
+    regions: str
+    body: bytes
+
+    @property
+    def id(self) -> str:
+        """Its place in the feed, as readers name it."""
+        return f"{self.incarnation}-{self.position}"
+
+    def json(self) -> bytes:
+        """Return the entry as a JSON object."""
+        return entry_json(self.id, self.body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A place in the feed: that of an entry, or the beginning."""
+
+    incarnation: int = 1
+    position: int = 0
+
+    @property
+    def id(self) -> str | None:
+        """The id to go on from; None at the beginning."""
+        return f"{self.incarnation}-{self.position}" if self.position else None
+
+
+BEGINNING = Place()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Entries, the place behind them, and whether there may be more right now."""
+
+    entries: tuple[Entry, ...]
+    behind: Place
+    full: bool
+
+
+def place_of(text: str) -> Place:
+    """Read an id that has the pattern of one."""
+    incarnation, _, position = text.partition("-")
+    return Place(incarnation=int(incarnation), position=int(position))
+
+
+async def head(connection: AsyncConnection) -> Place:
+    """Return the place of the newest entry."""
+    row = (await connection.execute(_HEAD)).first()
+    return BEGINNING if row is None else Place(incarnation=row.incarnation, position=row.position)
+
+
+async def check_place(connection: AsyncConnection, place: Place, *, current: bool = False) -> None:
+    """Raise FeedPlaceGone unless everything behind this place is still there.
+
+    `current` is read from its beginning and in one go: of what has gone it tells nothing, so only the id must be known.
+    """
+    horizon = 0 if current else await connection.scalar(select(FEED_HORIZON.c.position)) or 0
+    if place.position == horizon:
+        return
+    found = await connection.scalar(select(FEED.c.incarnation).where(FEED.c.position == place.position))
+    if place.position < horizon or found != place.incarnation:
+        raise FeedPlaceGone(
+            f"The feed cannot be read from {place.id or 'its beginning'} on. Read /v1/feeds/matches/current to its end, and "
+            "go on from its last id."
+        )
+
+
+async def page(
+    connection: AsyncConnection,
+    viewer: Viewer,
+    asked: Asked,
+    *,
+    after: Place,
+    current: bool = False,
+    limit: int = PAGE,
+) -> Page:
+    """Return the entries behind a place, at most `limit`; `current`: only the newest of each subject."""
+    conditions = [FEED.c.position > after.position, _seen(viewer), *_taken(asked)]
+    if current:
+        conditions.append(FEED.c.latest)
+    query = select(*_COLUMNS).where(and_(*conditions)).order_by(FEED.c.position).limit(limit)
+    rows = (await connection.execute(query)).all()
+    entries = tuple(Entry(*row) for row in rows)
+    if len(entries) == limit:
+        last = entries[-1]
+        return Page(
+            entries=entries, behind=Place(incarnation=last.incarnation, position=last.position), full=True
+        )
+    # The whole rest was looked at, in this transaction's snapshot: whatever comes stands behind the head.
+    newest = await head(connection)
+    return Page(entries=entries, behind=max(after, newest, key=lambda one: one.position), full=False)
+
+
+async def viewer(runtime: Runtime, connection: AsyncConnection, principal: Principal) -> Viewer:
+    """Return what a principal may read now."""
+    if reads_everything(principal):
+        return viewer_of(principal, frozenset())
+    register = register_of(runtime)
+    await register.refresh(connection)
+    return viewer_of(principal, register.teams_of(principal.id))
+
+
+def _seen(viewer: Viewer) -> ColumnElement[bool]:
+    if viewer.whole:
+        return FEED.c.position.is_not(None)
+    parts: list[ColumnElement[bool]] = []
+    if viewer.organisation is not None:
+        parts.append(FEED.c.organisation == viewer.organisation)
+    if viewer.projects:
+        parts.append(FEED.c.project.in_(sorted(viewer.projects)))
+    return or_(*parts) if parts else false()
+
+
+def _taken(asked: Asked) -> list[Any]:
+    conditions: list[Any] = []
+    if asked.types is not None:
+        conditions.append(FEED.c.type.in_(sorted(asked.types)))
+    for name in ("project", "flagship", "level"):
+        wanted = getattr(asked, name)
+        if wanted is not None:
+            conditions.append(FEED.c[name] == wanted)
+    if asked.region is not None:
+        conditions.append(FEED.c.regions.contains(f" {asked.region} ", autoescape=True))
+    return conditions

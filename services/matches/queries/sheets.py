@@ -1,0 +1,168 @@
+"""Rows as a file that people open: CSV for Excel, XLSX, JSON Lines; written to disk page by page, then sent from there.
+
+*What.* One writer for each form; cells are typed by the data dictionary. *Why a file first.* The transaction that reads is
+over before the answer begins, the file is one snapshot, and it has a length and a digest. *Never:* let a text become a
+formula, a link or a number: what looks like one is written as text.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, Literal, Protocol
+
+import orjson
+import xlsxwriter
+
+from services.matches.rules.dictionary import Column, Dataset
+
+Form = Literal["csv", "xlsx", "jsonl"]
+Cells = Sequence[Any]
+"""The values of a row, in the order of the dataset's columns; None is an empty cell."""
+
+MEDIA_TYPES: Mapping[Form, str] = {
+    "csv": "text/csv; charset=utf-8; header=present",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "jsonl": "application/jsonl",
+}
+MOST_ROWS = 1_048_575
+"""What a sheet holds below its header."""
+
+_JOINT = "; "
+_FORMULA = re.compile(r"^\s*[=+\-@\t\r＝＋－＠]")
+_LONGEST_CELL = 32_767
+
+
+class Writer(Protocol):
+    """Takes rows, and at the end leaves a whole file. Both calls may take long: run them in a thread."""
+
+    def add(self, rows: Iterable[Cells]) -> None:
+        """Write these rows."""
+        ...
+
+    def close(self) -> None:
+        """Write what belongs to the end."""
+        ...
+
+
+def writer_of(form: Form, file: BinaryIO, dataset: Dataset, about: Mapping[str, str]) -> Writer:
+    """Return the writer of a form; `about` says what the file is, where the form has a place for it."""
+    if form == "xlsx":
+        return Xlsx(file, dataset, about)
+    return Csv(file, dataset) if form == "csv" else Jsonl(file, dataset)
+
+
+class Jsonl:
+    """One JSON object a line, with every column, null where there is nothing."""
+
+    def __init__(self, file: BinaryIO, dataset: Dataset) -> None:
+        self._file = file
+        self._names = [column.name for column in dataset.columns]
+
+    def add(self, rows: Iterable[Cells]) -> None:
+        """Write these rows."""
+        for row in rows:
+            self._file.write(orjson.dumps(dict(zip(self._names, row, strict=True))) + b"\n")
+
+    def close(self) -> None:
+        """Nothing belongs to the end."""
+
+
+class Csv:
+    """RFC 4180 in UTF-8 with a byte order mark, which Excel needs; a text that would be a formula gets an apostrophe."""
+
+    def __init__(self, file: BinaryIO, dataset: Dataset) -> None:
+        self._file = file
+        self._columns = dataset.columns
+        file.write("\ufeff".encode())
+        self._write([[column.name for column in dataset.columns]])
+
+    def add(self, rows: Iterable[Cells]) -> None:
+        """Write these rows."""
+        self._write(
+            [_plain(column, cell) for column, cell in zip(self._columns, row, strict=True)] for row in rows
+        )
+
+    def close(self) -> None:
+        """Nothing belongs to the end."""
+
+    def _write(self, rows: Iterable[Sequence[Any]]) -> None:
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows(rows)
+        self._file.write(text.getvalue().encode())
+
+
+class Xlsx:
+    """A sheet of typed cells with a fixed header, a sheet of definitions, and one that says what this is."""
+
+    def __init__(self, file: BinaryIO, dataset: Dataset, about: Mapping[str, str]) -> None:
+        options = {
+            "constant_memory": True,
+            "strings_to_formulas": False,
+            "strings_to_urls": False,
+            "strings_to_numbers": False,
+        }
+        self._book = xlsxwriter.Workbook(file, options)
+        self._book.set_properties({"title": dataset.name, "created": _day_of(about)})
+        self._head = self._book.add_format({"bold": True})
+        self._kinds = {
+            "date": self._book.add_format({"num_format": "yyyy-mm-dd"}),
+            "moment": self._book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"}),
+        }
+        self._dataset, self._about = dataset, about
+        self._sheet = self._book.add_worksheet(dataset.name)
+        self._sheet.freeze_panes(1, 0)
+        self._row = 0
+        self._texts(self._sheet, 0, [column.name for column in dataset.columns], bold=True)
+
+    def add(self, rows: Iterable[Cells]) -> None:
+        """Write these rows."""
+        for row in rows:
+            self._row += 1
+            for place, (column, cell) in enumerate(zip(self._dataset.columns, row, strict=True)):
+                self._cell(place, column, cell)
+
+    def close(self) -> None:
+        """Write the definitions and what this is, and the file itself."""
+        sheet = self._book.add_worksheet("definitions")
+        self._texts(sheet, 0, ["column", "type", "meaning"], bold=True)
+        for number, column in enumerate(self._dataset.columns, 1):
+            self._texts(sheet, number, [column.name, column.kind, column.meaning])
+        sheet = self._book.add_worksheet("about")
+        for number, (name, value) in enumerate(self._about.items()):
+            self._texts(sheet, number, [name, value])
+        self._book.close()
+
+    def _cell(self, place: int, column: Column, cell: Any) -> None:
+        if cell is None or cell == []:
+            return
+        if column.kind == "integer":
+            self._sheet.write_number(self._row, place, cell)
+        elif column.kind == "boolean":
+            self._sheet.write_boolean(self._row, place, cell)
+        elif column.kind in {"date", "moment"}:
+            moment = datetime.fromisoformat(cell).replace(tzinfo=None)
+            self._sheet.write_datetime(self._row, place, moment, self._kinds[column.kind])
+        else:
+            text = _JOINT.join(cell) if column.kind == "list" else cell
+            self._sheet.write_string(self._row, place, text[:_LONGEST_CELL])
+
+    def _texts(self, sheet: Any, row: int, texts: Sequence[str], *, bold: bool = False) -> None:
+        for place, text in enumerate(texts):
+            sheet.write_string(row, place, text, self._head if bold else None)
+
+
+def _plain(column: Column, cell: Any) -> Any:
+    if cell is None:
+        return ""
+    if column.kind == "boolean":
+        return "true" if cell else "false"
+    if column.kind == "integer":
+        return cell
+    text = _JOINT.join(cell) if column.kind == "list" else cell
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def _day_of(about: Mapping[str, str]) -> datetime:
+    return datetime.fromisoformat(about["data_as_of"]).astimezone(UTC).replace(tzinfo=None)

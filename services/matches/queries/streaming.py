@@ -1,0 +1,114 @@
+"""The match feed as one reader's stream: what lies behind its place, then what comes, with signs of life in between.
+
+*What.* Bytes of server-sent events, in pieces of a bounded size. An entry has the feed's id and is the feed's JSON; what is no
+entry (a sign of life, `reset`) has no id, so a reader's place never moves by it. *Why by pulling.* The reader takes what stands
+behind its own place, from the tail or, if it fell behind, from the table: no queue, nothing to overflow, no gap
+between what was and what comes. *Never:* go on after the token or the rights have ended; they are asked at every sign of life.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+import orjson
+
+from services.chassis.database import DatabaseAway
+from services.chassis.identity.principal import Principal
+from services.chassis.identity.verification import KeysAway, TokenRefused
+from services.chassis.runtime import Runtime
+from services.matches.queries import feeds
+from services.matches.queries.feeds import FeedPlaceGone, Place
+from services.matches.rules.feeds import Asked, Viewer
+from services.matches.worker.tail import FED, Tail, frame_of
+
+ALIVE = b":\n\n"
+RETRY_MILLISECONDS = 1_000
+CURRENT = "/v1/feeds/matches/current"
+_BACKLOG = 100
+"""Entries read from the table at once: what lies in memory for a reader that is far behind."""
+_PIECE_BYTES = 65_536
+
+Verify = Callable[[], Awaitable[Principal]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streaming:
+    """One stream: whose token (`verify` says who it is still), what is asked, and from which place on; None: from now on."""
+
+    runtime: Runtime
+    verify: Verify
+    asked: Asked
+    after: Place | None
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield what is to be sent until the stream ends: stop of the process, its longest time, the token's end."""
+        runtime, settings = self.runtime, self.runtime.settings.matches
+        tail: Tail = runtime.state["tail"]
+        clock = runtime.clock
+        ends = clock.monotonic() + settings.stream_seconds
+        with tail.waited_for():
+            principal = await self.verify()
+            place, opening = await self._begin()
+            yield opening
+            viewer = await self._viewer(principal)
+            asked_at = clock.monotonic()
+            while not runtime.stopping.is_set() and clock.monotonic() < ends:
+                seen = runtime.signals.mark(FED)
+                told = tail.behind(place.position)
+                if told is None:
+                    async with runtime.database.read() as connection:
+                        page = await feeds.page(connection, viewer, self.asked, after=place, limit=_BACKLOG)
+                    place = page.behind
+                    for piece in _pieces(frame_of(entry) for entry in page.entries):
+                        yield piece
+                    if page.full:
+                        continue
+                elif told:
+                    last = told[-1].entry
+                    place = Place(incarnation=last.incarnation, position=last.position)
+                    mine = (
+                        one.frame for one in told if viewer.sees(one.entry) and self.asked.takes(one.entry)
+                    )
+                    for piece in _pieces(mine):
+                        yield piece
+                left = min(settings.heartbeat_seconds, ends - clock.monotonic())
+                woken = left > 0 and await runtime.signals.wait(FED, left, since=seen)
+                if not woken:
+                    yield ALIVE
+                if clock.monotonic() - asked_at >= settings.heartbeat_seconds:
+                    try:
+                        viewer = await self._viewer(await self.verify())
+                    except (TokenRefused, KeysAway, DatabaseAway):
+                        return
+                    asked_at = clock.monotonic()
+
+    async def _begin(self) -> tuple[Place, bytes]:
+        """Find the place to go on from. A new reader is told the head's id, so that it can come back to it."""
+        opening = b"retry: %d\n" % RETRY_MILLISECONDS
+        async with self.runtime.database.read() as connection:
+            newest = await feeds.head(connection)
+            if self.after is not None:
+                try:
+                    await feeds.check_place(connection, self.after)
+                except FeedPlaceGone as gone:
+                    told = orjson.dumps({"detail": gone.detail, "current": CURRENT})
+                    return newest, opening + b"\nevent: reset\ndata: " + told + b"\n\n"
+                return self.after, opening + b"\n"
+        return newest, opening + (b"id: " + newest.id.encode() if newest.id else b"") + b"\n\n"
+
+    async def _viewer(self, principal: Principal) -> Viewer:
+        async with self.runtime.database.read() as connection:
+            return await feeds.viewer(self.runtime, connection, principal)
+
+
+def _pieces(frames: Iterable[bytes]) -> Iterable[bytes]:
+    """Put frames together into pieces of a bounded size, so that a reader costs few sends and little memory."""
+    held: list[bytes] = []
+    size = 0
+    for frame in frames:
+        held.append(frame)
+        size += len(frame)
+        if size >= _PIECE_BYTES:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)

@@ -1,0 +1,158 @@
+"""`/v1/exports`: open projects, organisations and lists as files, and the dictionary of their columns."""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from starlette.background import BackgroundTask
+from starlette.responses import StreamingResponse
+
+from schemas.http.projects import Level
+from services.chassis.identity.principal import principal_of
+from services.chassis.web.access import PUBLIC
+from services.chassis.web.problems import NotFound
+from services.chassis.web.reading import is_known, respond
+from services.matches.queries import exports as queries
+from services.matches.queries.exports import Chosen, Export
+from services.matches.queries.filters import Filters
+from services.matches.queries.listing import open_listing, project_and_version
+from services.matches.queries.sheets import MEDIA_TYPES, Form
+from services.matches.routes.parameters import check_country, check_region, filters_in, refusals, runtime_in
+from services.matches.rules import rights
+from services.matches.rules.dictionary import dictionary_json
+
+PIECE = 65_536
+_FORMS = "csv|xlsx|jsonl"
+_NAMED = re.compile(rf"(projects|organisations)\.({_FORMS})")
+_LISTED = re.compile(rf"([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})\.({_FORMS})")
+_FILES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The file",
+        "content": {
+            media: {"schema": {"type": "string", "format": "binary"}} for media in MEDIA_TYPES.values()
+        },
+    }
+}
+
+
+async def chosen_in(
+    request: Request,
+    flagship: Annotated[UUID | None, Query(description="Projects of this flagship initiative.")] = None,
+    region: Annotated[str | None, Query(max_length=60, description="Projects in this ITU region.")] = None,
+    level: Annotated[Level | None, Query(description="Projects of this level.")] = None,
+) -> Chosen:
+    """Read which projects are wanted. Raises InvalidParameter for a region that does not exist."""
+    check_region(runtime_in(request), region)
+    return Chosen(flagship=None if flagship is None else str(flagship), region=region, level=level)
+
+
+def router() -> APIRouter:
+    """Return the routes of exports."""
+    routes = APIRouter(prefix="/v1/exports", tags=["exports"])
+
+    @routes.get(
+        "/dictionary",
+        operation_id="get_data_dictionary",
+        summary="Every column of every export: its type and its meaning",
+        openapi_extra=PUBLIC,
+    )
+    async def get_data_dictionary(request: Request) -> Response:
+        """The same definitions that stand in the sheet `definitions` of an .xlsx file."""
+        return respond(request, dictionary_json())
+
+    @routes.get(
+        "/{file}",
+        operation_id="export_public_data",
+        summary="Open projects or organisations as a file",
+        response_class=Response,
+        responses=_FILES,
+        openapi_extra=PUBLIC,
+    )
+    async def export_public_data(
+        request: Request,
+        file: Annotated[
+            str,
+            Path(
+                pattern=rf"^(projects|organisations)\.({_FORMS})$",
+                description="projects or organisations, and the form: .csv (Excel reads it), .xlsx, .jsonl.",
+                examples=["projects.csv"],
+            ),
+        ],
+        chosen: Annotated[Chosen, Depends(chosen_in)],
+    ) -> Response:
+        """Public fields only, whoever asks. The filters are for projects. Columns never go away or change their names."""
+        found = _NAMED.fullmatch(file)
+        if found is None:
+            raise NotFound
+        dataset, form = found[1], cast("Form", found[2])
+        if dataset == "projects":
+            made = await queries.projects(runtime_in(request), form, chosen)
+        else:
+            made = await queries.organisations(runtime_in(request), form)
+        return _respond(request, made, form)
+
+    @routes.get(
+        "/lists/{list_file}",
+        operation_id="export_list",
+        summary="A project's ranked list as a file, as far as you may see it",
+        response_class=Response,
+        responses=_FILES | refusals(rights.ListRestricted),
+    )
+    async def export_list(
+        request: Request,
+        list_file: Annotated[
+            str,
+            Path(
+                pattern=rf"^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}\.({_FORMS})$",
+                description="The project's id and the form: .csv (Excel reads it), .xlsx, .jsonl.",
+                examples=["018f3c2a-7d10-7000-8000-0000000000aa.csv"],
+            ),
+        ],
+        filters: Annotated[Filters, Depends(filters_in)],
+    ) -> Response:
+        """The rows of `/v1/lists/{project}/candidates` with the same filters; a suggestion, not an endorsement.
+
+        The whole list for those who see it whole, its own row for an organisation.
+        """
+        found = _LISTED.fullmatch(list_file)
+        if found is None:
+            raise NotFound
+        runtime, principal = runtime_in(request), principal_of(request)
+        check_country(runtime, filters.country)
+        project, version = await project_and_version(runtime, found[1])
+        view = rights.view_of(principal, project.team)
+        listing = await open_listing(runtime, project, version)
+        own = None if view == "whole" else rights.speaks_for(principal)
+        form = cast("Form", found[2])
+        return _respond(request, await queries.candidates(listing, form, filters, own=own), form)
+
+    return routes
+
+
+def _respond(request: Request, made: Export, form: Form) -> Response:
+    tag = f'"{made.digest}"'
+    headers = {
+        "ETag": tag,
+        "Cache-Control": "private, no-cache",
+        "Vary": "Authorization, Accept",
+        "Link": '</v1/exports/dictionary>; rel="describedby"',
+    }
+    if is_known(request, tag):
+        made.file.close()
+        return Response(status_code=304, headers=headers)
+    headers |= {
+        "Content-Disposition": f'attachment; filename="{made.name}"',
+        "Content-Length": str(made.length),
+        "Content-Type": MEDIA_TYPES[form],
+    }
+    return StreamingResponse(_pieces(made), headers=headers, background=BackgroundTask(made.file.close))
+
+
+def _pieces(made: Export) -> Iterator[bytes]:
+    try:
+        while piece := made.file.read(PIECE):
+            yield piece
+    finally:
+        made.file.close()

@@ -1,0 +1,162 @@
+"""`/v1/feeds/matches`: what the log was told of lists and standings, from any place on, and compacted to what counts now."""
+
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from schemas.feeds.matches import BATCH_CONTENT, EXAMPLE, ID_PATTERN, FeedBatch
+from schemas.http.projects import Level
+from services.chassis.identity.principal import principal_of
+from services.chassis.runtime import Runtime
+from services.chassis.web.reading import respond_bytes
+from services.matches.queries import feeds as queries
+from services.matches.queries.feeds import BEGINNING, FeedPlaceGone, Page, Place, place_of
+from services.matches.routes.parameters import check_region, refusals, runtime_in
+from services.matches.rules.feeds import Asked, Viewer
+from services.matches.worker.tail import FED, Tail
+
+PAST = {"Cache-Control": "private, max-age=86400"}
+"""A full page behind which more stands: the same for good to the same reader."""
+
+LONGEST_MILLISECONDS = 60_000
+EntryType = Literal[
+    "org.comity.list.versioned.v1", "org.comity.standing.crossed.v1", "org.comity.standing.lost.v1"
+]
+LastEventId = Annotated[
+    str | None,
+    Query(
+        alias="lastEventId",
+        pattern=ID_PATTERN,
+        description="The id of the last entry that you have; without it, from the beginning.",
+    ),
+]
+Timeout = Annotated[
+    int,
+    Query(
+        alias="timeout",
+        ge=0,
+        le=LONGEST_MILLISECONDS,
+        description="Milliseconds to wait for an entry where there is none, at most `http.wait_seconds` of the settings.",
+    ),
+]
+_BATCH: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Entries in the order of the feed",
+        "content": {
+            BATCH_CONTENT: {
+                "schema": {"$ref": "#/components/schemas/FeedBatch"},
+                "example": [EXAMPLE],
+            }
+        },
+    }
+}
+
+
+async def asked_in(  # not because it waits: a plain function would be run in a thread
+    request: Request,
+    types: Annotated[
+        list[EntryType] | None, Query(alias="type", max_length=3, description="Types of entries, repeatable.")
+    ] = None,
+    project: Annotated[UUID | None, Query(description="One project's list.")] = None,
+    flagship: Annotated[UUID | None, Query(description="Projects of this flagship initiative.")] = None,
+    region: Annotated[str | None, Query(max_length=60, description="Projects in this ITU region.")] = None,
+    level: Annotated[Level | None, Query(description="Projects of this level.")] = None,
+) -> Asked:
+    """Read what is wanted of the feed. Raises InvalidParameter for a region that does not exist."""
+    check_region(runtime_in(request), region)
+    return Asked(
+        types=frozenset(types) if types else None,
+        project=None if project is None else str(project),
+        flagship=None if flagship is None else str(flagship),
+        region=region,
+        level=level,
+    )
+
+
+Wanted = Annotated[Asked, Depends(asked_in)]
+
+
+def router() -> APIRouter:
+    """Return the routes of the feed."""
+    routes = APIRouter(prefix="/v1/feeds", tags=["feeds"])
+
+    @routes.get(
+        "/matches",
+        operation_id="read_match_feed",
+        summary="What became of lists and standings, in one order, from any place on",
+        response_model=FeedBatch,
+        response_class=Response,
+        responses=_BATCH | refusals(FeedPlaceGone),
+    )
+    async def read_match_feed(
+        request: Request, asked: Wanted, last: LastEventId = None, wait: Timeout = 0
+    ) -> Response:
+        """Entries behind `lastEventId` (HTTP Feeds), those that you may see; an empty batch: you have everything.
+
+        The link `next` leads on, past what was not for you too. A reader of the feed from its beginning who keeps the newest
+        entry of each subject, and drops it at `method: DELETE`, has what `/current` says.
+        """
+        runtime = runtime_in(request)
+        after = BEGINNING if last is None else place_of(last)
+        seconds = min(wait / 1000, runtime.settings.http.wait_seconds)
+        viewer, page = await _waited(request, asked, after, seconds=seconds)
+        past = page.full and not viewer.projects
+        return _respond(request, page, headers=PAST if past else {})
+
+    @routes.get(
+        "/matches/current",
+        operation_id="read_current_matches",
+        summary="The newest entry of every list and standing",
+        response_model=FeedBatch,
+        response_class=Response,
+        responses=_BATCH | refusals(FeedPlaceGone),
+    )
+    async def read_current_matches(request: Request, asked: Wanted, last: LastEventId = None) -> Response:
+        """The feed compacted: read it from the beginning to an empty batch, then go on in the feed from its last id."""
+        runtime = runtime_in(request)
+        after = BEGINNING if last is None else place_of(last)
+        async with runtime.database.read() as connection:
+            await queries.check_place(connection, after, current=True)
+            viewer = await queries.viewer(runtime, connection, principal_of(request))
+            page = await queries.page(connection, viewer, asked, after=after, current=True)
+        return _respond(request, page, headers={})
+
+    return routes
+
+
+async def _waited(request: Request, asked: Asked, after: Place, *, seconds: float) -> tuple[Viewer, Page]:
+    """Read a page; where there is nothing, wait for the next entry that is for this reader, at most so long."""
+    runtime = runtime_in(request)
+    viewer, page = await _read(request, asked, after)
+    if page.entries or not seconds:
+        return viewer, page
+    tail: Tail = runtime.state["tail"]
+    deadline = runtime.clock.monotonic() + seconds
+    with tail.waited_for():
+        while not page.entries and not runtime.stopping.is_set():
+            seen = runtime.signals.mark(FED)
+            viewer, page = await _read(request, asked, page.behind)
+            left = deadline - runtime.clock.monotonic()
+            if page.entries or left <= 0:
+                break
+            await runtime.signals.wait(FED, left, since=seen)
+    return viewer, page
+
+
+async def _read(request: Request, asked: Asked, after: Place) -> tuple[Viewer, Page]:
+    runtime: Runtime = runtime_in(request)
+    async with runtime.database.read() as connection:
+        await queries.check_place(connection, after)
+        viewer = await queries.viewer(runtime, connection, principal_of(request))
+        return viewer, await queries.page(connection, viewer, asked, after=after)
+
+
+def _respond(request: Request, page: Page, *, headers: dict[str, str]) -> Response:
+    content = b"[" + b",".join(entry.json() for entry in page.entries) + b"]"
+    if page.behind.id is not None:
+        kept = [one for one in request.query_params.multi_items() if one[0] != "lastEventId"]
+        query = urlencode([*kept, ("lastEventId", page.behind.id)])
+        headers = headers | {"Link": f'<{request.url.path}?{query}>; rel="next"'}
+    return respond_bytes(request, content, headers=headers, media_type=BATCH_CONTENT)

@@ -1,0 +1,134 @@
+"""The feed's one writer: what the relay has taken to the log becomes entries, in the transaction that empties the outbox.
+
+What: turns events of lists and standings into rows of `feed`, and lets go of what nobody has to be told any more. Why
+here: the relay is the one place that sees every event after its own commit and in one order, so a position never
+becomes visible after a higher one, whoever holds a transaction open (docs/decisions/0012). It must not rank, and must
+not decide who sees an entry.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, insert, not_, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.envelope import Event
+from schemas.feeds.matches import FED, entry_body
+from services.chassis.bus.relay import Relayed
+from services.chassis.database import DatabaseAway, insert_for
+from services.chassis.reference import Reference, load_reference
+from services.chassis.runtime import Runtime, timestamp
+from services.matches.queries.archive import projects_of
+from services.matches.rules.feeds import regions_of
+from services.matches.tables import FEED, FEED_HORIZON
+
+PRUNE_SECONDS = 3_600.0
+_AT_ONCE = 5_000
+"""Entries let go of in one transaction, so that no writer waits long."""
+
+_PLACES = ("flagship", "level", "regions")
+_THESE = FEED.c.subject.in_(bindparam("subjects", expanding=True)) & FEED.c.latest
+_BEFORE = select(FEED.c.subject, *(FEED.c[name] for name in _PLACES)).where(_THESE)
+_SUPERSEDE = update(FEED).where(_THESE).values(latest=False)
+_ADD = insert(FEED)
+_PASSED = (
+    select(FEED.c.position)
+    .where(
+        FEED.c.fed_at < bindparam("before"),
+        or_(FEED.c.deleted, not_(FEED.c.latest)),
+        FEED.c.position
+        < select(func.max(FEED.c.position)).scalar_subquery(),  # the head says where the feed is
+    )
+    .order_by(FEED.c.position)
+    .limit(_AT_ONCE)
+)
+
+
+def feeder(runtime: Runtime) -> Relayed:
+    """Return what the relay of this service hands its events to."""
+    reference = load_reference()
+
+    async def feed(connection: AsyncConnection, events: Sequence[Event]) -> None:
+        told = [event for event in events if event.type in FED]
+        if told:
+            await _feed(connection, told, reference, fed_at=timestamp(runtime.clock.now()))
+
+    return feed
+
+
+async def prune(runtime: Runtime, stop: asyncio.Event) -> None:
+    """Every hour let go of entries that are older than the settings keep; the newest of a subject stays."""
+    while not stop.is_set():
+        try:
+            while await prune_once(runtime) == _AT_ONCE:
+                pass
+        except DatabaseAway:
+            pass  # tried again at the next turn
+        try:
+            await asyncio.wait_for(stop.wait(), PRUNE_SECONDS)
+        except TimeoutError:
+            continue
+
+
+async def prune_once(runtime: Runtime) -> int:
+    """Delete the oldest entries that need not be kept; returns how many. The horizon moves in the same transaction."""
+    before = timestamp(runtime.clock.now() - timedelta(days=runtime.settings.matches.feed_days))
+    async with runtime.database.write() as connection:
+        passed = list(await connection.scalars(_PASSED, {"before": before}))
+        if passed:
+            await connection.execute(delete(FEED).where(FEED.c.position.in_(passed)))
+            row = insert_for(connection, FEED_HORIZON).values(single=1, position=passed[-1])
+            await connection.execute(
+                row.on_conflict_do_update(
+                    index_elements=[FEED_HORIZON.c.single],
+                    set_={"position": row.excluded.position},
+                    where=FEED_HORIZON.c.position < row.excluded.position,
+                )
+            )
+    return len(passed)
+
+
+async def _feed(
+    connection: AsyncConnection, events: Sequence[Event], reference: Reference, *, fed_at: str
+) -> None:
+    subjects = list(dict.fromkeys(event.subject for event in events))
+    before = await connection.execute(_BEFORE, {"subjects": subjects})
+    places: dict[str, Mapping[str, Any]] = {row.subject: row._asdict() for row in before}
+    projects = await projects_of(connection, list({event.partitionkey for event in events}))
+    newest = {event.subject: place for place, event in enumerate(events)}
+    rows = []
+    for place, event in enumerate(events):
+        project, _, organisation = event.subject.partition("/")
+        if event.data is not None and project in projects:
+            places[event.subject] = _places(projects[project].record, reference)
+        # Who saw the subject come sees it go, wherever its project has moved meanwhile.
+        where = places.get(event.subject, {})
+        rows.append(
+            {
+                "incarnation": event.sequence.incarnation,
+                "type": event.type,
+                "subject": event.subject,
+                "project": project,
+                "organisation": organisation or None,
+                "flagship": where.get("flagship"),
+                "level": where.get("level"),
+                "regions": where.get("regions", " "),
+                "latest": newest[event.subject] == place,
+                "deleted": event.tombstone,
+                "fed_at": fed_at,
+                "body": entry_body(event),
+            }
+        )
+    await connection.execute(_SUPERSEDE, {"subjects": subjects})
+    await connection.execute(_ADD, rows)
+
+
+def _places(project: Mapping[str, Any], reference: Reference) -> dict[str, Any]:
+    """Return what a project's entries can be filtered by: its flagship, its level, and every region it lies in."""
+    return {
+        "flagship": project.get("flagship"),
+        "level": project.get("level"),
+        "regions": f" {' '.join(sorted(regions_of(project, reference)))} ",
+    }

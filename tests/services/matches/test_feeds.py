@@ -1,0 +1,318 @@
+"""The match feed over HTTP: order, places, compaction, filters, waiting, and who sees what."""
+
+import asyncio
+import itertools
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import orjson
+from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
+
+from services.matches import events
+from services.matches.queries import feeds as queries
+from services.matches.rules.feeds import Asked, Viewer
+from services.matches.worker.feeding import prune_once
+from tests.services.matches.town import Town, uuid_of
+
+FEED, CURRENT = "/v1/feeds/matches", "/v1/feeds/matches/current"
+
+
+async def read(town: Town, path: str, *, who: Any = "bdt_admin") -> list[dict[str, Any]]:
+    """Follow the feed by the ids of its entries until a batch is empty."""
+    path, _, begin = path.partition("lastEventId=")
+    found: list[dict[str, Any]] = []
+    while True:
+        last = found[-1]["id"] if found else begin
+        asked = (
+            f"{path}{'' if path.endswith(('?', '&')) else '&' if '?' in path else '?'}lastEventId={last}"
+            if last
+            else path
+        )
+        batch = await town.get(asked, who=who)
+        if not batch:
+            return found
+        found += batch
+
+
+def compacted(entries: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """What a reader has who keeps the newest entry of each subject and drops it at DELETE."""
+    kept: dict[str, Any] = {}
+    for entry in entries:
+        if entry.get("method") == "DELETE":
+            kept.pop(entry["subject"], None)
+        else:
+            kept[entry["subject"]] = entry["data"]
+    return kept
+
+
+async def as_read(town: Town, projects: Iterable[str]) -> dict[str, Any]:
+    """The same state, asked of the read API."""
+    state: dict[str, Any] = {}
+    for project in projects:
+        newest = (await town.versions(project))[0]
+        version = await town.get(f"/v1/lists/{project}/versions/{newest['number']}")
+        state[project] = (version["number"], version["digest"], [row["points"] for row in version["head"]])
+        if version["final"]:
+            continue
+        for row in (await town.list_of(project))["candidates"]:
+            if row["above_floor"]:
+                state[f"{project}/{row['organisation']}"] = row["band"]
+    return state
+
+
+def as_fed(kept: dict[str, Any]) -> dict[str, Any]:
+    return {
+        subject: data["band"]
+        if "/" in subject
+        else (data["number"], data["digest"], [row["points"] for row in data["head"]])
+        for subject, data in kept.items()
+    }
+
+
+async def busy(town: Town) -> list[str]:
+    """Let lists be made, change, lose members and close."""
+    for number in range(8):
+        await town.organisation(f"One {number}", hq_country=("KEN", "UGA", "FRA")[number % 3])
+    projects = [await town.published(name) for name in ("schools", "clinics", "harbours")]
+    await town.settle()
+    await town.organisation("One 3", languages=["en", "fr"])
+    await town.withdraw(uuid_of("One 4"))
+    await town.settle()
+    await town.erase("organisations", uuid_of("One 5"))
+    await town.organisation("One 9")
+    await town.settle()
+    await town.step(projects[1], "close", body={"reason": "Found."})
+    await town.settle()
+    return projects
+
+
+async def test_who_reads_from_zero_has_exactly_what_the_read_api_says(town: Town) -> None:
+    projects = await busy(town)
+    told = await as_read(town, projects)
+    assert len(told) > 12
+    whole = await read(town, FEED)
+    assert as_fed(compacted(whole)) == told
+    current = await read(town, CURRENT)
+    assert as_fed(compacted(current)) == told
+    assert len({entry["subject"] for entry in current}) == len(current) < len(whole)
+    # From any place on, what follows is exactly the rest.
+    for place in range(0, len(whole), 7):
+        assert await read(town, f"{FEED}?lastEventId={whole[place]['id']}") == whole[place + 1 :]
+
+
+async def test_who_reads_current_while_it_changes_and_goes_on_in_the_feed_misses_nothing(town: Town) -> None:
+    projects = await busy(town)
+    first = await town.get(CURRENT)
+    kept = first[:3]  # as if the page had ended here
+    await town.withdraw(uuid_of("One 0"))
+    await town.settle()
+    kept += await town.get(f"{CURRENT}?lastEventId={kept[-1]['id']}")
+    await town.withdraw(uuid_of("One 1"))
+    await town.settle()
+    kept += await read(town, f"{FEED}?lastEventId={kept[-1]['id']}")
+    assert as_fed(compacted(kept)) == await as_read(town, projects)
+
+
+async def test_every_entry_is_a_cloudevent_without_persons(town: Town) -> None:
+    await busy(town)
+    answer = await town.call("GET", FEED)
+    assert answer.headers["content-type"] == "application/cloudevents-batch+json"
+    assert "desk@example.org" not in answer.text
+    entries = answer.json()
+    for entry in entries:
+        read_by_sdk = JSONFormat().read(CloudEvent, orjson.dumps(entry))
+        assert (read_by_sdk.get_id(), read_by_sdk.get_type()) == (entry["id"], entry["type"])
+    assert {entry.get("method") for entry in entries} == {None, "DELETE"}
+    assert all(("data" in entry) == ("method" not in entry) for entry in entries)
+    assert (
+        len({entry["id"] for entry in entries})
+        == len({entry["eventid"] for entry in entries})
+        == len(entries)
+    )
+
+
+async def test_the_place_moves_past_what_is_not_for_the_reader(town: Town) -> None:
+    await busy(town)
+    own = town.bearer("organisation_reader", organisation=uuid_of("One 0"))
+    mine = await read(town, FEED, who=own)
+    assert {entry["subject"].partition("/")[2] for entry in mine} == {uuid_of("One 0")}
+    answer = await town.call("GET", f"{FEED}?lastEventId={mine[-1]['id']}", who=own)
+    assert answer.json() == []
+    head = (await read(town, FEED))[-1]["id"]
+    assert (
+        answer.links["next"]["url"] == f"{FEED}?lastEventId={head}" != f"{FEED}?lastEventId={mine[-1]['id']}"
+    )
+    nothing = await town.call("GET", f"{FEED}?flagship={uuid_of('none')}&type={events.STANDING_LOST}")
+    assert nothing.json() == []
+    assert nothing.links["next"]["url"].endswith(f"&type={events.STANDING_LOST}&lastEventId={head}")
+
+
+async def test_a_team_reads_its_own_projects_as_long_as_it_is_the_team(town: Town) -> None:
+    manager = town.bearer("project_manager", sub="m-1")
+    await town.organisation("One")
+    mine = await town.published("mine", who=manager)
+    await town.published("another")
+    await town.settle()
+    seen = await read(town, FEED, who=manager)
+    assert {entry["data"]["project"] for entry in seen} == {mine}
+    assert {entry["type"] for entry in seen} == {events.LIST_VERSIONED, events.STANDING_CROSSED}
+    assert await read(town, FEED, who=town.bearer("project_manager", sub="m-2")) == []
+    await _team(town, mine, "PUT", "bdt-1")
+    await _team(town, mine, "DELETE", "m-1")
+    await town.settle()
+    assert await read(town, FEED, who=manager) == []
+    assert (await town.call("GET", FEED, who="nobody")).status_code == 401
+
+
+async def _team(town: Town, project: str, method: str, person: str) -> None:
+    match = f'"{town.revisions[project]}"'
+    answer = await town.call(method, f"/v1/projects/{project}/team/{person}", If_Match=match)
+    assert answer.status_code in {200, 204}, answer.text
+    town.revisions[project] += 1
+
+
+async def test_filters_choose_the_same_in_the_database_and_in_the_stream(town: Town) -> None:
+    for number in range(4):
+        await town.organisation(f"One {number}")
+    flagship = uuid_of("flagship")
+    declared = {
+        "titles": [{"language": "en", "text": "A flagship"}],
+        "level": "global",
+        "reason": {"language": "en", "text": "Declared to be tested."},
+    }
+    assert (await town.call("PUT", f"/v1/flagships/{flagship}", declared)).status_code == 201
+    first = await town.published("first", flagship=flagship)
+    await town.published("second", level="regional", countries=[], regions=["ARB"])
+    await town.published("third", level="global", countries=[])
+    await town.settle()
+    async with town.runtimes["matches"].database.read() as connection:
+        everything = await queries.page(connection, Viewer(whole=True), Asked(), after=queries.BEGINNING)
+        chosen = set()
+        for types, project, flag, region, level in itertools.product(
+            (None, frozenset({events.STANDING_CROSSED})),
+            (None, first),
+            (None, flagship),
+            (None, "AFR", "ARB"),
+            (None, "national", "regional", "global"),
+        ):
+            asked = Asked(types=types, project=project, flagship=flag, region=region, level=level)
+            for viewer in (
+                Viewer(whole=True),
+                Viewer(organisation=uuid_of("One 1")),
+                Viewer(projects=frozenset({first})),
+                Viewer(),
+            ):
+                page = await queries.page(connection, viewer, asked, after=queries.BEGINNING)
+                wanted = [one for one in everything.entries if viewer.sees(one) and asked.takes(one)]
+                assert list(page.entries) == wanted, asked
+                chosen.add(len(wanted))
+    assert len(chosen) > 5
+    assert {e["data"]["project"] for e in await town.get(f"{FEED}?region=AFR&level=national")} == {first}
+    problem = await town.get(f"{FEED}?region=Afrika", status=400)
+    assert problem["errors"][0]["parameter"] == "region"
+
+
+async def test_a_deletion_reaches_who_saw_the_pair_come_even_if_its_project_has_moved(town: Town) -> None:
+    await town.organisation("One")
+    project = await town.published("moving")
+    await town.settle()
+    await town.draft("moving", countries=["FRA"])
+    await town.withdraw(uuid_of("One"))
+    await town.settle()
+    kept = compacted(
+        await read(town, f"{FEED}?region=AFR&type={events.STANDING_CROSSED}&type={events.STANDING_LOST}")
+    )
+    assert kept == {}
+    assert project in compacted(await read(town, f"{FEED}?region=EUR"))
+
+
+async def test_who_waits_is_told_when_something_comes_and_only_of_what_is_theirs(town: Town) -> None:
+    stop = asyncio.Event()
+    tail = town.runtimes["matches"].state["tail"]
+    running = asyncio.create_task(tail.run(stop))
+    try:
+        await town.organisation("One")
+        await town.organisation("Two")
+        await town.published("first")
+        await town.settle()
+        head = (await read(town, FEED))[-1]["id"]
+        own = town.bearer("organisation_reader", organisation=uuid_of("Two"))
+        waiting = asyncio.create_task(town.get(f"{FEED}?lastEventId={head}&timeout=20000", who=own))
+        await town.withdraw(uuid_of("One"))
+        await town.settle()
+        assert not (await asyncio.wait([waiting], timeout=0.2))[0]
+        await town.withdraw(uuid_of("Two"))
+        await town.settle()
+        [entry] = await asyncio.wait_for(waiting, 5)
+        assert (entry["method"], entry["subject"].endswith(uuid_of("Two"))) == ("DELETE", True)
+        assert await town.get(f"{FEED}?lastEventId={entry['id']}&timeout=50", who=own) == []
+        assert tail.waiting == 0
+        # Who waits when the process stops is answered at once.
+        waiting = asyncio.create_task(town.get(f"{FEED}?lastEventId={entry['id']}&timeout=20000", who=own))
+        await asyncio.sleep(0.1)
+        town.runtimes["matches"].stopping.set()
+        assert await asyncio.wait_for(waiting, 5) == []
+    finally:
+        stop.set()
+        await running
+
+
+async def crowd(town: Town, entries: int) -> None:
+    """Put so many pairs into the outbox and relay them."""
+    runtime = town.runtimes["matches"]
+    row = {"points": 1, "fit": 1, "band": "weak"}
+    told = [
+        events.standing_crossed(
+            uuid_of("crowded"),
+            row | {"organisation": uuid_of(f"body {n}")},
+            1,
+            incarnation=1,
+            clock=runtime.clock,
+        )
+        for n in range(entries)
+    ]
+    from services.chassis.bus import outbox
+
+    async with runtime.database.write() as connection:
+        await outbox.post_all(connection, told, max_record_bytes=100_000)
+    await town.relay()
+
+
+async def test_past_pages_are_kept_by_caches_and_the_newest_is_asked_for_again(town: Town) -> None:
+    await crowd(town, 700)
+    first = await town.call("GET", FEED)
+    assert len(first.json()) == queries.PAGE == 500
+    assert first.headers["cache-control"] == "private, max-age=86400"
+    assert first.headers["vary"] == "Authorization, Accept"
+    second = await town.call("GET", first.links["next"]["url"])
+    assert len(second.json()) == 200
+    assert second.headers["cache-control"] == "private, no-cache"
+    again = await town.call("GET", first.links["next"]["url"], If_None_Match=second.headers["etag"])
+    assert again.status_code == 304
+    await crowd(town, 1)
+    assert (await town.call("GET", FEED)).headers["etag"] == first.headers["etag"]
+    more = await town.call("GET", first.links["next"]["url"], If_None_Match=second.headers["etag"])
+    assert (more.status_code, len(more.json())) == (200, 201)
+
+
+async def test_what_is_superseded_goes_in_time_and_who_has_not_read_it_is_told(town: Town) -> None:
+    projects = await busy(town)
+    whole = await read(town, FEED)
+    runtime = town.runtimes["matches"]
+    assert await prune_once(runtime) == 0
+    town.clock.moment += timedelta(days=runtime.settings.matches.feed_days + 1)
+    await town.organisation("One 9", languages=["fr"])
+    await town.settle()
+    assert await prune_once(runtime) > 5
+    assert await prune_once(runtime) == 0
+    for path in (FEED, f"{FEED}?lastEventId={whole[0]['id']}"):
+        problem = await town.get(path, status=410)
+        assert problem["code"] == "feed-place-gone"
+    current = await read(town, CURRENT)
+    assert as_fed(compacted(current)) == await as_read(town, projects)
+    assert await town.get(f"{FEED}?lastEventId={current[-1]['id']}") == []
+    for unknown in ("1-999999", "2-1", whole[-1]["id"].replace("1-", "7-", 1)):
+        assert (await town.get(f"{FEED}?lastEventId={unknown}", status=410))["code"] == "feed-place-gone"
+    assert (await town.get(f"{FEED}?lastEventId=nonsense", status=400))["code"] == "invalid-parameter"
