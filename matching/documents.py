@@ -17,7 +17,7 @@ from matching.analysis import Analysed, FieldStems, primary_language
 from matching.cache import Cache
 from matching.epoch import EVIDENCE, PROFILE, Epoch, language_of
 from matching.lexicon import Lexicon
-from matching.records import Member, Project, Tag
+from matching.records import Evidence, Member, Project, Tag
 
 FULL = 255
 """The impact of what is there altogether, and the most that any impact can be."""
@@ -28,7 +28,10 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceDocument:
-    """One evidence item: impacts with its role folded in, and its words (for telling near-duplicates)."""
+    """One evidence item: impacts of its words and policy tags with its role folded in, and its words alone.
+
+    The words are what tells near-duplicates.
+    """
 
     id: str
     impacts: Mapping[str, int]
@@ -63,16 +66,18 @@ class DocumentBuilder:
 
     def __init__(self, epoch: Epoch) -> None:
         self._epoch = epoch
-        self._items: Cache[tuple[tuple[FieldStems, ...], str], tuple[Mapping[str, int], frozenset[str]]]
+        self._items: Cache[
+            tuple[tuple[FieldStems, ...], str, tuple[str, ...]], tuple[Mapping[str, int], frozenset[str]]
+        ]
         self._items = Cache(_CACHED_ITEMS)
 
     def build(self, member: Member, analysed: Analysed) -> MemberDocument:
         """Make a member's document from its record and its analysed texts."""
-        roles = {item.id: item.role for item in member.evidence}
+        records = {item.id: item for item in member.evidence}
         items = (
             EvidenceDocument(id=item, impacts=impacts, words=words)
             for item, fields in analysed.evidence
-            for impacts, words in (self._item(fields, roles.get(item, "partner")),)
+            for impacts, words in (self._item(fields, records[item]),)
             if words
         )
         open_fields = _Open(member)
@@ -85,12 +90,14 @@ class DocumentBuilder:
             evidence=tuple(items),
         )
 
-    def _item(self, fields: tuple[FieldStems, ...], role: str) -> tuple[Mapping[str, int], frozenset[str]]:
-        key = (fields, role)
+    def _item(
+        self, fields: tuple[FieldStems, ...], record: Evidence
+    ) -> tuple[Mapping[str, int], frozenset[str]]:
+        key = (fields, record.role, tuple(tag_term(tag) for tag in record.tags))
         found = self._items.get(key)
         if found is None:
-            factor = self._epoch.weights.roles.get(role, self._epoch.weights.roles["partner"])
-            plain = text_impacts(fields, kind=EVIDENCE, epoch=self._epoch)
+            factor = self._epoch.weights.roles.get(record.role, self._epoch.weights.roles["partner"])
+            plain = text_impacts(fields, kind=EVIDENCE, epoch=self._epoch) | dict.fromkeys(key[2], FULL)
             impacts = {term: impact * factor // 1000 for term, impact in plain.items()}
             words = frozenset(
                 f"{field.language}:{token}"

@@ -46,12 +46,14 @@ class LanguageStatistics:
 class KindStatistics:
     """Of one kind of document: per language (empty = names, numbers and codes), and document frequencies by term.
 
-    `unseen` stands in for a language that the corpus has too few documents of.
+    `unseen` stands in for a language that the corpus has too few documents of. `tags` holds the idf (1/65,536) of each
+    policy tag, under the empty name that of a tag which the corpus lacks.
     """
 
     languages: Mapping[str, LanguageStatistics]
     unseen: LanguageStatistics
     frequencies: Mapping[str, int]
+    tags: Mapping[str, int]
 
     def of(self, language: str) -> LanguageStatistics:
         """Return the statistics of a language."""
@@ -94,6 +96,10 @@ class Epoch:
         if value is None:
             value = table[min(table, key=lambda known: (abs(known - frequency), known))]
         return value * self.weights.bigram // 1000 if term[0] == "b" else value
+
+    def tag_idf(self, tag: str) -> int:
+        """Return the idf of a policy tag among evidence items, in 1/65,536."""
+        return self.evidence.tags.get(tag, self.evidence.tags[""])
 
     @cached_property
     def bigrams(self) -> Mapping[str, frozenset[str]]:
@@ -224,12 +230,19 @@ def _kind_to_json(one: KindStatistics) -> dict[str, Any]:
         "languages": {language: _language_to_json(found) for language, found in one.languages.items()},
         "unseen": _language_to_json(one.unseen),
         "frequencies": dict(one.frequencies),
+        "tags": dict(one.tags),
     }
 
 
 def _kind_from_json(body: Mapping[str, Any]) -> KindStatistics:
+    tags = body["tags"]
+    if "" not in tags:
+        raise ValueError("the table of tags lacks the empty name, whose idf every unknown tag has")
+    for tag, value in tags.items():
+        refuse_number(f"a statistic (tag {tag})", value, (0, LARGEST))
     return KindStatistics(
         languages={language: _language_from_json(found) for language, found in body["languages"].items()},
         unseen=_language_from_json(body["unseen"]),
         frequencies=body["frequencies"],
+        tags=tags,
     )

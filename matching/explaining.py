@@ -7,6 +7,7 @@ fact.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from heapq import nsmallest
 
 from matching.accounts import MemberAccount, Source
@@ -138,6 +139,13 @@ def _evidence_parts(
             language=item.version.language,
             evidence=one.id,
         )
+        parts += [
+            replace(
+                _structured(state, "evidence", term, points=-points, gap=False, phrases=telling.phrases),
+                evidence=one.id,
+            )
+            for points, term in _common(item.version.tags, one.impacts)
+        ]
         parts.append(
             Part(
                 component="evidence",
@@ -207,7 +215,7 @@ def _structured(
     state: ProjectState, component: str, term: str, *, points: int, gap: bool, phrases: Phrases
 ) -> Part:
     scheme, _, value = term.partition(":")
-    code = _STRUCTURED_CODES.get(scheme, "tag") if component != "tags" else "tag"
+    code = _STRUCTURED_CODES.get(scheme, "tag") if component in STRUCTURED and component != "tags" else "tag"
     words = phrases.name(term, code=code)
     sentence = phrases.gap(code, words) if gap else phrases.part(code, asked=words, found=words)
     return Part(

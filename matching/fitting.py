@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer
 
 from matching.analysis import ANALYSER_NUMBER, Analyser, FieldStems
-from matching.documents import count_terms
+from matching.documents import count_terms, tag_term
 from matching.engine import Engine
 from matching.epoch import (
     EVIDENCE,
@@ -70,17 +70,18 @@ def fit_epoch(
     members = list(members)
     compiled = compile_lexicon(lexicon or {"concepts": []}, analyser)
     profiles: list[tuple[FieldStems, ...]] = []
-    items: dict[tuple[FieldStems, ...], None] = {}
+    items: dict[tuple[FieldStems, ...], frozenset[str]] = {}
     for member in members:
         analysed = analyser.analyse_member(member)
         if analysed.fields:
             profiles.append(analysed.fields)
-        items.update((fields, None) for _, fields in analysed.evidence if fields)
+        tags = {item.id: frozenset(tag_term(tag) for tag in item.tags) for item in member.evidence}
+        items.update((fields, tags[item]) for item, fields in analysed.evidence if fields)
     profiles += [fields for text in vocabularies if (fields := analyser.analyse_evidence([text]))]
     if not profiles and not items:
         raise ValueError("there is no text in the corpus, so nothing can be fitted")
     profile = fit_kind(profiles or list(items), compiled)
-    evidence = fit_kind(list(items), compiled) if items else profile
+    evidence = fit_kind(list(items), compiled, tags=list(items.values())) if items else profile
     content: dict[str, Any] = {
         "analyser": ANALYSER_NUMBER,
         "golden": analyser.golden_hash(),
@@ -100,8 +101,10 @@ def fit_epoch(
     return Epoch.loads(Epoch(**content).dumps())
 
 
-def fit_kind(documents: Sequence[Sequence[FieldStems]], lexicon: Lexicon) -> KindStatistics:
-    """Count one kind of document: frequencies, mean lengths per language, idf by frequency."""
+def fit_kind(
+    documents: Sequence[Sequence[FieldStems]], lexicon: Lexicon, *, tags: Sequence[Iterable[str]] = ()
+) -> KindStatistics:
+    """Count one kind of document: frequencies, mean lengths per language, idf by frequency; `tags` of each, too."""
     counted = [_counts(document, lexicon) for document in documents]
     vectoriser = CountVectorizer(analyzer=list, binary=True, dtype=np.int32)
     matrix = vectoriser.fit_transform(counted)
@@ -131,7 +134,13 @@ def fit_kind(documents: Sequence[Sequence[FieldStems]], lexicon: Lexicon) -> Kin
         if len(found) >= FEWEST_DOCUMENTS
     }
     unseen = _language(SMALLEST_CORPUS, _mean(everything), set(range(1, _UNSEEN_FREQUENCIES)))
-    return KindStatistics(languages=statistics, unseen=unseen, frequencies=frequencies)
+    tagged = Counter(tag for one in tags for tag in one)
+    return KindStatistics(
+        languages=statistics,
+        unseen=unseen,
+        frequencies=frequencies,
+        tags={tag: idf(len(documents), frequency) for tag, frequency in ({"": 0} | tagged).items()},
+    )
 
 
 def fit_bands(

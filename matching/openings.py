@@ -89,7 +89,7 @@ class ProjectStore:
         """Take a revision in, in place of the one that was here."""
         self.remove(project.id)
         versions = tuple(self._asked(version.text) for version in query.versions)
-        items = tuple(self._asked(version.evidence) for version in query.versions)
+        items = tuple(self._asked(version.item) for version in query.versions)
         structured = tuple(self._asked(query.structured[name]) for name in STRUCTURED)
         lanes = {"text": self._enter(self._profiles, versions), "evidence": self._enter(self._items, items)}
         for name, asked in zip(STRUCTURED, structured, strict=True):

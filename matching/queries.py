@@ -27,11 +27,17 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One language version of the project's text: weights for profiles and for evidence items."""
+    """One language version of the project's text: weights for profiles, and for evidence items by words and by tags."""
 
     language: str
     text: Mapping[str, int]
     evidence: Mapping[str, int]
+    tags: Mapping[str, int]
+
+    @property
+    def item(self) -> dict[str, int]:
+        """All weights for evidence items; the names of words and of tags do not meet."""
+        return {**self.evidence, **self.tags}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +58,10 @@ class Query:
 def build_query(project: Project, analysed: Analysed, epoch: Epoch) -> Query:
     """Make a project's query."""
     weights = epoch.weights
+    item_tags = _item_tags(project, epoch)
     versions = tuple(
-        _version(language, counts, epoch) for language, counts in _versions(analysed, epoch).items()
+        _version(language, counts, epoch, tags=item_tags)
+        for language, counts in _versions(analysed, epoch).items()
     )
     versions = tuple(version for version in versions if version.text)
     shares = {
@@ -117,17 +125,27 @@ def _asked(runs: Iterable[str], language: str, epoch: Epoch) -> Counter[str]:
     return counts
 
 
-def _version(language: str, counts: Mapping[str, int], epoch: Epoch) -> Version:
-    budgets = {PROFILE: epoch.weights.budgets["text"], EVIDENCE: epoch.weights.item_budget}
+def _version(language: str, counts: Mapping[str, int], epoch: Epoch, *, tags: Mapping[str, int]) -> Version:
+    whole = epoch.weights.item_budget
+    tagged = whole * epoch.weights.evidence_tags // 1000 if tags else 0
+    budgets = {PROFILE: epoch.weights.budgets["text"], EVIDENCE: whole - tagged}
     weighted = {
         kind: normalise({term: _share(term, count, kind, epoch) for term, count in counts.items()}, budget)
         for kind, budget in budgets.items()
     }
-    return Version(language=language, text=weighted[PROFILE], evidence=weighted[EVIDENCE])
+    return Version(
+        language=language,
+        text=weighted[PROFILE],
+        evidence=weighted[EVIDENCE],
+        tags=normalise(tags, tagged),
+    )
 
 
 def _share(term: str, count: int, kind: str, epoch: Epoch) -> int:
-    share = count * epoch.idf(kind, term)
+    """The idf x the saturated count: count x (k3 + 1) / (k3 + count), as in BM25, for a count in sixteenths."""
+    k3 = epoch.weights.k3
+    saturated = 1000 * count * (k3 + 1000) // (1000 * count + 16 * k3)
+    share = saturated * epoch.idf(kind, term)
     return share * epoch.weights.concept // 1000 if epoch.lexicon.of_the_domain(term) else share
 
 
@@ -156,6 +174,11 @@ def _places(project: Project, epoch: Epoch) -> dict[str, int]:
 def _tags(project: Project, epoch: Epoch) -> dict[str, int]:
     shares = epoch.weights.tag_shares
     return {tag_term(tag): shares.get(tag.scheme, 1) for tag in _given(project, "tags", project.tags)}
+
+
+def _item_tags(project: Project, epoch: Epoch) -> dict[str, int]:
+    """Shares of the project's tags in its past projects: the published share x how rare the tag is among them."""
+    return {tag: share * epoch.tag_idf(tag) for tag, share in _tags(project, epoch).items()}
 
 
 def _given(project: Project, name: str, values: tuple[_T, ...]) -> tuple[_T, ...]:

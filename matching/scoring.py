@@ -66,7 +66,7 @@ def score_items(
         return ()
     scored: list[tuple[int, Version]] = []
     for item in document.evidence:
-        sums = [met(one.evidence, item.impacts) for one in query.versions]
+        sums = [met(one.item, item.impacts) for one in query.versions]
         best = max(range(len(sums)), key=lambda place: (sums[place], -place))
         scored.append((max(0, sums[best] - query.threshold), query.versions[best]))
     known = near_duplicates(document.evidence, weights.near_duplicate) if pairs is None else pairs

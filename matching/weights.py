@@ -17,19 +17,22 @@ from matching.bounds import refuse_out_of_bounds
 class Weights:
     """The published table, version `version`.
 
-    `evidence_threshold`, the floors and the near-duplicate limit are per mille: of the item's budget, of the
-    component's budget, and of the union of both term sets.
+    `evidence_threshold`, `evidence_tags`, the floors and the near-duplicate limit are per mille: of the item's budget
+    (both), of the component's budget, and of the union of both term sets. `k1`, `b` and `k3` are thousandths: the
+    saturation of counts in a document, the pull of its length, the saturation of counts in a project's text.
+    `passage_bound` computes nothing: it is the most, per mille of a project's total, by which the points of one passage
+    may differ between a description and one evidence item, and it is tested.
     """
 
-    version: int = 1
+    version: int = 2
     budgets: Mapping[str, int] = field(
         default_factory=lambda: {
             "text": 1_000_000_000,
-            "evidence": 600_000_000,
-            "needs": 150_000_000,
-            "places": 100_000_000,
-            "tags": 60_000_000,
-            "languages": 20_000_000,
+            "evidence": 780_000_000,
+            "needs": 110_000_000,
+            "places": 70_000_000,
+            "tags": 30_000_000,
+            "languages": 10_000_000,
         }
     )
     project_fields: Mapping[str, int] = field(
@@ -41,12 +44,15 @@ class Weights:
     field_cap: int = 3
     k1: int = 1200
     b: int = 750
+    k3: int = 3000
     bigram: int = 500
     concept: int = 1500
     evidence_items: int = 3
-    evidence_threshold: int = 30
+    evidence_threshold: int = 40
+    evidence_tags: int = 30
     near_duplicate: int = 600
-    roles: Mapping[str, int] = field(default_factory=lambda: {"lead": 1000, "partner": 800})
+    passage_bound: int = 200
+    roles: Mapping[str, int] = field(default_factory=lambda: {"lead": 1000, "partner": 870})
     place_shares: Mapping[str, int] = field(default_factory=lambda: {"country": 600, "region": 400})
     place_impacts: Mapping[str, int] = field(
         default_factory=lambda: {"hq": 255, "operating": 255, "willing": 153}
@@ -63,7 +69,7 @@ class Weights:
             "sdg": 1,
         }
     )
-    floors: Mapping[str, int] = field(default_factory=lambda: {"text": 35, "evidence": 20})
+    floors: Mapping[str, int] = field(default_factory=lambda: {"text": 35, "evidence": 14})
     band_percentiles: Mapping[str, int] = field(
         default_factory=lambda: {"possible": 800, "good": 950, "strong": 990}
     )

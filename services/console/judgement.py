@@ -12,6 +12,9 @@ import ir_measures
 from ir_measures import RR, R, nDCG
 
 MEASURES = {"ndcg@10": nDCG @ 10, "recall@10": R @ 10, "recall@100": R @ 100, "mrr": RR}
+DEEPEST = 100
+"""No measure looks further down than this, but for the first true partner, so nothing beyond it is handed over."""
+
 TAIL_MOST = 2
 """An organisation with at most so many past projects belongs to the tail."""
 
@@ -28,8 +31,12 @@ class Tally:
         self.queries += 1
         if not order:
             return
+        first = next((place for place, one in enumerate(order) if one in relevant), 0)
         judged = [ir_measures.Qrel("q", one, 1) for one in sorted(relevant)]
-        ranked = [ir_measures.ScoredDoc("q", one, float(-place)) for place, one in enumerate(order)]
+        ranked = [
+            ir_measures.ScoredDoc("q", one, float(-place))
+            for place, one in enumerate(order[: max(DEEPEST, first + 1)])
+        ]
         found = ir_measures.calc_aggregate(MEASURES.values(), judged, ranked)
         for name, measure in MEASURES.items():
             self.sums[name] += float(found[measure])

@@ -137,7 +137,7 @@ def test_good_words_without_evidence_outrank_three_loosely_related_past_projects
         "A consultancy.",
         offers=(offer("training"), offer("connectivity")),
         evidence=(
-            proof("l1", "Roads and rural markets in the hills"),
+            proof("l1", "Roads to rural schools and markets in the hills"),
             proof("l2", "A satellite image archive for forests"),
             proof("l3", "Skills of nurses in clinics"),
         ),

@@ -207,4 +207,6 @@ def test_the_document_of_a_role_is_scaled(epoch, analyser):
     lead = DocumentBuilder(epoch).build(one, analyser.analyse_member(one)).evidence[0]
     partner_record = replace(one, evidence=(replace(one.evidence[0], role="partner"),))
     partner = DocumentBuilder(epoch).build(partner_record, analyser.analyse_member(one)).evidence[0]
-    assert all(partner.impacts[term] == lead.impacts[term] * 800 // 1000 for term in lead.impacts)
+    share = epoch.weights.roles["partner"]
+    assert 0 < share < epoch.weights.roles["lead"] == 1000
+    assert all(partner.impacts[term] == lead.impacts[term] * share // 1000 for term in lead.impacts)

@@ -50,7 +50,9 @@ class Rule(Part):
     split: str | None = None  # a text cell → a list
     values: Mapping[str, Any] = {}  # the source's codes → ours
     otherwise: Any = None  # for a value that `values` does not have; without it the value stays
-    only: re.Pattern[str] | None = None  # values in which this pattern is not found are dropped
+    only: re.Pattern[str] | None = (
+        None  # values in which it is not found are dropped; its groups, joined, are what is kept
+    )
     turn: Annotated[Turn | None, Field(alias="as")] = None
     join: str | None = None  # several values → one text
     cut: Annotated[int | None, Field(ge=1)] = None  # most characters, ended at a word

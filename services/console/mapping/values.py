@@ -113,10 +113,8 @@ def _one(rule: Rule, row: Mapping[str, Any], codes: Codes) -> tuple[Any, bool]:
         found = taken(row, path)
         several |= len(found) > 1 or any(isinstance(value, list) for value in _reached(row, path))
         values += [part for value in found for part in _split(_plain(value, path, rule), rule)]
-    translated = [_translated(value, rule) for value in values]
-    values = [
-        _turned(value, rule, codes) for value in translated if not _empty(value) and _wanted(value, rule)
-    ]
+    translated = [_kept(_translated(value, rule), rule) for value in values]
+    values = [_turned(value, rule, codes) for value in translated if not _empty(value)]
     if not values:
         return rule.default, rule.default is not None
     if rule.join is not None:
@@ -155,8 +153,14 @@ def _written(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value).strip()
 
 
-def _wanted(value: Any, rule: Rule) -> bool:
-    return rule.only is None or rule.only.search(str(value)) is not None
+def _kept(value: Any, rule: Rule) -> Any:
+    """Return what `only` leaves of a value: all of it, what the pattern's groups hold, or nothing."""
+    if rule.only is None or _empty(value):
+        return value
+    found = rule.only.search(str(value))
+    if found is None:
+        return None
+    return "".join(part or "" for part in found.groups()) if rule.only.groups else value
 
 
 def _turned(value: Any, rule: Rule, codes: Codes) -> Any:

@@ -19,7 +19,7 @@ _MEANING = {
     "text": "Words, names, codes and domain terms that the project's texts share with the profile: description, expertise, "
     "offers. What an organisation seeks is not matched against what a project needs.",
     "evidence": "Past projects, pledges, publications and laboratories on the subject; the best three count, and of those "
-    "no two that are near-duplicates.",
+    "no two that are near-duplicates. Policy tags in common with the project (programme, action line, topic) are part of an item.",
     "needs": "Kinds of needs that the organisation offers, weighted by their declared importance.",
     "places": "Presence in the project's countries and regions: headquarters, operations, willingness.",
     "tags": "Policy tags in common.",

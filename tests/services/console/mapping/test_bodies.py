@@ -172,6 +172,7 @@ def test_past_projects_become_evidence_once_each(reference: Reference) -> None:
             "keywords": ["mesh"],
             "start": "2022-05-01",
             "programme_part": "H.1",
+            "topic": "HORIZON-CL4-2021-HUMAN-01-24",
             "coordinator_country": "EL",
         }
     ]
@@ -195,7 +196,11 @@ def test_past_projects_become_evidence_once_each(reference: Reference) -> None:
             "texts": [{"language": "en", "title": "Mesh", "text": "Mesh networks.\nmesh"}],
             "role": "lead",
             "year": 2022,
-            "tags": [{"scheme": "programme", "code": "H.1"}],
+            "tags": [
+                {"scheme": "programme", "code": "H.1"},
+                {"scheme": "programme", "code": "HORIZON-CL4"},
+                {"scheme": "programme", "code": "HORIZON-CL4-HUMAN"},
+            ],
             "countries": ["GRC"],
         }
     ]

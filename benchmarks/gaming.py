@@ -1,0 +1,242 @@
+"""What stuffing a profile pays: eleven attacks by organisations that do not fit, and one honest sentence.
+
+What: on the demo data, each attacker (a candidate from the lower half of a list) edits its profile, is rescored exactly,
+and its place before and after is compared. Why: a defence that nobody attacks is a hope. It must not publish a recipe
+that the ranking statement does not already give. Subsidiaries that fill a head are no matter of points: see
+`tests/acceptance/test_10_a_parent_with_six_subsidiaries.py`.
+
+`python -m benchmarks.gaming [--pairs N] [--json]`
+"""
+
+import argparse
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.report import Claim, machine, report
+from matching.engine import Engine
+from matching.epoch import Epoch
+from matching.records import Evidence, Member, Offer, Project, Tag, Text
+from matching.view import View
+from services.chassis.reference import load_reference
+from services.console.corpus import read_corpus
+from services.console.loading import DEMO_FOLDER
+from services.matches.commands import first_epoch
+
+DAY = "2026-11-24"
+FIRST = 10
+MOST_GAIN, MOST_IN_HEAD = 5.0, 5.0
+"""Goals: median gain and attackers in the first ten, per cent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Who edits its profile for which project, and the chance by which words are drawn."""
+
+    member: Member
+    project: Project
+    chance: random.Random
+
+
+Attack = Callable[[Attempt], Member]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One attacker on one project: places before and after, of how many."""
+
+    before: int
+    after: int
+    candidates: int
+
+    @property
+    def gain(self) -> float:
+        """Places won, per cent of the candidates."""
+        return 100 * (self.before - self.after) / self.candidates
+
+
+def text_of(project: Project) -> Text:
+    """Return the project's longest text, in the language that stands first."""
+    return max(project.objectives or project.summaries or project.titles, key=lambda one: len(one.text))
+
+
+def words_of(project: Project) -> list[str]:
+    """Return the longer words of the project's text, each once, in their order."""
+    return list(dict.fromkeys(word for word in text_of(project).text.split() if len(word) > 4))
+
+
+def said(member: Member, project: Project, text: str) -> Member:
+    """Return the member with a text added to its description in the project's language."""
+    added = Text(language=text_of(project).language, text=text)
+    return replace(member, descriptions=(*member.descriptions, added))
+
+
+def proved(member: Member, *items: Text) -> Member:
+    """Return the member with evidence items added."""
+    made = (Evidence(id=f"z{number}", role="lead", texts=(text,)) for number, text in enumerate(items))
+    return replace(member, evidence=(*member.evidence, *made))
+
+
+def repetition(at: Attempt) -> Member:
+    """Three of the project's words, forty times."""
+    return said(at.member, at.project, " ".join(words_of(at.project)[:3] * 40))
+
+
+def soup(at: Attempt) -> Member:
+    """Twenty of the project's words in a row."""
+    words = words_of(at.project)
+    return said(at.member, at.project, " ".join(at.chance.sample(words, min(20, len(words)))))
+
+
+def paste(at: Attempt) -> Member:
+    """The project's text as it stands."""
+    return said(at.member, at.project, text_of(at.project).text)
+
+
+def shuffled(at: Attempt) -> Member:
+    """The project's text, its words in another order."""
+    words = text_of(at.project).text.split()
+    at.chance.shuffle(words)
+    return said(at.member, at.project, " ".join(words))
+
+
+def padding(at: Attempt) -> Member:
+    """Twenty evidence items off the subject."""
+    return proved(
+        at.member, *(Text(language="en", text=f"A cattle market in district {n}") for n in range(20))
+    )
+
+
+def copies(at: Attempt) -> Member:
+    """Each own evidence item ten times."""
+    items = (replace(item, id=f"{item.id}-{number}") for item in at.member.evidence for number in range(10))
+    return replace(at.member, evidence=(*at.member.evidence, *items))
+
+
+def tags(at: Attempt) -> Member:
+    """Every tag of the project, and fifty others."""
+    others = tuple(Tag(scheme="sdg", code=str(number)) for number in range(1, 18))
+    return replace(at.member, tags=tuple(dict.fromkeys((*at.member.tags, *at.project.tags, *others))))
+
+
+def offers(at: Attempt) -> Member:
+    """Every kind of need of the project offered."""
+    return replace(
+        at.member, offers=(*at.member.offers, *(Offer(kind=need.kind) for need in at.project.needs))
+    )
+
+
+def hidden(at: Attempt) -> Member:
+    """Twenty of the project's words with zero-width and bidirectional characters inside."""
+    words = [f"{word[:2]}\u200b{word[2:]}\u202e" for word in words_of(at.project)[:20]]
+    return said(at.member, at.project, " ".join(words))
+
+
+def mixing(at: Attempt) -> Member:
+    """The same thirty words declared to be in each of the six languages."""
+    text = " ".join(words_of(at.project)[:30])
+    added = (Text(language=language, text=text) for language in ("ar", "en", "es", "fr", "ru", "zh"))
+    return replace(at.member, descriptions=(*at.member.descriptions, *added))
+
+
+ATTACKS: Mapping[str, Attack] = {
+    "term repetition": repetition,
+    "keyword soup": soup,
+    "pasting the project": paste,
+    "shuffling the project": shuffled,
+    "padding off the subject": padding,
+    "copying evidence": copies,
+    "tag stuffing": tags,
+    "offer stuffing": offers,
+    "hidden characters": hidden,
+    "language mixing": mixing,
+}
+
+
+def honest(at: Attempt) -> Member:
+    """One sentence that says that the organisation does what the project is called."""
+    title = at.project.titles[0].text
+    return said(at.member, at.project, f"For two years our staff have worked on this: {title}.")
+
+
+def probed(view: View, member: Member, project: Project, chance: random.Random) -> int:
+    """Ten edits of one word each, keeping those that help: the place that this finds."""
+    best = view.what_if(project.id, member, DAY)
+    words = words_of(project)
+    for word in chance.sample(words, min(10, len(words))):
+        edited = said(member, project, word)
+        found = view.what_if(project.id, edited, DAY)
+        if found.points > best.points:
+            best, member = found, edited
+    return best.rank
+
+
+def attackers(view: View, pairs: int, chance: random.Random) -> list[tuple[Project, Member, int, int]]:
+    """Return (project, member, place, candidates): drawn from the lower half of each list in turn."""
+    found = []
+    lists = {name: view.rank(name, DAY) for name in view.projects}
+    while len(found) < pairs:
+        for name, ranked in lists.items():
+            place = chance.randrange(len(ranked) // 2, len(ranked))
+            member = view.member(ranked.members[place])
+            before = view.what_if(name, member, DAY).rank
+            found.append((view.project(name), member, before, len(ranked)))
+    return found[:pairs]
+
+
+def measured(view: View, pairs: int) -> dict[str, list[Outcome]]:
+    """Run every attack over the same pairs."""
+    chance = random.Random(7)
+    outcomes: dict[str, list[Outcome]] = {
+        name: [] for name in (*ATTACKS, "probing by edits", "honest sentence")
+    }
+    for project, member, before, candidates in attackers(view, pairs, chance):
+        for name, attack in {**ATTACKS, "honest sentence": honest}.items():
+            after = view.what_if(project.id, attack(Attempt(member, project, chance)), DAY).rank
+            outcomes[name].append(Outcome(before=before, after=after, candidates=candidates))
+        after = probed(view, member, project, chance)
+        outcomes["probing by edits"].append(Outcome(before=before, after=after, candidates=candidates))
+    return outcomes
+
+
+def demo_view() -> View:
+    """Return the demo's organisations and initiatives under the epoch that ships."""
+    corpus = read_corpus(Path(DEMO_FOLDER), load_reference())
+    engine = Engine(Epoch.loads(first_epoch(None)))
+    for member in corpus.members:
+        engine.put_member(member)
+    for project in corpus.projects:
+        engine.put_project(project)
+    return engine.pin()
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=200)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    before = machine()
+    outcomes = measured(demo_view(), given.pairs)
+    claims: list[Claim] = []
+    figures: dict[str, Any] = {"pairs": given.pairs}
+    for name, found in outcomes.items():
+        gain = round(median(one.gain for one in found), 1)
+        head = round(100 * sum(one.after <= FIRST for one in found) / len(found), 1)
+        if name == "honest sentence":
+            claims.append(Claim(name=f"{name}: median gain", value=gain, unit="%", goal=0.1))
+            continue
+        claims.append(
+            Claim(name=f"{name}: median gain", value=gain, unit="%", goal=MOST_GAIN, at_least=False)
+        )
+        claims.append(
+            Claim(name=f"{name}: in the first ten", value=head, unit="%", goal=MOST_IN_HEAD, at_least=False)
+        )
+    report(ratios={}, claims=claims, figures=figures, machine=before, as_json=given.json)
+
+
+if __name__ == "__main__":
+    main()
