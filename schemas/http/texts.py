@@ -22,10 +22,10 @@ LANGUAGE_PATTERN = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
 OVERRIDES = frozenset("\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that reorder what stands around them: an address or a name can be made to read as another."""
 
-UNSEEN_BREAKS = frozenset("\u2028\u2029\u200b")
-"""Characters that end a line or a word unseen: one line holds none, so no name is another one's twin by them."""
+LINE_BREAKS = frozenset("\u2028\u2029")
+"""Characters that end a line unseen: one line holds none. (A zero-width space parts words in Khmer, Lao and Thai.)"""
 
-SUSPECT = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+SUSPECT = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """All that `check_characters` can refuse: only these are looked at one by one, so that long texts cost little."""
 
 LAYOUT = frozenset("\n\r\t")
@@ -43,8 +43,8 @@ def check_characters(text: str, *, multiline: bool) -> str:
         place, character = found.start(), found[0]
         if character in OVERRIDES:
             rule, noun = "no-bidi-controls", "a character that reorders the text around it"
-        elif not multiline and character in UNSEEN_BREAKS:
-            rule, noun = "one-line", "an unseen break of the line or the word"
+        elif not multiline and character in LINE_BREAKS:
+            rule, noun = "one-line", "an unseen break of the line"
         elif "\ud800" <= character <= "\udfff":
             rule, noun = "no-lone-surrogates", "half of a surrogate pair"
         elif unicodedata.category(character) == "Cc" and not (multiline and character in LAYOUT):

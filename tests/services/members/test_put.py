@@ -283,7 +283,6 @@ def test_each_of_the_six_fields_is_required(field):
         ({"offers": []}, "too_short"),
         ({"descriptions": []}, "too_short"),
         ({"legal_name": "  \t"}, "text-without-words"),
-        ({"legal_name": "Ac\u200bme"}, "one-line"),
         ({"legal_name": "Ac\u2028me"}, "one-line"),
         ({"legal_name": "Ac\u061cme"}, "no-bidi-controls"),
         ({"legal_name": "Net\u0000works"}, "no-control-characters"),
@@ -468,3 +467,9 @@ async def test_the_first_involvement_is_that_of_the_earliest_event_on_record(des
     with pytest.raises(InvalidBody) as refused:
         await desk.put(match=1, involvements=[{**events[0], "on": "2026-11-25"}])
     assert [one["rule"] for one in refused.value.errors] == ["involvement-in-future"]
+
+
+async def test_a_name_is_the_same_with_what_nobody_sees_in_it(desk):
+    await desk.put(legal_name="Acme Networks")
+    answer = await desk.put(TWO, legal_name="Ac\u200bme Net\u00adworks")
+    assert [one["rule"] for one in answer.body["warnings"]] == ["same-name-and-country"]
