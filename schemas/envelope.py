@@ -20,6 +20,8 @@ import orjson
 import uuid_utils
 from pydantic import BaseModel
 
+from schemas.topics import LATEST_RELEASE
+
 SPECIFICATION = "1.0"
 JSON_CONTENT = "application/json"
 STRUCTURED_CONTENT = "application/cloudevents+json"
@@ -227,8 +229,9 @@ def new_event(
     )
 
 
-def schema_name(event_type: str, release: int = 1) -> str:
-    """Return the URN of a released schema: what `dataschema` says and the schema file's `$id`."""
+def schema_name(event_type: str, release: int | None = None) -> str:
+    """Return the URN of a released schema (the latest one): what `dataschema` says and the schema file's `$id`."""
+    release = LATEST_RELEASE.get(event_type, 1) if release is None else release
     return f"urn:comity:schema:{event_type}:{release}"
 
 

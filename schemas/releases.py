@@ -21,14 +21,12 @@ from pydantic import BaseModel
 from schemas.contracts import MODELS
 from schemas.envelope import schema_name
 from schemas.evolution import differences, refused, unread
-from schemas.topics import ORGANISATION_REVISED, PROJECT_REVISED
+from schemas.topics import LATEST_RELEASE
 
 FOLDER = Path(__file__).parent / "released"
 MANIFEST = "manifest.json"
 
-LATEST: Mapping[str, int] = MappingProxyType(
-    dict.fromkeys(MODELS, 1) | {ORGANISATION_REVISED: 2, PROJECT_REVISED: 2}
-)
+LATEST: Mapping[str, int] = MappingProxyType({kind: LATEST_RELEASE.get(kind, 1) for kind in MODELS})
 """The latest release of each event type's data."""
 
 

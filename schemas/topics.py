@@ -25,6 +25,9 @@ DAY_OPENED = "org.comity.day.opened.v1"
 TOMBSTONES = frozenset({PROJECT_ERASED, ORGANISATION_ERASED, STANDING_LOST})
 """The types that have no data: each erases its key."""
 
+LATEST_RELEASE = MappingProxyType({PROJECT_REVISED: 2, ORGANISATION_REVISED: 2})
+"""The latest release of the schema of a type's data, where it is not the first; every event names it."""
+
 TOMBSTONE_RETENTION_DAYS = 30
 """How long a state topic keeps a tombstone, unless the settings say otherwise: a reader away longer must rebuild."""
 

@@ -9,7 +9,7 @@ from cloudevents.core.formats.json import JSONFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.envelope import EnvelopeError, Event, Sequence, new_event
+from schemas.envelope import EnvelopeError, Event, Sequence, new_event, schema_name
 
 
 class Noon:
@@ -175,3 +175,8 @@ def test_a_fresh_event_has_an_id_of_its_own_and_the_time_of_the_clock():
     assert one.time == "2026-11-24T12:00:00.000000Z"
     assert one.partitionkey == "d"
     assert one.data == b'{"day":"2026-11-24"}'
+
+
+def test_an_event_names_the_latest_release_of_its_schema():
+    assert schema_name("org.comity.organisation.revised.v1").endswith(":2")
+    assert schema_name("org.comity.day.opened.v1").endswith(":1")
