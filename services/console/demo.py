@@ -23,6 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from services.console.callers import ANALYST, AUDITOR, MANAGER, reader_of, token_for
 from services.console.connection import CREDENTIALS, Connection, saved_credentials
 from services.console.exits import Exit, stop
+from services.console.following import Followed, Follower
 from services.console.hearing import LOOPBACK, hearing, told_lines
 from services.console.listing import console_for_people, show_list
 from services.console.loading import DEMO_FOLDER, load
@@ -84,13 +85,18 @@ def demo(
             _admin(addresses, folder) as admin,
             Connection(addresses) as manager,
             Connection(shown) as public,
+            Connection(addresses) as reading,
         ):
             manager.token = token_for(admin, folder, MANAGER)
             initiative = json.loads((DEMO_FOLDER / "judged.json").read_text("utf-8"))["printed"]
+            reading.token = token_for(admin, folder, ANALYST)
+            follower = Follower(reading)
+            follower.start()
             with hearing(admin, folder, addresses=addresses) as heard:
                 with _progress(err) as report:
                     load(admin, manager, DEMO_FOLDER, report=report)
                 told = None if as_json else told_lines(heard.about(initiative))
+            followed = follower.finish()
             if deployment is Deployment.SPLIT:
                 asyncio.run(_show_records(system.settings(), err=as_json))
             if as_json:
@@ -98,6 +104,7 @@ def demo(
             else:
                 _show(admin, manager, public, initiative, folder)
                 typer.echo("\n".join(told or ()))
+                _show_feed(public, followed)
                 typer.echo(f"\nThe tokens are good for {lifetime // 60} minutes.")
         if not once:
             typer.echo("\nServing until Ctrl-C.")
@@ -210,6 +217,21 @@ def _show(admin: Connection, manager: Connection, public: Connection, initiative
     command = sys.argv[0] if Path(sys.argv[0]).name == "comity" else "comity"
     say(f"{command} rank {initiative} --explain")
     say(f"{command} why {initiative} {answer['candidates'][-1]['organisation']}")
+
+
+def _show_feed(public: Connection, followed: Followed) -> None:
+    """Say what the analyst followed in the match feed while the lists were made, and how to follow it."""
+    say = typer.echo
+    say(
+        f"\nFollowed meanwhile, in the match feed: {followed.entries:,} entries in {followed.batches:,} batches; kept by "
+        f"subject they are {followed.lists:,} lists and {followed.pairs:,} pairs above the floor, as the feed's "
+        f"`current` says too."
+    )
+    stream, feed = public.address("/v1/streams/matches"), public.address("/v1/feeds/matches")
+    say(f'curl -N -H "Authorization: Bearer $ANALYST" "{stream}?lastEventId={followed.last}"')
+    say(f'curl -H "Authorization: Bearer $ANALYST" "{feed}?lastEventId={followed.last}&timeout=20000"')
+    say(f'curl "{public.address("/v1/feeds/opportunities.atom")}"')
+    say(f'curl -OJ "{public.address("/v1/exports/projects.xlsx")}"')
 
 
 async def _show_records(settings: Any, *, err: bool) -> None:

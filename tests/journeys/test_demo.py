@@ -98,6 +98,21 @@ def test_a_subscriber_is_told_where_each_service_is_a_process_of_its_own(split_d
     assert_a_subscriber_was_told(split_demo)
 
 
+def test_the_serving_demo_followed_the_feed_and_it_is_what_the_lists_say(demo: Demo) -> None:
+    words = " ".join(demo.printed.split())
+    told = re.search(r"they are ([\d,]+) lists and ([\d,]+) pairs above the floor", words)
+    assert told is not None
+    lists, pairs = (int(number.replace(",", "")) for number in told.groups())
+    with demo.connection("ANALYST") as asking:
+        pages = [asking.read(f"/v1/lists/{one}/candidates?limit=1") for one in INITIATIVES]
+        above = sum(page["counts"]["above_floor"] for page in pages if page["state"] == "ranked")
+        assert lists == len(pages)
+        assert pairs == above > 100
+        last = re.search(r"lastEventId=(\S+?)[\"&]", demo.printed)
+        assert last is not None
+        assert asking.read(f"/v1/feeds/matches?lastEventId={last[1]}") == []
+
+
 def test_each_printed_token_shows_what_its_role_may_see(demo: Demo) -> None:
     best = answer_of(demo, 1)["candidates"][0]
     path = f"/v1/lists/{PRINTED}/candidates?limit=200"
