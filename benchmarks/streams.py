@@ -272,7 +272,7 @@ def _serve(folder: Path, port: int, *, every: float, burst: int, total: int) -> 
 
         await run_services(settings, (service,), ready=ready, stop=stop, verifier=verifier(settings))
 
-    run_until_signalled(main)
+    run_until_signalled(main, stop_seconds=settings.lifecycle.stop_seconds)
 
 
 def _keep(serve: Callable[[], None]) -> None:
