@@ -25,7 +25,8 @@ if ! "$python" -c 'import venv, ensurepip' >/dev/null 2>&1; then
   fi
 fi
 
-[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+# With neither installer inside, whoever made it was stopped half-way: it is made anew.
+[ -x "$venv/bin/uv" ] || [ -x "$venv/bin/pip" ] || "$python" -m venv --clear "$venv"
 uv=$(sed -n 's/^uv==\([^ ]*\) .*/\1/p' requirements.lock)
 "$venv/bin/uv" --version 2>/dev/null | grep -qF " $uv " || "$venv/bin/pip" -q install --disable-pip-version-check "uv==$uv"
 VIRTUAL_ENV="$venv" "$venv/bin/uv" pip sync -q --require-hashes requirements.lock
