@@ -20,10 +20,15 @@ from services.matches.routes.parameters import runtime_in
 from services.matches.worker.tail import Tail
 
 MEDIA_TYPE = "text/event-stream"
+_EVENT = {
+    "type": "object",
+    "description": "One server-sent event, its fields by name.",
+    "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
+}
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Entries as they come, each with the id and the JSON that it has in the feed",
-        "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+        "content": {MEDIA_TYPE: {"schema": _EVENT}},
     }
 }
 
