@@ -99,7 +99,8 @@ async def _ask_database(runtime: Runtime) -> None:
 
 async def _ask_log(runtime: Runtime) -> None:
     topics = runtime.service.topics or tuple(topic.name for topic in TOPICS.values())[:1]
-    await runtime.transport.ends(topics[0])  # the one question that a log answers from no memory
+    if not await runtime.transport.ends(topics[0]):  # the one question that a log answers from no memory
+        raise LookupError(topics[0])
 
 
 async def _halted(runtime: Runtime) -> str | None:
@@ -118,7 +119,9 @@ async def _reason(ask: Callable[[], Awaitable[None]]) -> str | None:
             await ask()
     except DatabaseAway:
         return "The database does not answer."
-    except (BusError, OSError, LookupError) as error:
+    except LookupError as missing:
+        return f"The topic {missing.args[0]} is not there; `comity topics` creates it."
+    except (BusError, OSError) as error:
         return f"It does not answer: {type(error).__name__}."
     except TimeoutError:
         return f"It did not answer within {_PATIENCE:.0f} seconds."

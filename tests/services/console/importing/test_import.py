@@ -218,7 +218,7 @@ def test_a_bad_row_of_the_evidence_is_told_as_one_of_the_file(tmp_path: Path) ->
 def test_another_file_as_evidence_is_told(tmp_path: Path) -> None:
     result = with_evidence(tmp_path, json.dumps(ORGANISATIONS[0]).encode())
     assert result.exit_code == 5
-    assert "has the columns keywords, programme_part, start, text" in result.stderr
+    assert "has the columns keywords, start, text" in result.stderr
 
 
 def test_without_evidence_its_columns_are_not_needed(tmp_path: Path) -> None:
