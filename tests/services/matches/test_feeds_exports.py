@@ -129,10 +129,10 @@ async def test_no_text_becomes_a_formula_a_link_or_a_number(town: Town, form: st
     content = await fetch(town, f"organisations.{form}", who="nobody")
     if form == "csv":
         told = {row["legal_name"] for row in of_csv(content)}
-        assert {f"'{name.strip()}" for name in names[: len(FORMULAS)]} | set(names[len(FORMULAS) :]) == told
+        assert {f"'{name}" for name in names[: len(FORMULAS)]} | set(names[len(FORMULAS) :]) == told
         return
     book, rows = of_xlsx(content)
-    assert {row["legal_name"] for row in rows} == {name.strip() for name in names}
+    assert {row["legal_name"].strip() for row in rows} == {name.strip() for name in names}
     cells = [
         cell for row in book.worksheets[0].iter_rows(min_row=2) for cell in row if cell.value is not None
     ]
