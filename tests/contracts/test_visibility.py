@@ -106,20 +106,31 @@ def test_nobody_reads_a_contact_that_is_not_theirs(populated: World, caller: str
         assert not [email for email in contacts if email in text], path
 
 
+def without_what_ifs(body: Any) -> Any:
+    """Return a body without the ranks that the organisation itself would have, were its own profile another."""
+    if isinstance(body, dict):
+        return {name: without_what_ifs(value) for name, value in body.items() if name != "what_ifs"}
+    return [without_what_ifs(one) for one in body] if isinstance(body, list) else body
+
+
 @pytest.mark.parametrize("caller", sorted(A | B))
 def test_an_organisation_sees_no_row_rank_or_reason_of_another(populated: World, caller: str) -> None:
     mine = populated.ids[caller[-1]]
     others = set(populated.organisations) - {mine}
     seen = 0
     for path in reads(populated):
-        if not path.startswith(("/v1/lists", "/v1/opportunities", "/v1/feeds", "/v1/streams", "/v1/exports")):
+        if not path.startswith(
+            ("/v1/lists", "/v1/opportunities", "/v1/feeds", "/v1/streams", "/v1/exports/lists")
+        ):
             continue
         answer = populated.ask(caller, "GET", path)
         if answer.status_code == 200:
             seen += 1
             assert not [one for one in others if one in answer.text], path
-            ranks = re.findall(r'"rank":(\d+)', answer.text)
-            assert len(ranks) <= 1, path
+            shown = answer.text
+            if answer.headers["content-type"] == "application/json" and isinstance(answer.json(), dict):
+                shown = json.dumps(without_what_ifs(answer.json()), separators=(",", ":"))
+            assert len(re.findall(r'"rank":(\d+)', shown)) <= 1, path
     assert seen >= 3
     for project_id in (populated.ids["open"], populated.ids["presence"], populated.ids["closed"]):
         for other in others:
