@@ -62,7 +62,7 @@ async def test_pages_of_a_list_that_stands_still_are_the_list(town: Town, size: 
     project = await crowd(town)
     whole = (await town.list_of(project))["candidates"]
     assert [row["rank"] for row in whole] == list(range(1, 25))
-    found, path = [], f"/v1/lists/{project}/candidates?limit={size}"
+    found, path = [], f"/v1/lists/{project}/candidates?include=parts&limit={size}"
     while path:
         body, path = await page(town, path)
         assert len(body["candidates"]) <= size
@@ -85,7 +85,7 @@ async def test_nobody_unchanged_is_missed_or_shown_twice(town: Town, size: int) 
             ("Single 16", {"descriptions": text_of(16), "hq_country": "KEN"}),
         ]
     )
-    changed, found, path = set(), [], f"/v1/lists/{project}/candidates?limit={size}"
+    changed, found, path = set(), [], f"/v1/lists/{project}/candidates?include=parts&limit={size}"
     said = False
     while path:
         body, path = await page(town, path)
