@@ -11,10 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeVar
 
 from matching.analysis import Analysed, primary_language
-from matching.documents import FULL, tag_term, token_term
+from matching.documents import FULL, given, tag_term, token_term
 from matching.epoch import EVIDENCE, PROFILE, Epoch
 from matching.records import Project
 
@@ -22,7 +21,6 @@ STRUCTURED = ("needs", "places", "tags", "languages")
 """The components that are not text, in the order of the query's accumulators."""
 
 _FINE = 1_000_000
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +67,13 @@ def build_query(project: Project, analysed: Analysed, epoch: Epoch) -> Query:
         "places": _places(project, epoch),
         "tags": _tags(project, epoch),
         "languages": {
-            f"lang:{primary_language(tag)}": 1 for tag in _given(project, "languages", project.languages)
+            f"lang:{primary_language(tag)}": 1 for tag in given(project, "languages", project.languages)
         },
     }
     budgets = {name: weights.budgets[name] if asked else 0 for name, asked in shares.items()}
     budgets = {name: weights.budgets[name] if versions else 0 for name in ("text", "evidence")} | budgets
     kinds: dict[str, tuple[str, ...]] = {}
-    for need in _given(project, "needs", project.needs):
+    for need in given(project, "needs", project.needs):
         kinds[need.kind] = (*kinds.get(need.kind, ()), need.id)
     return Query(
         versions=versions,
@@ -151,7 +149,7 @@ def _share(term: str, count: int, kind: str, epoch: Epoch) -> int:
 
 def _needs(project: Project) -> dict[str, int]:
     shares: dict[str, int] = {}
-    for need in _given(project, "needs", project.needs):
+    for need in given(project, "needs", project.needs):
         term = f"offer:{need.kind}"
         shares[term] = shares.get(term, 0) + need.importance
     return shares
@@ -159,8 +157,8 @@ def _needs(project: Project) -> dict[str, int]:
 
 def _places(project: Project, epoch: Epoch) -> dict[str, int]:
     """Countries and their regions, nested: one part of the budget over the countries, the other over the regions."""
-    countries = sorted(set(_given(project, "countries", project.countries)))
-    regions = set(_given(project, "regions", project.regions))
+    countries = sorted(set(given(project, "countries", project.countries)))
+    regions = set(given(project, "regions", project.regions))
     regions |= {
         epoch.reference.regions[country] for country in countries if country in epoch.reference.regions
     }
@@ -173,13 +171,9 @@ def _places(project: Project, epoch: Epoch) -> dict[str, int]:
 
 def _tags(project: Project, epoch: Epoch) -> dict[str, int]:
     shares = epoch.weights.tag_shares
-    return {tag_term(tag): shares.get(tag.scheme, 1) for tag in _given(project, "tags", project.tags)}
+    return {tag_term(tag): shares.get(tag.scheme, 1) for tag in given(project, "tags", project.tags)}
 
 
 def _item_tags(project: Project, epoch: Epoch) -> dict[str, int]:
     """Shares of the project's tags in its past projects: the published share x how rare the tag is among them."""
     return {tag: share * epoch.tag_idf(tag) for tag, share in _tags(project, epoch).items()}
-
-
-def _given(project: Project, name: str, values: tuple[_T, ...]) -> tuple[_T, ...]:
-    return () if name in project.constants else values

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.events.parts import Identifier, Kind, Part, Stamp, Text
+from schemas.events.parts import Identifier, NeedKind, Part, Stamp, Text
 
 Band = Literal["strong", "good", "possible", "weak"]
 Count = Annotated[int, Field(ge=0)]
@@ -35,7 +35,7 @@ class Coverage(Part):
     """How well one need is met by candidates above the floor."""
 
     need: Text
-    kind: Kind
+    kind: NeedKind
     above_floor: Count
     local: Count
 

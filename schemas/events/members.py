@@ -9,9 +9,9 @@ from schemas.events.parts import (
     Country,
     ExternalId,
     Identifier,
-    Kind,
     Language,
     LocalisedText,
+    NeedKind,
     Part,
     Provenance,
     Region,
@@ -42,7 +42,7 @@ class Involvement(Part):
 class Offer(Part):
     """One thing that the organisation offers, or seeks."""
 
-    kind: Kind
+    kind: NeedKind
     texts: tuple[LocalisedText, ...] = ()
     evidence_url: Text | None = None
 

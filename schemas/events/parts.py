@@ -16,7 +16,7 @@ Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Region = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Stamp = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")]
-Kind = Literal[
+NeedKind = Literal[
     "funding",
     "equipment",
     "connectivity",
@@ -30,6 +30,7 @@ Kind = Literal[
     "policy_support",
     "in_kind",
 ]
+"""What a project can need and an organisation can offer: one list for both, so that one can meet the other."""
 
 
 class Part(BaseModel):

@@ -10,9 +10,9 @@ from schemas.events.parts import (
     Currency,
     ExternalId,
     Identifier,
-    Kind,
     Language,
     LocalisedText,
+    NeedKind,
     Part,
     Period,
     Provenance,
@@ -31,7 +31,7 @@ class Need(Part):
     """One thing that the project lacks."""
 
     id: Text
-    kind: Kind
+    kind: NeedKind
     importance: Annotated[int, Field(ge=1, le=5)] = 3
     texts: tuple[LocalisedText, ...]
     quantity: Text | None = None

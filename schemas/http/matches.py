@@ -10,7 +10,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from schemas.http.parts import Day, NeedKind
+from schemas.events.parts import NeedKind
+from schemas.http.parts import Day
 from schemas.http.texts import Shape
 
 Band = Literal["strong", "good", "possible", "weak"]

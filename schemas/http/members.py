@@ -22,13 +22,13 @@ from pydantic import (
     model_validator,
 )
 
+from schemas.events.parts import NeedKind
 from schemas.http.parts import (
     WHOLE,
     CountryCode,
     Day,
     EmailAddress,
     ExternalId,
-    NeedKind,
     RegionCode,
     Slug,
     Tag,

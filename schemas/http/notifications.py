@@ -10,7 +10,8 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
 
-from schemas.http.parts import WHOLE, CountryCode, EmailAddress, NeedKind, RegionCode, Tag
+from schemas.events.parts import NeedKind
+from schemas.http.parts import WHOLE, CountryCode, EmailAddress, RegionCode, Tag
 from schemas.http.texts import Shape, refuse
 
 Band = Literal["weak", "possible", "good", "strong"]

@@ -8,27 +8,11 @@ that changes with the reference data (those are checked by the services), a cloc
 import re
 from collections.abc import Hashable, Iterable
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictStr
 
 from schemas.http.texts import Label, LocalisedName, LocalisedText, Shape, check_characters, refuse
-
-NeedKind = Literal[
-    "funding",
-    "equipment",
-    "connectivity",
-    "software",
-    "expertise",
-    "training",
-    "research",
-    "data",
-    "local_implementation",
-    "convening",
-    "policy_support",
-    "in_kind",
-]
-"""What a project can need and an organisation can offer: one list for both, so that one can meet the other."""
 
 
 def _day(value: Any) -> Any:

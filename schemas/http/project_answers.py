@@ -10,7 +10,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.http.parts import NeedKind, Tag
+from schemas.events.parts import NeedKind
+from schemas.http.parts import Tag
 from schemas.http.projects import FlagshipBody, Level, ProjectBody, ProjectProvenance, ProjectState
 from schemas.http.texts import LocalisedName
 from schemas.http.write_token import WriteToken

@@ -22,12 +22,12 @@ from pydantic import (
     model_validator,
 )
 
+from schemas.events.parts import NeedKind
 from schemas.http.parts import (
     WHOLE,
     CountryCode,
     Day,
     ExternalId,
-    NeedKind,
     RegionCode,
     Slug,
     Tag,

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from fastapi import Header, Path, Query, Request
 
+from schemas.events.parts import NeedKind
 from schemas.http.matches import Category, Language, Scope, Sector
-from schemas.http.parts import NeedKind
 from services.chassis.reference import Reference, Refusal
 from services.chassis.runtime import Runtime
 from services.chassis.web.problems import MEDIA_TYPE, InvalidParameter, Problem

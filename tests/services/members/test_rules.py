@@ -2,9 +2,10 @@ from datetime import date
 
 import pytest
 
+from matching.lists import OFFER_KINDS
 from schemas.events.members import MembershipTerm
+from schemas.events.parts import NeedKind
 from schemas.http.members import Category, OrganisationType
-from schemas.http.parts import NeedKind
 from services.chassis.reference import load_reference
 from services.members.rules.completeness import OPTIONAL, completeness, missing_parts
 from services.members.rules.names import name_key
@@ -122,5 +123,5 @@ def test_rights_by_role(roles, own, seen, writes, erases):
 
 def test_the_shapes_and_the_reference_lists_name_the_same_codes():
     assert set(Category.__args__) == {row.code for row in REFERENCE.categories}
-    assert set(NeedKind.__args__) == {row.code for row in REFERENCE.kinds}
+    assert set(NeedKind.__args__) == {row.code for row in REFERENCE.kinds} == set(OFFER_KINDS)
     assert set(OrganisationType.__args__) == {row.code for row in REFERENCE.organisation_types}
