@@ -172,10 +172,18 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
     if method in {"put", "patch", "delete"} and ("header", "if-match") not in named:
         parameters.append(_IF_MATCH)
     for one in parameters:
+        one["schema"] = _without_null(one.get("schema", {}))
         if one.get("in") in {"query", "path"}:
-            _bound_text(one.get("schema", {}))
+            _bound_text(one["schema"])
     if not parameters:
         del operation["parameters"]
+
+
+def _without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a parameter's schema without null: in an address or a header one is left out, or it is a text."""
+    branches = [dict(branch) for branch in schema.get("anyOf", ()) if branch != {"type": "null"}]
+    rest = {name: value for name, value in schema.items() if name != "anyOf"}
+    return rest | (branches[0] if len(branches) == 1 else {"anyOf": branches} if branches else {})
 
 
 def _bound_text(schema: dict[str, Any]) -> None:

@@ -165,7 +165,10 @@ async def rotate_secret(unit: Unit, *, endpoint: str, overlap_hours: int) -> Ans
 
 
 async def recover_endpoint(unit: Unit, *, endpoint: str, since: str) -> Answer:
-    """Queue again every message since a moment that did not arrive. Raises NotFound, Forbidden, EndpointNotActive."""
+    """Queue every message since a moment that has not arrived: what was given up, and what waits for its next try.
+
+    Raises NotFound, Forbidden, EndpointNotActive.
+    """
     row = await locked(unit, endpoint)
     if row["state"] != "active":
         raise EndpointNotActive
@@ -174,7 +177,7 @@ async def recover_endpoint(unit: Unit, *, endpoint: str, since: str) -> Answer:
         .where(
             DELIVERIES.c.endpoint == endpoint,
             DELIVERIES.c.created_at >= timestamp(datetime.fromisoformat(since)),
-            DELIVERIES.c.state.in_(("exhausted", "cancelled")),
+            DELIVERIES.c.state.in_(("exhausted", "cancelled", "retrying")),
             DELIVERIES.c.body.is_not(None),
         )
         .values(state="pending", earlier=DELIVERIES.c.attempts, due_at=timestamp(unit.now), ended_at=None)

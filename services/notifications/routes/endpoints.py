@@ -169,6 +169,6 @@ def _add_asking(routes: APIRouter) -> None:
         responses=refusals(EndpointNotActive),
     )
     async def recover(request: Request, endpoint_id: EndpointId, body: RecoverBody) -> Response:
-        """Queue exhausted and cancelled messages again, each under its own id."""
+        """Queue what was given up, and at once what waits for its next try, each message under its own id."""
         command = partial(commands.recover_endpoint, endpoint=str(endpoint_id), since=body.since)
         return await execute(request, command)

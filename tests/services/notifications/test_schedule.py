@@ -115,6 +115,21 @@ async def test_an_endpoint_that_fails_for_five_days_is_disabled_and_recovers_wha
         assert [one["id"] for one in receiver.events()] == [*missed, missed[0]]
 
 
+async def test_what_waits_for_its_next_try_is_recovered_at_once(hall: Hall, receiver: Receiver) -> None:
+    endpoint = await hall.endpoint(receiver)
+    body = {"since": hall.clock.moment.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    receiver.status = 503
+    missed = await send_test(hall, endpoint)
+    await hall.dispatch()
+    assert (await hall.call("GET", f"/v1/deliveries/{missed}"))["state"] == "retrying"
+    receiver.status = 204
+    receiver.taken.clear()
+    assert (await hall.call("POST", f"/v1/endpoints/{endpoint}/recover", body))["messages"] == 1
+    await hall.dispatch()
+    assert [one["id"] for one in receiver.events()] == [missed]
+    assert (await hall.call("GET", f"/v1/deliveries/{missed}"))["state"] == "delivered"
+
+
 async def test_a_killed_try_is_explained_and_sent_again_under_the_same_id(
     hall: Hall, receiver: Receiver
 ) -> None:
