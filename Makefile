@@ -6,6 +6,8 @@ COMITY := $(VENV)/bin/comity
 # Third-party data that some tests measure with may lie in a folder beside the checkout; the setting says where.
 BESIDE := $(patsubst %/cordis-horizon-ict/,%,$(firstword $(wildcard $(CURDIR)/../*/data/cordis-horizon-ict/)))
 TEST_DATA := $(if $(COMITY_TEST_DATA)$(BESIDE),COMITY_TEST_DATA="$(or $(COMITY_TEST_DATA),$(BESIDE))")
+# Tests start hundreds of processes: what they import is compiled once, also where the environment forbids to write bytecode.
+KEPT := env -u PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install lock demo demo-kafka check test drills fuzz conformance format clean
 
@@ -37,7 +39,7 @@ check: install   ## the fast tier: lint, types, import contracts, unit tests
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	$(PY) -m pytest -q -n 2 -m "not postgresql and not kafka and not slow"
+	$(KEPT) $(PY) -m pytest -q -n 2 -m "not postgresql and not kafka and not slow"
 
 test: install    ## everything, on real PostgreSQL and Apache Kafka
 	$(VENV)/bin/ruff check .
@@ -45,7 +47,7 @@ test: install    ## everything, on real PostgreSQL and Apache Kafka
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(PY) -m services.console.parts
-	$(TEST_DATA) $(PY) -m pytest -n 2 --dist loadgroup
+	$(KEPT) $(TEST_DATA) $(PY) -m pytest -n 2 --dist loadgroup
 
 drills: install  ## a short seeded part of the drills: a process killed, events out of order, records nobody takes (tests/drills)
 	$(PY) -m tests.drills
