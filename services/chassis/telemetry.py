@@ -100,10 +100,17 @@ class Metrics:
         self.in_flight = self._gauge(
             "comity_consumer_in_flight_records", "Records fetched, not applied.", "group"
         )
+        self.in_flight_bytes = self._gauge(
+            "comity_consumer_in_flight_bytes", "Bytes of the values of these.", "group"
+        )
         # Times that partitions arrived or left, and how long giving them up took.
         self.rebalances = self._counter("comity_consumer_rebalances", "Changes of the assignment.", "group")
         self.rebalance_seconds = self._histogram(
             "comity_consumer_rebalance_seconds", "Seconds a change took.", "group", buckets=_LONG_SECONDS
+        )
+        # Positions that the group did not take, as during a rebalance: operators' tools see the group behind meanwhile.
+        self.reports_refused = self._counter(
+            "comity_consumer_reports_refused", "Reports of positions that the log refused.", "group"
         )
 
     def _add_trouble(self) -> None:

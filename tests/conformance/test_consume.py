@@ -1,15 +1,18 @@
 """Consume: every group gets everything, and what it does about it happens exactly once."""
 
 import asyncio
+import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from services.chassis.bus.consumer import Delivery
+from services.chassis.bus.lane import LaneRules
 from services.chassis.bus.partitioner import partition_for
 from services.chassis.bus.rebuilding import offset_at
-from services.chassis.bus.transport import TopicPartition
+from services.chassis.bus.transport import BATCH_BYTES, TopicPartition
 from tests.conformance.kit import PARTITIONS, Bench, Site, apply, ids, revised, until
 
 KEYS = ids(12)
@@ -139,6 +142,50 @@ async def test_c16_an_owner_whose_position_was_moved_changes_nothing_and_goes_on
         await bench.caught_up(running)
         await until(lambda: _any(bench))
     assert await bench.effects() == [(KEYS[0], 2)]
+
+
+async def test_c19_what_waits_for_a_slow_handler_is_bounded_in_bytes(site: Site) -> None:
+    bench = await site.process()
+    size = len(revised(KEYS[0], 1).data or b"")
+    rules = LaneRules(backlog=1_000, backlog_bytes=10 * size)
+    await bench.append(*(revised(KEYS[0], version) for version in range(1, 101)))
+    handling, going_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(delivery: Delivery) -> None:
+        handling.set()
+        await going_on.wait()
+        await apply(delivery)
+
+    async with bench.consuming(slow, batch=4, rules=rules) as one:
+        await handling.wait()
+
+        async def full() -> bool:
+            return any(lane.full for lane in one.consumer._assignment.lanes.values())
+
+        await until(full)
+        await asyncio.sleep(0.5)  # two fetches more, if anything were fetched
+        await one.consumer.progress()
+        said = bench.process.metrics.exposition().decode()
+        (waiting,) = re.findall(r'in_flight_bytes\{group="things"\} ([0-9.]+)', said)
+        assert 10 * size <= float(waiting) < 14 * (size + 1)
+        going_on.set()
+        await bench.caught_up(one)
+    assert await bench.effects() == [(KEYS[0], version) for version in range(1, 101)]
+
+
+async def test_c19_a_batch_ends_with_the_record_that_reaches_its_bytes(site: Site) -> None:
+    bench = await site.process()
+    large = [replace(revised(KEYS[0], version), data=bytes(800_000)) for version in range(1, 9)]
+    await bench.append(*large[:4])
+    await bench.append(*large[4:])
+    (partition,) = {record.partition for record in await bench.log()}
+    offset, offsets = 0, []
+    while len(offsets) < len(large):
+        batch = await bench.transport.read("members.v1", partition, offset=offset, limit=1_000)
+        assert 0 < batch.size < BATCH_BYTES + 800_000
+        offsets += [record.offset for record in batch.records]
+        offset = batch.next_offset
+    assert offsets == sorted(set(offsets))
 
 
 async def test_c20_a_graceful_stop_leaves_nothing_half_applied(site: Site, bench: Bench) -> None:

@@ -104,6 +104,9 @@ async def test_a_seek_throws_away_what_was_fetched_before_it(site: Site) -> None
         async def revoked(self, partitions):
             pass
 
+        def report_refused(self):
+            pass
+
     seen: list[int] = []
     async with bench.transport.membership("seekers", ["members.v1"], Everything()) as membership:
         async with asyncio.timeout(20):

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
-from tests.mutants import consumer, log, outbox, relay, workers
+from tests.mutants import consumer, log, notifications, outbox, relay, workers
 from tests.mutants.mutant import Mutant
 
 MUTANTS: Mapping[str, Mutant] = {
-    one.name: one for module in (outbox, relay, log, consumer, workers) for one in module.MUTANTS
+    one.name: one
+    for module in (outbox, relay, log, consumer, notifications, workers)
+    for one in module.MUTANTS
 }

@@ -16,8 +16,7 @@ proves that: `tests/mutants/test_mutants.py` switches on every mutant and runs t
 - This page: `python -m tests.mutants --page`. Every test of every row, on real servers too: `python -m tests.mutants`.
 - What else fails with one: `python -m pytest --mutant NAME …`. What a drill says of one: the kill drill begins with those below.
 
-R1 to R9 are the [event rules](event-rules.md). R7, effects outside the database only from a delivery row, has no mutant: tests of
-notifications interrupt a try between its row and its end instead (`tests/services/notifications/test_schedule.py`).
+R1 to R9 are the [event rules](event-rules.md).
 
 | Mutant | Rule | What it does instead | Caught by |
 |---|---|---|---|

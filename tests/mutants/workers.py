@@ -120,6 +120,16 @@ def _never_drop(patch: Patch) -> None:
     patch.setattr(ownership.Ownership, "lost", lost)
 
 
+def _descendants_stay(patch: Patch) -> None:
+    original = ranker.Ranker._targets
+
+    def targets(self: ranker.Ranker, changes: Any, *of: Any) -> Any:
+        changes.rules.clear()
+        return original(self, changes, *of)
+
+    patch.setattr(ranker.Ranker, "_targets", targets)
+
+
 def _days_go_back(patch: Patch) -> None:
     patch.setattr(
         frame,
@@ -195,6 +205,13 @@ MUTANTS = (
         how="a refused owner takes over again without asking the group",
         patch=_never_drop,
         tests=(f"{WORKER}::test_a_taken_over_partition_refuses_its_former_owner",),
+    ),
+    Mutant(
+        name="descendants-not-ranked-again",
+        rule="Workers: a rule input re-ranks where the member or a descendant of it is eligible",
+        how="a change of a parent, a registration or another rule input counts as a change of points",
+        patch=_descendants_stay,
+        tests=(f"{TAKING_OVER}::test_a_change_of_a_parents_parent_reaches_whoever_descends_from_it",),
     ),
     Mutant(
         name="days-go-back",

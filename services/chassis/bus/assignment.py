@@ -104,6 +104,10 @@ class Assignment:
         except Exception as error:  # noqa: BLE001 - as above
             self.fail(error)
 
+    def report_refused(self) -> None:
+        """Count it; the stored position decides anyway."""
+        self._runtime.metrics.reports_refused.labels(self._group).inc()
+
     async def retake(self, at: TopicPartition) -> int | None:
         """Take a partition anew whose position somebody else moved while it is still ours: the offset, or None."""
         self.moved.discard(at)

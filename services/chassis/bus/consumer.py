@@ -142,8 +142,9 @@ class Consumer:
         metrics.lag_records.labels(self._group).set(lags)
         metrics.lag_seconds.labels(self._group).set(oldest or 0.0)
         metrics.paused.labels(self._group).set(len(self._paused))
-        in_flight = sum(lane.in_flight for lane in self._assignment.lanes.values())
-        metrics.in_flight.labels(self._group).set(in_flight)
+        held = self._assignment.lanes.values()
+        metrics.in_flight.labels(self._group).set(sum(lane.in_flight for lane in held))
+        metrics.in_flight_bytes.labels(self._group).set(sum(lane.in_flight_bytes for lane in held))
         return {"group": self._group, "lag": lags, "age_seconds": oldest, "partitions": partitions, **letters}
 
     async def _age(self, at: TopicPartition, offset: int) -> float | None:

@@ -33,7 +33,7 @@ from services.chassis.bus.failures import TRANSIENT, classify
 from services.chassis.bus.host import Host
 from services.chassis.bus.limits import Burials, Limits
 from services.chassis.bus.positions import Position
-from services.chassis.bus.transport import Batch, Record
+from services.chassis.bus.transport import BATCH_BYTES, Batch, Record
 
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 10.0
@@ -49,7 +49,10 @@ class LaneRules:
     transaction_seconds: float = 0.25  # after this a transaction commits what it has
     tries: int = 3  # of a record on which the handler fails unexpectedly
     limits: Limits = field(default_factory=Limits)  # of burying
-    backlog: int = 2  # batches waiting before the partition is paused
+    backlog: int = 2  # batches waiting before the partition is paused,
+    backlog_bytes: int = (
+        BATCH_BYTES  # or bytes of their values: a lane never holds more than these and one batch
+    )
 
 
 class Lane:
@@ -82,12 +85,17 @@ class Lane:
     @property
     def full(self) -> bool:
         """Whether the partition should be paused until the lane has caught up."""
-        return len(self._waiting) >= self._rules.backlog
+        return len(self._waiting) >= self._rules.backlog or self.in_flight_bytes >= self._rules.backlog_bytes
 
     @property
     def in_flight(self) -> int:
         """How many records are fetched and not committed."""
         return sum(len(batch.records) for batch in self._waiting)
+
+    @property
+    def in_flight_bytes(self) -> int:
+        """Bytes of their values."""
+        return sum(batch.size for batch in self._waiting)
 
     @property
     def idle(self) -> bool:

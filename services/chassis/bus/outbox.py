@@ -36,6 +36,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas import contracts, envelope
 from services.chassis.bus.errors import InvalidEvent, RecordTooLarge
 from services.chassis.bus.failpoints import reach
+from services.chassis.bus.transport import BATCH_BYTES
 from services.chassis.database import note_post
 
 # The rows by shape, without a MetaData: every service attaches a table of its own.
@@ -56,7 +57,14 @@ _ROWS = table(
     column("traceparent", Text),
 )
 _INSERT = insert(_ROWS)
-_OLDEST = select(_ROWS).order_by(_ROWS.c.position).limit(bindparam("limit"))
+_SIZE = func.coalesce(func.length(_ROWS.c.payload), 0)
+_CHOSEN = (
+    select(_ROWS, (func.sum(_SIZE).over(order_by=_ROWS.c.position, rows=(None, 0)) - _SIZE).label("before"))
+    .order_by(_ROWS.c.position)
+    .limit(bindparam("limit"))
+    .subquery()
+)
+_OLDEST = select(_CHOSEN).where(_CHOSEN.c.before < BATCH_BYTES).order_by(_CHOSEN.c.position)
 _WAITING = select(func.count()).select_from(_ROWS)
 _OLDEST_TIME = select(_ROWS.c.time).order_by(_ROWS.c.position).limit(1)
 _DELETE = (
@@ -131,7 +139,7 @@ def record_bytes(event: envelope.Event) -> int:
 
 
 async def oldest(connection: AsyncConnection, *, limit: int) -> Sequence[tuple[int, envelope.Event]]:
-    """Read what stands in the outbox, by position: (position, event), at most `limit` of them."""
+    """Read what stands in the outbox, by position: (position, event), at most `limit` of them and BATCH_BYTES of data."""
     rows = await connection.execute(_OLDEST, {"limit": limit})
     return [(row["position"], _event(row)) for row in rows.mappings()]
 

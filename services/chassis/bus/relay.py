@@ -23,7 +23,7 @@ from services.chassis.bus import outbox
 from services.chassis.bus.failpoints import reach
 from services.chassis.bus.failures import TRANSIENT
 from services.chassis.bus.host import Host
-from services.chassis.bus.transport import Appender
+from services.chassis.bus.transport import BATCH_BYTES, Appender
 
 _SHORTEST_POLL = 0.05
 _LONGEST_POLL = 1.0
@@ -55,6 +55,7 @@ class Relay:
         self._batch = batch
         self._linger = linger  # seconds between being woken and looking
         self._wake = asyncio.Event()
+        self._more = False  # whether the last batch was full, so that others may wait behind it
         self.figures = RelayFigures()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -87,6 +88,9 @@ class Relay:
         await reach("relay.read")
         metrics, name = self._runtime.metrics, self._runtime.service.name
         events = [event for _, event in rows]
+        self._more = (
+            len(rows) == self._batch or sum(len(event.data or b"") for event in events) >= BATCH_BYTES
+        )
         with (
             metrics.relay_seconds.labels(name).time(),
             tracing.span(
@@ -117,7 +121,7 @@ class Relay:
             moved = await self.step(appender)
             if moved:
                 poll = _SHORTEST_POLL
-            if moved == self._batch:
+            if moved and self._more:
                 continue
             try:
                 await asyncio.wait_for(self._wake.wait(), poll)

@@ -25,6 +25,9 @@ from typing import Protocol, Self
 from schemas.envelope import Event
 from schemas.topics import Topic
 
+BATCH_BYTES = 4_000_000
+"""Of values: a batch ends with the record that reaches as many. What waits in memory is bounded by it."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class TopicPartition:
@@ -64,6 +67,11 @@ class Batch:
     records: tuple[Record, ...]
     next_offset: int
 
+    @property
+    def size(self) -> int:
+        """Bytes of its values."""
+        return sum(len(record.value or b"") for record in self.records)
+
 
 class Appender(Protocol):
     """The right to append what one outbox holds.
@@ -85,7 +93,7 @@ class Appender(Protocol):
 
 
 class Listener(Protocol):
-    """Whom a membership tells about its partitions. Both calls are awaited, and neither raises."""
+    """Whom a membership tells about its partitions. The first two calls are awaited; none raises."""
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Partitions arrive; answer with the offset to read each from. One left out is not fetched."""
@@ -93,6 +101,10 @@ class Listener(Protocol):
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
         """Partitions leave; finish what is in flight (within a deadline of the listener's own) and return."""
+        ...
+
+    def report_refused(self) -> None:
+        """The log took no report of positions, as during a rebalance; nothing depends on it but a figure."""
         ...
 
 
@@ -104,7 +116,7 @@ class Membership(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
     async def fetch(self, *, timeout: float, limit: int) -> Sequence[Batch]:  # noqa: ASYNC109 - the log waits, not us
-        """Fetch from the assigned partitions that are not paused: at most `limit` records in each batch.
+        """Fetch from the assigned partitions that are not paused, at most `limit` records and BATCH_BYTES in each batch.
 
         Waits at most `timeout` seconds when there is nothing, and is always called with a finite one, assigned
         or not, because it is also the sign of life. Moves the fetch position. Must not be cancelled.
@@ -124,7 +136,10 @@ class Membership(Protocol):
         ...
 
     async def report(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Tell the log the stored positions, for operators' eyes. Best effort: never raises, decides nothing."""
+        """Tell the log the stored positions, for operators' eyes. Best effort: never raises, decides nothing.
+
+        The listener hears of a report that was refused.
+        """
         ...
 
 
@@ -160,7 +175,7 @@ class Transport(Protocol):
         ...
 
     async def read(self, topic: str, partition: int, *, offset: int, limit: int) -> Batch:
-        """Up to `limit` stable records from `offset` on, outside any group; returns at once at the end."""
+        """Up to `limit` stable records and BATCH_BYTES from `offset` on, outside any group; at the end, none, at once."""
         ...
 
     def appender(self, outbox: str) -> Appender:

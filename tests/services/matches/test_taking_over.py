@@ -103,18 +103,16 @@ async def test_ranked_to_stands_before_a_project_that_failed(
 
 
 async def test_a_change_of_a_parents_parent_reaches_whoever_descends_from_it(town: Town) -> None:
-    """The parent itself stands on no list, so nothing but its descendants can tell that the list has changed."""
-    far = [{"language": "en", "text": "Bakes bread."}]
+    """The parent itself stands on no list, before or after, so nothing but its descendant can tell that one has changed."""
+    here = {"required": True, "reason": "The work is on the spot."}
     await town.organisation("the owner")
-    await town.organisation("Parent", descriptions=far, offers=[{"kind": "funding"}])
-    await town.organisation("Child", parent=uuid_of("Parent"))
-    project = await town.published("schools")
+    await town.organisation("Parent", hq_country="BRA", operating_countries=[])
+    await town.organisation("Child", hq_country="KEN", parent=uuid_of("Parent"))
+    project = await town.published("schools", owner=uuid_of("the owner"), presence_required=here)
     await town.settle()
-    assert "Child" in await town.names_of(project)
+    assert await town.names_of(project) == ["Child"]
     told = len(await town.versions(project))
-    await town.organisation(
-        "Parent", descriptions=far, offers=[{"kind": "funding"}], parent=uuid_of("the owner")
-    )
+    await town.organisation("Parent", hq_country="BRA", operating_countries=[], parent=uuid_of("the owner"))
     await town.settle()
     assert len(await town.versions(project)) == told + 1
     assert (

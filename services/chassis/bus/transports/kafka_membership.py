@@ -203,6 +203,7 @@ class KafkaMembership:
                     await self._client.commit(positions)
             except (Transient, TimeoutError) as error:
                 # A rebalance refuses it. The stored position decides anyway, so nothing is lost but a figure.
+                self._listener.report_refused()
                 _log.debug("kafka.report_refused", group=self._group, error=str(error))
 
     def _raise_failure(self) -> None:

@@ -169,9 +169,12 @@ class Bench:
 
     async def log(self, topic: str = "members.v1") -> list[Any]:
         records = []
-        for partition in range(await self.transport.partitions(topic)):
-            batch = await self.transport.read(topic, partition, offset=0, limit=1_000_000)
-            records += batch.records
+        for partition, end in (await self.transport.ends(topic)).items():
+            offset = 0
+            while offset < end:
+                batch = await self.transport.read(topic, partition, offset=offset, limit=1_000_000)
+                records += batch.records
+                offset = batch.next_offset
         return records
 
     async def things(self) -> dict[str, tuple[int, str | None]]:

@@ -14,7 +14,7 @@ async def test_the_relay_goes_by_position_whatever_ids_and_times_say(bench, key)
     """The clock of whoever wrote the first version was ahead; the ids hold that clock too."""
     first, second = organisation(key, version=1), organisation(key, version=2)
     first = replace(first, id=second.id, time="2026-11-24T10:00:05.000000Z")
-    second = replace(second, id=f"0{second.id[1:-1]}0", time="2026-11-24T10:00:00.000000Z")
+    second = replace(second, id=f"00{second.id[2:]}", time="2026-11-24T10:00:00.000000Z")
     assert second.id < first.id
     await bench.post(first, second)
     await bench.relay()

@@ -139,4 +139,22 @@ async def test_sixteen_writers_lose_nothing_and_keep_every_keys_order(bench):
     stop.set()
     await relay
     for key in keys:
-        assert await versions(bench, key) == list(range(1, 13))
+        assert await versions(bench, key) == list(range(1, 7))
+
+
+async def test_a_batch_is_bounded_in_bytes_and_the_next_follows_at_once(bench, key):
+    """Half a thousand of the largest events at once would be more than a log takes, at every new attempt."""
+    await bench.post(*(organisation(key, version=version, name="x" * 800_000) for version in range(1, 7)))
+    relay, stop, looked = Relay(bench.process), asyncio.Event(), []
+
+    async def note(name):
+        if name == "relay.read":
+            looked.append(await bench.waiting())
+
+    with armed(note):
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(relay.run(stop))
+            await eventually(lambda: has(bench, 6))
+            stop.set()
+    assert relay.figures.batches == 2
+    assert await versions(bench, key) == list(range(1, 7))

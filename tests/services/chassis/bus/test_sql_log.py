@@ -40,6 +40,9 @@ class Everything:
     async def revoked(self, partitions):
         self.seen.append(("revoked", partitions))
 
+    def report_refused(self):
+        self.seen.append(("refused", None))
+
 
 async def test_offsets_are_dense_and_each_key_has_its_partition(bench):
     await bench.append(*(organisation(key(number), version=1) for number in range(40)))

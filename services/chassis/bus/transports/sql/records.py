@@ -1,17 +1,26 @@
 """Rows of the log ↔ records of the seam, and the one query that reads them."""
 
 import orjson
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.chassis.bus.transport import Batch, Record, TopicPartition
+from services.chassis.bus.transport import BATCH_BYTES, Batch, Record, TopicPartition
 from services.chassis.bus.transports.sql.tables import PARTITIONS, RECORDS
 
 _END = select(PARTITIONS.c.next_offset).where(
     (PARTITIONS.c.topic == bindparam("topic")) & (PARTITIONS.c.partition == bindparam("partition"))
 )
-_FROM = (
-    select(RECORDS.c.offset, RECORDS.c.key, RECORDS.c.headers, RECORDS.c.value, RECORDS.c.appended_at)
+# The bytes of the values before each record are summed up by the database, so what is too much is never read.
+_SIZE = func.coalesce(func.length(RECORDS.c.value), 0)
+_CHOSEN = (
+    select(
+        RECORDS.c.offset,
+        RECORDS.c.key,
+        RECORDS.c.headers,
+        RECORDS.c.value,
+        RECORDS.c.appended_at,
+        (func.sum(_SIZE).over(order_by=RECORDS.c.offset, rows=(None, 0)) - _SIZE).label("before"),
+    )
     .where(
         (RECORDS.c.topic == bindparam("topic"))
         & (RECORDS.c.partition == bindparam("partition"))
@@ -20,6 +29,12 @@ _FROM = (
     )
     .order_by(RECORDS.c.offset)
     .limit(bindparam("limit"))
+    .subquery()
+)
+_FROM = (
+    select(_CHOSEN.c.offset, _CHOSEN.c.key, _CHOSEN.c.headers, _CHOSEN.c.value, _CHOSEN.c.appended_at)
+    .where(_CHOSEN.c.before < BATCH_BYTES)
+    .order_by(_CHOSEN.c.offset)
 )
 
 
@@ -31,7 +46,7 @@ async def end_of(connection: AsyncConnection, at: TopicPartition) -> int:
 async def read_batch(
     connection: AsyncConnection, at: TopicPartition, *, offset: int, limit: int, end: int
 ) -> Batch:
-    """Read up to `limit` records below `end`; the batch that reaches it reads on there, over any gap.
+    """Read up to `limit` records and BATCH_BYTES below `end`; the batch that reaches it reads on there, over any gap.
 
     The end must have been known before this transaction began, or be read in it first.
     """
@@ -49,7 +64,7 @@ async def read_batch(
         )
         for place, key, headers, value, appended_at in rows
     )
-    full = len(records) == limit
+    full = len(records) == limit or sum(len(record.value or b"") for record in records) >= BATCH_BYTES
     return Batch(
         at=at,
         offset=offset,

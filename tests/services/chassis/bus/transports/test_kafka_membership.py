@@ -11,6 +11,7 @@ from services.chassis.bus.transport import Record, TopicPartition
 from services.chassis.bus.transports.kafka import KafkaTransport
 from services.chassis.bus.transports.kafka_membership import KafkaMembership
 from services.chassis.settings import Settings
+from tests.services.chassis.bus.bench import Bench
 
 AT = TopicPartition("members.v1", 0)
 SERVICES = Path(__file__).resolve().parents[5] / "services"
@@ -67,11 +68,17 @@ class Client:
 
 
 class Listener:
+    def __init__(self) -> None:
+        self.refused = 0
+
     async def assigned(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
         return dict.fromkeys(partitions, 0)
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
         pass
+
+    def report_refused(self) -> None:
+        self.refused += 1
 
 
 async def test_h4_h11_a_fetch_that_hangs_is_answered_in_time_and_never_cancelled() -> None:
@@ -89,12 +96,20 @@ async def test_h4_h11_a_fetch_that_hangs_is_answered_in_time_and_never_cancelled
 
 
 async def test_h7_a_report_that_a_rebalance_refuses_is_swallowed_and_fetching_goes_on() -> None:
-    client = Client()
+    client, listener = Client(), Listener()
     client.settled.set()
-    async with KafkaMembership(client, group="things", listener=Listener()) as member:
+    async with KafkaMembership(client, group="things", listener=listener) as member:
         await member.report({AT: 1})
         await client.refused.wait()
         assert await member.fetch(timeout=1, limit=10)
+    assert listener.refused == 1
+
+
+async def test_h7_a_report_that_is_refused_is_counted(bench: Bench) -> None:
+    before = bench.process.metrics.exposition()
+    bench.consumer()._assignment.report_refused()
+    assert b"comity_consumer_reports_refused_total{" not in before
+    assert b'comity_consumer_reports_refused_total{group="things"} 1.0' in bench.process.metrics.exposition()
 
 
 async def test_h1_the_sticky_assignor_is_never_used_and_no_setting_can_choose_it() -> None:

@@ -1,0 +1,60 @@
+"""Mutants of what leaves the system: every effect outside a database comes from a delivery row, and is explained by one."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import uuid_utils
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.notifications.worker import webhooks
+from services.notifications.worker.dispatch import Dispatcher
+from tests.mutants.mutant import Mutant, Patch
+
+SCHEDULE = "tests/services/notifications/test_schedule.py"
+
+
+def _write_down_afterwards(patch: Patch) -> None:
+    write, record = Dispatcher._write_claims, Dispatcher._record
+
+    async def read_only(
+        self: Dispatcher, connection: AsyncConnection, taken: list[dict[str, Any]], now: datetime
+    ) -> None:
+        async with connection.begin_nested() as nested:
+            await write(self, connection, taken, now)
+            await nested.rollback()
+
+    async def late(self: Dispatcher, connection: AsyncConnection, ended: Any) -> None:
+        if ended:
+            await write(self, connection, [dict(one.row) for one in ended], self.runtime.clock.now())
+        await record(self, connection, ended)
+
+    patch.setattr(Dispatcher, "_write_claims", read_only)
+    patch.setattr(Dispatcher, "_record", late)
+
+
+def _an_id_for_each_try(patch: Patch) -> None:
+    send = webhooks.send
+
+    async def renamed(session: Any, message: webhooks.Message, now: datetime) -> Any:
+        return await send(session, replace(message, id=str(uuid_utils.uuid7())), now)
+
+    patch.setattr(webhooks, "send", renamed)
+
+
+MUTANTS = (
+    Mutant(
+        name="effect-before-its-row",
+        rule="R7",
+        how="a message is sent first, and its try is written down when it has ended",
+        patch=_write_down_afterwards,
+        tests=(f"{SCHEDULE}::test_a_killed_try_is_explained_and_sent_again_under_the_same_id",),
+    ),
+    Mutant(
+        name="id-of-the-try-not-of-the-delivery",
+        rule="R7: the delivery id is the idempotency key",
+        how="each try of a message has an id of its own, so its receiver cannot know it again",
+        patch=_an_id_for_each_try,
+        tests=(f"{SCHEDULE}::test_a_killed_try_is_explained_and_sent_again_under_the_same_id",),
+    ),
+)
