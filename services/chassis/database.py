@@ -31,10 +31,15 @@ _SQLITE_AWAY = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_PROTOCOL,
 }
-# SQLSTATE classes likewise: connection, transaction rollback (deadlock), resources, operator intervention, system.
-_POSTGRES_AWAY = ("08", "40", "53", "57P", "58")
+# SQLSTATEs likewise: connection, transaction rollback (deadlock), resources, operator intervention, system; a transaction
+# that was silent for too long, and a lock that was not had in time.
+_POSTGRES_AWAY = ("08", "40", "53", "57P", "58", "25P03", "55P03")
 
 _POSTGRES_CONTENDED = "40"
+
+_IDLE_SECONDS = 30.0
+"""How long a transaction may be silent. Who is frozen within one (a paused machine, a lost host) holds its row locks, and
+with them whoever takes over, until the server ends it; so the server is told to."""
 
 _POSTED = "posted"
 _OTHERS = text(
@@ -56,7 +61,15 @@ class Contended(DatabaseAway):
 class Database:
     """One service's database. `url` is of SQLAlchemy's async form; `service` names the PostgreSQL schema."""
 
-    def __init__(self, url: str, *, service: str, pool_size: int = 10, busy_seconds: float = 10.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        service: str,
+        pool_size: int = 10,
+        busy_seconds: float = 10.0,
+        idle_seconds: float = _IDLE_SECONDS,
+    ) -> None:
         self.url: URL = make_url(url)
         self.service = service
         self.dialect = self.url.get_backend_name()
@@ -79,6 +92,8 @@ class Database:
                     "server_settings": {
                         "search_path": f'"{service}"',
                         "application_name": f"comity {service}",
+                        "lock_timeout": f"{busy_seconds:.3f}s",
+                        "idle_in_transaction_session_timeout": f"{idle_seconds:.3f}s",
                     },
                 },
             )

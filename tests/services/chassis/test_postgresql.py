@@ -144,6 +144,41 @@ async def test_a_serialization_failure_is_told_to_try_again(database: Database) 
             await slow.execute(text("UPDATE counter SET n = n + 1"))
 
 
+async def test_who_is_frozen_within_a_transaction_holds_up_nobody_for_long(
+    postgresql_url: Callable[[], str],
+) -> None:
+    """As a worker stopped between two statements: its locks would stop its successor, who was given its partitions."""
+    url = postgresql_url()
+    frozen = Database(url, service="identity", idle_seconds=1)
+    successor = Database(url, service="identity", busy_seconds=10)
+    await upgrade(frozen, "identity")
+    async with frozen.write() as connection:
+        await connection.execute(text("CREATE TABLE held (generation int)"))
+        await connection.execute(text("INSERT INTO held VALUES (1)"))
+    with pytest.raises(DatabaseAway):  # noqa: PT012 - the transaction around is what fails
+        async with frozen.write() as old:
+            await old.execute(text("SELECT generation FROM held FOR UPDATE"))
+            async with asyncio.timeout(8), successor.write() as new:
+                await new.execute(text("UPDATE held SET generation = generation + 1"))
+            await old.execute(text("UPDATE held SET generation = 10"))
+    async with frozen.read() as connection:
+        assert await connection.scalar(text("SELECT generation FROM held")) == 2
+    await frozen.close()
+    await successor.close()
+
+
+async def test_a_lock_that_is_not_had_in_time_is_away_not_a_hang(database: Database) -> None:
+    async with database.write() as connection:
+        await connection.execute(text("CREATE TABLE held (generation int)"))
+        await connection.execute(text("INSERT INTO held VALUES (1)"))
+    async with database.write() as first:
+        await first.execute(text("SELECT generation FROM held FOR UPDATE"))
+        with pytest.raises(DatabaseAway) as away:
+            async with database.write() as second:
+                await second.execute(text("UPDATE held SET generation = 2"))
+    assert not isinstance(away.value, Contended)
+
+
 async def test_a_server_that_is_killed_is_away_and_after_its_restart_everything_goes_on(
     tmp_path: Path,
 ) -> None:
