@@ -36,6 +36,7 @@ class Metrics:
         self._add_consumer()
         self._add_trouble()
         self._add_lists()
+        self._add_messages()
 
     def exposition(self) -> bytes:
         """Return all metrics in Prometheus' text form."""
@@ -140,6 +141,16 @@ class Metrics:
         )
         # Explanations held against the list they belong to: whether their parts add up ("adds up") or not ("off").
         self.explanations = self._counter("comity_explanations", "Explanations checked.", "outcome")
+
+    def _add_messages(self) -> None:
+        # For how long the oldest piece of news has waited for its reasons; the oldest message that could be sent now.
+        self.news_oldest = self._gauge("comity_news_oldest_seconds", "Age of the oldest news.", "service")
+        self.messages_due_oldest = self._gauge(
+            "comity_messages_due_oldest_seconds", "Seconds the oldest due message is late.", "service"
+        )
+        # Messages that may still be sent, those between two tries too; endpoints whose last try failed.
+        self.messages_unsent = self._gauge("comity_messages_unsent", "Messages not sent yet.", "service")
+        self.endpoints_failing = self._gauge("comity_endpoints_failing", "Endpoints that fail.", "service")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)

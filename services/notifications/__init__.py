@@ -5,20 +5,39 @@ subscriber asked for, never by a rank, and it has nothing to say that the public
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, or_, select
 
 from services.chassis.reference import load_reference
-from services.chassis.runtime import Runtime, Service
+from services.chassis.runtime import Runtime, Service, timestamp
 from services.notifications.commands.endpoints import REACH
+from services.notifications.commands.leaving import UNENDED
 from services.notifications.consumers import READER, REFERENCE
 from services.notifications.routes import routers
 from services.notifications.rules.keys import Keys
-from services.notifications.tables import DELIVERIES, METADATA, NOTICES
+from services.notifications.tables import DELIVERIES, ENDPOINTS, METADATA, NOTICES
 from services.notifications.worker.cycles import KEYS
 from services.notifications.worker.guard import reach_of
 from services.notifications.worker.loops import CONSUMER, loops
+
+# News that nobody has been told of yet, because its reasons cannot be had.
+_OLDEST_NEWS = select(func.min(NOTICES.c.made_at)).where(NOTICES.c.state == "waiting")
+# What could be tried now and is not: a message between two tries is not due, nor is one whose endpoint asked for time.
+_OLDEST_DUE = (
+    select(func.min(DELIVERIES.c.due_at))
+    .outerjoin(ENDPOINTS, ENDPOINTS.c.id == DELIVERIES.c.endpoint)
+    .where(
+        DELIVERIES.c.state.in_(("pending", "retrying")),
+        DELIVERIES.c.due_at <= bindparam("now"),
+        or_(DELIVERIES.c.channel != "email", bindparam("mails")),  # without a mail server they wait by choice
+        or_(ENDPOINTS.c.not_before.is_(None), ENDPOINTS.c.not_before <= bindparam("now")),
+    )
+)
+_FAILING_ENDPOINTS = select(func.count()).where(
+    ENDPOINTS.c.failing_since.is_not(None), ENDPOINTS.c.state != "deleted"
+)
 
 
 async def startup(runtime: Runtime) -> None:
@@ -32,11 +51,32 @@ async def progress(runtime: Runtime) -> Mapping[str, Any]:
     """Return how far the log was read, and how many notices and messages wait."""
     async with runtime.database.read() as connection:
         waiting = await connection.scalar(select(func.count()).where(NOTICES.c.state == "waiting"))
-        unsent = select(func.count()).where(DELIVERIES.c.state.in_(("pending", "sending", "retrying")))
+        unsent = select(func.count()).where(DELIVERIES.c.state.in_(UNENDED))
         unsent_count = await connection.scalar(unsent)
     figures: dict[str, Any] = {"notices_waiting": waiting, "messages_unsent": unsent_count}
     consumer = runtime.state.get(CONSUMER)
     return figures if consumer is None else figures | {"consumers": {READER.group: await consumer.progress()}}
+
+
+async def measure(runtime: Runtime) -> None:
+    """Set the gauges that say whether whoever has asked to hear, hears: how long news and messages have waited."""
+    now = runtime.clock.now()
+    async with runtime.database.read() as connection:
+        news = await connection.scalar(_OLDEST_NEWS)
+        due = await connection.scalar(
+            _OLDEST_DUE, {"now": timestamp(now), "mails": runtime.settings.mail.host is not None}
+        )
+        unsent = await connection.scalar(select(func.count()).where(DELIVERIES.c.state.in_(UNENDED)))
+        failing = await connection.scalar(_FAILING_ENDPOINTS)
+    metrics, name = runtime.metrics, runtime.service.name
+    metrics.news_oldest.labels(name).set(_age(news, now))
+    metrics.messages_due_oldest.labels(name).set(_age(due, now))
+    metrics.messages_unsent.labels(name).set(unsent or 0)
+    metrics.endpoints_failing.labels(name).set(failing or 0)
+
+
+def _age(moment: str | None, now: datetime) -> float:
+    return 0.0 if moment is None else max(0.0, (now - datetime.fromisoformat(moment)).total_seconds())
 
 
 SERVICE = Service(
@@ -59,4 +99,5 @@ SERVICE = Service(
     loops=loops,
     startup=startup,
     progress=progress,
+    measure=measure,
 )

@@ -5,10 +5,11 @@ rows only.* What is to be told follows from rows that a cycle looks at, so readi
 *Never:* make a message or call anybody; cycles and the dispatcher do, from rows.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Table, and_, delete, or_, select, update
+from sqlalchemy import Table, and_, delete, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -26,10 +27,18 @@ from services.chassis.bus.consumer import Delivery
 from services.chassis.bus.reader import Reader
 from services.chassis.database import insert_for
 from services.chassis.reference import Reference, load_reference
-from services.chassis.runtime import timestamp
+from services.chassis.runtime import Clock, timestamp
 from services.notifications.commands.leaving import forget_organisation, forget_project
 from services.notifications.rules.conditions import facts_hash, facts_of
-from services.notifications.tables import LISTS, ORGANISATIONS, PROJECTS, STANDINGS
+from services.notifications.tables import (
+    ENDPOINTS,
+    LISTS,
+    NOTICES,
+    ORGANISATIONS,
+    PROJECTS,
+    STANDINGS,
+    SUBSCRIPTIONS,
+)
 
 GROUP = "notifications"
 REFERENCE = "reference"
@@ -49,9 +58,65 @@ async def keep(delivery: Delivery) -> None:
 
 
 async def forget(connection: AsyncConnection) -> None:
-    """Empty the projections, before the log is read from the beginning; what was told stays told."""
-    for table in (PROJECTS, ORGANISATIONS, LISTS, STANDINGS):
+    """Empty the projections, before the log is read from the beginning; what was told stays told.
+
+    Of a list and a pair the rows stay, below every sequence, with what was last told of them: else whatever stands above a
+    floor would be news once more for who subscribed since.
+    """
+    for table in (PROJECTS, ORGANISATIONS):
         await connection.execute(delete(table))
+    await connection.execute(delete(STANDINGS).where(STANDINGS.c.told_band.is_(None)))
+    await connection.execute(
+        update(STANDINGS).values(incarnation=-1, version=-1, standing=False, fit=0, band=None, fresh=False)
+    )
+    await connection.execute(update(LISTS).values(incarnation=-1, number=-1, due=False))
+
+
+async def absent(connection: AsyncConnection) -> Sequence[str]:
+    """Return what is kept here and that the log was found not to hold: who has something here, and pairs told of."""
+    known = select(ORGANISATIONS.c.id)
+    organisations = [
+        select(SUBSCRIPTIONS.c.organisation).where(
+            SUBSCRIPTIONS.c.organisation.not_in(known), SUBSCRIPTIONS.c.state != "ended"
+        ),
+        select(ENDPOINTS.c.organisation).where(
+            ENDPOINTS.c.organisation.not_in(known), ENDPOINTS.c.state != "deleted"
+        ),
+    ]
+    named = (await connection.scalars(union(*organisations))).all()
+    projects = await connection.scalars(
+        select(NOTICES.c.project)
+        .where(NOTICES.c.project.not_in(select(PROJECTS.c.id)), NOTICES.c.state != "dropped")
+        .distinct()
+    )
+    pairs = await connection.execute(
+        select(STANDINGS.c.project, STANDINGS.c.organisation).where(STANDINGS.c.incarnation == -1)
+    )
+    return sorted(
+        [
+            *(f"organisation:{one}" for one in named),
+            *(f"project:{one}" for one in projects),
+            *(f"standing:{pair.project}/{pair.organisation}" for pair in pairs),
+        ]
+    )
+
+
+async def erase(connection: AsyncConnection, keys: Sequence[str]) -> None:
+    """Forget these as their tombstones would have made it."""
+    now = timestamp(Clock().now())
+    for key in keys:
+        kind, _, name = key.partition(":")
+        if kind == "organisation":
+            await forget_organisation(connection, name, now=now)
+        elif kind == "project":
+            await forget_project(connection, name, now=now)
+        else:
+            project, _, organisation = name.partition("/")
+            await connection.execute(
+                delete(STANDINGS).where(
+                    STANDINGS.c.project == project, STANDINGS.c.organisation == organisation
+                )
+            )
 
 
 def prepare(runtime: Any) -> None:
@@ -167,5 +232,7 @@ READER = Reader(
     topics=("projects.v1", "members.v1", "matches.v1", "standings.v1"),
     handle=keep,
     forget=forget,
+    absent=absent,
+    erase=erase,
     prepare=prepare,
 )

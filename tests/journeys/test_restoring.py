@@ -64,7 +64,7 @@ class Site:
             self.comity("backup", str(to))
             return
         to.mkdir()
-        for service in SERVICES:
+        for service in (*SERVICES, "notifications"):
             self._tool("pg_dump", "--format=custom", f"--schema={service}", f"--file={to / service}.db")
 
     def restore(self, service: str, backups: Path) -> dict[str, Any]:
@@ -165,6 +165,9 @@ def test_services_go_on_from_older_backups_without_loss_or_doubling(site: Site, 
         assert before[gone] == 410
 
     done = {service: site.restore(service, backups) for service in SERVICES}
+    assert (
+        site.restore("notifications", backups) == {}
+    )  # it says nothing on the log, and reads on from where it was
     assert {name: one["incarnation"] for name, one in done.items()} == dict.fromkeys(SERVICES, 2)
     assert done["members"]["taken_back"] == 3
     assert done["projects"]["taken_back"] == 3
@@ -184,7 +187,8 @@ def test_services_go_on_from_older_backups_without_loss_or_doubling(site: Site, 
         again, _ = world.new_organisation()
         world.settle()
         assert again in {row["organisation"] for row in rows(world, second)}
-        assert world.get("admin", "/v1/dead-letters/matches")["items"] == []
+        for reader in ("matches", "notifications"):
+            assert world.get("admin", f"/v1/dead-letters/{reader}")["items"] == []
 
 
 def test_a_restore_refuses_what_is_no_backup_of_the_service(tmp_path: Path) -> None:
@@ -227,11 +231,14 @@ def test_a_log_from_an_older_backup_is_filled_again_and_read_anew(tmp_path: Path
 
     assert site.comity("republish", "members", "--all") == "members: 3 records wait for the relay.\n"
     assert site.comity("republish", "projects", "--all") == "projects: 1 records wait for the relay.\n"
+    assert "wait for the relay" in site.comity("republish", "matches", "--all")
     # The relay belongs to a running service; the readers wait until it has brought everything there.
     relay_all(site)
     built = json.loads(site.comity("rebuild", "matches", "--json"))["groups"]
     assert built[0]["erased"] == []
     site.comity("rebuild", "projects")
+    built = json.loads(site.comity("rebuild", "notifications", "--json"))["groups"]
+    assert (built[0]["group"], built[0]["erased"]) == ("notifications", [])
     with started(site.folder) as world:
         world.settle()
         assert rows(world, first) == lists

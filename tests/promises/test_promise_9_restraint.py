@@ -42,6 +42,28 @@ async def test_the_same_news_is_told_once_whatever_is_delivered_again(tmp_path: 
             assert len(receiver.events()) == 2
 
 
+async def test_what_was_told_before_somebody_subscribed_is_no_news_after_a_rebuild_or_in_a_new_life(
+    tmp_path: Path,
+) -> None:
+    async with receiving() as receiver, open_hall(tmp_path) as hall:
+        ada, bea, project = await hall.member("Ada"), await hall.member("Bea"), await hall.open_project()
+        await hall.rank(project, 1, {ada: "good", bea: "good"})
+        await hall.rank(project, 2, {}, lost=[bea], above=1)
+        await hall.settle()
+        await listening(hall, receiver.url)
+        await hall.say_again(rebuilding=True)
+        await hall.settle()
+        hall.incarnation = (
+            1  # the lists' own database was restored: everything is said again, above what was said
+        )
+        await hall.rank(project, 1, {ada: "good"}, lost=[bea])
+        await hall.settle()
+        assert receiver.events() == []
+        await hall.rank(project, 2, {ada: "strong"})
+        await hall.settle()
+        assert len(receiver.events()) == 1
+
+
 async def test_nothing_is_sent_to_whom_nothing_was_said_or_who_did_not_opt_in(tmp_path: Path) -> None:
     async with receiving() as receiver, open_hall(tmp_path) as hall:
         await listening(hall, receiver.url, opt_in=False)

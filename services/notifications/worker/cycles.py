@@ -246,14 +246,19 @@ def _news(
 
 
 def _kind(pair: Mapping[str, Any], *, known: bool, changed: bool) -> tuple[str | None, str]:
-    """Return what a pair's change is to a subscription, and the rule that says so; None: nothing to tell."""
+    """Return what a pair's change is to a subscription, and the rule that says so; None: nothing to tell.
+
+    A pair that stands where the last cycle left it is no news, however often its record was read meanwhile, and under
+    whatever number: after a rebuild, or once lists are said again in a new life.
+    """
+    moved = pair["fresh"] and pair["told_band"] != (pair["band"] if pair["standing"] else None)
     if not pair["standing"]:
-        return (MATCH_WITHDRAWN, "fell-below-floor") if pair["fresh"] and known else (None, "")
-    if pair["fresh"] and not known:
+        return (MATCH_WITHDRAWN, "fell-below-floor") if moved and known else (None, "")
+    if moved and not known:
         return MATCH_PROPOSED, "above-floor"
-    if pair["fresh"] and pair["told_band"] is None:
+    if moved and pair["told_band"] is None:
         return MATCH_PROPOSED, "above-floor-again"
-    if pair["fresh"] and pair["told_band"] != pair["band"]:
+    if moved:
         rose = BAND_ORDER[pair["band"]] > BAND_ORDER[pair["told_band"]]
         return MATCH_RESCORED, "band-rose" if rose else "band-fell"
     if changed:

@@ -78,6 +78,7 @@ class Hall:
     lists: Lists
     versions: dict[str, int] = field(default_factory=dict)
     said: list[Event] = field(default_factory=list)
+    incarnation: int = 0  # of whoever speaks on the log
 
     def bearer(self, *roles: str, **claims: Any) -> dict[str, str]:
         token = self.issuer.token(self.runtime.settings, sub="somebody", roles=list(roles), **claims)
@@ -138,7 +139,7 @@ class Hall:
             topic,
             kind,
             key=key,
-            sequence=Sequence(0, self.versions[key]),
+            sequence=Sequence(self.incarnation, self.versions[key]),
             data=data,
             source="/test",
             clock=self.clock,
