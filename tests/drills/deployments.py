@@ -110,8 +110,7 @@ class Sqlite(Deployment):
             "--migrate",
             log=self.folder / f"{part}.log",
             environment=settings,
-            mutant=self.mutant,
-            **how,
+            **{"mutant": self.mutant, **how},
         )
 
     def kill(self, part: str) -> None:
@@ -172,6 +171,7 @@ class Split(Deployment):
             database=self._cluster.database("comity"),
             servers=self._broker.bootstrap_servers,
             issuer=issuer,
+            matches=f"http://127.0.0.1:{self.ports['matches-api']}",
         ) | {"COMITY_KAFKA__SESSION_TIMEOUT_MS": str(self._session_ms)}
         asyncio.run(prepare(load_settings(**nested(self._environment))))
         for role in self.roles.values():
@@ -195,8 +195,7 @@ class Split(Deployment):
                 role.role,
                 log=self.folder / f"{part}.log",
                 environment=self._environment | {"COMITY_HTTP__PORT": str(self.ports[part])},
-                mutant=self.mutant,
-                **how,
+                **{"mutant": self.mutant, **how},
             )
 
     def kill(self, part: str) -> None:

@@ -3,7 +3,7 @@
 By hand: `python -m tests.drills.order --rounds 100 --seed 1 --json`. A year of a small town becomes a thousand events. Each
 round shuffles them as a log may: the events of a key stay in their order, all else is mixed, and stretches are delivered
 again, as after a relay or a consumer that died (so an older event may come after a newer one of its key). The archive is
-filled from that, some of it while an index follows, and the packed rows of every open project are compared.
+filled from that while an index follows now and then, and the packed rows of every open project are compared.
 """
 
 import asyncio
@@ -12,7 +12,10 @@ import shutil
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +80,7 @@ async def year(town: Town, chance: random.Random) -> None:
 
 
 def disordered(records: list[Record], chance: random.Random) -> list[Record]:
-    """Return the records in an order that a log may have, a fifth of them again in stretches."""
+    """Return the records as a log of another order holds them, a fifth of them again in stretches."""
     queues: dict[tuple[str, bytes | None], list[Record]] = defaultdict(list)
     for record in records:
         queues[record.topic, record.key].append(record)
@@ -90,7 +93,12 @@ def disordered(records: list[Record], chance: random.Random) -> list[Record]:
         again = found[begin : begin + 10]
         place = chance.randrange(begin + 10, len(found) + 1)
         found[place:place] = again
-    return found
+    offsets: dict[TopicPartition, Iterator[int]] = defaultdict(count)
+    return [replace(record, offset=next(offsets[at_of(record)])) for record in found]
+
+
+def at_of(record: Record) -> TopicPartition:
+    return TopicPartition(record.topic, record.partition)
 
 
 async def lists(town: Town) -> dict[str, str]:
@@ -107,26 +115,29 @@ async def shuffled(folder: Path, records: list[Record], chance: random.Random) -
     order = disordered(records, chance)
     async with AsyncExitStack() as stack:
         town = await open_town(folder, stack)
-        runtime = town.runtimes["matches"]
-        log = await runtime.transport.identity("members.v1")
         for begin in range(0, len(order), AT_ONCE):
-            async with runtime.database.write() as connection:
-                for record in order[begin : begin + AT_ONCE]:
-                    await deliver(
-                        connection, record, runtime=runtime, group=GROUP, handle=archive, parked=set()
-                    )
-                if begin + AT_ONCE >= len(order):  # everything is consumed: an index may follow to the ends
-                    for record in records:
-                        at = TopicPartition(record.topic, record.partition)
-                        held = await positions.take(connection, GROUP, at, log=log, now=0)
-                        if record.offset >= held.next_offset:
-                            await positions.move(connection, held, held.past(record, None))
+            await delivered(town, order[begin : begin + AT_ONCE])
+            if chance.random() < 0.3:
+                await town.worker.index.follow()
         while await town.worker.index.follow():
             pass
         followed = await lists(town)
         await town.worker.index.load()
         assert await lists(town) == followed, "an index that followed differs from one that was loaded"
         return followed, len(order)
+
+
+async def delivered(town: Town, records: list[Record]) -> None:
+    """Hand records to the archive in the transaction that moves the positions past them."""
+    runtime = town.runtimes["matches"]
+    log = await runtime.transport.identity("members.v1")
+    last = {at_of(record): record for record in records}
+    async with runtime.database.write() as connection:
+        for record in records:
+            await deliver(connection, record, runtime=runtime, group=GROUP, handle=archive, parked=set())
+        for at, record in last.items():
+            held = await positions.take(connection, GROUP, at, log=log, now=0)
+            await positions.move(connection, held, held.past(record, None))
 
 
 async def written(folder: Path, *, seed: int) -> tuple[dict[str, str], list[Record]]:

@@ -47,8 +47,8 @@ class Starter:
     def start(self, *arguments: str, log: Path, environment: Mapping[str, str], **how: Any) -> "Process":
         """Start the `comity` command with these arguments; its output is appended to `log`.
 
-        `how`: `mutant` switches one on; at the n-th `hit` of a named `line` it kills itself, or freezes once the file
-        `freeze` has appeared; `slow` lets its index follow late; `raises` is a key on which its archive raises; `clock` is by
+        `how`: `mutant` switches one on; at the n-th `hit` of a named `line` it kills itself, or, with files `freeze` and
+        `hold`, stands still there as `tests.drills.starter` says; `slow` lets its index follow late; `raises` is a key on which its archive raises; `clock` is by
         how many seconds its clock is ahead.
         """
         log.touch()

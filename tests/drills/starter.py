@@ -119,23 +119,29 @@ def _become(order: dict[str, Any]) -> None:
 
 
 def _ender(order: dict[str, Any]) -> Any:
-    """Return a hook that kills the process at the n-th time that a line is reached; with "freeze" it stops it once.
+    """Return a hook that kills the process at the n-th time that a line is reached; with "freeze" it may stand still there.
 
-    A freeze is for when the drill says so: it begins at the first time after the file named by "freeze" has appeared.
+    Once the file named by "freeze" has appeared, the first process to reach the line takes it away and stops as a whole.
+    Whoever comes there after it waits as long as the file named by "hold" is there, and keeps its lease meanwhile.
     """
     hits: Counter[str] = Counter()
-    line, hit, freeze = order["line"], order.get("hit", 1), order.get("freeze")
-    trigger = Path(freeze or "")
+    line, hit = order["line"], order.get("hit", 1)
+    freeze, hold = (Path(order[name]) if name in order else None for name in ("freeze", "hold"))
 
     async def hook(name: str) -> None:
         if name != line:
             return
         hits[name] += 1
-        if freeze is None:
+        if freeze is None or hold is None:
             if hits[name] == hit:
                 os.kill(os.getpid(), signal.SIGKILL)
-        elif trigger.exists():  # noqa: ASYNC240 - the process is about to stand still
-            trigger.unlink()  # noqa: ASYNC240
+            return
+        try:
+            freeze.unlink()
+        except FileNotFoundError:
+            while hold.exists():  # noqa: ASYNC110 - a file of another process
+                await asyncio.sleep(0.02)
+        else:
             os.kill(os.getpid(), signal.SIGSTOP)
 
     return hook

@@ -3,7 +3,8 @@
 By hand: `python -m tests.drills.workers --rounds 6 --seed 1 --json`. On PostgreSQL and Apache Kafka the same writes are made
 with 1, with 2 and with 4 matching workers, while workers join, leave in good order, are killed, are frozen past their lease,
 or have an index that follows late. Then one owner is frozen between ranking and writing, its successor takes over and
-writes nothing either: the version of the frozen one must be refused although nothing else has changed.
+writes nothing either: the version of the frozen one must be refused although nothing else has changed. With a mutant that
+lets it through, the drill has to notice.
 """
 
 import json
@@ -12,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,6 +27,7 @@ from tests.drills.judging import judged
 from tests.drills.processes import Starter
 from tests.drills.reporting import Drill, parser, report
 from tests.drills.writing import Door, Writer, writers
+from tests.mutants.catalogue import MUTANTS
 
 NUMBERS = (1, 2, 4)
 LEASE_SECONDS = 3.0
@@ -48,16 +50,18 @@ class Crew:
         self.chance = chance
         self.names = [name for name in deployment.roles if name.startswith("worker")]
         self.befell: Counter[str] = Counter()
+        self._deck: list[str] = []
 
     def disturb(self) -> None:
-        """Let something befall a worker; it works again afterwards."""
+        """Let something befall a worker, each fate once before any comes twice; it works again afterwards."""
         fates: dict[str, Callable[[str], None]] = {
             "leaves and joins": self._leave,
             "is killed": self._kill,
             "is frozen past its lease": self._freeze,
             "has a slow index": self._slow,
         }
-        fate = self.chance.choice(list(fates))
+        self._deck = self._deck or self.chance.sample(list(fates), len(fates))
+        fate = self._deck.pop()
         fates[fate](self.chance.choice(self.names))
         self.befell[fate] += 1
 
@@ -80,8 +84,10 @@ class Crew:
         self.deployment.start(name, slow=True)
 
 
-def run(starter: Starter, folder: Path, *, workers: int, rounds: int, seed: int) -> dict[str, Any]:
-    """Make the writes with so many workers; what the oracle says, with a digest of the lists."""
+def run(
+    starter: Starter, folder: Path, *, workers: int, rounds: int, seed: int, mutants: Sequence[str]
+) -> dict[str, Any]:
+    """Make the writes with so many workers; what the oracle says, with a digest of the lists; with two, one is frozen."""
     with ExitStack() as stack:
         one = stack.enter_context(Split(starter, folder, roles=roles(workers)))
         one.prepare()
@@ -106,54 +112,71 @@ def run(starter: Starter, folder: Path, *, workers: int, rounds: int, seed: int)
         found = judged(folder, one, everybody)
         if workers == 2:
             found["frozen owner"] = frozen_owner(one, door, everybody)
+            found["mutants"] = {
+                mutant: not frozen_owner(one, door, everybody, mutant=mutant)["its version refused"]
+                for mutant in mutants
+            }
         return found | {"workers": workers, "befell": dict(crew.befell)}
 
 
-def frozen_owner(one: Split, door: Door, everybody: list[Writer]) -> dict[str, Any]:
-    """Freeze an owner that has ranked and not written; its successor has taken over and not written either."""
-    triggers = {name: one.folder / f"freeze {name}" for name in ("worker-1", "worker-2")}
-    for name, trigger in triggers.items():
+def frozen_owner(
+    one: Split, door: Door, everybody: list[Writer], *, mutant: str | None = None
+) -> dict[str, bool]:
+    """Freeze an owner that has ranked and not written; its successor takes over, keeps its lease and writes nothing either.
+
+    So nothing but the generation has changed when the frozen one wakes, and writes.
+    """
+    freeze, hold = one.folder / "freeze", one.folder / "hold"
+    names = ("worker-1", "worker-2")
+    for name in names:
         one.kill(name)
-        one.start(name, line="ranker.ranked", freeze=trigger)
+        one.start(name, line="ranker.ranked", freeze=freeze, hold=hold, mutant=mutant)
     one.ready()
-    both = {one.processes[name].pid for name in triggers}
+    both = {one.processes[name].pid for name in names}
     until(lambda: owners(door) == both)
     wait_complete(door)
     lists = [item["id"] for item in door.send("GET", "/v1/projects?state=published&limit=50").json()["items"]]
-    before = {project: numbers(door, project) for project in lists}
-    first, second = "worker-1", "worker-2"
-    # Whoever ranks a change next stops before writing it, and so does whoever takes over.
-    for trigger in triggers.values():
-        trigger.touch()
+
+    def versions() -> dict[str, list[int]]:
+        return {project: numbers(door, project) for project in lists}
+
+    before = versions()
+    hold.touch()
+    freeze.touch()
+    project = revise(door, everybody, lists)
+    until(lambda: any(stopped(pid) for pid in both))
+    frozen = next(name for name in names if stopped(one.processes[name].pid))
+    (heir,) = both - {one.processes[frozen].pid}
+    until(lambda: owners(door) == {heir})  # the lease has run out
+    meanwhile = versions()
+    one.processes[frozen].signal(SIGCONT)  # the first that it does is to write
+    until(
+        lambda: (
+            "another process ranks this partition now" in one.processes[frozen].output()
+            or versions() != meanwhile
+        )
+    )
+    refused = versions() == meanwhile
+    hold.unlink()
+    found = {"nothing else changed": before == meanwhile, "its version refused": refused}
+    if mutant is None:
+        wait_complete(door)
+        after = versions()
+        found["written once"] = after[project] == [*before[project], len(before[project]) + 1]
+    return found
+
+
+def revise(door: Door, everybody: list[Writer], lists: Collection[str]) -> str:
+    """Revise one of the projects; which."""
     every = [entry for writer in everybody for entry in writer.accepted]
     last = next(entry for entry in reversed(every) if entry["id"] in lists and entry["body"])
-    project, body = last["id"], json.loads(last["body"])
-    body["objectives"][0]["text"] += " Once more."
-    there = door.send("GET", f"/v1/projects/{project}")
-    answer = door.send(
-        "PUT",
-        f"/v1/projects/{project}",
-        headers={"If-Match": there.headers["ETag"], "Content-Type": "application/json"},
-        body=json.dumps(body),
-    )
+    path, body = f"/v1/projects/{last['id']}", json.loads(last["body"])
+    there = door.send("GET", path)
+    body["objectives"][0]["text"] += f" After {there.headers['ETag']}."
+    headers = {"If-Match": there.headers["ETag"], "Content-Type": "application/json"}
+    answer = door.send("PUT", path, headers=headers, body=json.dumps(body))
     assert answer.status_code == 200, answer.text
-    until(lambda: any(stopped(one.processes[name].pid) for name in (first, second)))
-    if stopped(one.processes[second].pid):
-        first, second = second, first
-    until(lambda: stopped(one.processes[second].pid))  # it has taken over, and has ranked
-    meanwhile = {project: numbers(door, project) for project in lists}
-    one.processes[first].signal(SIGCONT)
-    until(lambda: one.answers(first))  # it is awake, and the first that it does is to write
-    time.sleep(LEASE_SECONDS)
-    refused = {project: numbers(door, project) for project in lists}
-    one.processes[second].signal(SIGCONT)
-    wait_complete(door)
-    after = {project: numbers(door, project) for project in lists}
-    return {
-        "nothing changed meanwhile": before == meanwhile,
-        "refused": refused == meanwhile,
-        "written once": after[project] == before[project] + [len(before[project]) + 1],
-    }
+    return str(last["id"])
 
 
 def numbers(door: Door, project: str) -> list[int]:
@@ -189,15 +212,26 @@ def until(condition: Callable[[], bool], *, seconds: float = 90.0) -> None:
 
 def main() -> None:
     """Run with each number of workers, compare, and print what was found."""
-    options = parser(__doc__, rounds=3, meaning="disturbances of each run")
+    options = parser(__doc__, rounds=4, meaning="disturbances of each run")
     options.add_argument(
         "--workers", type=int, nargs="+", default=NUMBERS, help="numbers of workers to compare"
     )
+    options.add_argument(
+        "--no-mutants", action="store_true", help="without the proof that the drill finds faults"
+    )
     given = options.parse_args()
     begun = time.monotonic()
+    mutants = () if given.no_mutants else [name for name, one in MUTANTS.items() if "workers" in one.drills]
     with Starter() as starter, tempfile.TemporaryDirectory(prefix="comity-workers-") as folder:
         runs = [
-            run(starter, Path(folder) / str(number), workers=number, rounds=given.rounds, seed=given.seed)
+            run(
+                starter,
+                Path(folder) / str(number),
+                workers=number,
+                rounds=given.rounds,
+                seed=given.seed,
+                mutants=mutants,
+            )
             for number in given.workers
         ]
     passed = {
@@ -209,6 +243,7 @@ def main() -> None:
     }
     for one in runs:
         passed |= {f"the frozen owner: {name}": fine for name, fine in one.get("frozen owner", {}).items()}
+        passed |= {f"catches {name}": caught for name, caught in one.get("mutants", {}).items()}
     figures = {
         "rounds": given.rounds,
         "seed": given.seed,

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
+from uuid import NAMESPACE_URL, uuid5
 
 import httpx2
 
@@ -103,6 +104,7 @@ class Writer:
 
     organisations: list[Iterator[Write]]
     projects: list[Iterator[Write]]
+    drafts: Iterator[Write]
     accepted: list[dict[str, Any]] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)  # answers that no client should ever get
     unanswered: Write | None = None
@@ -120,6 +122,10 @@ class Writer:
         for _ in range(2):
             self._write(door, next(self.projects[0]))
         self._lives = [*self.projects[1:], *self.organisations, self.projects[0]]
+
+    def draft(self, door: "Door") -> None:
+        """Make one more project and leave it a draft: a last event that changes no list, and has to be passed all the same."""
+        self._write(door, next(self.drafts))
 
     def write(self, door: "Door", stop: threading.Event, *, limit: int | None = None) -> None:
         """Write until told to stop, or so many times, whoever is killed meanwhile.
@@ -265,7 +271,9 @@ def writers(seed: int) -> list[Writer]:
             for one in chosen[number::WRITERS]
         ]
         projects = [life_of("projects", one, initiatives, seed=seed) for one in initiatives[number::WRITERS]]
-        found.append(Writer(organisations=organisations, projects=projects))
+        draft = initiatives[number] | {"id": str(uuid5(NAMESPACE_URL, f"draft:{initiatives[number]['id']}"))}
+        drafts = life_of("projects", draft, initiatives, seed=seed)
+        found.append(Writer(organisations=organisations, projects=projects, drafts=drafts))
     return found
 
 

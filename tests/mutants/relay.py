@@ -33,9 +33,10 @@ def _delete_first(patch: Patch) -> None:
 
 
 def _empty_the_outbox(patch: Patch) -> None:
-    async def remove(connection: Any, positions: Any) -> None:
+    async def remove(connection: Any, positions: Any) -> Any:
         if positions:
             await connection.execute(text("DELETE FROM outbox"))
+        return frozenset(positions)
 
     patch.setattr(outbox, "remove", remove)
 
