@@ -20,6 +20,7 @@ from services.console import (
     migrate,
     rank,
     rebuild,
+    recompute,
     replay,
     republish,
     restore,
@@ -54,6 +55,7 @@ app.command("backup")(backup.backup)
 app.command("restore")(restore.restore)
 app.command("rank")(rank.rank)
 app.command("why")(why.why)
+app.command("recompute")(recompute.recompute)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(importing.app, name="import")
 app.add_typer(dead_letters.app, name="dead-letters")

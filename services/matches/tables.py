@@ -15,6 +15,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    text,
 )
 
 from services.chassis.bus import deadletters, incarnation, outbox, positions
@@ -103,6 +104,7 @@ LIST_VERSIONS = Table(
     Column("epoch", Text, nullable=False),
     Column("reference_date", Text, nullable=False),
     Column("positions", Text, nullable=False),  # JSON: the position vector of the pinned index
+    Column("late", BigInteger, nullable=False, server_default=text("0")),  # and its last late revision
     Column("counts", Text, nullable=False),
     Column("coverage", Text, nullable=False),
     Column("reasons", Text, nullable=False),  # JSON: codes of what was material

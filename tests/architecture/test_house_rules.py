@@ -1,6 +1,7 @@
 """The rules of the house that a linter cannot state, each as a test."""
 
 import ast
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -132,3 +133,10 @@ def test_our_generic_package_names_are_not_taken_by_another_distribution() -> No
     for name in PACKAGES:
         module = __import__(name)
         assert Path(str(module.__file__)).resolve().is_relative_to(ROOT)
+
+
+@pytest.mark.xdist_group("house-rules")
+def test_tests_of_one_group_run_on_one_worker(request: pytest.FixtureRequest) -> None:
+    """A group is told by the end of a test's id; were it lost, every heavy fixture would be made once for each worker."""
+    grouped = os.environ.get("PYTEST_XDIST_WORKER") and request.config.getoption("loadgroup", default=False)
+    assert request.node.nodeid.endswith("@house-rules") == bool(grouped)

@@ -64,6 +64,7 @@ class Pinned:
     epoch: str
     day: str
     positions: Mapping[str, int]  # "topic/partition" → the next offset
+    late: int  # up to which number revisions that came late are in it
     version: int  # rises with every change of this process's index; a key for caches
 
 
@@ -232,6 +233,7 @@ class Index:
                 epoch=epoch,
                 day=self._day,
                 positions={str(at): offset for at, offset in sorted(self._positions.items())},
+                late=self._late,
                 version=self._version,
             )
         return pinned

@@ -139,6 +139,7 @@ async def write(
             "epoch": ranked.epoch,
             "reference_date": ranked.reference_date,
             "positions": orjson.dumps(pinned.positions).decode(),
+            "late": pinned.late,
             "counts": orjson.dumps(counts).decode(),
             "coverage": orjson.dumps(coverage).decode(),
             "reasons": orjson.dumps(outcome.reasons).decode(),

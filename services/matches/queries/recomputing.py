@@ -1,0 +1,128 @@
+"""A stored list version computed anew from its inputs alone: the archive at its positions, its epoch, its reference date.
+
+*What.* Picks the revisions that the version's index held, ranks them in an engine of their own, and compares the digests.
+*Why.* Promise 2: anyone with the inputs gets the same integers, on any machine, whenever. *Never:* write, or answer from an
+index that is running.
+"""
+
+import asyncio
+import hashlib
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from matching.engine import Engine
+from matching.epoch import Epoch
+from services.chassis.database import Database
+from services.matches.queries.archive import revisions_of
+from services.matches.tables import DOCUMENTS, EPOCHS, LIST_VERSIONS
+from services.matches.worker.documents import MEMBER, PROJECT, member_of, project_of, unpack
+
+_OF_A_TOMBSTONE = hashlib.sha256(b"").hexdigest()
+_WHERE = select(
+    DOCUMENTS.c.id,
+    DOCUMENTS.c.version,
+    DOCUMENTS.c.topic,
+    DOCUMENTS.c.partition,
+    DOCUMENTS.c.offset,
+    DOCUMENTS.c.late,
+    DOCUMENTS.c.erased,
+    DOCUMENTS.c.content_hash,
+).order_by(DOCUMENTS.c.incarnation, DOCUMENTS.c.version)
+
+
+class CannotRecompute(Exception):  # noqa: N818 - what is the matter, in a sentence
+    """The archive does not hold all that the version stood on; the version's digest and head are what is left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recomputed:
+    """A version's inputs, the digest that it was stored with, and the one that they give now."""
+
+    project: str
+    number: int
+    epoch: str
+    reference_date: str
+    candidates: int
+    stored: str
+    found: str
+
+    @property
+    def same(self) -> bool:
+        """Whether every row is what it was, to the bit."""
+        return self.stored == self.found
+
+
+async def recompute(database: Database, project: str, number: int) -> Recomputed:
+    """Compute a list version anew. Raises LookupError if there is none, CannotRecompute where an input is gone."""
+    async with database.read() as connection:
+        version = (
+            await connection.execute(
+                select(LIST_VERSIONS).where(
+                    LIST_VERSIONS.c.project == project, LIST_VERSIONS.c.number == number
+                )
+            )
+        ).first()
+        if version is None:
+            raise LookupError(f"The list of {project} has no version {number}.")
+        held = await _held(connection, orjson.loads(version.positions), version.late)
+        for row in orjson.loads(version.head):
+            if held.get(row["organisation"]) != row["revision"]:
+                raise CannotRecompute(
+                    "The archive was rebuilt from another log since: which revisions the list stood on is not known."
+                )
+        members = await revisions_of(connection, MEMBER, held.items())
+        projects = await revisions_of(connection, PROJECT, [(project, version.project_revision)])
+        body: bytes = (
+            await connection.execute(select(EPOCHS.c.body).where(EPOCHS.c.hash == version.epoch))
+        ).scalar_one()
+    if project not in projects:
+        raise CannotRecompute("The project was erased since: its digest and head are what is left.")
+    if gone := len(held) - len(members):
+        raise CannotRecompute(
+            f"{gone} of the organisations that it ranked were erased since: its digest and head are what is left."
+        )
+
+    def rank() -> tuple[str, int]:
+        engine = Engine(Epoch.loads(zlib.decompress(body)))
+        for row in members.values():
+            engine.put_member(member_of(row.record), unpack(row.analysed))
+        engine.put_project(project_of(projects[project].record), unpack(projects[project].analysed))
+        ranked = engine.pin().rank(project, version.reference_date)
+        return ranked.digest(), len(ranked)
+
+    digest, candidates = await asyncio.to_thread(rank)
+    return Recomputed(
+        project=project,
+        number=number,
+        epoch=version.epoch,
+        reference_date=version.reference_date,
+        candidates=candidates,
+        stored=version.digest,
+        found=digest,
+    )
+
+
+async def _held(connection: AsyncConnection, positions: Mapping[str, int], late: int) -> dict[str, int]:
+    """Return the revision of each organisation that an index at these positions held."""
+    held: dict[str, int] = {}
+    rows = await connection.execute(_WHERE.where(DOCUMENTS.c.kind == MEMBER))
+    for row in rows:
+        if not _was_there(row, positions, late):
+            continue
+        if row.erased and row.content_hash == _OF_A_TOMBSTONE:
+            held.pop(row.id, None)
+        else:
+            held[row.id] = row.version
+    return held
+
+
+def _was_there(row: Any, positions: Mapping[str, int], late: int) -> bool:
+    if row.late is not None:
+        return bool(row.late <= late)
+    return row.offset is not None and row.offset < positions.get(f"{row.topic}/{row.partition}", 0)
