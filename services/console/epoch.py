@@ -1,7 +1,7 @@
-"""`comity epoch build` and `comity epoch publish`: fit the frozen statistics and weights of ranking, put them in force.
+"""`comity epoch build`, `diff`, `publish`: fit the frozen statistics of ranking, see what they change, put them in force.
 
-What: fits an epoch on the texts of the repository (or of a folder of the same shape) and writes it to a file; sends such
-a file to a running Comity. Why: an epoch is made by a person's decision, never by a clock or a write. It must not change
+What: fits an epoch on the texts of the repository (or of a folder of the same shape) and writes it to a file; ranks every
+open list under it and under the one in force; sends it to a running Comity. Why: an epoch is made by a person's decision, never by a clock or a write. It must not change
 an epoch: a file is published byte for byte, for its hash is its name.
 """
 
@@ -98,6 +98,59 @@ def built(folder: Path) -> tuple[bytes, str]:
         vocabularies=corpus.vocabularies if corpus.members else (),
     )
     return epoch.dumps(), epoch.hash
+
+
+@app.command("diff")
+def diff(
+    file: Annotated[
+        Path, typer.Argument(help="A file that `comity epoch build` wrote.", exists=True, dir_okay=False)
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")] = False,
+) -> None:
+    """Rank every open list under an epoch and under the one in force, and say what would change; nothing is published."""
+    import asyncio
+
+    from matching.epoch import Epoch
+    from services.chassis.database import Database
+    from services.chassis.settings import load_settings
+    from services.console.preparing import require_tables
+    from services.matches.queries.foretelling import Foretold, foretell
+
+    try:
+        other = Epoch.loads(file.read_bytes())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        stop(
+            Exit.BAD_INPUT,
+            f"{file} cannot be read as an epoch ({error}). Make one with `comity epoch build`.",
+        )
+    settings = load_settings()
+
+    async def run() -> Foretold:
+        await require_tables(settings, ["matches"])
+        database = Database.for_service(settings, "matches")
+        try:
+            return await foretell(database, other)
+        finally:
+            await database.close()
+
+    try:
+        found = asyncio.run(run())
+    except (LookupError, ValueError) as error:
+        stop(Exit.FAILED, f"{error}")
+    changed = [one for one in found.lists if one.size]
+    if as_json:
+        said = {"in_force": found.in_force, "other": found.other, "day": found.day, "lists": len(found.lists)}
+        typer.echo(json.dumps(said | {"changed": [one.to_json() for one in changed]}, ensure_ascii=False))
+        return
+    typer.echo(
+        f"{len(changed)} of {len(found.lists)} open lists would change under epoch {found.other[:12]} "
+        f"(in force: {found.in_force[:12]}), as of {found.day}."
+    )
+    for one in changed:
+        typer.echo(
+            f"  {one.project}  {one.title}\n    first rows: {len(one.head.added)} new, {len(one.head.moved)} moved; "
+            f"above the floor: {len(one.rose)} more, {len(one.fell)} fewer, of {one.candidates} candidates"
+        )
 
 
 @app.command("publish")

@@ -1,7 +1,8 @@
-"""Any list version, computed anew from the archive, its epoch and its date: the same digest; or a sentence why not."""
+"""Any list version computed anew from its inputs is the same to the bit; what an epoch would change is told before it does."""
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -73,3 +74,42 @@ async def test_the_command_proves_a_version_and_tells_one_that_was_touched(
         assert refused.exit_code == 2
     missing = await asyncio.to_thread(CliRunner().invoke, app, ["recompute", f"{project}/7"])
     assert (missing.exit_code, missing.stderr.count("\n")) == (1, 1)
+
+
+async def test_what_an_epoch_would_change_is_what_it_changes(
+    town: Town, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    choir = [{"language": "en", "text": "A choir of the old town."}]
+    await town.organisation("Ada", descriptions=choir, offers=[{"kind": "training"}])
+    await town.organisation("Ben", offers=[{"kind": "equipment"}])
+    await town.organisation("Cleo", descriptions=choir, offers=[{"kind": "equipment"}])
+    project = await town.published("schools")
+    await town.settle()
+    before = (await town.list_of(project))["candidates"]
+    weights = Epoch.loads(first_epoch(None)).weights
+    budgets = dict(weights.budgets) | {"text": weights.budgets["text"] // 100, "languages": 0}
+    content = changed_epoch(version=weights.version + 1, budgets=budgets)
+    file = tmp_path / "other.json"
+    file.write_bytes(content)
+    monkeypatch.setenv("COMITY_DATA_FOLDER", str(town.runtimes["matches"].settings.data_folder))
+    asked = await asyncio.to_thread(CliRunner().invoke, app, ["epoch", "diff", str(file), "--json"])
+    assert asked.exit_code == 0, asked.output
+    told = json.loads(asked.stdout)
+    assert (await town.call("POST", "/v1/epochs", content)).status_code == 201
+    await town.settle()
+    after = (await town.list_of(project))["candidates"]
+    ranks = {row["organisation"]: row["rank"] for row in before}
+    moved = {(row["organisation"], ranks[row["organisation"]], row["rank"]) for row in after}
+    [change] = told["changed"]
+    assert {(one["organisation"], one["before"], one["after"]) for one in change["head"]["moved"]} == {
+        one for one in moved if one[1] != one[2]
+    }
+    stood, stands = ({row["organisation"] for row in rows if row["above_floor"]} for rows in (before, after))
+    assert set(change["above_floor"]["added"]) == stands - stood
+    assert set(change["above_floor"]["removed"]) == stood - stands
+    assert change["head"]["moved"] or stands != stood
+    again = await asyncio.to_thread(CliRunner().invoke, app, ["epoch", "diff", str(file)])
+    assert "0 of 1 open lists would change" in again.stdout
+    file.write_text("{}", "utf-8")
+    refused = await asyncio.to_thread(CliRunner().invoke, app, ["epoch", "diff", str(file)])
+    assert (refused.exit_code, refused.stderr.count("\n")) == (5, 1)
