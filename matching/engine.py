@@ -47,6 +47,8 @@ class Engine:
         self._builder = DocumentBuilder(epoch)
         self._accounts = Accounts(analyser=self._analyser, builder=self._builder, epoch=epoch)
         vocabulary, names, self._geography = Vocabulary(), Numbers(), Geography(epoch.reference)
+        self._vocabulary = vocabulary
+        self._words = self._unknown_words = self._words_seen = 0
         self._members = MemberStore(
             vocabulary=vocabulary, names=names, geography=self._geography, limit=epoch.weights.near_duplicate
         )
@@ -64,6 +66,19 @@ class Engine:
     def analyser(self) -> Analyser:
         """The analyser that turns texts into stems here."""
         return self._analyser
+
+    def unknown_words(self) -> tuple[int, int]:
+        """Return how many different words of all texts taken in so far the epoch's corpus lacks, and of how many.
+
+        They count as the rarest there are, so with many of them a new epoch is due. For one caller at a time.
+        """
+        new = self._vocabulary.since(self._words_seen)
+        self._words_seen += len(new)
+        words = [term for term in new if term[:2] == "w:"]
+        frequencies = (self._epoch.profile.frequencies, self._epoch.evidence.frequencies)
+        self._words += len(words)
+        self._unknown_words += sum(not any(term in known for known in frequencies) for term in words)
+        return self._unknown_words, self._words
 
     def put_member(self, member: Member, analysed: Analysed | None = None, *, incarnation: int = 0) -> bool:
         """Take in a member's revision; False (and nothing done) if the same or a later one is there.

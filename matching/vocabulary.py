@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,10 @@ class Vocabulary:
 
     def __len__(self) -> int:
         return len(self._numbers)
+
+    def since(self, number: int) -> list[str]:
+        """Return the terms that were numbered from `number` on, in that order; any thread may ask."""
+        return list(islice(self._numbers, number, None))
 
     def interned(
         self, values: Mapping[str, int], dtype: type[np.generic]

@@ -139,6 +139,10 @@ class Metrics:
         self.day_age = self._gauge(
             "comity_reference_date_age_days", "Days since the last day opened.", "service"
         )
+        # Of the different words of all texts, the share that the epoch in force has never seen: with many, fit another.
+        self.unknown_words = self._gauge(
+            "comity_unknown_words_ratio", "Share of words unknown to the epoch.", "service"
+        )
         # Explanations held against the list they belong to: whether their parts add up ("adds up") or not ("off").
         self.explanations = self._counter("comity_explanations", "Explanations checked.", "outcome")
 

@@ -66,7 +66,10 @@ async def _probe(settings: Any) -> dict[str, dict[str, Any]]:
     probes["analyser"] = _analyser
     found = {name: await _outcome(probe) for name, probe in probes.items()}
     running = _running(settings)
-    return found | ({"running system": running} if running else {})
+    if running is None:
+        return found
+    words = _words(settings) if running["well"] else None
+    return found | {"running system": running} | ({"words": words} if words else {})
 
 
 async def _outcome(probe: Probe) -> dict[str, Any]:
@@ -153,6 +156,24 @@ async def _analyser() -> str:
 
     analyser = prove_analyser()
     return f"analyser {analyser.number} reproduces its golden outputs; Python {sys.version.split()[0]}"
+
+
+def _words(settings: Any) -> dict[str, Any] | None:
+    """Say how many words of all texts the epoch in force has never seen, as the process that ranks tells it."""
+    import httpx2
+
+    from services.console.connection import saved_credentials
+
+    saved = saved_credentials(settings.data_folder) or {"addresses": {}}
+    for address in sorted(set(saved["addresses"].values())):
+        answer = httpx2.get(f"{address}/progress", timeout=5.0, trust_env=False)
+        services = answer.json()["services"] if answer.status_code == 200 else {}
+        figures = services.get("matches", {}).get("unknown_words")
+        if figures:
+            unknown, words = figures["unknown"], figures["words"]
+            share = f"{unknown} of {words} different words ({100 * unknown / max(1, words):.0f} %)"
+            return {"well": True, "says": f"{share} are unknown to the epoch; with many, fit another"}
+    return None
 
 
 def _running(settings: Any) -> dict[str, Any] | None:

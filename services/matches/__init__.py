@@ -54,8 +54,10 @@ async def progress(runtime: Runtime) -> Mapping[str, Any]:
     """Return how far lists have come, and how much of the log this process's consumer has before it."""
     async with runtime.database.read() as connection:
         rows = (await connection.execute(select(RANKING).order_by(RANKING.c.partition))).all()
+    unknown, words = runtime.state["index"].unknown_words()
     figures: dict[str, Any] = {
         "open_projects": len(runtime.state["index"].projects),
+        "unknown_words": {"unknown": unknown, "words": words},
         "ranked_to": {str(row.partition): orjson.loads(row.ranked_to) for row in rows},
     }
     consumer = runtime.state.get("consumer")
@@ -63,7 +65,7 @@ async def progress(runtime: Runtime) -> Mapping[str, Any]:
 
 
 async def measure(runtime: Runtime) -> None:
-    """Set the gauges that say whether lists are complete and of which day they are."""
+    """Set the gauges that say whether lists are complete, of which day they are, and how well the epoch knows the texts."""
     lists = await ranking_progress(runtime)
     runtime.metrics.lists_open.labels("matches").set(lists["projects"])
     runtime.metrics.lists_missing.labels("matches").set(lists["projects"] - lists["lists"])
@@ -74,6 +76,8 @@ async def measure(runtime: Runtime) -> None:
     runtime.metrics.lists_incomplete.labels("matches").set(age)
     days = (runtime.clock.now().date() - date.fromisoformat(lists["day"])).days
     runtime.metrics.day_age.labels("matches").set(max(0, days))
+    unknown, words = runtime.state["index"].unknown_words()
+    runtime.metrics.unknown_words.labels("matches").set(unknown / words if words else 0.0)
 
 
 SERVICE = Service(

@@ -205,6 +205,7 @@ def test_doctor_works_beside_the_running_demo(demo: Demo) -> None:
     answer = json_of("doctor", "--json", folder=demo.own)
     assert answer["well"], answer["probes"]
     assert demo.addresses[""] in answer["probes"]["running system"]["says"]
+    assert re.match(r"\d+ of \d+ different words", answer["probes"]["words"]["says"])
     assert "secret" not in json.dumps(answer["settings"]).lower()
     done = comity("doctor", folder=demo.own)
     assert done.returncode == Exit.DONE

@@ -78,6 +78,10 @@ class Engines:
         engine = self._held.get(content_hash)
         return None if engine is None else engine.epoch
 
+    def unknown_words(self) -> tuple[int, int]:
+        """Return how many different words of all texts the epoch in force has never seen, and of how many."""
+        return self._held[self.in_force].unknown_words()
+
     def pin(self, epoch: str) -> View:
         """Return a view under one of the epochs in `serving`."""
         return self._held[epoch].pin()

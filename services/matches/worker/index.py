@@ -144,6 +144,10 @@ class Index:
         """Return an epoch whose engine is here."""
         return self._engines.epoch(content_hash)
 
+    def unknown_words(self) -> tuple[int, int]:
+        """Return how many different words of all texts the epoch in force has never seen, and of how many."""
+        return self._engines.unknown_words()
+
     @property
     def loaded(self) -> bool:
         """Whether `load` has come to its end."""

@@ -72,3 +72,19 @@ async def test_the_door_measures_when_it_is_scraped(town: Town) -> None:
     answer = await town.call("GET", "/metrics", who="nobody")
     assert answer.status_code == 200
     assert re.search(r'^comity_outbox_rows\{service="members"\} [1-9]', answer.text, re.MULTILINE)
+
+
+async def test_words_that_the_epoch_has_never_seen_are_counted(town: Town) -> None:
+    runtime = town.runtimes["matches"]
+    await town.organisation("Ada", descriptions=[{"language": "en", "text": "Schools, radio, networks."}])
+    await town.settle()
+    await health.measure(runtime)
+    known = figures(runtime)["comity_unknown_words_ratio", "matches"]
+    nonsense = [{"language": "en", "text": "Frabjous wibbling of the Schools, radio, networks."}]
+    await town.organisation("Ada", descriptions=nonsense)
+    await town.settle()
+    await health.measure(runtime)
+    assert figures(runtime)["comity_unknown_words_ratio", "matches"] > known
+    told = await town.get("/progress")
+    told = told["services"]["matches"]["unknown_words"]
+    assert 0 < told["unknown"] < told["words"]
