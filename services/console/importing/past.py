@@ -21,6 +21,7 @@ def past_projects(
         raise TypeError("the map joins no past projects")
     columns, column = description.evidence_columns(), description.evidence.id
     seen: set[str] = set()
+    lines: dict[str, int] = {}  # by id: a second row of one would silently take the place of the first
     for row in read_rows(path, columns=columns):
         if isinstance(row, BadRow):
             refused(f"{path.name}, line {row.line}: {row.rule}: {row.detail}. {row.fix}")
@@ -31,13 +32,18 @@ def past_projects(
         except ValueFault as fault:
             refused(f"{path.name}, line {row.line}: /{column}: {fault.rule}: {fault}. {fault.fix}")
             continue
-        if known:
-            yield row.values
-        else:
+        if not known:
             refused(
                 f"{path.name}, line {row.line}: /{column}: external-id: The column {column} is empty. "
                 "Give the record an id."
             )
+        elif (before := lines.setdefault(known, row.line)) != row.line:
+            refused(
+                f"{path.name}, line {row.line}: /{column}: external-id: {known} stands in line {before} already, which "
+                "is taken. Keep one of the two."
+            )
+        else:
+            yield row.values
     lacking = sorted(columns - seen)
     if lacking:
         raise FileFault(

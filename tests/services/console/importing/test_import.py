@@ -201,16 +201,19 @@ def with_evidence(tmp_path: Path, evidence: bytes) -> Result:
 def test_a_bad_row_of_the_evidence_is_told_as_one_of_the_file(tmp_path: Path) -> None:
     good = json.dumps(PAST).encode()
     without = json.dumps({**PAST, "id": None}).encode()
-    result = with_evidence(tmp_path, good + b"\n{broken\n" + b'{"text": "caf\xe9"}\n' + without + b"\n")
+    again = json.dumps({**PAST, "title": "Another"}).encode()
+    lines = (good, b"{broken", b'{"text": "caf\xe9"}', without, again, b"")
+    result = with_evidence(tmp_path, b"\n".join(lines))
     assert result.exit_code == 5
     for told in (
         "past.jsonl, line 2: json:",
         "past.jsonl, line 3: utf-8:",
         "past.jsonl, line 4: /id: external-id:",
+        "past.jsonl, line 5: /id: external-id: p1 stands in line 1 already",
     ):
         assert told in result.stderr
     counts = said(result)
-    assert (counts["valid"], counts["refused"], counts["evidence_refused"]) == (1, 0, 3)
+    assert (counts["valid"], counts["refused"], counts["evidence_refused"]) == (1, 0, 4)
     assert (counts["evidence"], counts["evidence_left_out"]) == (1, 1)
     assert with_evidence(tmp_path, good).exit_code == 0
 
