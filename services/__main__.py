@@ -39,7 +39,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong command line, 3 not reachable, 4 refused, 5 rows not taken.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong command line, 3 not reachable, 4 refused, 5 a file or some of its rows not taken.",
 )
 app.command("run")(run.run)
 app.command("demo")(demo.demo)

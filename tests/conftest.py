@@ -23,6 +23,7 @@ from structlog.testing import capture_logs
 from services.console.parts import postgresql
 from services.console.parts.cache import REPOSITORY, locked
 
+TESTS = Path(__file__).resolve().parent
 START_SECONDS = 300  # the first time of all, the parts are fetched
 
 
@@ -47,9 +48,15 @@ SERVER_FIXTURES = {"postgresql_url": "postgresql", "kafka_broker": "kafka"}
 SLOW_FOLDERS = {"contracts", "journeys", "conformance", "acceptance", "promises", "migrations"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a server or a whole system, so that the fast tier (`make check`) can leave it out."""
+    """Mark what needs a server or a whole system, so that the fast tier (`make check`) can leave it out.
+
+    The tests of a file go to one worker together, as far as they name no other group: they share what the file sets up.
+    """
     for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(TESTS))))
         for fixture, mark in SERVER_FIXTURES.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(mark)

@@ -27,8 +27,9 @@ def doctor(
 ) -> None:
     """Print the settings in effect and probe every dependency; exit code 3 if one does not answer."""
     from services.chassis.settings import describe, load_settings
+    from services.console.preparing import of_the_system_here
 
-    settings = _of_the_system_here(load_settings())
+    settings = of_the_system_here(load_settings())
     probes = asyncio.run(_probe(settings))
     well = all(probe["well"] for probe in probes.values())
     if as_json:
@@ -43,18 +44,6 @@ def doctor(
         raise typer.Exit(int(Exit.UNREACHABLE))
 
 
-def _of_the_system_here(settings: Any) -> Any:
-    """Return the settings of the system whose data is here: where the data folder has none, the demo's below it."""
-    from services.chassis.settings import load_settings
-    from services.console.connection import saved_credentials
-
-    folder, demo = settings.data_folder, settings.data_folder / "demo"
-    if settings.database.url is not None or saved_credentials(folder) or not saved_credentials(demo):
-        return settings
-    typer.echo(f"{folder} holds no system of its own; this is about the demo in {demo}.", err=True)
-    return load_settings(data_folder=demo)
-
-
 async def _probe(settings: Any) -> dict[str, dict[str, Any]]:
     from services.catalogue import SERVICES
 
@@ -64,6 +53,14 @@ async def _probe(settings: Any) -> dict[str, dict[str, Any]]:
     }
     probes["log"] = _embedded_log(settings) if settings.log.transport == "sql" else _kafka(settings)
     probes["analyser"] = _analyser
+    for name, url in {
+        "token keys": settings.identity.jwks_url,
+        "matches": settings.notifications.matches_url,
+    }.items():
+        if url is not None:
+            probes[name] = _address(url)
+    if settings.mail.host is not None:
+        probes["mail server"] = _mail_server(settings.mail)
     found = {name: await _outcome(probe) for name, probe in probes.items()}
     running = _running(settings)
     if running is None:
@@ -151,6 +148,32 @@ async def _partitions(transport: Any) -> str:
     return ", ".join([f"{topic} {await transport.partitions(topic)}" for topic in TOPICS])
 
 
+def _address(url: str) -> Probe:
+    async def probe() -> str:
+        import httpx2
+
+        try:
+            async with httpx2.AsyncClient(timeout=5.0, trust_env=False) as client:
+                answer = await client.get(url)
+        except httpx2.HTTPError as error:
+            raise Unwell(f"{url} does not answer ({type(error).__name__})") from error
+        if answer.status_code >= 500:
+            raise Unwell(f"{url} answers {answer.status_code}")
+        return f"{url} answers"
+
+    return probe
+
+
+def _mail_server(mail: Any) -> Probe:
+    async def probe() -> str:
+        async with asyncio.timeout(5.0):
+            _, writer = await asyncio.open_connection(mail.host, mail.port)
+        writer.close()
+        return f"{mail.host}:{mail.port} takes a connection"
+
+    return probe
+
+
 async def _analyser() -> str:
     from matching.analysis import prove_analyser
 
@@ -166,7 +189,10 @@ def _words(settings: Any) -> dict[str, Any] | None:
 
     saved = saved_credentials(settings.data_folder) or {"addresses": {}}
     for address in sorted(set(saved["addresses"].values())):
-        answer = httpx2.get(f"{address}/progress", timeout=5.0, trust_env=False)
+        try:
+            answer = httpx2.get(f"{address}/progress", timeout=5.0, trust_env=False)
+        except httpx2.HTTPError:
+            return None
         services = answer.json()["services"] if answer.status_code == 200 else {}
         figures = services.get("matches", {}).get("unknown_words")
         if figures:

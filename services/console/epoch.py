@@ -113,7 +113,7 @@ def diff(
     from matching.epoch import Epoch
     from services.chassis.database import Database
     from services.chassis.settings import load_settings
-    from services.console.preparing import require_tables
+    from services.console.preparing import of_the_system_here, require_tables
     from services.matches.queries.foretelling import Foretold, foretell
 
     try:
@@ -123,7 +123,7 @@ def diff(
             Exit.BAD_INPUT,
             f"{file} cannot be read as an epoch ({error}). Make one with `comity epoch build`.",
         )
-    settings = load_settings()
+    settings = of_the_system_here(load_settings())
 
     async def run() -> Foretold:
         await require_tables(settings, ["matches"])

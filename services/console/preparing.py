@@ -7,16 +7,28 @@ starts on old tables must say so in one sentence instead of failing somewhere in
 from collections.abc import Iterable
 from pathlib import Path
 
+import typer
+
 from migrations.owners import owners_of
 from migrations.running import migrate_owners, newest_revision, stored_revision
 from schemas.topics import TOPICS
 from services.chassis.database import Database, for_log
 from services.chassis.lifecycle import open_transport
-from services.chassis.settings import Settings
+from services.chassis.settings import Settings, load_settings
+from services.console.connection import saved_credentials
 
 
 class NotPreparedError(Exception):
     """Tables are not what this version needs; the sentence says which, and what to run."""
+
+
+def of_the_system_here(settings: Settings) -> Settings:
+    """Return the settings of the system whose data is here: where the data folder has none, the demo's below it."""
+    folder, demo = settings.data_folder, settings.data_folder / "demo"
+    if settings.database.url is not None or saved_credentials(folder) or not saved_credentials(demo):
+        return settings
+    typer.echo(f"{folder} holds no system of its own; this is about the demo in {demo}.", err=True)
+    return load_settings(data_folder=demo)
 
 
 async def prepare(settings: Settings) -> None:

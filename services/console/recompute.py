@@ -9,6 +9,7 @@ import asyncio
 import json
 from dataclasses import asdict
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
@@ -24,14 +25,18 @@ def recompute(
     """Compute a stored list version anew; exit code 1 if the digest differs or an input is gone."""
     from services.chassis.database import Database
     from services.chassis.settings import load_settings
-    from services.console.preparing import require_tables
+    from services.console.preparing import of_the_system_here, require_tables
     from services.matches.queries.recomputing import CannotRecompute, Recomputed
     from services.matches.queries.recomputing import recompute as compute
 
-    project, _, number = version.rpartition("/")
+    named, _, number = version.rpartition("/")
+    try:
+        project = str(UUID(named))
+    except ValueError:
+        project = ""
     if not project or not number.isascii() or not number.isdigit() or len(number) > 9:
         stop(Exit.USAGE, f"{version!r} names no list version; write PROJECT/NUMBER, for example 1b9d…/3.")
-    settings = load_settings()
+    settings = of_the_system_here(load_settings())
 
     async def run() -> Recomputed:
         await require_tables(settings, ["matches"])

@@ -21,5 +21,6 @@ FEEDS: dict[str, tuple[Row, ...]] = {
         Row(send=Get("/v1/exports/lists/{open}.csv"), allowed=WHOLE_LIST | A | B),
         Row(send=Get("/v1/exports/lists/{closed}.jsonl"), allowed=WHOLE_LIST | A | B),
         Row(send=Get("/v1/exports/lists/{draft}.csv"), allowed=frozenset(), others=404),
+        Row(send=Get("/v1/exports/lists/{withdrawn}.csv"), allowed=WHOLE_LIST, others=404),
     ),
 }

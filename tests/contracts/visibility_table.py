@@ -294,10 +294,12 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row(send=Get("/v1/lists/{presence}/candidates?eligibility=excluded"), allowed=WHOLE_LIST | A | B),
         Row(send=Get("/v1/lists/{closed}/candidates"), allowed=WHOLE_LIST | A | B),
         Row(send=Get("/v1/lists/{draft}/candidates"), allowed=frozenset(), others=404),
+        Row(send=Get("/v1/lists/{withdrawn}/candidates"), allowed=WHOLE_LIST, others=404),
     ),
     "get_candidate": (
         Row(send=Get("/v1/lists/{open}/candidates/{a}"), allowed=WHOLE_LIST | A),
         Row(send=Get("/v1/lists/{closed}/candidates/{a}"), allowed=WHOLE_LIST | A),
+        Row(send=Get("/v1/lists/{withdrawn}/candidates/{a}"), allowed=WHOLE_LIST, others=404),
     ),
     "get_coverage": (Row(send=Get("/v1/lists/{open}/coverage"), allowed=WHOLE_LIST),),
     "list_list_versions": (Row(send=Get("/v1/lists/{open}/versions"), allowed=WHOLE_LIST),),

@@ -1,6 +1,6 @@
 """A whole Comity behind a real port, with a small world in it and one API client for each kind of caller.
 
-What: a dozen organisations of the demo, four projects (open, requiring presence, draft, closed), a flagship, and tokens.
+What: a dozen organisations of the demo, five projects (open, requiring presence, draft, closed, withdrawn), a flagship, and tokens.
 Why: the contracts are about what leaves the door, so everything here is asked over HTTP. It must not reach into the
 system's databases; tests that have to break something do so in a world of their own.
 """
@@ -228,7 +228,8 @@ def _put_projects(world: World) -> None:
     }
     world.made("PUT", f"/v1/flagships/{flagship}", json=declared)
     bodies = {body["id"]: body for body in lines("initiatives.jsonl") if body["id"] in {KENYA, PRESENCE}}
-    for name, source in (("open", KENYA), ("presence", PRESENCE), ("draft", KENYA), ("closed", KENYA)):
+    sources = {"open": KENYA, "presence": PRESENCE, "draft": KENYA, "closed": KENYA, "withdrawn": KENYA}
+    for name, source in sources.items():
         body = {
             key: value for key, value in bodies[source].items() if key not in {"id", "sources", "_flagship"}
         }
@@ -238,11 +239,10 @@ def _put_projects(world: World) -> None:
         made = world.made("PUT", f"/v1/projects/{identifier}", caller="manager", json=body)
         if name != "draft":
             made = _step(world, identifier, "publish", made.headers["ETag"])
-        if name == "closed":
+        if name in {"closed", "withdrawn"}:
             world.settle()
-            _step(
-                world, identifier, "close", made.headers["ETag"], json={"reason": "Done by its own people."}
-            )
+            verb = "close" if name == "closed" else "withdraw"
+            _step(world, identifier, verb, made.headers["ETag"], json={"reason": "Done by its own people."})
 
 
 def _put_subscriptions(world: World) -> None:

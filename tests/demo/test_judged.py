@@ -15,8 +15,8 @@ from services.matches.commands import first_epoch
 
 DAY = "2026-11-24"
 JUDGED = json.loads((DEMO_FOLDER / "judged.json").read_text("utf-8"))["judged"]
-MISSES_ALLOWED = 1
-"""Of all that belong in the first ten; SheLeads stands just behind others that answer the same needs."""
+KNOWN_MISS = "SheLeads"
+"""The one of fifty that is not in its first ten: it stands just behind others that answer the same needs."""
 
 
 @pytest.fixture(scope="module")
@@ -37,19 +37,14 @@ def test_ten_initiatives_are_judged_with_five_and_five() -> None:
 
 
 def test_who_belongs_in_the_first_ten_is_there(lists: dict[str, RankedList]) -> None:
-    missing = [
-        f"{one['title']}: {judged['name']} has rank {lists[one['initiative']].position_of(judged['organisation'])}"
+    ranks = {
+        (one["title"], judged["name"]): lists[one["initiative"]].position_of(judged["organisation"])
         for one in JUDGED
         for judged in one["first_ten"]
-        if judged["organisation"] not in lists[one["initiative"]].members[:10]
-    ]
-    assert len(missing) <= MISSES_ALLOWED, missing
-
-
-@pytest.mark.parametrize("one", JUDGED, ids=lambda one: one["title"][:30])
-def test_each_initiative_has_at_least_four_of_its_five(lists: dict[str, RankedList], one: dict) -> None:
-    first = lists[one["initiative"]].members[:10]
-    assert sum(judged["organisation"] in first for judged in one["first_ten"]) >= 4
+    }
+    missing = {pair: rank for pair, rank in ranks.items() if rank > 10}
+    assert [name.split(" ")[0] for _, name in missing] == [KNOWN_MISS], missing
+    assert all(rank <= 15 for rank in missing.values()), missing
 
 
 @pytest.mark.parametrize("one", JUDGED, ids=lambda one: one["title"][:30])

@@ -213,6 +213,12 @@ def test_doctor_works_beside_the_running_demo(demo: Demo) -> None:
     assert "FAIL" not in done.stdout
 
 
+def test_a_list_version_of_the_running_demo_is_recomputed_to_the_bit(demo: Demo) -> None:
+    answer = json_of("recompute", f"{PRINTED.upper()}/1", "--json", folder=demo.folder)
+    assert answer["same"] is True
+    assert answer["candidates"] > 80
+
+
 def test_doctor_names_a_broker_that_is_away(prepared: Path) -> None:
     away = {"COMITY_LOG__TRANSPORT": "kafka", "COMITY_KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"}
     done = comity("doctor", "--json", folder=prepared, **away)

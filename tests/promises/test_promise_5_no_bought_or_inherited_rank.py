@@ -74,7 +74,8 @@ async def test_changing_it_changes_no_point(town: Town, change: dict[str, Any]) 
 
 
 async def test_a_sum_paid_or_pledged_has_no_field_to_stand_in(town: Town) -> None:
-    for field in ("contribution_class", "sponsor", "pledge_value", "paid_until", "score", "rank"):
+    paid = ("contribution_class", "sponsor", "pledge_value", "paid_until", "score", "rank")
+    for field in (*paid, "clicks", "views", "outcomes", "seconds_on_platform"):
         body = {"legal_name": "Ada", field: 1}
         answer = await town.call("PUT", "/v1/organisations/018f3c2a-7d10-7000-8000-000000000001", body)
         assert answer.status_code == 422

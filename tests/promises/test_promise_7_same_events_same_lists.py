@@ -67,7 +67,7 @@ async def packed(town: Town) -> dict[str, bytes]:
 
 
 def disordered(records: list[Record], random: Random) -> list[Record]:
-    """Any order, with a third of them twice; only what a log never does (another order within a key) is left out twice."""
+    """Any order, also within a key, with a third of them twice: more disorder than a log can make."""
     found = [*records, *random.sample(records, len(records) // 3)]
     random.shuffle(found)
     return found

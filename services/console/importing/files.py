@@ -177,30 +177,56 @@ def _csv_rows(lines: Iterator[Line], path: Path, columns: Collection[str]) -> It
         raise FileFault(f"{path}, line {number}: {fault.detail}. {fault.fix}")
     delimiter, header = _header(text, path, columns)
 
-    def texts() -> Iterator[str]:
-        for _, following, wrong in lines:
-            if wrong is not None:
-                bad.append(wrong)
-            yield following or "\n"
-
-    reader = csv.reader(texts(), delimiter=delimiter, strict=True)
+    fed = _Fed(lines, bad)
+    reader = csv.reader(fed, delimiter=delimiter, strict=True)
     while True:
-        began = reader.line_num + 2
+        began = fed.begin()
         try:
             cells = next(reader)
         except StopIteration:
             break
         except csv.Error as error:
             fix = "Close every quote, and double a quote inside one."
-            span = _span(began, reader.line_num + 1)
-            yield BadRow(began, "csv", f"The row is no CSV: {error}{span}", fix)
+            if fed.inside and "field larger" in str(error):
+                fed.skip_to_the_end_of_the_quote()
+                fix = "Shorten its texts, or split it."
+            yield BadRow(began, "csv", f"The row is no CSV: {error}{_span(began, fed.line)}", fix)
             continue
         if bad:
             yield from bad
             bad.clear()
         elif any(cell.strip() for cell in cells):
-            yield _csv_row(began, reader.line_num + 1, cells, header, delimiter)
+            yield _csv_row(began, fed.line, cells, header, delimiter)
     yield from bad
+
+
+class _Fed:
+    """The lines that the CSV reader is fed with: which one it has come to, and whether a quote is open in its row."""
+
+    def __init__(self, lines: Iterator[Line], bad: list[BadRow]) -> None:
+        self._lines, self._bad = lines, bad
+        self.line = 1
+        self.inside = False
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        self.line, text, wrong = next(self._lines)
+        if wrong is not None:
+            self._bad.append(wrong)
+        self.inside ^= text.count('"') % 2 == 1
+        return text or "\n"
+
+    def begin(self) -> int:
+        """Begin a row; the number of its first line."""
+        self.inside = False
+        return self.line + 1
+
+    def skip_to_the_end_of_the_quote(self) -> None:
+        """Leave out the rest of a row that is too long, so that what follows is not read as a part of it."""
+        while self.inside and next(self, None) is not None:
+            pass
 
 
 def _span(first: int, last: int) -> str:

@@ -157,7 +157,13 @@ class Import:
 
     def _read(self, row: Row) -> Ready:
         """Map one row and hold it against its shape. Raises RowRefused, also for an id that an earlier line has."""
-        found = self._mapper.body(row.values)
+        try:
+            found = self._mapper.body(row.values)
+        except (TypeError, AttributeError, KeyError, ValueError) as error:  # one row must not cost the others
+            detail = f"The row has another shape than is expected ({error})"
+            raise RowRefused(
+                Fault("", "shape", detail, "Compare it with the map, or with a body.")
+            ) from error
         first = self._lines.setdefault(found.id, row.line)
         if first != row.line:
             detail = f"Line {first} has the same id {found.external!r}"

@@ -14,7 +14,7 @@ from services.chassis.reference.faults import Fault
 from services.console.mapping.evidence import Joined, PastProjects
 from services.console.mapping.identifiers import identifier_of
 from services.console.mapping.language import MapFile, Rule
-from services.console.mapping.values import Codes, ValueFault, cleaned, id_of, taken, value_of
+from services.console.mapping.values import Codes, ValueFault, cleaned, encodes, id_of, taken, value_of
 
 
 class RowRefused(Exception):  # noqa: N818 - it is about a row of the source, not about us
@@ -136,10 +136,11 @@ def _set(body: dict[str, Any], target: str, value: Any) -> None:
 def _plain(row: Mapping[str, Any], kind: str) -> Mapped:
     body = dict(row)
     given = body.pop("id", None)
+    listed = row.get("external_ids")
     external = next(
         (
             (one.get("scheme"), one.get("value"))
-            for one in row.get("external_ids") or ()
+            for one in (listed if isinstance(listed, list) else ())
             if isinstance(one, Mapping)
         ),
         None,
@@ -156,12 +157,12 @@ def _plain(row: Mapping[str, Any], kind: str) -> Mapped:
                     "Write a UUID, or use external_ids and no id.",
                 )
             ) from error
-    if external is None or not all(isinstance(part, str) for part in external):
+    if external is None or not all(isinstance(part, str) and encodes(part) for part in external):
         raise RowRefused(
             Fault(
                 "/id",
                 "id-required",
-                "The row has neither an id nor an external id",
+                "The row has neither an id nor an external id that is two texts",
                 "Add `id`, or one `external_ids`.",
             )
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.console.mapping.language import EvidenceJoin
-from services.console.mapping.values import Codes, cleaned, id_of, taken, value_of
+from services.console.mapping.values import Codes, ValueFault, cleaned, id_of, taken, value_of
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class PastProjects:
         Where an organisation stands twice in a project, the entry that comes first counts. Raises ValueFault.
         """
         items: dict[str, dict[str, Any]] = {}
-        for entry in taken(row, self._join.each):
+        for entry in self._entries(row):
             key = id_of(entry, self._join.key)
             if key not in self._rows:
                 self.joined.left_out += 1
@@ -54,6 +54,17 @@ class PastProjects:
                 items[key] = self._item(key, entry)
         self.joined.items += len(items)
         return list(items.values())
+
+    def _entries(self, row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        path = self._join.each
+        entries, there = taken(row, path), taken(row, path.removesuffix("[]"))
+        if len(entries) != len(there) or not all(isinstance(one, Mapping) for one in there):
+            raise ValueFault(
+                f"{path.removesuffix('[]')} is no list of objects",
+                rule="shape",
+                fix="Compare the row with the map's `each`.",
+            )
+        return entries
 
     def _item(self, key: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         made = self._items.get((key, repr(entry)))

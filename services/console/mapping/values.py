@@ -76,7 +76,19 @@ def _id(value: Any) -> str:
         raise ValueFault(
             f"{str(value)[:60]!r} is no id", rule="id-type", fix="Write a text or a whole number."
         )
-    return str(value).strip()
+    text = str(value).strip()
+    if not encodes(text):
+        raise ValueFault(
+            f"{text[:60]!a} holds half a character (a lone surrogate)",
+            rule="no-lone-surrogates",
+            fix="Write the id as the source does.",
+        )
+    return text
+
+
+def encodes(text: str) -> bool:
+    """Whether a text can be written as UTF-8: JSON may spell halves of characters, which nothing else can hold."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _reached(row: Any, path: str) -> list[Any]:

@@ -240,7 +240,7 @@ def _candidate(row: Any, record: Any, described: Any, frame: Sequence[str]) -> C
         row.fit,
         row.band,
         row.above_floor,
-        row.confidence,
+        None if described["state"] == "closed" else row.confidence,
         row.points,
         *(row.components[name] for name in COMPONENTS),
         list(row.labels),

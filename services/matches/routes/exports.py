@@ -121,8 +121,9 @@ def router() -> APIRouter:
             raise NotFound
         runtime, principal = runtime_in(request), principal_of(request)
         check_country(runtime, filters.country)
+        check_region(runtime, filters.region)
         project, version = await project_and_version(runtime, found[1])
-        view = rights.view_of(principal, project.team)
+        view = rights.view_of(principal, project.team, state=project.state)
         listing = await open_listing(runtime, project, version)
         own = None if view == "whole" else rights.speaks_for(principal)
         form = cast("Form", found[2])

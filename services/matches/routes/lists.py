@@ -34,6 +34,7 @@ from services.matches.routes.parameters import (
     ProjectId,
     TokenText,
     check_country,
+    check_region,
     filters_in,
     language_in,
     refusals,
@@ -79,6 +80,7 @@ def router() -> APIRouter:
         if principal.is_anonymous:
             raise Unauthenticated  # before anything is waited for
         check_country(runtime, filters.country)
+        check_region(runtime, filters.region)
         reached, awaited = None, None if token is None else read_token(token)
         wait = preferred_wait(prefer, longest=runtime.settings.http.wait_seconds)
         if awaited is not None:
@@ -123,7 +125,7 @@ def router() -> APIRouter:
         runtime, organisation = runtime_in(request), str(organisation_id)
         principal = principal_of(request)
         project, version = await project_and_version(runtime, str(project_id))
-        view = rights.require_row(principal, project.team, organisation)
+        view = rights.require_row(principal, project.team, organisation, state=project.state)
         listing = await open_listing(runtime, project, version)
         body = await queries.candidate(listing, organisation, view=view, language=language)
         return respond(request, body, headers=told_in(language))
@@ -139,7 +141,7 @@ def router() -> APIRouter:
         """Per need: candidates above the floor who offer it, how many of them local; unmet needs are named."""
         runtime, principal = runtime_in(request), principal_of(request)
         project, version = await project_and_version(runtime, str(project_id))
-        rights.require_whole(principal, project.team)
+        rights.require_whole(principal, project.team, state=project.state)
         return respond(request, coverage(await open_listing(runtime, project, version)))
 
     return routes
@@ -158,9 +160,7 @@ async def _opened(
             pending = announced(project_id, token.sequence.version)
             return await open_listing(runtime, pending, None), rights.view_of_pending(principal)
         project, version = await project_and_version(runtime, project_id)  # it may have come in between
-    view = rights.view_of(principal, project.team)
-    if view == "own" and project.state == "withdrawn":
-        raise NotFound  # as the projects service answers: what was withdrawn is its own people's to see
+    view = rights.view_of(principal, project.team, state=project.state)
     return await open_listing(runtime, project, version), view
 
 

@@ -34,7 +34,7 @@ def router() -> APIRouter:
         principal, kind = principal_of(request), f"versions {project_id}"
         async with runtime_in(request).database.read() as connection:
             project = await project_of(connection, str(project_id))
-            rights.require_whole(principal, project.team)
+            rights.require_whole(principal, project.team, state=project.state)
             before = None if cursor is None else cursors_of(request).unseal(kind, cursor, principal)
             rows = await queries.list_versions(connection, project.id, before=before, limit=limit + 1)
         more = len(rows) > limit
@@ -52,7 +52,7 @@ def router() -> APIRouter:
         """Show what was told then; it is stored and never rebuilt."""
         async with runtime_in(request).database.read() as connection:
             project = await project_of(connection, str(project_id))
-            rights.require_whole(principal_of(request), project.team)
+            rights.require_whole(principal_of(request), project.team, state=project.state)
             body = await queries.version_of(connection, project.id, number)
         return respond(request, body)
 

@@ -86,7 +86,7 @@ _CANDIDATES = Dataset(
         Column(
             "confidence",
             "integer",
-            "Completeness of the profile in per mille; beside the score, never in it.",
+            "Completeness of the profile in per mille; beside the score, never in it. Empty in a closed list.",
         ),
         Column("points", "integer", "The exact points: the sum of the components."),
         *(Column(f"points_{name}", "integer", f"Points of the component {name}.") for name in COMPONENTS),

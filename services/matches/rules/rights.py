@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from services.chassis.identity.principal import OF_AN_ORGANISATION, Principal
-from services.chassis.web.problems import Problem, Unauthenticated
+from services.chassis.web.problems import NotFound, Problem, Unauthenticated
 
 View = Literal["whole", "own"]
 
@@ -30,11 +30,16 @@ class ListRestricted(Problem):
     title = "This list is not yours to see"
 
 
-def view_of(principal: Principal, team: Sequence[str]) -> View:
-    """Return how much of a project's list the principal sees. Raises Unauthenticated, ListRestricted."""
+def view_of(principal: Principal, team: Sequence[str], *, state: str = "published") -> View:
+    """Return how much of a project's list the principal sees. Raises Unauthenticated, ListRestricted, NotFound.
+
+    What was withdrawn is its own people's to see: to others it is not there, as the projects service answers too.
+    """
     named = bool(principal.roles - {"public"})
     if principal.has(*READ_EVERY_LIST) or (named and principal.id in team):
         return "whole"
+    if state == "withdrawn" and not principal.is_anonymous:
+        raise NotFound
     if speaks_for(principal) is not None:
         return "own"
     raise _refusal(principal)
@@ -48,15 +53,15 @@ def view_of_pending(principal: Principal) -> View:
     return "whole" if principal.has("project_manager") else view_of(principal, ())
 
 
-def require_whole(principal: Principal, team: Sequence[str]) -> None:
-    """Raise Unauthenticated or ListRestricted unless the principal sees the whole list."""
-    if view_of(principal, team) != "whole":
+def require_whole(principal: Principal, team: Sequence[str], *, state: str) -> None:
+    """Raise unless the principal sees the whole list; as `view_of`."""
+    if view_of(principal, team, state=state) != "whole":
         raise _refusal(principal)
 
 
-def require_row(principal: Principal, team: Sequence[str], organisation: str) -> View:
-    """Return the view under which one organisation's row may be seen. Raises Unauthenticated, ListRestricted."""
-    view = view_of(principal, team)
+def require_row(principal: Principal, team: Sequence[str], organisation: str, *, state: str) -> View:
+    """Return the view under which one organisation's row may be seen; raises as `view_of`."""
+    view = view_of(principal, team, state=state)
     if view == "own" and speaks_for(principal) != organisation:
         raise ListRestricted("An organisation sees its own row and reasons only, never another's.")
     return view

@@ -162,4 +162,7 @@ async def test_a_list_is_exported_as_far_as_it_may_be_seen(town: Town) -> None:
     await town.settle()
     closed = of_jsonl(await fetch(town, f"lists/{project}.jsonl"))
     assert [row["rank"] for row in closed] == list(range(1, 7))
+    assert [(row["points"], row["confidence"]) for row in closed] == [
+        (row["points"], None) for row in (await town.list_of(project))["candidates"]
+    ]
     assert of_jsonl(await fetch(town, "projects.jsonl")) == []

@@ -69,7 +69,7 @@ async def test_the_command_proves_a_version_and_tells_one_that_was_touched(
     touched = await asyncio.to_thread(CliRunner().invoke, app, ["recompute", f"{project}/1"])
     assert touched.exit_code == 1
     assert "differ" in touched.stderr
-    for wrong in (project, f"{project}/first", "/1"):
+    for wrong in (project, f"{project}/first", "/1", "no-uuid/1"):
         refused = await asyncio.to_thread(CliRunner().invoke, app, ["recompute", wrong])
         assert refused.exit_code == 2
     missing = await asyncio.to_thread(CliRunner().invoke, app, ["recompute", f"{project}/7"])

@@ -139,7 +139,7 @@ async def test_sixteen_writers_lose_nothing_and_keep_every_keys_order(bench):
     stop.set()
     await relay
     for key in keys:
-        assert await versions(bench, key) == list(range(1, 7))
+        assert await versions(bench, key) == list(range(1, 13))
 
 
 async def test_a_batch_is_bounded_in_bytes_and_the_next_follows_at_once(bench, key):

@@ -106,6 +106,16 @@ def test_a_row_of_a_megabyte_costs_only_itself(write) -> None:
     assert good == Row(3, {"id": "2", "text": "y"})
 
 
+def test_a_cell_of_a_megabyte_over_many_lines_costs_only_its_row(write) -> None:
+    cell = "\n".join(f"{n:04} " + "x" * 1000 for n in range(1000))
+    text = f'id,name\n1,Alpha\n2,"{cell}"\n3,"Gam\nma"\n4,Delta\n'
+    first, bad, third, fourth = rows(write("a.csv", text))
+    assert isinstance(bad, BadRow)
+    assert (first.line, bad.line, bad.rule, bad.fix) == (2, 3, "csv", "Shorten its texts, or split it.")
+    assert (third.line, third.values["name"]) == (1003, "Gam\nma")
+    assert (fourth.line, fourth.values) == (1005, {"id": "4", "name": "Delta"})
+
+
 def test_a_line_that_is_no_utf8_costs_only_itself(write) -> None:
     first, second = rows(write("a.csv", b"id,name\n1,caf\xe9\n2,A\n"), "id")
     assert isinstance(first, BadRow)

@@ -181,6 +181,16 @@ ORGANISATIONS = [
         "history": [{"project": "p1", "role": "coordinator"}, {"project": "gone", "role": "participant"}],
     }
 ]
+PLAIN = {
+    "legal_name": "Beta",
+    "category": "other_entity",
+    "hq_country": "FRA",
+    "descriptions": [{"language": "en", "text": "We build radio links for islands."}],
+    "offers": [{"kind": "training", "texts": [{"language": "en", "text": "Courses on radio links."}]}],
+    "contact": {"name": "Desk", "email": "desk@example.org"},
+    "languages": ["en"],
+}
+OTHER = {"external_ids": [{"scheme": "ror", "value": "2"}]}
 PAST = {
     "id": "p1",
     "title": "Radio links",
@@ -216,6 +226,38 @@ def test_a_bad_row_of_the_evidence_is_told_as_one_of_the_file(tmp_path: Path) ->
     assert (counts["valid"], counts["refused"], counts["evidence_refused"]) == (1, 0, 4)
     assert (counts["evidence"], counts["evidence_left_out"]) == (1, 1)
     assert with_evidence(tmp_path, good).exit_code == 0
+
+
+@pytest.mark.parametrize("history", [5, "p1", {"project": "p1"}, [5, "x"], [{"project": "p1"}, "p1"]])
+def test_a_history_that_is_no_list_of_objects_is_told(tmp_path: Path, history: object) -> None:
+    file = write(tmp_path, "organisations.jsonl", json.dumps({**ORGANISATIONS[0], "history": history}) + "\n")
+    (tmp_path / "past.jsonl").write_text(json.dumps(PAST) + "\n")
+    at = ("--evidence", str(tmp_path / "past.jsonl"), "--map", "cordis-organisations")
+    result = run(None, "organisations", str(file), *at, "--dry-run", "--json")
+    assert result.exit_code == 5
+    assert "/evidence: shape: history is no list of objects" in result.stderr
+    assert said(result)["refused"] == 1
+
+
+@pytest.mark.parametrize(
+    ("bad", "rule"),
+    [
+        ({"id": "c\ud800"}, "no-lone-surrogates"),
+        ({"external_ids": [{"scheme": "ror", "value": "\ud800"}]}, "id-required"),
+        ({"external_ids": 5}, "id-required"),
+        ({"external_ids": True}, "id-required"),
+    ],
+)
+def test_an_id_that_is_none_costs_its_own_row_only(tmp_path: Path, bad: dict[str, object], rule: str) -> None:
+    mapped = "id" in bad
+    good = ORGANISATIONS[0] if mapped else {"external_ids": [{"scheme": "ror", "value": "1"}], **PLAIN}
+    rows = [good, {**good, **bad}, {**good, "id": "c2"} if mapped else {**good, **OTHER}]
+    file = write(tmp_path, "organisations.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    at = ("--map", "cordis-organisations") if mapped else ()
+    result = run(None, "organisations", str(file), *at, "--dry-run", "--json")
+    assert result.exit_code == 5, result.output
+    assert f"line 2: {'/id'}: {rule}:" in result.stderr
+    assert (said(result)["valid"], said(result)["refused"]) == (2, 1)
 
 
 def test_another_file_as_evidence_is_told(tmp_path: Path) -> None:
