@@ -1,8 +1,8 @@
 """Writes and list pages over HTTP, beside bare FastAPI handlers that do the same work and nothing around it.
 
-    python benchmarks/http_vs_bare.py [--requests 2000] [--clients 8] [--json]
+    python benchmarks/http_vs_bare.py [--requests 2000] [--clients 8] [--organisations 5000] [--json]
 
-A small town is loaded, then one process serves it in the role "api" and another serves two bare handlers on a copy of the
+A town is loaded, then one process serves it in the role "api" and another serves two bare handlers on a copy of the
 same files. A *durable write* makes a new draft project: the bare handler runs the same SQL statements, recorded once from
 the real command, in one transaction, and answers the same bytes. A *list page* is the first fifty rows of a project: the
 bare handler makes the same kernel call that ranks the list, and answers the bytes of the real answer. Neither has auth,
@@ -170,7 +170,7 @@ def main() -> None:
     )
     parser.add_argument("--requests", type=int, default=2_000, help="of each kind, to each server")
     parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--organisations", type=int, default=500)
+    parser.add_argument("--organisations", type=int, default=5_000)
     parser.add_argument("--projects", type=int, default=40)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     arguments = parser.parse_args()

@@ -1,8 +1,8 @@
 """Accounts: what explaining reads of one organisation or project, made once and kept while its record stands.
 
 A page explains many pairs of the same few records. The document, the words of the texts and the fields that hold each
-term depend on one record alone, so they are made at its first explanation and kept in a bounded cache. Nothing here
-depends on a pair, and nothing decides a score.
+term depend on one record alone, so they are made at its first explanation and kept in a bounded cache. So are the reasons
+of a pair, which depend on its two records alone, whoever else is on the list. Nothing here decides a score.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from matching.records import Member, Project, Text
 from matching.wording import Wording
 
 _KEPT = 1_024
+_TOLD = 16_384
+"""Pairs whose reasons are kept: about a kilobyte each."""
 
 
 class Source:
@@ -116,6 +118,7 @@ class Accounts:
         self._epoch = epoch
         self._members: Cache[str, MemberAccount] = Cache(_KEPT)
         self._projects: Cache[str, tuple[Project, Wording]] = Cache(_KEPT)
+        self._told: Cache[tuple[str, str, str], tuple[Project, Member, tuple[str, ...]]] = Cache(_TOLD)
 
     def of_member(self, record: Member) -> MemberAccount:
         """Return the account of exactly this record (not of another that has the same id)."""
@@ -138,3 +141,14 @@ class Accounts:
             wording = Wording(self._analyser.told(texts), self._epoch.lexicon)
             found = self._projects.keep(record.id, (record, wording))
         return found[1]
+
+    def told(self, project: Project, member: Member, language: str) -> tuple[str, ...] | None:
+        """Return the reasons kept of exactly these two records, or None. Any thread may ask."""
+        found = self._told.get((project.id, member.id, language))
+        return found[2] if found is not None and found[0] is project and found[1] is member else None
+
+    def keep_told(
+        self, project: Project, member: Member, language: str, reasons: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        """Keep the reasons of a pair and return them."""
+        return self._told.keep((project.id, member.id, language), (project, member, reasons))[2]

@@ -148,16 +148,19 @@ class RankedList:
         place = rank - 1
         if not 0 <= place < len(self):
             raise IndexError(f"rank {rank} of {len(self)}")
-        return next(self.rows(place, place + 1))
+        return next(self.rows_at([place]))
 
     def rows(self, start: int = 0, stop: int | None = None) -> Iterator[Row]:
         """Yield the rows [start, stop) counted from 0."""
-        some = slice(start, stop)
+        return self.rows_at(range(*slice(start, stop).indices(len(self))))
+
+    def rows_at(self, places: Sequence[int]) -> Iterator[Row]:
+        """Yield the rows at these places, counted from 0."""
+        chosen = np.asarray(places, np.int64)
         columns = zip(
-            range(some.indices(len(self))[0] + 1, len(self) + 1),
-            self.members[some],
+            places,
             *(
-                column[some].tolist()
+                column[chosen].tolist()
                 for column in (
                     self.revisions,
                     self.points,
@@ -171,11 +174,10 @@ class RankedList:
                     self.tie,
                 )
             ),
-            strict=False,
+            strict=True,
         )
         for (
-            rank,
-            member,
+            place,
             revision,
             points,
             parts,
@@ -188,8 +190,8 @@ class RankedList:
             tie,
         ) in columns:
             yield Row(
-                rank=rank,
-                member=member,
+                rank=place + 1,
+                member=self.members[place],
                 revision=revision,
                 points=points,
                 components=dict(zip(COMPONENTS, parts, strict=True)),

@@ -5,7 +5,8 @@ All reading goes through a view, so one answer never mixes two states. It comput
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -195,10 +196,27 @@ class View:
     def reasons(self, project: str, member: str, *, language: str = "en") -> tuple[str, ...]:
         """Say why a candidate has its points in a few sentences: those of `explain`, without naming every part."""
         state, here = self._projects.states[project], self._members.state(member)
+        told = self._accounts.told(state.record, here.record, language)
+        if told is not None:
+            return told
         account = self._accounts.of_member(here.record)
         score = score_pair(state.query, account.document, self._epoch.weights, pairs=here.pairs)
         asked = self._accounts.of_project(state.record)
-        return reasons_of(state, account, asked, score=score, phrases=self._phrases(language))
+        reasons = reasons_of(state, account, asked, score=score, phrases=self._phrases(language))
+        return self._accounts.keep_told(state.record, here.record, language, reasons)
+
+    def reasons_told(
+        self, project: str, members: Iterable[str], *, language: str = "en"
+    ) -> dict[str, tuple[str, ...]]:
+        """Return what `reasons` has said of these pairs already; nothing is worked out, and any thread may ask."""
+        found: dict[str, tuple[str, ...]] = {}
+        for member in members:
+            with suppress(KeyError):  # of whom nothing is known here, nothing was said
+                one, other = self._projects.states[project].record, self._members.state(member).record
+                told = self._accounts.told(one, other, language)
+                if told is not None:
+                    found[member] = told
+        return found
 
     def what_if(self, project: str, edited: Member, reference_date: str) -> Row:
         """Give points and place that an edited (or new) record would have, by rescoring it exactly.

@@ -200,7 +200,7 @@ def new_event(
     *,
     key: str,
     sequence: Sequence,
-    data: Mapping[str, Any] | BaseModel | None,
+    data: Mapping[str, Any] | BaseModel | bytes | None,
     source: str,
     clock: Clock,
     partitionkey: str | None = None,
@@ -209,7 +209,8 @@ def new_event(
     """Make a fresh event with an id and a time of its own; `data` None makes a tombstone.
 
     A Pydantic model is written by its aliases, with what is None left out, so that an absent field and an
-    empty one are one thing on the wire. The data is checked against its schema where the event is posted.
+    empty one are one thing on the wire; bytes are JSON that was written like that already. The data is checked against its
+    schema where the event is posted.
     """
     if isinstance(data, BaseModel):
         data = data.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -225,7 +226,7 @@ def new_event(
         topic=topic,
         key=key,
         traceparent=traceparent,
-        data=None if data is None else orjson.dumps(data),
+        data=data if data is None or isinstance(data, bytes) else orjson.dumps(data),
     )
 
 

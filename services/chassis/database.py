@@ -11,6 +11,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -232,6 +233,17 @@ def insert_for(connection: AsyncConnection, table: Table) -> Insert:
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table)
     return postgresql.insert(table)
+
+
+@cache
+def _insert_new(dialect: str, table: Table) -> Insert:
+    made = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    return made.on_conflict_do_nothing()
+
+
+def insert_new(connection: AsyncConnection, table: Table) -> Insert:
+    """Return the dialect's INSERT that leaves alone what is there already; one and the same at every call."""
+    return _insert_new(connection.dialect.name, table)
 
 
 def is_unique_violation(error: exc.IntegrityError) -> bool:

@@ -17,6 +17,7 @@ from services.matches import commands
 from services.matches.commands.restoring import OWNER
 from services.matches.consumers import ARCHIVE
 from services.matches.queries.computations import Computations
+from services.matches.queries.directory import Directory
 from services.matches.queries.progress import progress as ranking_progress
 from services.matches.queries.register import Register
 from services.matches.routes import routers
@@ -34,6 +35,7 @@ async def startup(runtime: Runtime) -> None:
     runtime.state["reference"] = load_reference()
     runtime.state["glossary"] = glossary_of(runtime.state["reference"])
     runtime.state["computations"] = Computations()
+    runtime.state["directory"] = Directory()
     runtime.state["register"] = Register(runtime.state["reference"])
     runtime.state["tail"] = Tail(runtime)
     if "analysis" not in runtime.state:  # whoever runs several of us in one process may share it

@@ -12,14 +12,16 @@ TOPIC = "projects.v1"
 SOURCE = "/comity/projects"
 
 
-def project_revised(project: Project, *, incarnation: int, clock: Clock) -> Event:
-    """Return the event that carries this revision of a project."""
+def project_revised(
+    project: Project, *, incarnation: int, clock: Clock, content: bytes | None = None
+) -> Event:
+    """Return the event that carries this revision of a project; `content` is the record as `storing.encoded` wrote it."""
     return new_event(
         TOPIC,
         PROJECT_REVISED,
         key=project.id,
         sequence=Sequence(incarnation, project.revision),
-        data=project,
+        data=project if content is None else content,
         source=SOURCE,
         clock=clock,
     )

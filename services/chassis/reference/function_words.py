@@ -64,11 +64,14 @@ class FunctionWords:
         if len(words) < FEWEST_WORDS:
             return None
         here = set(words)  # what is said twice proves no more
+        mine = here & own
         found: str | None = None
         most = 0
         for other, theirs in self.lists.items():
-            against = len(here & theirs - own)
-            proper = len(here & own - theirs)
+            # The text's few words first: the lists are long, and this runs for every text that is written.
+            common = here & theirs
+            against = len(common - own)
+            proper = len(mine - theirs)
             if against >= FEWEST_FOREIGN + FOR_EACH_OWN * proper and against > most:
                 found, most = other, against
         if found is None:

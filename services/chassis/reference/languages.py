@@ -9,6 +9,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from babel.core import get_global
 
@@ -63,7 +64,7 @@ class LanguageChecks:
         scripts = Counter[str]()
         for character, count in Counter(text).items():
             if character.isalpha():
-                script = unicodedata.name(character, "UNKNOWN").split()[0].split("-")[0]
+                script = _named_script(character)
                 scripts[script] += count * (IDEOGRAPH_WEIGHT if script == "CJK" else 1)
         if not scripts:
             return Refusal(
@@ -99,6 +100,12 @@ class LanguageChecks:
         )
 
 
+@lru_cache(maxsize=8_192)
+def _named_script(letter: str) -> str:
+    """Return the first word of a letter's Unicode name."""
+    return unicodedata.name(letter, "UNKNOWN").split()[0].split("-")[0]
+
+
 def _elsewhere(detail: str) -> Refusal:
     return Refusal(
         "text-language",
@@ -107,6 +114,7 @@ def _elsewhere(detail: str) -> Refusal:
     )
 
 
+@lru_cache(maxsize=512)
 def script_of(language: str) -> str:
     """Return the ISO 15924 script a language is usually written in; empty if CLDR does not say.
 

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from email.message import Message as ContentType
+from functools import lru_cache
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
@@ -77,20 +78,26 @@ class BodyGate:
                 return b"".join(chunks)
 
     def _check(self, headers: Headers, body: bytes) -> None:
-        sent = ContentType()
-        sent["content-type"] = headers.get("content-type", "")
-        kind = sent.get_content_type() if headers.get("content-type") else ""
+        kind, charset = _content_type(headers.get("content-type", ""))
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise UnsupportedMedia(
                 "Send the body without a content encoding.", headers={"Accept-Encoding": "identity"}
             )
         if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
-            if str(sent.get_param("charset", "utf-8")).lower() not in {"utf-8", "utf8"}:
+            if charset not in {"utf-8", "utf8"}:
                 raise UnsupportedMedia("JSON is read as UTF-8 only.", headers={"Accept": "application/json"})
             strict_json.parse(body, max_depth=self.max_depth)
         elif kind != FORM:
             named = f"{kind[:60]!r} is not read here." if kind else "The body has no content type."
             raise UnsupportedMedia(f"{named} Send application/json.", headers={"Accept": "application/json"})
+
+
+@lru_cache(maxsize=256)
+def _content_type(header: str) -> tuple[str, str]:
+    """Return the media type ("" if there is none) and the charset of a Content-Type, in lower case."""
+    sent = ContentType()
+    sent["content-type"] = header
+    return (sent.get_content_type() if header else ""), str(sent.get_param("charset", "utf-8")).lower()
 
 
 async def _discard(receive: Receive) -> None:

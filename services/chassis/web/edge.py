@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import uuid_utils
-from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -45,9 +44,10 @@ class Edge:
         self.app = app
         self.runtime = runtime
         self.log = log_of("web")
-        self.headers = dict(_HEADERS)
+        headers = dict(_HEADERS)
         if runtime.settings.address.startswith("https://"):
-            self.headers["Strict-Transport-Security"] = "max-age=31536000"
+            headers["Strict-Transport-Security"] = "max-age=31536000"
+        self.headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
@@ -72,10 +72,11 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                for name, value in (self.headers | state["answer_headers"]).items():
-                    headers.setdefault(name, value)
-                headers["X-Request-ID"] = state["request_id"]
+                given = [*state["answer_headers"].items(), ("X-Request-ID", state["request_id"])]
+                ours = [(name.lower().encode(), value.encode()) for name, value in given]
+                headers = [*message.get("headers", ()), *ours]
+                there = {name for name, _ in headers}
+                message["headers"] = [*headers, *(one for one in self.headers if one[0] not in there)]
             await send(message)
 
         try:

@@ -27,6 +27,10 @@ from services.chassis.web.conditions import Conditions
 from services.chassis.web.problems import Conflict
 from services.chassis.web.reading import encode, etag_of
 
+_AUDIT = text(
+    "INSERT INTO audit (at, principal, roles, action, subject, revision_before, revision_after, why, details, request_id) "
+    "VALUES (:at, :principal, :roles, :action, :subject, :before, :after, :why, :details, :request_id)"
+)
 _TRIES = 4  # of a command whose transaction others were in the way of
 
 
@@ -82,11 +86,7 @@ class Unit:
         """Add the command's one row to the audit trail: what was done, to what, and the revisions around it."""
         self.audits += 1
         await self.connection.execute(
-            text(
-                "INSERT INTO audit (at, principal, roles, action, subject, revision_before, revision_after, why, "
-                "details, request_id) VALUES (:at, :principal, :roles, :action, :subject, :before, :after, :why, "
-                ":details, :request_id)"
-            ),
+            _AUDIT,
             {
                 "at": timestamp(self.now),
                 "principal": self.principal.id,

@@ -16,10 +16,11 @@ from matching.lists import RankedList, Row
 from matching.rules import codes_of
 from services.chassis.web.problems import InvalidParameter, NotFound
 from services.matches.queries.archive import organisations_of
+from services.matches.queries.directory import NO_FACE, directory_of, face_of
 from services.matches.queries.filters import Filters
 from services.matches.queries.listing import Listing
 from services.matches.queries.pages import Page, Place, page
-from services.matches.queries.showing import candidate_json, organisation_json, row_of, rules_json
+from services.matches.queries.showing import candidate_json, row_of, rules_json
 from services.matches.rules.rights import View, stepped
 
 
@@ -93,11 +94,11 @@ async def excluded(
     )
     taken = rows[: asked.limit]
     async with listing.runtime.database.read() as connection:
-        records = await organisations_of(connection, [name for name, _ in taken])
+        faces = await directory_of(listing.runtime).of(connection, [name for name, _ in taken])
     reason = listing.project.presence_reason
     shown = [
         {"organisation": name}
-        | organisation_json(records.get(name))
+        | dict(faces.get(name) or NO_FACE)
         | {"code": codes_of(bits)[0], "failed_rules": rules_json(codes_of(bits), reason, asked.language)}
         for name, bits in taken
     ]
@@ -128,7 +129,7 @@ async def candidate(listing: Listing, organisation: str, *, view: View, language
     if rank is not None:
         row = candidate_json(
             _confident(ranked.row(rank), explanation),
-            records.get(organisation),
+            face_of(records.get(organisation)),
             total=ranked.total_budget,
             reasons=None if explanation is None else explanation.reasons,
             parts=() if explanation is None else explanation.parts,
@@ -179,7 +180,7 @@ def _left_out(
     reasons = rules_json(codes, listing.project.presence_reason, language)
     row = candidate_json(
         row_of(explanation),
-        record,
+        face_of(record),
         total=explanation.total_budget,
         reasons=explanation.reasons,
         parts=explanation.parts,
@@ -212,9 +213,9 @@ async def _shown(
     listing: Listing, ranked: RankedList, places: Sequence[int], asked: Asked
 ) -> list[dict[str, Any]]:
     """Return rows with names and reasons: one query for all, and no part named that nobody asked for."""
-    rows = [ranked.row(place + 1) for place in places]
+    rows = list(ranked.rows_at(places))
     async with listing.runtime.database.read() as connection:
-        records = await organisations_of(connection, [row.member for row in rows])
+        faces = await directory_of(listing.runtime).of(connection, [row.member for row in rows])
     explained: Mapping[str, Explanation] = {}
     if asked.parts or listing.state == "closed":
         keys = [(row.member, row.revision) for row in rows]
@@ -230,7 +231,7 @@ async def _shown(
         shown.append(
             candidate_json(
                 _confident(row, explanation),
-                records.get(row.member),
+                faces.get(row.member),
                 total=ranked.total_budget,
                 reasons=reasons.get(row.member),
                 parts=(explanation.parts if explanation else ()) if asked.parts else None,

@@ -67,7 +67,9 @@ class Listing:
     async def reasons(self, rows: Sequence[Row], *, language: str) -> dict[str, tuple[str, ...]]:
         """Say why, in a few sentences, for these rows of an open list; those not known here are left out."""
         names = [row.member for row in rows]
-        return await asyncio.to_thread(self._reasons, names, language)
+        found = self.pinned.view.reasons_told(self.project.id, names, language=language)
+        missing = [name for name in names if name not in found]
+        return found | (await asyncio.to_thread(self._reasons, missing, language) if missing else {})
 
     async def explained(
         self, organisations: Sequence[tuple[str, int]], *, language: str, passages: bool = False

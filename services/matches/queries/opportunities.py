@@ -17,7 +17,7 @@ from services.chassis.runtime import Runtime
 from services.chassis.web.problems import NotFound
 from services.matches import events
 from services.matches.queries.archive import ArchivedProject, organisations_of, projects_of
-from services.matches.queries.showing import organisation_json, shown
+from services.matches.queries.showing import shown
 from services.matches.queries.versions import lists_under
 from services.matches.worker.documents import Analysis
 from services.matches.worker.index import Index, Pinned
@@ -74,7 +74,7 @@ async def opportunities(
     reasons = await asyncio.to_thread(_reasons, runtime, organisation, taken, language)
     body = {
         "organisation": organisation,
-        "name": organisation_json(records[organisation])["name"],
+        "name": records[organisation]["legal_name"],
         "epoch": pinned.epoch,
         "reference_date": pinned.day,
         "as_of": list(events.as_of(pinned.positions)),

@@ -7,32 +7,19 @@ row of another organisation says.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from matching.columns import sector_of
 from matching.explanation import Explanation, Part, per_mille
-from matching.lists import COMPONENTS, SECTORS, Row
+from matching.lists import COMPONENTS, Row
 from matching.sentences import phrases_in
+from services.matches.queries.directory import NO_FACE
 from services.matches.rules.wording import sentences_of
 from services.matches.worker.rows import row_json
 
 ERASED = "The organisation's record was erased; its place and points are kept, its name and reasons are not."
 
 
-def organisation_json(record: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return who it is, in public facts; all null once the record was erased."""
-    if record is None:
-        return {"name": None, "category": None, "hq_country": None, "sector": None, "fictional": None}
-    return {
-        "name": record["legal_name"],
-        "category": record["category"],
-        "hq_country": record["hq_country"],
-        "sector": SECTORS[sector_of(record["category"], record.get("organisation_type"))],
-        "fictional": bool(record.get("fictional")),
-    }
-
-
 def candidate_json(
     row: Row,
-    record: Mapping[str, Any] | None,
+    face: Mapping[str, Any] | None,
     *,
     total: int,
     reasons: Sequence[str] | None,
@@ -41,10 +28,11 @@ def candidate_json(
     language: str = "en",
 ) -> dict[str, Any]:
     """Return one row of a page. `reasons` None: its record was erased; `parts` are added as they are, with all points."""
-    body = row_json(row) | organisation_json(record)
+    body = row_json(row)
+    body |= face or NO_FACE
     body["shown"] = shown(row.components, total)
-    body["reasons"] = sentences_of(row.steps, language)
-    body["reasons"] = [*body["reasons"], ERASED] if reasons is None else [*reasons, *body["reasons"]]
+    steps = sentences_of(row.steps, language)
+    body["reasons"] = [*steps, ERASED] if reasons is None else [*reasons, *steps]
     if need_points is not None:
         body["need_points"] = need_points
     if parts is not None:

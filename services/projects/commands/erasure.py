@@ -42,7 +42,7 @@ async def erase_project(unit: Unit, *, project_id: str) -> Answer:
     revision = row.revision + 1
     await empty_project(connection, project_id, revision=revision, moment=timestamp(unit.now))
     await add_revision(
-        unit, project_id, revision, state=ERASED, action="project.erased", record=None, why=None
+        unit, project_id, revision, state=ERASED, action="project.erased", content=None, why=None
     )
     number = await incarnation.current(connection)
     await unit.post(

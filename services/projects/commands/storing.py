@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from schemas.events.parts import Part
 from schemas.events.projects import Flagship, Project
 from services.chassis.bus import incarnation
-from services.chassis.database import insert_for
+from services.chassis.database import insert_new
 from services.chassis.reference import Reference
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Unit
@@ -23,6 +23,19 @@ from services.chassis.web.problems import NotFound, StaleRevision
 from services.projects import events
 from services.projects.rules.problems import DuplicateExternalId, IdInUse, ProjectErased
 from services.projects.tables import ERASED, EXTERNAL_IDS, FACETS, FLAGSHIPS, IDENTIFIERS, PROJECTS, REVISIONS
+
+_FOR_CHANGE = (
+    select(PROJECTS.c.state, PROJECTS.c.record, PROJECTS.c.created_at, PROJECTS.c.changed_at)
+    .where(PROJECTS.c.id == bindparam("this_id"))
+    .with_for_update()
+)
+_ADD = insert(PROJECTS)
+_REPLACE = update(PROJECTS).where(
+    PROJECTS.c.id == bindparam("this_id"), PROJECTS.c.revision == bindparam("revision_before")
+)
+_ADD_REVISION = insert(REVISIONS)
+_UNLIST = delete(FACETS).where(FACETS.c.project == bindparam("this_id"))
+_LIST = insert(FACETS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +52,7 @@ async def project_for_change(unit: Unit, project_id: str) -> Stored | None:
 
     Raises ProjectErased if the id had a project that was erased.
     """
-    found = await unit.connection.execute(
-        select(PROJECTS.c.state, PROJECTS.c.record, PROJECTS.c.created_at, PROJECTS.c.changed_at)
-        .where(PROJECTS.c.id == project_id)
-        .with_for_update()
-    )
-    row = found.one_or_none()
+    row = (await unit.connection.execute(_FOR_CHANGE, {"this_id": project_id})).one_or_none()
     if row is None:
         return None
     if row.state == ERASED:
@@ -85,27 +93,25 @@ async def save_project(
     Raises StaleRevision if another transaction was first, DuplicateExternalId, IdInUse, RecordTooLarge.
     """
     values = project_columns(project, moment=timestamp(unit.now))
+    content: bytes = values["record"]
     if before is None:
         await claim_id(unit, project.id, kind="project")
-        await unit.connection.execute(
-            insert(PROJECTS).values(id=project.id, created_at=timestamp(unit.now), **values)
-        )
+        await unit.connection.execute(_ADD, {"id": project.id, "created_at": timestamp(unit.now)} | values)
     else:
-        written = await unit.connection.execute(
-            update(PROJECTS)
-            .where(PROJECTS.c.id == project.id, PROJECTS.c.revision == project.revision - 1)
-            .values(**values)
-        )
+        which = {"this_id": project.id, "revision_before": project.revision - 1}
+        written = await unit.connection.execute(_REPLACE, which | values)
         if written.rowcount != 1:
             raise StaleRevision
     await _list_again(unit, project, before, reference)
     if project.external_ids != (before.external_ids if before else ()):
         await _claim_external_ids(unit, project)
     await add_revision(
-        unit, project.id, project.revision, state=project.state, action=action, record=project, why=why
+        unit, project.id, project.revision, state=project.state, action=action, content=content, why=why
     )
     number = await incarnation.current(unit.connection)
-    await unit.post(events.project_revised(project, incarnation=number, clock=unit.runtime.clock))
+    await unit.post(
+        events.project_revised(project, incarnation=number, clock=unit.runtime.clock, content=content)
+    )
     return number
 
 
@@ -131,7 +137,7 @@ async def save_flagship(unit: Unit, flagship: Flagship, *, action: str, new: boo
         flagship.revision,
         state="declared",
         action=action,
-        record=flagship,
+        content=encoded(flagship),
         why=flagship.reason.text,
     )
     number = await incarnation.current(unit.connection)
@@ -166,9 +172,8 @@ def flagship_columns(flagship: Flagship, *, moment: str) -> dict[str, Any]:
 
 async def claim_id(unit: Unit, identifier: str, *, kind: str) -> None:
     """Take an id for a record of this kind. Raises IdInUse if the other kind has it, StaleRevision if this one has."""
-    taken = await unit.connection.execute(
-        insert_for(unit.connection, IDENTIFIERS).values(id=identifier, kind=kind).on_conflict_do_nothing()
-    )
+    claim = insert_new(unit.connection, IDENTIFIERS)
+    taken = await unit.connection.execute(claim, {"id": identifier, "kind": kind})
     if taken.rowcount == 1:
         return
     holder = await unit.connection.scalar(select(IDENTIFIERS.c.kind).where(IDENTIFIERS.c.id == identifier))
@@ -184,21 +189,22 @@ async def add_revision(
     *,
     state: str,
     action: str,
-    record: Part | None,
+    content: bytes | None,
     why: str | None,
 ) -> None:
-    """Add one line to the history."""
+    """Add one line to the history; `content` is the record as it is stored, None where there is none any more."""
     await unit.connection.execute(
-        insert(REVISIONS).values(
-            id=identifier,
-            revision=revision,
-            state=state,
-            action=action,
-            changed_by=unit.principal.id,
-            changed_at=timestamp(unit.now),
-            why=why,
-            record=None if record is None else encoded(record),
-        )
+        _ADD_REVISION,
+        {
+            "id": identifier,
+            "revision": revision,
+            "state": state,
+            "action": action,
+            "changed_by": unit.principal.id,
+            "changed_at": timestamp(unit.now),
+            "why": why,
+            "record": content,
+        },
     )
 
 
@@ -213,10 +219,11 @@ async def _list_again(unit: Unit, project: Project, before: Project | None, refe
     wanted = facets(project, reference)
     if wanted == (facets(before, reference) if before else []):
         return
-    await unit.connection.execute(delete(FACETS).where(FACETS.c.project == project.id))
+    if before is not None:
+        await unit.connection.execute(_UNLIST, {"this_id": project.id})
     rows = [{"project": project.id, "facet": facet, "value": value} for facet, value in wanted]
     if rows:
-        await unit.connection.execute(insert(FACETS), rows)
+        await unit.connection.execute(_LIST, rows)
 
 
 def facets(project: Project, reference: Reference) -> list[tuple[str, str]]:
@@ -238,9 +245,8 @@ async def _claim_external_ids(unit: Unit, project: Project) -> None:
     await unit.connection.execute(delete(EXTERNAL_IDS).where(EXTERNAL_IDS.c.project == project.id))
     for index, one in enumerate(project.external_ids):
         taken = await unit.connection.execute(
-            insert_for(unit.connection, EXTERNAL_IDS)
-            .values(scheme=one.scheme, value=one.value, project=project.id)
-            .on_conflict_do_nothing()
+            insert_new(unit.connection, EXTERNAL_IDS),
+            {"scheme": one.scheme, "value": one.value, "project": project.id},
         )
         if taken.rowcount != 1:
             raise DuplicateExternalId(

@@ -213,3 +213,16 @@ async def moved(town: Town) -> None:
     """Take every event as far as the index, and rank nothing."""
     while await town.relay() + await town.consume() + await town.worker.index.follow():
         pass
+
+
+async def test_a_page_reads_no_record_that_it_has_read_and_shows_every_revision(settled: Town) -> None:
+    """Names are kept by revision: who is revised meanwhile is shown as they are now."""
+    project = uuid_of("schools")
+    who = await settled.names_of(project)
+    with counted(settled) as work:
+        assert await settled.names_of(project) == who
+    assert [len(one) for one in work.of("matches")] == [2, 1]
+    await settled.organisation("Organisation 3", legal_name="Another Name")
+    await settled.relay()
+    await settled.consume()
+    assert sorted(await settled.names_of(project)) == sorted({*who, "Another Name"} - {"Organisation 3"})
