@@ -34,7 +34,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Switch a mutant on for the whole run, so that anybody can see which tests fail with it."""
+    """Plain tracebacks in logs: those with every local value take seconds each. And a mutant, for the whole run, if named."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        ]
+    )
     name = config.getoption("--mutant")
     if name is not None:
         from tests.mutants.catalogue import MUTANTS
