@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 SHORT = (
-    ("workers", "--rounds", "2"),
+    ("workers", "--rounds", "1", "--no-mutants"),
     ("kill", "--deployment", "sqlite", "--rounds", "6"),
     ("faults", "--down-seconds", "8"),
     ("kill", "--deployment", "split", "--rounds", "4", "--mutants", "0"),

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-PATIENCE_SECONDS = 180.0
+PATIENCE_SECONDS = 300.0
 
 
 class DidNotStartError(RuntimeError):
@@ -135,7 +135,10 @@ class Process:
             return file.read().decode(errors="replace")
 
     def tail(self) -> str:
-        return f"The end of its log: {self.output()[-2_000:]}"
+        """Say how it is, with the end of its log: what it has not said yet, earlier ones of its name may have."""
+        state = "It runs." if self.running else f"It ended with {self.code}."
+        said = self.log.read_text(errors="replace")
+        return f"{state} It said {len(self.output())} characters. The end of its log: {said[-2_000:]}"
 
 
 def _environment() -> dict[str, str]:

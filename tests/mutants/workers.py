@@ -176,7 +176,6 @@ MUTANTS = (
         how="a pass that makes no version leaves `ranked_to` where it was",
         patch=_only_with_a_version,
         tests=(f"{TAKING_OVER}::test_a_pass_without_a_version_moves_ranked_to",),
-        drills=("kill",),
     ),
     Mutant(
         name="taken-over-before-the-index-has-followed",
