@@ -230,15 +230,17 @@ def for_log(settings: Settings) -> Database:
 
 def insert_for(connection: AsyncConnection, table: Table) -> Insert:
     """Return the dialect's INSERT, which has `on_conflict_do_nothing` and `on_conflict_do_update`."""
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)
+    return insert_in(connection.dialect.name, table)
+
+
+def insert_in(dialect: str, table: Table) -> Insert:
+    """Return the INSERT of a dialect by its name, for statements that are built once."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 @cache
 def _insert_new(dialect: str, table: Table) -> Insert:
-    made = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
-    return made.on_conflict_do_nothing()
+    return insert_in(dialect, table).on_conflict_do_nothing()
 
 
 def insert_new(connection: AsyncConnection, table: Table) -> Insert:

@@ -8,6 +8,7 @@ recomputed from it; nothing is ranked that is not archived. It must not rank, an
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import structlog
@@ -18,7 +19,7 @@ from schemas.envelope import Sequence as EventSequence
 from schemas.topics import ORGANISATION_ERASED, ORGANISATION_REVISED, PROJECT_ERASED, PROJECT_REVISED
 from services.chassis.bus.consumer import Delivery
 from services.chassis.bus.reader import Reader
-from services.chassis.database import Insert, insert_for
+from services.chassis.database import Insert, insert_in
 from services.matches.tables import DOCUMENTS
 from services.matches.worker.documents import Analysis
 
@@ -82,7 +83,7 @@ async def archive(delivery: Delivery) -> None:
     # same one at once are kept apart by its uniqueness.
     late = 1 + (await connection.scalar(_LAST_LATE) or 0) if delivery.late else None
     await connection.execute(
-        _add(connection),
+        _add(connection.dialect.name),
         {
             "kind": kind,
             "id": event.key,
@@ -128,9 +129,10 @@ def prepare(runtime: Any) -> None:
     runtime.state.setdefault("analysis", Analysis())
 
 
-def _add(connection: AsyncConnection) -> Insert:
+@cache
+def _add(dialect: str) -> Insert:
     """Return the statement that adds a revision; a rebuild finds the row there already and puts it right."""
-    statement = insert_for(connection, DOCUMENTS)
+    statement = insert_in(dialect, DOCUMENTS)
     rest = {column.name: statement.excluded[column.name] for column in DOCUMENTS.c if not column.primary_key}
     return statement.on_conflict_do_update(index_elements=list(DOCUMENTS.primary_key), set_=rest)
 
