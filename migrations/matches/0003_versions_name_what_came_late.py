@@ -17,5 +17,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take this revision back."""
-    op.drop_column("list_versions", "late")
+    """Refuse: an old program on a new schema is served by expanding first, data by a backup."""
+    raise NotImplementedError("Migrations go forward only; restore a backup instead.")

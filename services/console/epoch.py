@@ -111,9 +111,7 @@ def diff(
     import asyncio
 
     from matching.epoch import Epoch
-    from services.chassis.database import Database
-    from services.chassis.settings import load_settings
-    from services.console.preparing import of_the_system_here, require_tables
+    from services.console.preparing import database_here
     from services.matches.queries.foretelling import Foretold, foretell
 
     try:
@@ -123,15 +121,10 @@ def diff(
             Exit.BAD_INPUT,
             f"{file} cannot be read as an epoch ({error}). Make one with `comity epoch build`.",
         )
-    settings = of_the_system_here(load_settings())
 
     async def run() -> Foretold:
-        await require_tables(settings, ["matches"])
-        database = Database.for_service(settings, "matches")
-        try:
+        async with database_here("matches") as database:
             return await foretell(database, other)
-        finally:
-            await database.close()
 
     try:
         found = asyncio.run(run())

@@ -4,7 +4,8 @@ What: migrates every owner and creates topics; or only looks, and names the comm
 starts on old tables must say so in one sentence instead of failing somewhere inside. It must not change a record.
 """
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import typer
@@ -29,6 +30,18 @@ def of_the_system_here(settings: Settings) -> Settings:
         return settings
     typer.echo(f"{folder} holds no system of its own; this is about the demo in {demo}.", err=True)
     return load_settings(data_folder=demo)
+
+
+@asynccontextmanager
+async def database_here(service: str) -> AsyncIterator[Database]:
+    """Give the database of a service of the system here, beside which a verb works. Raises NotPreparedError, DatabaseAway."""
+    settings = of_the_system_here(load_settings())
+    await require_tables(settings, [service])
+    database = Database.for_service(settings, service)
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 async def prepare(settings: Settings) -> None:

@@ -23,9 +23,7 @@ def recompute(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")] = False,
 ) -> None:
     """Compute a stored list version anew; exit code 1 if the digest differs or an input is gone."""
-    from services.chassis.database import Database
-    from services.chassis.settings import load_settings
-    from services.console.preparing import of_the_system_here, require_tables
+    from services.console.preparing import database_here
     from services.matches.queries.recomputing import CannotRecompute, Recomputed
     from services.matches.queries.recomputing import recompute as compute
 
@@ -36,15 +34,10 @@ def recompute(
         project = ""
     if not project or not number.isascii() or not number.isdigit() or len(number) > 9:
         stop(Exit.USAGE, f"{version!r} names no list version; write PROJECT/NUMBER, for example 1b9d…/3.")
-    settings = of_the_system_here(load_settings())
 
     async def run() -> Recomputed:
-        await require_tables(settings, ["matches"])
-        database = Database.for_service(settings, "matches")
-        try:
+        async with database_here("matches") as database:
             return await compute(database, project, int(number))
-        finally:
-            await database.close()
 
     try:
         found = asyncio.run(run())

@@ -42,16 +42,11 @@ class ListChange:
 
     def to_json(self) -> dict[str, Any]:
         """Write it for an answer."""
-        moved = [{"organisation": one, "before": old, "after": new} for one, old, new in self.head.moved]
         return {
             "project": self.project,
             "title": self.title,
             "candidates": self.candidates,
-            "head": {
-                "added": list(self.head.added),
-                "removed": list(self.head.removed),
-                "moved": moved,
-            },
+            "head": self.head.to_json(),
             "above_floor": {"added": list(self.rose), "removed": list(self.fell)},
         }
 

@@ -7,6 +7,7 @@ once and join the next version. It must not read a table or a clock. Source: DES
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +42,14 @@ class Delta:
     added: tuple[str, ...]
     removed: tuple[str, ...]
     moved: tuple[tuple[str, int, int], ...]  # organisation, rank before, rank after
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it as a version keeps it, and as its event says it."""
+        return {
+            "added": list(self.added),
+            "removed": list(self.removed),
+            "moved": [{"organisation": m, "before": old, "after": new} for m, old, new in self.moved],
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ class ListRestricted(Problem):
     title = "This list is not yours to see"
 
 
-def view_of(principal: Principal, team: Sequence[str], *, state: str = "published") -> View:
+def view_of(principal: Principal, team: Sequence[str], *, state: str) -> View:
     """Return how much of a project's list the principal sees. Raises Unauthenticated, ListRestricted, NotFound.
 
     What was withdrawn is its own people's to see: to others it is not there, as the projects service answers too.
@@ -50,7 +50,7 @@ def view_of_pending(principal: Principal) -> View:
 
     Raises Unauthenticated, ListRestricted.
     """
-    return "whole" if principal.has("project_manager") else view_of(principal, ())
+    return "whole" if principal.has("project_manager") else view_of(principal, (), state="published")
 
 
 def require_whole(principal: Principal, team: Sequence[str], *, state: str) -> None:

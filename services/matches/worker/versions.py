@@ -24,7 +24,6 @@ from services.matches import events
 from services.matches.rules.material import (
     HEAD_ROWS,
     Crossings,
-    Delta,
     Kept,
     crossings,
     delta_of,
@@ -145,7 +144,7 @@ async def write(
             "reasons": orjson.dumps(outcome.reasons).decode(),
             "digest": outcome.digest,
             "head": orjson.dumps(head),
-            "delta": orjson.dumps(_delta_json(delta)),
+            "delta": orjson.dumps(delta.to_json()),
             "final": outcome.closing,
             "rows": zlib.compress(ranked.packed(), 6) if outcome.closing else None,
             "excluded": _excluded(ranked) if outcome.closing else None,
@@ -166,7 +165,7 @@ async def write(
             "coverage": coverage,
             "digest": outcome.digest,
             "head": [_head_row(row) for row in head],
-            "delta": _delta_json(delta),
+            "delta": delta.to_json(),
             "reasons": list(outcome.reasons),
             "made_at": moment,
         },
@@ -306,14 +305,6 @@ async def _write_standings(
 
 def _head_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ("rank", "organisation", "points", "fit", "band")}
-
-
-def _delta_json(delta: Delta) -> dict[str, Any]:
-    return {
-        "added": list(delta.added),
-        "removed": list(delta.removed),
-        "moved": [{"organisation": m, "before": old, "after": new} for m, old, new in delta.moved],
-    }
 
 
 def _excluded(ranked: RankedList) -> bytes:
