@@ -150,8 +150,12 @@ class Epoch:
         try:
             body = json.loads(content)
             epoch = cls.from_json(body)
-        except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
-            raise ValueError(f"this is no epoch: {error!r}") from error
+        except KeyError as error:
+            raise ValueError(f"this is no epoch: it has no {error.args[0]!r}") from error
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"this is no epoch: a part of it is of another kind ({error})") from error
+        except UnicodeDecodeError as error:
+            raise ValueError("this is no epoch: it is not UTF-8") from error
         if epoch.dumps() != content:
             raise ValueError(
                 "the epoch's bytes are not its canonical form, so its hash would name something else"

@@ -1,11 +1,21 @@
 """The compose file describes exactly the processes, settings and topics that the split demo runs."""
 
+import asyncio
+import os
+import subprocess
+import sys
+import uuid
 from pathlib import Path
 
+import pytest
 import yaml
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from schemas.topics import TOPICS
 from services.catalogue import SERVICES
-from services.chassis.settings import paths
+from services.chassis.bus.transports.kafka_topics import topic_settings
+from services.chassis.settings import load_settings, paths
 from services.console.roles import PREFIX, statements
 from services.console.split import PROCESSES, environment
 
@@ -63,6 +73,60 @@ def test_topics_are_created_before_any_process_starts() -> None:
     for name, entry in COMPOSE["services"].items():
         if name not in SERVERS:
             assert entry["depends_on"]["prepare"]["condition"] == "service_completed_successfully"
+
+
+async def test_what_it_prepares_are_the_topics_of_the_catalogue(
+    kafka_broker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The very command and settings of `prepare`, on an Apache Kafka that is elsewhere; then the broker is asked."""
+    described = COMPOSE["services"]["prepare"]
+    command = described["entrypoint"][-1].rpartition("&& ")[2].split()
+    prefix = f"compose-{uuid.uuid4().hex[:8]}-"
+    apart = {
+        "COMITY_DATA_FOLDER": str(tmp_path),
+        "COMITY_KAFKA__BOOTSTRAP_SERVERS": kafka_broker,
+        "COMITY_KAFKA__PREFIX": prefix,
+    }
+    given = described["environment"] | apart
+    comity = Path(sys.executable).with_name(command[0])
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COMITY_")}
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [comity, *command[1:]],
+        env=kept | given,
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    for name in [name for name in os.environ if name.startswith("COMITY_")]:
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_broker)
+    await admin.start()
+    try:
+        made = {name for name in await admin.list_topics() if name.startswith(prefix)}
+        facts = {one["topic"]: one for one in await admin.describe_topics(sorted(made))}
+        answers = await admin.describe_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, name) for name in made]
+        )
+        await admin.delete_topics(sorted(made))
+    finally:
+        await admin.close()
+    assert made == {prefix + name for name in TOPICS}
+    configured = {
+        one[3]: {entry[0]: entry[1] for entry in one[4]} for each in answers for one in each.resources
+    }
+    for name, topic in TOPICS.items():
+        partitions = facts[prefix + name]["partitions"]
+        assert len(partitions) == topic.partitions
+        assert {len(one["replicas"]) for one in partitions} == {
+            int(given["COMITY_KAFKA__REPLICATION_FACTOR"])
+        }
+        wanted = topic_settings(topic, settings)
+        assert {key: configured[prefix + name][key] for key in wanted} == wanted
 
 
 def test_the_database_server_begins_with_a_schema_and_a_role_for_each_service() -> None:

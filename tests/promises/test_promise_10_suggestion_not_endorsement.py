@@ -1,5 +1,13 @@
 """Promise 10: every list says that it is a suggestion; no emblem, no personal data in events."""
 
+import csv
+import io
+import json
+from zipfile import ZipFile
+
+import pytest
+
+from schemas.http.suggestion import SUGGESTION
 from tests.services.matches.town import Town, uuid_of
 
 
@@ -21,6 +29,37 @@ async def test_every_answer_about_a_list_says_that_it_is_a_suggestion(town: Town
         assert "suggestion" in said, path
         for word in ("not an endorsement", "not a procurement", "not a contract"):
             assert word in said, path
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "xlsx"])
+async def test_every_exported_list_says_that_it_is_a_suggestion(town: Town, form: str) -> None:
+    await town.organisation("Ada")
+    project = await town.published("schools")
+    await town.settle()
+    own = town.bearer("organisation_reader", organisation=uuid_of("Ada"))
+    for who in ("bdt_admin", own):
+        answer = await town.call("GET", f"/v1/exports/lists/{project}.{form}", who=who)
+        assert answer.status_code == 200
+        if form == "csv":
+            rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+            assert [row["statement"] for row in rows] == ["suggestion, not an endorsement"]
+        elif form == "jsonl":
+            rows = [json.loads(line) for line in answer.content.splitlines()]
+            assert [row["statement"] for row in rows] == ["suggestion, not an endorsement"]
+        else:
+            with ZipFile(io.BytesIO(answer.content)) as parts:
+                assert any(SUGGESTION.encode() in parts.read(name) for name in parts.namelist())
+
+
+async def test_the_feed_leads_to_what_says_that_a_list_is_a_suggestion(town: Town) -> None:
+    await town.organisation("Ada")
+    await town.published("schools")
+    await town.settle()
+    for path in ("/v1/feeds/matches", "/v1/feeds/matches/current"):
+        answer = await town.call("GET", path)
+        assert answer.json()
+        said = await town.get(answer.links["describedby"]["url"], who="nobody")
+        assert said["statement"] == SUGGESTION
 
 
 async def test_no_person_is_in_any_event(town: Town) -> None:

@@ -70,6 +70,8 @@ async def candidates(
     """Return the rows of a page and where the next one begins."""
     computed = listing.computed
     if computed is None:
+        if listing.project.record:  # of a project that is only announced, its needs are not known yet
+            asked.filters.check_need(need["id"] for need in listing.project.record.get("needs", ()))
         return [], Page(places=(), following=None)
     ranked = computed.ranked
     mask = asked.filters.mask(ranked)

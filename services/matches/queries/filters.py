@@ -4,7 +4,7 @@
 database; every fact that can be filtered by is a column of the list.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -67,11 +67,16 @@ class Filters:
                 keep &= _labelled(ranked, name) == wanted
         return keep
 
+    def check_need(self, known: Iterable[str]) -> None:
+        """Raise InvalidParameter if `need` names none of the project's needs."""
+        if self.need is not None:
+            _place(self.need, sorted(known), "need")
+
     def ordering(self, ranked: RankedList) -> npt.NDArray[np.int64] | None:
         """Return what `need` orders by (its points, then all points), None where the list's own order stands."""
         if self.need is None:
             return None
-        _place(self.need, sorted(ranked.need_weights), "need")
+        self.check_need(ranked.need_weights)
         return ranked.need_points(self.need) * _ABOVE_ALL_POINTS + ranked.points
 
 

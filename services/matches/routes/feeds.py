@@ -20,6 +20,9 @@ from services.matches.worker.tail import FED, Tail
 PAST = {"Cache-Control": "private, max-age=86400"}
 """A full page behind which more stands: the same for good to the same reader."""
 
+STATEMENT = '</v1/ranking-statement>; rel="describedby"'
+"""Where it says what a list is: a suggestion, and how it is computed. Entries are the log's own, to the byte; so a link says it."""
+
 LONGEST_MILLISECONDS = 60_000
 EntryType = Literal[
     "org.comity.list.versioned.v1", "org.comity.standing.crossed.v1", "org.comity.standing.lost.v1"
@@ -155,8 +158,9 @@ async def _read(request: Request, asked: Asked, after: Place) -> tuple[Viewer, P
 
 def _respond(request: Request, page: Page, *, headers: dict[str, str]) -> Response:
     content = b"[" + b",".join(entry.json() for entry in page.entries) + b"]"
+    headers = headers | {"Link": STATEMENT}
     if page.behind.id is not None:
         kept = [one for one in request.query_params.multi_items() if one[0] != "lastEventId"]
         query = urlencode([*kept, ("lastEventId", page.behind.id)])
-        headers = headers | {"Link": f'<{request.url.path}?{query}>; rel="next"'}
+        headers["Link"] = f'<{request.url.path}?{query}>; rel="next", {STATEMENT}'
     return respond_bytes(request, content, headers=headers, media_type=BATCH_CONTENT)

@@ -15,7 +15,7 @@ from services.chassis.identity.verification import Verifier
 from services.chassis.web.problems import Unavailable
 from services.matches.queries.feeds import place_of
 from services.matches.queries.streaming import Streaming, Verify
-from services.matches.routes.feeds import LastEventId, Wanted
+from services.matches.routes.feeds import STATEMENT, LastEventId, Wanted
 from services.matches.routes.parameters import runtime_in
 from services.matches.worker.tail import Tail
 
@@ -39,7 +39,7 @@ class EventStream(Response):
     media_type = MEDIA_TYPE
 
     def __init__(self, pieces: AsyncIterator[bytes], *, slow_seconds: float) -> None:
-        super().__init__(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
+        super().__init__(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no", "Link": STATEMENT})
         del self.headers["content-length"]
         self._pieces = pieces
         self._slow_seconds = slow_seconds

@@ -51,12 +51,20 @@ async def test_the_same_epoch_twice_is_refused(town: Town) -> None:
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"{}", b"[]", b'{"format": 1}', first_epoch(None) + b" ", first_epoch(None)[:-1] + b',"more":1}'],
+    ("content", "said"),
+    [
+        (b"{}", "it has no 'format'"),
+        (b"[]", "of another kind"),
+        (b'{"format": 1}', "epoch format 1 is not 2"),
+        (b'{"format": 2}', "it has no 'analyser'"),
+        (first_epoch(None) + b" ", "canonical form"),
+        (first_epoch(None)[:-1] + b',"more":1}', "canonical form"),
+    ],
 )
-async def test_what_is_no_epoch_is_refused(town: Town, content: bytes) -> None:
+async def test_what_is_no_epoch_is_refused(town: Town, content: bytes, said: str) -> None:
     answer = await town.call("POST", "/v1/epochs", content)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid-body")
+    assert said in answer.json()["detail"]
 
 
 async def test_an_epoch_of_another_analyser_is_refused(town: Town) -> None:

@@ -182,6 +182,9 @@ async def test_before_the_first_list_the_answer_is_that_it_is_being_ranked(town:
     assert (answer["state"], answer["list_version"], answer["candidates"]) == ("ranking", None, [])
     row = await town.call("GET", f"/v1/lists/{project}/candidates/{uuid_of('Ada')}")
     assert row.status_code == 404
+    unknown = await town.call("GET", f"/v1/lists/{project}/candidates?need=nothing")
+    assert (unknown.status_code, unknown.json()["errors"][0]["parameter"]) == (400, "need")
+    assert (await town.list_of(project, "need=n2"))["state"] == "ranking"
     await town.settle()
     assert (await town.list_of(project))["state"] == "ranked"
 
