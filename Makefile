@@ -8,6 +8,8 @@ BESIDE := $(patsubst %/cordis-horizon-ict/,%,$(firstword $(wildcard $(CURDIR)/..
 TEST_DATA := $(if $(COMITY_TEST_DATA)$(BESIDE),COMITY_TEST_DATA="$(or $(COMITY_TEST_DATA),$(BESIDE))")
 # Tests start hundreds of processes: what they import is compiled once, also where the environment forbids to write bytecode.
 KEPT := env -u PYTHONDONTWRITEBYTECODE
+# The tests of a file stay together; the order in which groups begin is that of tests/conftest.py.
+PARALLEL := -n 2 --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help install lock demo demo-kafka check test drills fuzz conformance format clean
 
@@ -39,7 +41,7 @@ check: install   ## the fast tier: lint, types, import contracts, unit tests
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	$(KEPT) $(PY) -m pytest -q -n 2 -m "not postgresql and not kafka and not slow"
+	$(KEPT) $(PY) -m pytest -q $(PARALLEL) -m "not postgresql and not kafka and not slow"
 
 test: install    ## everything, on real PostgreSQL and Apache Kafka
 	$(VENV)/bin/ruff check .
@@ -47,7 +49,7 @@ test: install    ## everything, on real PostgreSQL and Apache Kafka
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(PY) -m services.console.parts
-	$(KEPT) $(TEST_DATA) $(PY) -m pytest -n 2 --dist loadgroup
+	$(KEPT) $(TEST_DATA) $(PY) -m pytest $(PARALLEL)
 
 drills: install  ## a short seeded part of every drill: processes killed and frozen, servers down, events out of order (tests/drills)
 	$(PY) -m tests.drills

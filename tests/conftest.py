@@ -53,6 +53,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 SERVER_FIXTURES = {"postgresql_url": "postgresql", "kafka_broker": "kafka"}
+LONGEST_FIRST = (
+    "conformance-kafka",
+    "contracts",
+    "fuzz-admin",
+    "fuzz-others",
+    "mutants/test_mutants.py",
+    "services/console/test_evaluate.py",
+    "journeys",
+    "journeys-killed",
+    "journeys/test_restoring.py",
+    "journeys/test_dead_letters.py",
+    "benchmarks/test_form.py",
+)
+"""Groups that take a minute and more: begun first, so that none of them is left to one worker at the end."""
 SLOW_FOLDERS = {"contracts", "journeys", "conformance", "acceptance", "promises", "migrations"}
 
 
@@ -70,6 +84,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(mark)
         if SLOW_FOLDERS & set(item.path.parts):
             item.add_marker("slow")
+    items.sort(key=_turn)  # stable: within a group nothing changes its place
+
+
+def _turn(item: pytest.Item) -> int:
+    marker = item.get_closest_marker("xdist_group")
+    group = marker.args[0] if marker is not None else ""
+    return LONGEST_FIRST.index(group) if group in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
 @pytest.fixture
