@@ -154,7 +154,8 @@ def text_impacts(fields: Sequence[FieldStems], *, kind: str, epoch: Epoch) -> di
     """Return the impacts of a document's text terms, bridged ones included: for each term the larger of the two."""
     impacts = own_impacts(fields, kind=kind, epoch=epoch)
     for term, (impact, _) in bridged(impacts, epoch).items():
-        impacts[term] = max(impact, impacts.get(term, 0))
+        if impact > impacts.get(term, 0):
+            impacts[term] = impact
     return impacts
 
 
@@ -226,20 +227,18 @@ def bridged(impacts: Mapping[str, int], epoch: Epoch) -> dict[str, tuple[int, st
     found: dict[str, tuple[int, str]] = {}
     for name, by_language in strongest.items():
         meant = lexicon.concepts[name]
-        reached = {
-            language: max(
-                some
-                for source, some in by_language.items()
-                if meant.kind == "domain" or source != language or not language
-            )
-            for language in {language for _, language in lexicon.keys[name]}
-            if meant.kind == "domain" or not language or by_language.keys() - {language}
-        }
-        for term, language in lexicon.keys[name]:
-            impact, source = reached.get(language, (0, ""))
-            discounted = impact * meant.discount // 1000
-            if discounted and term != source:
-                found[term] = max(found.get(term, (0, "")), (discounted, source))
+        best = max(by_language.values())
+        for language, terms in lexicon.keys[name]:
+            if meant.kind == "domain" or not language:
+                impact, source = best
+            else:
+                others = [some for said, some in by_language.items() if said != language]
+                impact, source = max(others, default=(0, ""))
+            offered = (impact * meant.discount // 1000, source)
+            if offered[0]:
+                for term in terms:
+                    if term != source and offered > found.get(term, (0, "")):
+                        found[term] = offered
     return found
 
 

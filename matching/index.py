@@ -17,7 +17,8 @@ import numpy.typing as npt
 from matching.blocks import BLOCK_SLOTS, Block, Forward, build_block, forward_of, joined
 from matching.kernel import sum_block, sum_head
 
-HEAD_DOCUMENTS = 1024
+HEAD_DOCUMENTS = 128
+"""How many documents are scanned before they are inverted: a scan costs each list, inverting costs each so many-th put."""
 
 Ints = npt.NDArray[np.int32]
 Asked = tuple[Ints, npt.NDArray[Any]]

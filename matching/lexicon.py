@@ -68,15 +68,13 @@ class Lexicon:
 
     def __init__(self, concepts: Mapping[str, Concept]) -> None:
         self.concepts = dict(sorted(concepts.items()))
-        self.keys = {
-            name: tuple((term.key, term.language) for term in one.terms)
-            for name, one in self.concepts.items()
-        }
+        self.keys = {name: _by_language(one) for name, one in self.concepts.items()}
         self._domain = frozenset(
-            key for name, one in self.concepts.items() if one.kind == "domain" for key, _ in self.keys[name]
+            term.key for one in self.concepts.values() if one.kind == "domain" for term in one.terms
         )
         self._terms: dict[tuple[str, str], DomainTerm] = {}
-        self._longest: dict[str, int] = {}
+        self._longest: dict[str, int] = {}  # characters, of a language that is written without spaces
+        self._begun: dict[tuple[str, str], int] = {}  # tokens of the longest term that begins with one
         self._concepts_of: dict[str, tuple[str, ...]] = {}
         self._surfaces: dict[str, str] = {}
         for name, concept in self.concepts.items():
@@ -84,10 +82,11 @@ class Lexicon:
                 self._concepts_of[term.key] = (*self._concepts_of.get(term.key, ()), name)
                 self._surfaces.setdefault(term.key, term.surface)
                 self._terms.setdefault((term.language, _written(term.language, term.stems)), term)
-                length = len(
-                    term.stems.replace(" ", "") if term.language == _UNSPACED else term.stems.split(" ")
-                )
-                self._longest[term.language] = max(length, self._longest.get(term.language, 0))
+                written = _written(term.language, term.stems)
+                self._longest[term.language] = max(len(written), self._longest.get(term.language, 0))
+                tokens = term.stems.split(" ")
+                begun = (term.language, tokens[0])
+                self._begun[begun] = max(len(tokens), self._begun.get(begun, 0))
 
     def find(self, language: str, tokens: Sequence[str]) -> list[Found]:
         """Find the domain terms of a query's run: from the left, the longest at each place, none overlapping."""
@@ -107,8 +106,10 @@ class Lexicon:
 
         A document keeps them all, as it keeps their words: otherwise a word more could take a term away from it.
         """
-        for place in range(len(tokens)):
-            yield from self._at(language, tokens, place)
+        for place, token in enumerate(tokens):
+            # Nearly everywhere no term begins; a token of Chinese says little of it.
+            if language == _UNSPACED or (language, token) in self._begun or token.startswith(NEUTRAL):
+                yield from self._at(language, tokens, place)
 
     def _at(self, language: str, tokens: Sequence[str], place: int) -> Iterator[Found]:
         """Yield the terms that begin at a place, shortest first; a term of neutral tokens is in no language."""
@@ -127,7 +128,7 @@ class Lexicon:
             yield from self._spaced("", tokens, place)
 
     def _spaced(self, language: str, tokens: Sequence[str], place: int) -> Iterator[Found]:
-        last = min(place + self._longest.get(language, 0), len(tokens))
+        last = min(place + self._begun.get((language, tokens[place]), 0), len(tokens))
         for stop in range(place + 1, last + 1):
             term = self._terms.get((language, " ".join(tokens[place:stop])))
             if term is not None:
@@ -178,6 +179,14 @@ def _check(name: str, kind: Any, discount: Any) -> None:
         raise ValueError(f"concept {name}: kind {kind!r} is none of {', '.join(KINDS)}")
     if not isinstance(discount, int) or not 0 < discount <= 1000:
         raise ValueError(f"concept {name}: discount {discount!r} is not between 1 and 1000 per mille")
+
+
+def _by_language(concept: Concept) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the index terms of a concept, by language."""
+    found: dict[str, list[str]] = {}
+    for term in concept.terms:
+        found.setdefault(term.language, []).append(term.key)
+    return tuple((language, tuple(keys)) for language, keys in found.items())
 
 
 def _written(language: str, stems: str) -> str:

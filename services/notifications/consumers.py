@@ -210,7 +210,7 @@ async def _newest(
     event: Event = delivery.event
     row = values | {"incarnation": event.sequence.incarnation, version: event.sequence.version}
     dialect = delivery.connection.dialect.name
-    await delivery.connection.execute(_replacing(dialect, table, tuple(row), version), row)
+    await delivery.put(_replacing(dialect, table, tuple(row), version), row)
 
 
 @cache

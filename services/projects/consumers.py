@@ -4,22 +4,25 @@
 coverage without asking another service. *Never:* keep an organisation's rank; a flagship's page shows figures.
 """
 
+from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, delete, or_, select
+from sqlalchemy import and_, bindparam, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.events.matches import ListVersion
 from schemas.topics import LIST_VERSIONED
 from services.chassis.bus.consumer import Consumer, Delivery
 from services.chassis.bus.reader import Reader
-from services.chassis.database import insert_for
+from services.chassis.database import Insert, insert_in
 from services.chassis.runtime import Loop, Runtime
 from services.projects.commands.dates import sweep
 from services.projects.commands.storing import encoded
 from services.projects.tables import ERASED, LIST_SUMMARIES, PROJECTS
 
 GROUP = "projects.lists"
+_STATE = select(PROJECTS.c.state).where(PROJECTS.c.id == bindparam("project"))
+
 CONSUMER = "list-consumer"
 """Where the runtime's state holds the consumer of a worker."""
 
@@ -51,29 +54,34 @@ async def keep_newest_list(delivery: Delivery) -> None:
         return
     version, sequence = delivery.data, delivery.event.sequence
     connection = delivery.connection
-    state = await connection.scalar(select(PROJECTS.c.state).where(PROJECTS.c.id == version.project))
+    state = await connection.scalar(_STATE, {"project": version.project})
     if state == ERASED:
         return
     kept = version.model_copy(update={"head": (), "delta": type(version.delta)(), "as_of": ()})
-    row = insert_for(connection, LIST_SUMMARIES).values(
-        project=version.project,
-        incarnation=sequence.incarnation,
-        version=sequence.version,
-        record=encoded(kept),
-    )
-    held = LIST_SUMMARIES.c
-    written = await connection.execute(
-        row.on_conflict_do_update(
-            index_elements=[held.project],
-            set_={name: row.excluded[name] for name in ("incarnation", "version", "record")},
-            where=or_(
-                held.incarnation < row.excluded.incarnation,
-                and_(held.incarnation == row.excluded.incarnation, held.version < row.excluded.version),
-            ),
-        )
-    )
+    row = {
+        "project": version.project,
+        "incarnation": sequence.incarnation,
+        "version": sequence.version,
+        "record": encoded(kept),
+    }
+    written = await connection.execute(_replacing(connection.dialect.name), row)
     if written.rowcount == 0:
         delivery.stale()
+
+
+@cache
+def _replacing(dialect: str) -> Insert:
+    """Return the statement that keeps the newer of two versions, built once."""
+    statement = insert_in(dialect, LIST_SUMMARIES)
+    held, new = LIST_SUMMARIES.c, statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=[held.project],
+        set_={name: new[name] for name in ("incarnation", "version", "record")},
+        where=or_(
+            held.incarnation < new.incarnation,
+            and_(held.incarnation == new.incarnation, held.version < new.version),
+        ),
+    )
 
 
 LISTS = Reader(group=GROUP, topics=("matches.v1",), handle=keep_newest_list, forget=forget_lists)

@@ -5,12 +5,13 @@ performs no effect outside its database (it writes a row for that, which somebod
 `event.sequence`: what is not newer than what it holds changes nothing.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel
+from sqlalchemy import Executable
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import contracts
@@ -31,6 +32,23 @@ class Coordinates:
     offset: int
 
 
+class Together:
+    """Rows that the handlers of one transaction write by the same statement: executed once for all, before its commit."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Executable, list[Mapping[str, Any]]] = {}
+
+    def add(self, statement: Executable, row: Mapping[str, Any]) -> None:
+        """Add a row behind those that the statement has; it must be the same object each time."""
+        self._rows.setdefault(statement, []).append(row)
+
+    async def write(self, connection: AsyncConnection) -> None:
+        """Execute what was added, each statement's rows in their order."""
+        for statement, rows in self._rows.items():
+            await connection.execute(statement, rows)
+        self._rows.clear()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One event handed to a handler, inside the transaction that moves the position past it.
@@ -46,6 +64,17 @@ class Delivery:
     runtime: Any
     group: str
     late: bool = False
+    together: Together | None = None
+
+    async def put(self, statement: Executable, row: Mapping[str, Any]) -> None:
+        """Write a row by a statement that is built once: at once, or together with those of the transaction's other events.
+
+        For rows that the handler does not read again: many events of one batch then cost one statement.
+        """
+        if self.together is None:
+            await self.connection.execute(statement, row)
+        else:
+            self.together.add(statement, row)
 
     def stale(self) -> None:
         """Note that the record says less than what is held, so that nothing was changed."""
@@ -70,10 +99,12 @@ async def deliver(
     handle: Handler,
     parked: set[str],
     late: bool = False,
+    together: Together | None = None,
 ) -> bool:
     """Hand one record to the handler, or set it aside if its key is parked; whether the handler had it.
 
-    A tombstone opens its key and drops what was set aside for it: nothing of an erased aggregate is kept.
+    A tombstone opens its key and drops what was set aside for it: nothing of an erased aggregate is kept. What is given as
+    `together` the caller writes before the commit.
     """
     key = deadletters.key_of(record)
     if key in parked and record.value is not None:
@@ -92,6 +123,7 @@ async def deliver(
         runtime=runtime,
         group=group,
         late=late,
+        together=together,
     )
     with runtime.metrics.handler_seconds.labels(group, event.type).time(), _traced(given):
         await handle(given)

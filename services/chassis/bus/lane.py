@@ -26,7 +26,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.bus import deadletters, limits, positions
-from services.chassis.bus.delivery import Handler, deliver, microseconds
+from services.chassis.bus.delivery import Handler, Together, deliver, microseconds
 from services.chassis.bus.errors import PositionMoved
 from services.chassis.bus.failpoints import reach
 from services.chassis.bus.failures import TRANSIENT, classify
@@ -175,6 +175,7 @@ class Lane:
         started = runtime.clock.monotonic()
         taken, after = 0, planned
         applied: list[Record] = []
+        together = Together()
         async with runtime.database.write() as connection:
             await positions.move(connection, before, planned)
             await reach("consumer.moved")
@@ -187,11 +188,13 @@ class Lane:
                     group=before.group,
                     handle=self._handle,
                     parked=parked,
+                    together=together,
                 ):
                     applied.append(record)
                 taken += 1
                 if runtime.clock.monotonic() - started > self._rules.transaction_seconds:
                     break
+            await together.write(connection)
             if taken < len(records):
                 last = records[taken - 1]
                 after = before.past(last, positions.event_id(last))

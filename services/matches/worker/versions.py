@@ -8,6 +8,7 @@ not decide what is material (`rules`).
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import orjson
@@ -18,7 +19,7 @@ from matching.lists import LABELS, RankedList
 from matching.records import Need
 from schemas.envelope import Event
 from services.chassis.bus import incarnation, outbox
-from services.chassis.database import insert_for
+from services.chassis.database import Insert, insert_in
 from services.chassis.runtime import Runtime, timestamp
 from services.matches import events
 from services.matches.rules.material import (
@@ -288,19 +289,22 @@ async def _write_standings(
             }
         )
     if rows:
-        insert = insert_for(connection, STANDINGS)
-        await connection.execute(
-            insert.on_conflict_do_update(
-                index_elements=[STANDINGS.c.project, STANDINGS.c.organisation],
-                set_={name: insert.excluded[name] for name in ("number", "points", "fit", "band")},
-            ),
-            rows,
-        )
+        await connection.execute(_stand(connection.dialect.name), rows)
         posted += [
             events.standing_crossed(project, row, number, incarnation=life, clock=runtime.clock)
             for row in rows
         ]
     return posted
+
+
+@cache
+def _stand(dialect: str) -> Insert:
+    """Return the statement that writes pairs as they stand now, built once."""
+    statement = insert_in(dialect, STANDINGS)
+    return statement.on_conflict_do_update(
+        index_elements=[STANDINGS.c.project, STANDINGS.c.organisation],
+        set_={name: statement.excluded[name] for name in ("number", "points", "fit", "band")},
+    )
 
 
 def _head_row(row: Mapping[str, Any]) -> dict[str, Any]:
