@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.events.members import Organisation
@@ -24,6 +24,18 @@ Row = Mapping[str, Any]
 
 NAMED_NAMESAKES = 5
 """How many organisations of the same name a warning names."""
+
+_NAMESAKES = (
+    select(ORGANISATIONS.c.id)
+    .where(
+        ORGANISATIONS.c.name_key == bindparam("name"),
+        ORGANISATIONS.c.hq_country == bindparam("country"),
+        ORGANISATIONS.c.id != bindparam("this_id"),
+        ORGANISATIONS.c.state.in_(("active", "dormant")),
+    )
+    .order_by(ORGANISATIONS.c.id)
+    .limit(NAMED_NAMESAKES)
+)
 
 
 def view(row: Row, *, shown: View, contact: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -65,18 +77,8 @@ async def contact_of(connection: AsyncConnection, organisation_id: str) -> dict[
 
 async def same_name(connection: AsyncConnection, record: Organisation) -> list[str]:
     """Return ids of other organisations of the same country whose name folds to the same, at most a few."""
-    query = (
-        select(ORGANISATIONS.c.id)
-        .where(
-            ORGANISATIONS.c.name_key == name_key(record.legal_name),
-            ORGANISATIONS.c.hq_country == record.hq_country,
-            ORGANISATIONS.c.id != record.id,
-            ORGANISATIONS.c.state.in_(("active", "dormant")),
-        )
-        .order_by(ORGANISATIONS.c.id)
-        .limit(NAMED_NAMESAKES)
-    )
-    return list(await connection.scalars(query))
+    this = {"name": name_key(record.legal_name), "country": record.hq_country, "this_id": record.id}
+    return list(await connection.scalars(_NAMESAKES, this))
 
 
 async def page(

@@ -10,7 +10,7 @@ from collections.abc import Sequence as Series
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, insert, select, tuple_
+from sqlalchemy import bindparam, delete, insert, select, tuple_
 
 from schemas.events.members import Organisation
 from schemas.http.members import Contact, OrganisationBody, Provenance
@@ -24,6 +24,15 @@ from services.members.rules import rights
 from services.members.rules.faults import body_faults, standing_faults
 from services.members.rules.problems import DuplicateExternalId, refuse_writer
 from services.members.tables import CONTACTS, EXTERNAL_IDS
+
+_TAKEN = select(EXTERNAL_IDS).where(
+    tuple_(EXTERNAL_IDS.c.scheme, EXTERNAL_IDS.c.value).in_(bindparam("pairs", expanding=True)),
+    EXTERNAL_IDS.c.organisation != bindparam("this_id"),
+)
+_LET_GO = delete(EXTERNAL_IDS).where(EXTERNAL_IDS.c.organisation == bindparam("this_id"))
+_TAKE = insert(EXTERNAL_IDS)
+_FORGET_CONTACT = delete(CONTACTS).where(CONTACTS.c.id == bindparam("this_id"))
+_KEEP_CONTACT = insert(CONTACTS)
 
 
 async def put_organisation(
@@ -114,34 +123,27 @@ async def _check_external_ids(unit: Unit, record: Organisation) -> None:
     if not record.external_ids:
         return
     pairs = [(one.scheme, one.value) for one in record.external_ids]
-    query = select(EXTERNAL_IDS).where(
-        tuple_(EXTERNAL_IDS.c.scheme, EXTERNAL_IDS.c.value).in_(pairs),
-        EXTERNAL_IDS.c.organisation != record.id,
-    )
-    taken = {
-        (row["scheme"], row["value"]): row["organisation"]
-        for row in (await unit.connection.execute(query)).mappings()
-    }
+    found = await unit.connection.execute(_TAKEN, {"pairs": pairs, "this_id": record.id})
+    taken = {(row["scheme"], row["value"]): row["organisation"] for row in found.mappings()}
     if taken:
         raise DuplicateExternalId.of(pairs, taken, named=rights.may_search_profiles(unit.principal.roles))
 
 
 async def _replace_external_ids(unit: Unit, record: Organisation, *, new: bool) -> None:
     if not new:
-        held = delete(EXTERNAL_IDS).where(EXTERNAL_IDS.c.organisation == record.id)
-        await unit.connection.execute(held)
+        await unit.connection.execute(_LET_GO, {"this_id": record.id})
     if record.external_ids:
         rows = [
             {"scheme": one.scheme, "value": one.value, "organisation": record.id}
             for one in record.external_ids
         ]
-        await unit.connection.execute(insert(EXTERNAL_IDS), rows)
+        await unit.connection.execute(_TAKE, rows)
 
 
 async def _replace_contact(unit: Unit, organisation_id: str, contact: Contact, *, new: bool) -> None:
     if not new:
-        await unit.connection.execute(delete(CONTACTS).where(CONTACTS.c.id == organisation_id))
-    await unit.connection.execute(insert(CONTACTS).values(id=organisation_id, **contact.model_dump()))
+        await unit.connection.execute(_FORGET_CONTACT, {"this_id": organisation_id})
+    await unit.connection.execute(_KEEP_CONTACT, {"id": organisation_id, **contact.model_dump()})
 
 
 async def _answer(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, cast
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from schemas.envelope import Sequence
 from schemas.events.members import Organisation
@@ -25,6 +25,11 @@ from services.members.rules.names import name_key
 from services.members.rules.problems import OrganisationErased
 from services.members.rules.standing import membership_state, next_change
 from services.members.tables import ORGANISATIONS, REVISIONS
+
+_FOR_CHANGE = select(ORGANISATIONS).where(ORGANISATIONS.c.id == bindparam("this_id")).with_for_update()
+_ADD = insert(ORGANISATIONS)
+_REPLACE = update(ORGANISATIONS).where(ORGANISATIONS.c.id == bindparam("this_id"))
+_ADD_REVISION = insert(REVISIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +49,7 @@ def codebook_of(runtime: Runtime) -> Codebook:
 
 async def locked(unit: Unit, organisation_id: str) -> Row | None:
     """Return the organisation's row, locked until the commit; None if there is none. Raises OrganisationErased."""
-    query = select(ORGANISATIONS).where(ORGANISATIONS.c.id == organisation_id).with_for_update()
-    row = (await unit.connection.execute(query)).mappings().first()
+    row = (await unit.connection.execute(_FOR_CHANGE, {"this_id": organisation_id})).mappings().first()
     if row is not None and row["state"] == "erased":
         raise OrganisationErased
     return cast("Row | None", row)
@@ -58,16 +62,17 @@ async def store(unit: Unit, change: Change) -> Row:
     """
     row = await _write_row(unit, change)
     await unit.connection.execute(
-        insert(REVISIONS).values(
-            id=change.record.id,
-            revision=change.record.revision,
-            state=change.record.state,
-            action=change.action,
-            changed_by=unit.principal.id,
-            changed_at=row["revised_at"],
-            why=change.why,
-            record=row["record"],
-        )
+        _ADD_REVISION,
+        {
+            "id": change.record.id,
+            "revision": change.record.revision,
+            "state": change.record.state,
+            "action": change.action,
+            "changed_by": unit.principal.id,
+            "changed_at": row["revised_at"],
+            "why": change.why,
+            "record": row["record"],
+        },
     )
     number = await incarnation.current(unit.connection)
     await unit.post(events.revised(change.record, incarnation=number, clock=unit.runtime.clock))
@@ -93,10 +98,9 @@ async def _write_row(unit: Unit, change: Change) -> Row:
     values = columns(change.record, reference, unit.now.date()) | {"revised_at": now}
     if change.before is None:
         values["registered_at"] = now
-        await unit.connection.execute(insert(ORGANISATIONS).values(values))
+        await unit.connection.execute(_ADD, values)
         return values
-    changed = update(ORGANISATIONS).where(ORGANISATIONS.c.id == change.record.id).values(values)
-    await unit.connection.execute(changed)
+    await unit.connection.execute(_REPLACE, {"this_id": change.record.id} | values)
     return {**change.before, **values}
 
 

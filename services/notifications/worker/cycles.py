@@ -48,6 +48,14 @@ PATIENCE = timedelta(seconds=60)
 """How long a cycle waits for the pairs that its version counts; then it tells those that are here, and says so."""
 CYCLES_AT_ONCE = 50
 
+_DUE = (
+    select(LISTS.c.project)
+    .where(or_(LISTS.c.due, LISTS.c.project.in_(select(STANDINGS.c.project).where(STANDINGS.c.fresh))))
+    .order_by(LISTS.c.seen_at)
+    .limit(CYCLES_AT_ONCE)
+)
+_ENDED = select(PROJECTS.c.id).where(PROJECTS.c.ending.is_not(None))
+
 _log = structlog.get_logger(__name__)
 
 
@@ -65,19 +73,8 @@ class News:
 async def step(runtime: Runtime) -> int:
     """Tell what is due; returns how many notices were made."""
     async with runtime.database.read() as connection:
-        due = (
-            await connection.scalars(
-                select(LISTS.c.project)
-                .where(
-                    or_(
-                        LISTS.c.due, LISTS.c.project.in_(select(STANDINGS.c.project).where(STANDINGS.c.fresh))
-                    )
-                )
-                .order_by(LISTS.c.seen_at)
-                .limit(CYCLES_AT_ONCE)
-            )
-        ).all()
-        ended = (await connection.scalars(select(PROJECTS.c.id).where(PROJECTS.c.ending.is_not(None)))).all()
+        due = (await connection.scalars(_DUE)).all()
+        ended = (await connection.scalars(_ENDED)).all()
     made = 0
     for project in due:
         async with runtime.database.write() as connection:

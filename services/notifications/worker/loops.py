@@ -20,6 +20,9 @@ from services.notifications.worker.reasons import READER, open_reader
 CONSUMER = "consumer"
 REMIND_SECONDS = 60.0
 
+LINGER_SECONDS = 0.2
+"""After news came in, so long is waited for more: a burst is looked at once, and whoever waits for a list goes first."""
+
 
 def loops(runtime: Runtime) -> tuple[Loop, ...]:
     """Return the loops of the worker."""
@@ -48,15 +51,25 @@ async def herald(runtime: Runtime, stop: asyncio.Event) -> None:
                     await reminders.step(runtime)
             except DatabaseAway:
                 log_of("notifications").warning("news waits: the database does not answer")
-            waited = runtime.signals.wait(
-                f"consumed:{LOG_READER.group}", runtime.settings.notifications.poll_seconds, since=mark
-            )
-            await asyncio.wait(
-                {asyncio.ensure_future(waited), asyncio.ensure_future(stop.wait())},
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            await _news(runtime, stop, since=mark)
     finally:
         await runtime.state[READER].client.aclose()
+
+
+async def _news(runtime: Runtime, stop: asyncio.Event, *, since: int) -> None:
+    """Wait until something came in, and a moment more for the rest of it; or until `stop` is set, or it is time to look."""
+    poll = runtime.settings.notifications.poll_seconds
+    stopped = asyncio.ensure_future(stop.wait())
+    waits = {
+        asyncio.ensure_future(runtime.signals.wait(f"consumed:{LOG_READER.group}", poll, since=since)),
+        stopped,
+    }
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({stopped}, timeout=LINGER_SECONDS)
+    finally:
+        for one in waits:
+            one.cancel()
 
 
 async def dispatch(runtime: Runtime, stop: asyncio.Event) -> None:

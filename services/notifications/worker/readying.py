@@ -46,18 +46,18 @@ _READY = (
     .values(state=bindparam("new_state"), data=bindparam("new_data"), delivery=bindparam("new_delivery"))
 )
 
+_WITH_NEWS = (
+    select(NOTICES.c.project)
+    .where(NOTICES.c.state == "waiting")
+    .group_by(NOTICES.c.project)
+    .order_by(func.min(NOTICES.c.made_at))
+)
+
 
 async def step(runtime: Runtime) -> int:
     """Make every waiting notice ready that can be; returns how many were settled. Those whose list is away wait."""
     async with runtime.database.read() as connection:
-        projects = (
-            await connection.scalars(
-                select(NOTICES.c.project)
-                .where(NOTICES.c.state == "waiting")
-                .group_by(NOTICES.c.project)
-                .order_by(func.min(NOTICES.c.made_at))
-            )
-        ).all()
+        projects = (await connection.scalars(_WITH_NEWS)).all()
     settled = 0
     for project in projects:
         try:
