@@ -67,7 +67,34 @@ LONGEST_FIRST = (
     "benchmarks/test_form.py",
 )
 """Groups that take a minute and more: begun first, so that none of them is left to one worker at the end."""
-SLOW_FOLDERS = {"contracts", "journeys", "conformance", "acceptance", "promises", "migrations"}
+SLOW_FIXTURES = {"town"}  # a whole system in the process
+SLOW_FILES = {
+    "services/chassis/bus/test_watchdog.py",
+    "services/chassis/test_lifecycle.py",
+    "services/console/importing/test_import.py",
+    "services/console/test_epoch.py",
+    "services/console/test_evaluate.py",
+    "services/identity/test_administration.py",
+    "services/identity/test_revocation.py",
+    "services/identity/test_tokens.py",
+    "services/matches/test_feeds_stream.py",
+    "services/matches/test_ownership.py",
+    "services/matches/test_tokens.py",
+    "services/matches/test_what_is_ranked.py",
+    "services/notifications/test_zoo.py",
+}
+"""Systems started as processes, real time that has to pass, hashes that are slow on purpose."""
+SLOW_FOLDERS = {
+    "acceptance",
+    "benchmarks",
+    "conformance",
+    "contracts",
+    "drills",
+    "journeys",
+    "migrations",
+    "mutants",
+    "promises",
+}
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
@@ -82,9 +109,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture, mark in SERVER_FIXTURES.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(mark)
-        if SLOW_FOLDERS & set(item.path.parts):
+        if _is_slow(item):
             item.add_marker("slow")
     items.sort(key=_turn)  # stable: within a group nothing changes its place
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return (
+        bool(SLOW_FOLDERS & set(item.path.parts))
+        or bool(SLOW_FIXTURES & set(getattr(item, "fixturenames", ())))
+        or str(item.path.relative_to(TESTS)) in SLOW_FILES
+    )
 
 
 def _turn(item: pytest.Item) -> int:
