@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,19 @@ SMALL = {
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", SMALL)
 def test_a_benchmark_prints_one_object_with_claims(name: str) -> None:
-    command = [sys.executable, f"benchmarks/{name}.py", "--json", *SMALL[name]]
+    _prints_one_object(name, *SMALL[name])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_import_of_a_register_prints_one_object_with_claims(test_data: Path) -> None:
+    folder = str(test_data / "cordis-horizon-ict")
+    printed = _prints_one_object("importing", folder, "--organisations", "30", "--queries", "3")
+    assert (printed["figures"]["organisations"], printed["figures"]["lists"]) == (30, 3)
+
+
+def _prints_one_object(name: str, *arguments: str) -> Any:
+    command = [sys.executable, f"benchmarks/{name}.py", "--json", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
@@ -33,6 +46,7 @@ def test_a_benchmark_prints_one_object_with_claims(name: str) -> None:
     for claim in printed["claims"]:
         assert set(claim) == {"name", "value", "unit", "goal", "met"}
         assert claim["value"] > 0
+    return printed
 
 
 def test_every_script_is_in_the_table() -> None:
