@@ -80,6 +80,11 @@ class SubscriptionBody(Shape):
     cadence: Cadence | None = Field(
         None, description="Of mails; without it weekly. Webhooks and the feed are told at once."
     )
+    weekly_cap: Annotated[StrictInt, Field(ge=1, le=100), WHOLE] | None = Field(
+        None,
+        description="So many mails in any seven days at most; what is above comes together in the next one. "
+        "Without it `notifications.weekly_cap` of the settings. Other channels have none.",
+    )
     conditions: Conditions = Conditions()
     quiet_hours: QuietHours | None = None
     time_zone: TimeZone = "UTC"
@@ -102,6 +107,12 @@ class SubscriptionBody(Shape):
                 "Only mails are gathered; this channel is told at once.",
                 "Leave cadence out.",
             )
+        if self.channel != "email" and self.weekly_cap is not None:
+            raise refuse(
+                "channel-cap",
+                "Only mails have a cap, for only they are gathered.",
+                "Leave weekly_cap out.",
+            )
         return self
 
 
@@ -117,6 +128,7 @@ class SubscriptionAnswer(Shape):
     email: str | None
     language: MailLanguage
     cadence: Cadence
+    weekly_cap: int | None = Field(description="Of mails in any seven days; null for the other channels.")
     conditions: Conditions
     quiet_hours: QuietHours | None
     time_zone: str

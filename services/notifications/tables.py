@@ -127,6 +127,7 @@ SUBSCRIPTIONS = Table(
     Column("email", Text),  # the only personal data; NULL once ended
     Column("language", Text, nullable=False),
     Column("cadence", Text, nullable=False),  # instant, daily, weekly, monthly
+    Column("weekly_cap", Integer),  # digests in any seven days; NULL where there are no mails
     Column("conditions", LargeBinary, nullable=False),  # JSON
     Column("quiet", LargeBinary),  # JSON: from, until, time zone
     Column("time_zone", Text, nullable=False),

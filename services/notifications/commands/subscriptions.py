@@ -265,6 +265,7 @@ def _row(
         "email": body.email,
         "language": body.language,
         "cadence": cadence,
+        "weekly_cap": _cap(unit, body),
         "conditions": orjson.dumps(
             body.conditions.model_dump(mode="json", exclude_defaults=True), option=orjson.OPT_SORT_KEYS
         ),
@@ -281,7 +282,7 @@ def _row(
         "changed_at": now,
     }
     if row["state"] == "active":
-        row["next_digest_at"] = _first_digest(unit, row)
+        row["next_digest_at"] = _first_digest(unit, row, before)
     return row
 
 
@@ -293,9 +294,18 @@ def _state(body: SubscriptionBody, *, confirmed: bool) -> SubscriptionState:
     return "active" if body.channel != "email" or confirmed else "unconfirmed"
 
 
-def _first_digest(unit: Unit, row: Row) -> str | None:
-    """Return when the first digest is due; one that is told at once waits for news instead."""
-    if row["channel"] != "email" or row["cadence"] == "instant":
+def _cap(unit: Unit, body: SubscriptionBody) -> int | None:
+    if body.channel != "email":
+        return None
+    return body.weekly_cap or unit.runtime.settings.notifications.weekly_cap
+
+
+def _first_digest(unit: Unit, row: Row, before: Row | None = None) -> str | None:
+    """Return when the first digest is due; one that is told at once waits for news, unless news was held already."""
+    if row["channel"] != "email":
+        return None
+    held = before is not None and before["next_digest_at"] is not None
+    if row["cadence"] == "instant" and not held:
         return None
     return timestamp(next_digest(unit.now, row["cadence"], quiet_of(row), row["time_zone"]))
 

@@ -4,6 +4,7 @@
 where clocks change. *Never:* read a clock; the moment is an argument.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
@@ -13,6 +14,10 @@ Cadence = Literal["instant", "daily", "weekly", "monthly"]
 
 DIGEST_HOUR = time(8, 0)
 """The local time at which a digest is sent: mornings, Mondays, the first of a month."""
+
+CAP_WINDOW = timedelta(days=7)
+"""So many days a subscription's cap counts over, today among them."""
+_JUST_BEFORE = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,23 @@ def released(now: datetime, quiet: Quiet | None, zone: str) -> datetime:
         return now
     day = local.date() if local.time() < quiet.end else local.date() + timedelta(days=1)
     return max(now, datetime.combine(day, quiet.end, ZoneInfo(zone)).astimezone(UTC))
+
+
+def next_under_cap(
+    due: Sequence[datetime], *, cap: int, now: datetime, cadence: Cadence, quiet: Quiet | None, zone: str
+) -> datetime | None:
+    """Return when a digest that is due now may leave instead, as the cap is reached; None: now.
+
+    `due` is when the subscription's own digests were due, the only thing looked at. Days are counted where the reader is:
+    from one Monday morning to the next are seven of them, also where clocks change between.
+    """
+    today = now.astimezone(ZoneInfo(zone)).date()
+    days = sorted(moment.astimezone(ZoneInfo(zone)).date() for moment in due)
+    counted = [day for day in days if day > today - CAP_WINDOW]
+    if len(counted) < cap:
+        return None
+    free = datetime.combine(counted[-cap] + CAP_WINDOW, time.min, ZoneInfo(zone)).astimezone(UTC)
+    return next_digest(free - _JUST_BEFORE, "daily" if cadence == "instant" else cadence, quiet, zone)
 
 
 def next_digest(now: datetime, cadence: Cadence, quiet: Quiet | None, zone: str) -> datetime:

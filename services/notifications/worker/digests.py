@@ -2,11 +2,13 @@
 
 *What.* Subscriptions whose hour has come: their ready notices are rendered into one delivery, in one transaction with the
 next hour. *Why no duplicate.* A digest's period is unique for its subscription, and a notice that is in a digest is not
-ready any more; killed anywhere, either both stand or neither. *Never:* an empty mail, or the same project twice in one.
+ready any more; killed anywhere, either both stand or neither. *Why a cap.* Restraint:
+what is above it stays ready and comes with the next digest, so it is late and never lost. *Never:* an empty mail, the same
+project twice in one, or a look at a rank, a band or a category to decide who waits.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -23,7 +25,7 @@ from schemas.webhooks.notifications import (
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.mail.letters import Letter, render, words_of
 from services.notifications.queries.reading import quiet_of
-from services.notifications.rules.cadence import next_digest
+from services.notifications.rules.cadence import CAP_WINDOW, next_digest, next_under_cap
 from services.notifications.rules.keys import Keys
 from services.notifications.tables import DELIVERIES, NOTICES, ORGANISATIONS, SUBSCRIPTIONS
 from services.notifications.worker.endpoints import delivery_row
@@ -83,6 +85,14 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
     notices = [dict(one) for one in (await connection.execute(ready.order_by(NOTICES.c.id))).mappings()]
     if not notices:
         return
+    later = await _held_until(runtime, connection, row, now=now)
+    if later is not None:
+        await connection.execute(
+            update(SUBSCRIPTIONS)
+            .where(SUBSCRIPTIONS.c.id == subscription)
+            .values(next_digest_at=timestamp(later))
+        )
+        return
     keys: Keys = runtime.state["keys"]
     queued = delivery_row(
         organisation=row["organisation"],
@@ -100,6 +110,31 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
         .where(NOTICES.c.id.in_([one["id"] for one in notices]))
         .values(state="sent", delivery=queued["id"])
     )
+
+
+async def _held_until(
+    runtime: Runtime, connection: AsyncConnection, row: Mapping[str, Any], *, now: datetime
+) -> datetime | None:
+    """Return when the cap of a week lets the next digest leave, None if that is now; its notices stay ready until then."""
+    sent = select(DELIVERIES.c.period).where(
+        DELIVERIES.c.subscription == row["id"],
+        DELIVERIES.c.type == DIGEST,
+        DELIVERIES.c.state != "cancelled",
+        DELIVERIES.c.created_at > timestamp(now - CAP_WINDOW - timedelta(days=1)),
+    )
+    return next_under_cap(
+        [datetime.fromisoformat(period.partition(" ")[0]) for period in await connection.scalars(sent)],
+        cap=cap_of(runtime, row),
+        now=now,
+        cadence=row["cadence"],
+        quiet=quiet_of(row),
+        zone=row["time_zone"],
+    )
+
+
+def cap_of(runtime: Runtime, row: Mapping[str, Any]) -> int:
+    """Return how many digests a subscription gets in seven days at most: its own choice, else the published one."""
+    return int(row["weekly_cap"] or runtime.settings.notifications.weekly_cap)
 
 
 def digest_letter(
@@ -133,6 +168,7 @@ def digest_letter(
             count=len(newest), organisation=organisation
         ),
         leave=leave,
+        cap=cap_of(runtime, row),
         organisation=organisation,
         start=min(one["made_at"] for one in notices)[:10],
         end=timestamp(now)[:10],

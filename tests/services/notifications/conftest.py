@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.notifications.hall import Hall, open_hall
+from tests.services.notifications.office import Sink, mail_to, sinking
 from tests.services.notifications.village import Receiver, Village, open_village, receiving
 
 
@@ -26,3 +27,9 @@ async def receiver() -> AsyncIterator[Receiver]:
 async def hall(tmp_path: Path) -> AsyncIterator[Hall]:
     async with open_hall(tmp_path) as found:
         yield found
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[tuple[Hall, Sink]]:
+    async with sinking() as (sink, port), open_hall(tmp_path, mail=mail_to(port)) as hall:
+        yield hall, sink

@@ -1,0 +1,106 @@
+"""The notifications service with a real SMTP server on the loopback address, and the verbs of who reads its mails."""
+
+import asyncio
+import email
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email.message import EmailMessage
+from email.policy import default
+from html.parser import HTMLParser
+from typing import Any
+
+from aiosmtpd.smtp import SMTP
+
+from tests.services.notifications.hall import Hall
+
+ADDRESS = "news@ada.example"
+
+
+class Sink:
+    """A mail server that keeps what it takes."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, EmailMessage]] = []
+        self.refuse = ""
+
+    async def handle_RCPT(  # noqa: N802 - the name that the server calls
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
+        if self.refuse:
+            return self.refuse
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(  # noqa: N802 - as above
+        self, _server: Any, _session: Any, envelope: Any
+    ) -> str:
+        message = email.message_from_bytes(envelope.content, policy=default)
+        assert isinstance(message, EmailMessage)
+        self.taken.append((envelope.rcpt_tos[0], message))
+        return "250 taken"
+
+    def digests(self) -> list[EmailMessage]:
+        return [one for _, one in self.taken if one["List-Unsubscribe"]]
+
+
+class Page(HTMLParser):
+    """What a reader sees of an HTML mail."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.root: dict[str, str | None] = {}
+        self.text = ""
+        self.links: list[str] = []
+        self.feed(source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "html":
+            self.root = dict(attrs)
+        self.links += [value or "" for name, value in attrs if name == "href"]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@asynccontextmanager
+async def sinking() -> AsyncIterator[tuple[Sink, int]]:
+    """A mail server on a free port."""
+    found = Sink()
+    server = await asyncio.get_running_loop().create_server(lambda: SMTP(found), "127.0.0.1", 0)
+    yield found, server.sockets[0].getsockname()[1]
+    server.close()
+
+
+def mail_to(port: int) -> dict[str, Any]:
+    """The settings of that server."""
+    return {
+        "host": "127.0.0.1",
+        "port": port,
+        "encryption": "none",
+        "sender": "Comity <hello@comity.example>",
+    }
+
+
+def link_in(message: EmailMessage, hall: Hall) -> str:
+    text = message.get_body(("plain",)).get_content()
+    start = text.index("/v1/mail-links/")
+    assert hall.runtime.settings.address + text[start:].split()[0] in text
+    return str(text[start:].split()[0])
+
+
+async def confirmed(hall: Hall, sink: Sink, **body: Any) -> str:
+    """Subscribe by mail and confirm the address; the subscription's id."""
+    subscription = await hall.subscribe(channel="email", email=ADDRESS, **body)
+    await hall.dispatch()
+    answer = await hall.http.post(link_in(sink.taken[-1][1], hall))
+    assert answer.json()["state"] == "active"
+    return subscription
+
+
+async def crossing(hall: Hall, *, flagship: str | None = None, name: str = "schools") -> str:
+    ada = await hall.member("Ada")
+    changes = {} if flagship is None else {"flagship": flagship}
+    project = await hall.open_project(name, **changes)
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    return project
