@@ -232,6 +232,11 @@ class Notifications(Section):
     weekly_cap: int = Field(
         7, ge=1, le=100, description="digests in any seven days, for subscriptions that choose no cap"
     )
+    delivery_days: int = Field(
+        30,
+        ge=8,
+        description="messages that have ended are kept in the delivery log for so long, with their attempts",
+    )
     attempt_seconds: float = Field(15.0, gt=0, le=60, description="the whole of one attempt may take so long")
     concurrency: int = Field(64, ge=1, le=1_000, description="attempts under way at once in this process")
     endpoint_concurrency: int = Field(4, ge=1, le=64, description="... of them to one endpoint")

@@ -177,6 +177,7 @@ DELIVERIES = Table(
 )
 Index("deliveries_by_due", DELIVERIES.c.state, DELIVERIES.c.due_at, DELIVERIES.c.place)
 Index("deliveries_by_endpoint", DELIVERIES.c.endpoint, DELIVERIES.c.id)
+Index("deliveries_by_end", DELIVERIES.c.ended_at)
 
 ATTEMPTS = Table(
     "attempts",
@@ -207,13 +208,14 @@ NOTICES = Table(
     Column("state", Text, nullable=False),  # waiting (for reasons), ready, sent, dropped
     Column("place", Text, nullable=False),
     Column("data", LargeBinary),  # reasons and standing as JSON, once they are known
-    Column("delivery", Text, ForeignKey(DELIVERIES.c.id)),
+    Column("delivery", Text, ForeignKey(DELIVERIES.c.id)),  # NULL again once the log has let go of it
     Column("made_at", Text, nullable=False),
     UniqueConstraint("subscription", "project", "cause"),
 )
 Index("notices_by_state", NOTICES.c.state, NOTICES.c.project, NOTICES.c.cause)
 Index("notices_by_subscription", NOTICES.c.subscription, NOTICES.c.id)
 Index("notices_by_project", NOTICES.c.project)
+Index("notices_by_delivery", NOTICES.c.delivery)
 
 SUPPRESSIONS = Table(
     "suppressions",

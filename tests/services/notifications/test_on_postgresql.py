@@ -4,8 +4,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+from services.notifications.worker import retention
 from tests.services.notifications.hall import open_hall
-from tests.services.notifications.test_mail import ADDRESS
+from tests.services.notifications.office import ADDRESS
 from tests.services.notifications.village import Receiver
 
 
@@ -43,3 +44,7 @@ async def test_a_notice_goes_its_way_on_postgresql(
         await hall.dispatch()
         body = {"since": "2026-11-01T00:00:00Z"}
         assert (await hall.call("POST", f"/v1/endpoints/{endpoint}/recover", body))["messages"] == 0
+        hall.clock.moment += timedelta(days=31)
+        await retention.step(hall.runtime)
+        [left] = await hall.rows("SELECT min(type) AS type, count(*) AS count FROM deliveries")
+        assert (left["type"], left["count"]) == ("confirmation", 2)  # the two mails that wait, and no other

@@ -1,0 +1,48 @@
+"""The delivery log lets go of what is old: messages that ended longer ago than the settings keep them, with every try.
+
+*What.* A batch a transaction, so many batches a step; beyond that the next step goes on. *Why notices stay.* What was told
+is told once, also in a year; a notice only forgets by which message it was told. *Never:* a message that may still be
+sent, however old, or one whose end lies within the time that a cap of mails looks back on.
+"""
+
+from datetime import timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.chassis.runtime import Runtime, timestamp
+from services.notifications.tables import ATTEMPTS, DELIVERIES, NOTICES
+
+BATCH = 500
+BATCHES = 20
+"""Of one step; the herald comes again within a minute or so."""
+
+
+async def step(runtime: Runtime) -> int:
+    """Delete what is due to go, as far as one step may; returns how many messages that were."""
+    kept = timedelta(days=runtime.settings.notifications.delivery_days)
+    before = timestamp(runtime.clock.now() - kept)
+    gone = 0
+    for _ in range(BATCHES):
+        async with runtime.database.write() as connection:
+            batch = await _batch(connection, before)
+        gone += batch
+        if batch < BATCH:
+            break
+    return gone
+
+
+async def _batch(connection: AsyncConnection, before: str) -> int:
+    old = (
+        select(DELIVERIES.c.id)
+        .where(DELIVERIES.c.ended_at < before)  # NULL while it may still be sent
+        .order_by(DELIVERIES.c.ended_at)
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    found = (await connection.scalars(old)).all()
+    if found:
+        await connection.execute(update(NOTICES).where(NOTICES.c.delivery.in_(found)).values(delivery=None))
+        await connection.execute(delete(ATTEMPTS).where(ATTEMPTS.c.delivery.in_(found)))
+        await connection.execute(delete(DELIVERIES).where(DELIVERIES.c.id.in_(found)))
+    return len(found)
