@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from matching.bounds import refuse_number
@@ -147,20 +147,7 @@ class Epoch:
     @classmethod
     def loads(cls, content: bytes) -> Epoch:
         """Read an epoch from its canonical JSON; ValueError if it is malformed or not canonical."""
-        try:
-            body = json.loads(content)
-            epoch = cls.from_json(body)
-        except KeyError as error:
-            raise ValueError(f"this is no epoch: it has no {error.args[0]!r}") from error
-        except (TypeError, AttributeError) as error:
-            raise ValueError(f"this is no epoch: a part of it is of another kind ({error})") from error
-        except UnicodeDecodeError as error:
-            raise ValueError("this is no epoch: it is not UTF-8") from error
-        if epoch.dumps() != content:
-            raise ValueError(
-                "the epoch's bytes are not its canonical form, so its hash would name something else"
-            )
-        return epoch
+        return _loaded(content)
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Epoch:
@@ -179,6 +166,25 @@ class Epoch:
             tie_key=body["tie_key"],
             corpus=body["corpus"],
         )
+
+
+@lru_cache(maxsize=1)
+def _loaded(content: bytes) -> Epoch:
+    """Read an epoch, once for all who ask in a row: reading takes a moment, and what was read never changes."""
+    try:
+        body = json.loads(content)
+        epoch = Epoch.from_json(body)
+    except KeyError as error:
+        raise ValueError(f"this is no epoch: it has no {error.args[0]!r}") from error
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"this is no epoch: a part of it is of another kind ({error})") from error
+    except UnicodeDecodeError as error:
+        raise ValueError("this is no epoch: it is not UTF-8") from error
+    if epoch.dumps() != content:
+        raise ValueError(
+            "the epoch's bytes are not its canonical form, so its hash would name something else"
+        )
+    return epoch
 
 
 def language_of(term: str) -> str:

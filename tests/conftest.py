@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import structlog
+from fastapi.dependencies import models as classified
 from structlog.testing import capture_logs
 
 from services.console.parts import postgresql
@@ -126,6 +127,15 @@ def _turn(item: pytest.Item) -> int:
     marker = item.get_closest_marker("xdist_group")
     group = marker.args[0] if marker is not None else ""
     return LONGEST_FIRST.index(group) if group in LONGEST_FIRST else len(LONGEST_FIRST)
+
+
+_REMEMBERED = [one for one in vars(classified).values() if hasattr(one, "cache_clear")]
+
+
+def pytest_runtest_teardown() -> None:
+    """Let go of finished systems: FastAPI remembers every endpoint that it ever looked at, and each holds its whole system."""
+    for remembered in _REMEMBERED:
+        remembered.cache_clear()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Reference data: the countries, groups, offices, plans and code lists that the domain rules lean on.
 
 Everything here is data with a source: one CSV file per list in ``data/``, one immutable ``Reference`` over
-them. Call ``load_reference()`` once at start and pass the object on. This package keeps no state, reads no
+them, which ``load_reference()`` reads once in a process. This package keeps nothing that changes, reads no
 clock (every dated question takes the date as an argument) and decides nothing about projects or organisations.
 """
 

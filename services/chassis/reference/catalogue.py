@@ -8,7 +8,7 @@ setting, and it holds no rule of a service (who may do what stands in that servi
 import dataclasses
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from services.chassis.reference import checks
@@ -221,8 +221,9 @@ def _iso(day: date | None) -> str | None:
     return None if day is None else day.isoformat()
 
 
+@cache
 def load_reference() -> Reference:
-    """Read the reference files that ship with Comity. Takes some milliseconds: call it once and pass the object on."""
+    """Return the reference data that ship with Comity: read once in a process, for they never change in it."""
     return Reference(
         country_rows=read_rows(Country, "countries.csv"),
         alias_rows=read_rows(CountryAlias, "country_aliases.csv"),
