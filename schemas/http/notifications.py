@@ -134,6 +134,12 @@ class SubscriptionAnswer(Shape):
     time_zone: str
     opted_in_at: str | None
     confirmed_at: str | None
+    confirm_by: str | None = Field(
+        description="Its address was asked whether mails are still wanted; without an answer by then it is paused."
+    )
+    lapsed_at: str | None = Field(
+        description="When it was paused because nobody answered; the link of that mail, or saving it anew, has it again."
+    )
     next_digest_at: str | None
     created_at: str
     changed_at: str

@@ -134,10 +134,14 @@ SUBSCRIPTIONS = Table(
     Column("next_digest_at", Text),
     Column("opted_in_at", Text),
     Column("confirmed_at", Text),
+    Column("confirm_by", Text),  # asked whether it is still wanted: until when an answer is waited for
+    Column("lapsed_at", Text),  # paused because nobody answered; NULL once somebody did
     Column("created_at", Text, nullable=False),
     Column("changed_at", Text, nullable=False),
 )
 Index("subscriptions_by_next_digest", SUBSCRIPTIONS.c.next_digest_at)
+Index("subscriptions_by_confirmed", SUBSCRIPTIONS.c.confirmed_at)
+Index("subscriptions_by_confirm_by", SUBSCRIPTIONS.c.confirm_by)
 
 DISMISSALS = Table(
     "dismissals",

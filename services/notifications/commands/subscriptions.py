@@ -22,6 +22,7 @@ from services.notifications.rules import rights
 from services.notifications.rules.cadence import next_digest
 from services.notifications.rules.keys import Keys
 from services.notifications.rules.problems import LinkInvalid, TooManyEndpoints
+from services.notifications.rules.yearly import waits_for_answer
 from services.notifications.tables import (
     DELIVERIES,
     DISMISSALS,
@@ -96,15 +97,17 @@ async def end_subscription(unit: Unit, *, subscription: str) -> Answer:
 async def follow_link(unit: Unit, *, token: str) -> Answer:
     """Do what a link of a mail says: confirm its address, or end its subscription. Raises LinkInvalid."""
     row, action = await linked(unit, token)
-    if action == "confirm" and row["state"] == "unconfirmed":
+    if action == "confirm" and waits_for_answer(row):
         state: SubscriptionState = "active"
         now = timestamp(unit.now)
         changed = {
             "state": state,
             "confirmed_at": now,
+            "confirm_by": None,
+            "lapsed_at": None,
             "changed_at": now,
             "revision": row["revision"] + 1,
-            "next_digest_at": _first_digest(unit, row),
+            "next_digest_at": row["next_digest_at"] if row["state"] == state else _first_digest(unit, row),
         }
         await unit.connection.execute(
             update(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == row["id"]).values(changed)
@@ -278,10 +281,14 @@ def _row(
         if body.opt_in
         else None,
         "confirmed_at": confirmed,
+        "confirm_by": None,
+        "lapsed_at": None,
         "created_at": now if before is None else before["created_at"],
         "changed_at": now,
     }
     if row["state"] == "active":
+        if before is not None and kept and before["state"] == "active":
+            row["confirm_by"] = before["confirm_by"]
         row["next_digest_at"] = _first_digest(unit, row, before)
     return row
 

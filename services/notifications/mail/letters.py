@@ -98,8 +98,26 @@ def confirmation_letter(settings: Settings, *, language: str, organisation: str,
         language=language,
         subject=words["confirm_subject"],
         leave=None,
-        organisation=organisation,
+        sentence=words["confirm_text"].format(organisation=organisation),
         link=f"{settings.address}/v1/mail-links/{token}",
+        leave_link=None,
+    )
+
+
+def yearly_letter(
+    settings: Settings, *, language: str, organisation: str, day: date, confirm: str, leave: str
+) -> Letter:
+    """Return the letter that asks after a year whether the mails are still wanted; account mail, with both answers in it."""
+    words = words_of(language)
+    until = format_date(day, "long", locale=language)
+    return render(
+        "confirmation",
+        language=language,
+        subject=words["yearly_subject"],
+        leave=None,
+        sentence=words["yearly_text"].format(organisation=organisation, day=until),
+        link=f"{settings.address}/v1/mail-links/{confirm}",
+        leave_link=f"{settings.address}/v1/mail-links/{leave}",
     )
 
 

@@ -10,11 +10,10 @@ from starlette.responses import HTMLResponse
 from services.notifications.mail.letters import RIGHT_TO_LEFT, words_of
 
 
-def link_page(action: str, *, language: str, state: str) -> HTMLResponse:
-    """Return the page of a link: what it would do, and a button that does it."""
+def link_page(action: str, *, language: str, done: bool) -> HTMLResponse:
+    """Return the page of a link: what it would do, and a button that does it unless it is done."""
     words = words_of(language)
     label = escape(words["page_confirm" if action == "confirm" else "page_unsubscribe"])
-    done = state != "unconfirmed" if action == "confirm" else state == "ended"
     button = "" if done else f'<form method="post"><button type="submit">{label}</button></form>'
     hint = "" if done else f"<p>{escape(words['page_hint'])}</p>"
     direction = "rtl" if language in RIGHT_TO_LEFT else "ltr"

@@ -15,6 +15,7 @@ from services.notifications.mail.pages import link_page
 from services.notifications.routes.parameters import LinkToken, refusals, runtime_in
 from services.notifications.rules.keys import Keys
 from services.notifications.rules.problems import LinkInvalid
+from services.notifications.rules.yearly import waits_for_answer
 from services.notifications.tables import SUBSCRIPTIONS
 
 
@@ -43,7 +44,8 @@ def router() -> APIRouter:
         if row is None:
             raise LinkInvalid
         if "text/html" in request.headers.get("accept", ""):
-            return link_page(found[0], language=row["language"], state=row["state"])
+            done = not waits_for_answer(dict(row)) if found[0] == "confirm" else row["state"] == "ended"
+            return link_page(found[0], language=row["language"], done=done)
         return respond(request, link_json(dict(row), found[0], done=False))
 
     @routes.post(
