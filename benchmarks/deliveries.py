@@ -56,7 +56,13 @@ PROJECT = "018f3c2a-7d10-7000-8000-0000000000aa"
 class Reasons:
     """The lists' API, answered for at once."""
 
-    async def rows(self, _project: str, organisations: Iterable[str]) -> dict[str, dict[str, Any]]:
+    async def rows(
+        self,
+        _project: str,
+        organisations: Iterable[str],
+        *,
+        language: str,  # noqa: ARG002 - as the real one
+    ) -> dict[str, dict[str, Any]]:
         """Return a row for everybody."""
         row = {"fit": 100, "band": "good", "confidence": 500, "shared_terms": ["school"], "reasons": ["Why."]}
         return dict.fromkeys(organisations, row)

@@ -23,6 +23,7 @@ from schemas.webhooks.notifications import (
 )
 from services.chassis.database import insert_for
 from services.chassis.runtime import Runtime, timestamp
+from services.notifications.mail.letters import words_of
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import next_digest, released
 from services.notifications.tables import (
@@ -72,13 +73,22 @@ async def _ready(runtime: Runtime, project: str) -> int:
         waiting = await _waiting(connection, project)
         facts = await connection.scalar(select(PROJECTS.c.facts).where(PROJECTS.c.id == project))
     reader: ListReader = runtime.state[READER]
-    wanted = {row["organisation"] for row in waiting if row["type"] in NEEDS_REASONS}
-    rows = await reader.rows(project, wanted) if wanted else {}
+    wanted: dict[str, set[str]] = {}  # by the language that the subscriber chose
+    for row in waiting:
+        if row["type"] in NEEDS_REASONS:
+            wanted.setdefault(row["language"], set()).add(row["organisation"])
+    rows = {
+        language: await reader.rows(project, asked, language=language) for language, asked in wanted.items()
+    }
     now = runtime.clock.now()
     known = None if facts is None else orjson.loads(facts)
     notices, deliveries, digests = [], [], []
     for notice in waiting:
-        data = None if known is None else _data(notice, known, rows.get(notice["organisation"]))
+        data = (
+            None
+            if known is None
+            else _data(notice, known, rows.get(notice["language"], {}).get(notice["organisation"]))
+        )
         if data is None:
             notices.append(_settled(notice, "dropped", None, None))
             continue
@@ -165,8 +175,13 @@ def _data(
             "why": f"/v1/lists/{notice['project']}/candidates/{notice['organisation']}",
             "subscription": f"/v1/subscriptions/{notice['subscription']}",
         },
-        "statement": SUGGESTION,
+        "statement": statement_in(notice["language"]),
     }
+
+
+def statement_in(language: str) -> str:
+    """Return what every message says of a list, in the reader's language; in English it is the answers' own sentence."""
+    return SUGGESTION if language == "en" else str(words_of(language)["statement"])
 
 
 def title_in(titles: Sequence[Mapping[str, str]], language: str) -> str:

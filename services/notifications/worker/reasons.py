@@ -69,31 +69,32 @@ class ListReader:
     address: str
     token: Token
 
-    async def rows(self, project: str, organisations: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return what a notice says of each of these organisations that stands above the floor now.
+    async def rows(
+        self, project: str, organisations: Iterable[str], *, language: str
+    ) -> dict[str, dict[str, Any]]:
+        """Return what a notice says of each of these organisations that stands above the floor now, in this language.
 
         Raises ListsAway.
         """
         wanted = set(organisations)
         try:
-            found = await (
-                self._each(project, wanted) if len(wanted) <= FEW else self._pages(project, wanted)
-            )
+            asked = self._each if len(wanted) <= FEW else self._pages
+            found = await asked(project, wanted, language)
         except (httpx2.HTTPError, KeyError, ValueError) as error:
             raise ListsAway(f"{type(error).__name__}: {error}") from error
         return {row["organisation"]: told(row) for row in found if row["above_floor"]}
 
-    async def _each(self, project: str, wanted: set[str]) -> list[Mapping[str, Any]]:
+    async def _each(self, project: str, wanted: set[str], language: str) -> list[Mapping[str, Any]]:
         found = []
         for organisation in sorted(wanted):
-            row = await self._get(f"/v1/lists/{project}/candidates/{organisation}")
+            row = await self._get(f"/v1/lists/{project}/candidates/{organisation}?language={language}")
             if row is not None:
                 found.append(row)
         return found
 
-    async def _pages(self, project: str, wanted: set[str]) -> list[Mapping[str, Any]]:
+    async def _pages(self, project: str, wanted: set[str], language: str) -> list[Mapping[str, Any]]:
         found: list[Mapping[str, Any]] = []
-        path: str | None = f"/v1/lists/{project}/candidates?limit={PAGE}&include=parts"
+        path: str | None = f"/v1/lists/{project}/candidates?limit={PAGE}&include=parts&language={language}"
         first = path
         while path is not None and len(found) < len(wanted):
             page = await self._get(path)

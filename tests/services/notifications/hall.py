@@ -53,7 +53,9 @@ class Lists:
     away: bool = False
     client: Any = None
 
-    async def rows(self, _project: str, organisations: Iterable[str]) -> dict[str, dict[str, Any]]:
+    async def rows(
+        self, _project: str, organisations: Iterable[str], *, language: str
+    ) -> dict[str, dict[str, Any]]:
         if self.away:
             raise ListsAway("closed for the test")
         plain = {
@@ -61,7 +63,7 @@ class Lists:
             "band": "good",
             "confidence": 500,
             "shared_terms": ["school"],
-            "reasons": ["Why."],
+            "reasons": [f"Why, in {language}."],
         }
         return {one: plain | self.rows_of.get(one, {}) for one in organisations}
 

@@ -1,8 +1,14 @@
 """One webhook end to end: verified by ping, told of a crossing, signed, once."""
 
+import json
+
 import pytest
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from services.notifications.mail.letters import LANGUAGES
+from services.notifications.worker import reasons
+from services.notifications.worker.readying import statement_in
+from services.notifications.worker.reasons import SENTENCES_TOLD
 from tests.services.matches.town import uuid_of
 from tests.services.notifications.village import Receiver, Village, verified
 
@@ -39,3 +45,56 @@ async def test_a_crossing_reaches_a_verified_receiver_with_its_reasons(
         verified(secret, headers, body + b" ", now=village.town.clock.moment)
     await village.settle()
     assert len(receiver.events()) == 1
+
+
+async def test_each_message_gives_its_reasons_in_the_language_of_its_subscription(
+    village: Village, receiver: Receiver
+) -> None:
+    await village.town.organisation("Ada")
+    endpoint, _ = await village.endpoint("Ada", receiver)
+    chosen = {
+        await village.subscribe("Ada", endpoint=endpoint, language=language): language
+        for language in LANGUAGES
+    }
+    await village.town.published("schools")
+    await village.settle()
+    events = receiver.events()
+    assert {one["data"]["subscription"] for one in events} == chosen.keys()
+    said = {}
+    for event in events:
+        data = event["data"]
+        language = chosen[data["subscription"]]
+        assert data["language"] == language
+        answer = await village.town.client.get(
+            f"/v1/lists/{data['project']}/candidates/{data['organisation']}?language={language}",
+            headers=village.own("Ada"),
+        )
+        assert data["why"]["reasons"] == answer.json()["reasons"][:SENTENCES_TOLD]
+        assert data["statement"] == statement_in(language)
+        said[language] = (tuple(data["why"]["reasons"]), data["statement"])
+    assert len({reasons for reasons, _ in said.values()}) == len(LANGUAGES)
+    assert len({statement for _, statement in said.values()}) == len(LANGUAGES)
+    assert (
+        len({json.dumps(one["data"]["why"]["shared_terms"]) for one in events}) == 1
+    )  # of the texts themselves
+    notices = await village.town.get("/v1/notices", who=village.own("Ada"))
+    assert {one["subscription"]: tuple(one["data"]["why"]["reasons"]) for one in notices["items"]} == {
+        subscription: said[language][0] for subscription, language in chosen.items()
+    }
+
+
+async def test_pages_of_a_list_are_read_in_the_language_too(
+    village: Village, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reasons, "FEW", 0)
+    await village.town.organisation("Ada")
+    await village.hooked("Ada", receiver, language="fr")
+    await village.town.published("schools")
+    await village.settle()
+    [event] = receiver.events()
+    data = event["data"]
+    answer = await village.town.client.get(
+        f"/v1/lists/{data['project']}/candidates/{data['organisation']}?language=fr",
+        headers=village.own("Ada"),
+    )
+    assert data["why"]["reasons"] == answer.json()["reasons"][:SENTENCES_TOLD]
