@@ -1,4 +1,4 @@
-"""Released schemas: frozen files that say what an event's data is, for readers who do not run our code.
+"""Released schemas: frozen files that say what the data of an event or a webhook is, for readers who do not run our code.
 
 `released/<type>/<n>.json` is the JSON Schema, `<n>.sample.json` a golden sample beside it, and `manifest.json` holds
 the digest of every released file. A released file never changes: a test compares digests, and the schema that the
@@ -18,13 +18,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from schemas.contracts import MODELS
+from schemas import contracts
 from schemas.envelope import schema_name
 from schemas.evolution import differences, refused, unread
 from schemas.topics import LATEST_RELEASE
+from schemas.webhooks import notifications as webhooks
 
 FOLDER = Path(__file__).parent / "released"
 MANIFEST = "manifest.json"
+
+MODELS: Mapping[str, type[BaseModel]] = MappingProxyType({**contracts.MODELS, **webhooks.MODELS})
+"""Whatever is released: the data of events on the log, and of webhooks."""
 
 LATEST: Mapping[str, int] = MappingProxyType({kind: LATEST_RELEASE.get(kind, 1) for kind in MODELS})
 """The latest release of each event type's data."""

@@ -5,9 +5,15 @@ access stays where rights are checked. *Never:* a contact, a person, or another 
 `list_version` says what is newer, and the feed is the truth.
 """
 
+from collections.abc import Mapping
+from datetime import date
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from schemas.envelope import schema_name
+from schemas.events.parts import Identifier, Part, Stamp
 
 MATCH_PROPOSED = "org.comity.match.proposed.v1"
 MATCH_RESCORED = "org.comity.match.rescored.v1"
@@ -36,52 +42,63 @@ SOURCE = "/comity/notifications"
 CONTENT_TYPE = "application/cloudevents+json"
 
 
-class WebhookPart(BaseModel):
-    """An open shape: a later release may add members."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class Links(WebhookPart):
+class WebhookLinks(Part):
     """Where to read further."""
 
     project: str
     why: str
+    """The list's row with every point."""
     subscription: str
 
 
-class Why(WebhookPart):
-    """Why you were told: the rule that fired, and the words that both texts share."""
+class WebhookWhy(Part):
+    """Why you were told."""
 
     rule: str
+    """The code of the rule that fired; more may come."""
     shared_terms: Annotated[tuple[str, ...], Field(max_length=10)] = ()
+    """The words that both texts share."""
     reasons: Annotated[tuple[str, ...], Field(max_length=6)] = ()
+    """Sentences, in `language`."""
 
 
-class News(WebhookPart):
-    """News of one project for one organisation."""
+class WebhookNews(Part):
+    """News of one project for one organisation. `fit`, `band` and `confidence` are null where an end or a date is told."""
 
-    subscription: str
-    organisation: str
-    project: str
+    subscription: Identifier
+    organisation: Identifier
+    project: Identifier
     title: str
-    language: str
-    list_version: int | None = None
-    fit: int | None = None
+    language: Literal["ar", "zh", "en", "fr", "ru", "es"]
+    """Of title, reasons and statement: the subscription's. A project that has no title in it is named by another."""
+    list_version: Annotated[int, Field(ge=1)] | None = None
+    """The higher one is newer; messages come in any order."""
+    fit: Annotated[int, Field(ge=0, le=1000)] | None = None
     band: Literal["weak", "possible", "good", "strong"] | None = None
-    confidence: int | None = None
-    deadline: str | None = None
-    why: Why
-    links: Links
+    confidence: Annotated[int, Field(ge=0, le=1000)] | None = None
+    deadline: date | None = None
+    flagship: Identifier | None = None
+    why: WebhookWhy
+    links: WebhookLinks
     statement: str
+    """What a list is and is not."""
 
 
-class EndpointNews(WebhookPart):
+class WebhookEndpointNews(Part):
     """News of an endpoint itself: a ping, a test, or that it fails."""
 
-    endpoint: str
+    endpoint: Identifier
     sentence: str
-    failing_since: str | None = None
+    failing_since: Stamp | None = None
+
+
+MODELS: Mapping[str, type[Part]] = MappingProxyType(
+    dict.fromkeys(NEWS, WebhookNews)
+    | dict.fromkeys(
+        (ENDPOINT_PINGED, ENDPOINT_TESTED, ENDPOINT_FAILING, ENDPOINT_DISABLED), WebhookEndpointNews
+    )
+)
+"""The data of every message by its type; their schemas are released as those of events are (`schemas.releases`)."""
 
 
 def cloud_event(
@@ -96,5 +113,6 @@ def cloud_event(
         "subject": subject,
         "time": time,
         "datacontenttype": "application/json",
+        "dataschema": schema_name(event_type),
         "data": data,
     }

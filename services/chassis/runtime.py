@@ -61,6 +61,9 @@ class Service:
         None  # makes what is handed each event that has reached the log, once and in order
     )
     readers: "tuple[Reader, ...]" = ()  # its groups on the topics of others
+    webhooks: "Callable[[], Mapping[str, Any]] | None" = (
+        None  # what it sends to endpoints of others, for OpenAPI: `webhooks` by type and their `schemas`
+    )
     loops: "Callable[[Runtime], tuple[Loop, ...]]" = no_loops  # consumers and sweeps of the role "worker"
     body_limits: Mapping[str, int] = field(
         default_factory=dict, hash=False

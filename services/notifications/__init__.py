@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, or_, select
 
+from schemas.webhooks.section import described
 from services.chassis.reference import load_reference
 from services.chassis.runtime import Runtime, Service, timestamp
 from services.notifications.commands.endpoints import REACH
@@ -96,6 +97,7 @@ SERVICE = Service(
     metadata=METADATA,
     routers=routers,
     readers=(READER,),
+    webhooks=described,
     loops=loops,
     startup=startup,
     progress=progress,

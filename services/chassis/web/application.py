@@ -37,7 +37,7 @@ def build_application(runtime: Runtime, *, verifier: Verifier | None = None, hou
         application.include_router(router)
     if house:
         application.include_router(
-            house_routes({runtime.service.name: runtime}, lambda: _document([application], runtime))
+            house_routes({runtime.service.name: runtime}, lambda: _document([application], [runtime]))
         )
     return application
 
@@ -56,9 +56,7 @@ def merge_applications(
     }
     shell = _bare(runtimes[0], title="Comity", verifier=shared)
     by_name = {runtime.service.name: runtime for runtime in runtimes}
-    shell.include_router(
-        house_routes(by_name, lambda: _document([*applications.values(), shell], runtimes[0]))
-    )
+    shell.include_router(house_routes(by_name, lambda: _document([*applications.values(), shell], runtimes)))
     return Door(
         {runtime.service: applications[runtime.service.name] for runtime in runtimes if routes},
         otherwise=shell,
@@ -70,7 +68,13 @@ def merged_openapi(services: Sequence[Service], settings: Settings) -> dict[str,
     routers = [router for service in services for router in service.routers()]
     routers.append(house_routes({}, dict))
     routes = [route for router in routers for route in router.routes]
-    return openapi.document(routes, title="Comity", description=DESCRIPTION, public_url=settings.address)
+    return openapi.document(
+        routes,
+        title="Comity",
+        description=DESCRIPTION,
+        public_url=settings.address,
+        webhooks=[service.webhooks() for service in services if service.webhooks is not None],
+    )
 
 
 class Door:
@@ -152,8 +156,12 @@ def _operation_id(route: APIRoute) -> str:
     return route.name
 
 
-def _document(applications: Sequence[FastAPI], runtime: Runtime) -> dict[str, Any]:
+def _document(applications: Sequence[FastAPI], runtimes: Sequence[Runtime]) -> dict[str, Any]:
     routes: list[BaseRoute] = [route for application in applications for route in application.routes]
     return openapi.document(
-        routes, title=applications[-1].title, description=DESCRIPTION, public_url=runtime.settings.address
+        routes,
+        title=applications[-1].title,
+        description=DESCRIPTION,
+        public_url=runtimes[0].settings.address,
+        webhooks=[one.service.webhooks() for one in runtimes if one.service.webhooks is not None],
     )

@@ -93,7 +93,14 @@ QUESTION = "x-question"
 """A route's `openapi_extra` key for a POST that changes nothing, and so takes no Idempotency-Key."""
 
 
-def document(routes: Iterable[BaseRoute], *, title: str, description: str, public_url: str) -> dict[str, Any]:
+def document(
+    routes: Iterable[BaseRoute],
+    *,
+    title: str,
+    description: str,
+    public_url: str,
+    webhooks: Iterable[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of these routes, which may stem from several applications."""
     made = get_openapi(
         title=title,
@@ -114,6 +121,9 @@ def document(routes: Iterable[BaseRoute], *, title: str, description: str, publi
         for method, operation in path.items():
             if method in _METHODS:
                 _complete(method, operation)
+    for sent in webhooks:
+        made.setdefault("webhooks", {}).update(sent["webhooks"])
+        schemas.update(sent["schemas"])
     return made
 
 
@@ -126,6 +136,7 @@ def older_dialect(made: Any) -> Any:
     plain = {name: older_dialect(value) for name, value in made.items()}
     if "openapi" in plain:
         plain["openapi"] = "3.0.3"
+        plain.pop("webhooks", None)  # which came with 3.1
         plain["info"] = {**plain["info"], "license": {"name": plain["info"]["license"]["name"]}}
     return _older_schema(plain)
 
