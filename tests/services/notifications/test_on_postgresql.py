@@ -4,9 +4,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from services.notifications.worker import retention
+from services.notifications.rules.cadence import CAP_WINDOW
+from services.notifications.rules.yearly import ANSWER_WITHIN, ASK_AFTER
+from services.notifications.worker import retention, yearly
 from tests.services.notifications.hall import open_hall
-from tests.services.notifications.office import ADDRESS
+from tests.services.notifications.office import ADDRESS, confirmed, crossing, mail_to, sinking
 from tests.services.notifications.village import Receiver
 
 
@@ -48,3 +50,26 @@ async def test_a_notice_goes_its_way_on_postgresql(
         await retention.step(hall.runtime)
         [left] = await hall.rows("SELECT min(type) AS type, count(*) AS count FROM deliveries")
         assert (left["type"], left["count"]) == ("confirmation", 2)  # the two mails that wait, and no other
+
+
+async def test_the_cap_and_the_yearly_question_hold_on_postgresql(
+    postgresql_url: Callable[[], str], tmp_path: Path
+) -> None:
+    async with (
+        sinking() as (sink, port),
+        open_hall(tmp_path, database={"url": postgresql_url()}, mail=mail_to(port)) as hall,
+    ):
+        subscription = await confirmed(hall, sink, cadence="instant", weekly_cap=1)
+        for name in ("first", "second", "third"):
+            await crossing(hall, name=name)
+        assert len(sink.digests()) == 1
+        hall.clock.moment += CAP_WINDOW
+        await hall.settle()
+        assert len(sink.digests()) == 2
+        for days, state in ((ASK_AFTER, "active"), (ANSWER_WITHIN, "paused")):
+            hall.clock.moment += days
+            await yearly.step(hall.runtime)
+            await hall.settle()
+            found = await hall.call("GET", f"/v1/subscriptions/{subscription}")
+            assert found["state"] == state
+        assert len(sink.taken) == 4  # two questions, two digests
