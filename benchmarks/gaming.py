@@ -1,7 +1,7 @@
-"""What stuffing a profile pays: eleven attacks by organisations that do not fit, and one honest sentence.
+"""What stuffing a profile pays: twelve attacks by organisations that do not fit, and one honest sentence.
 
 What: on the demo data, each attacker (a candidate from the lower half of a list) edits its profile, is rescored exactly,
-and its place before and after is compared. Why: a defence that nobody attacks is a hope. It must not publish a recipe
+and its place before and after is compared; what the door refuses (a text in another language than declared) changes nothing. Why: a defence that nobody attacks is a hope. It must not publish a recipe
 that the ranking statement does not already give. Subsidiaries that fill a head are no matter of points: see
 `tests/acceptance/test_10_a_parent_with_six_subsidiaries.py`.
 
@@ -22,6 +22,7 @@ from matching.epoch import Epoch
 from matching.records import Evidence, Member, Offer, Project, Tag, Text
 from matching.view import View
 from services.chassis.reference import load_reference
+from services.chassis.reference.languages import LanguageChecks, load_language_checks
 from services.console.corpus import read_corpus
 from services.console.loading import DEMO_FOLDER
 from services.matches.commands import first_epoch
@@ -39,6 +40,13 @@ class Attempt:
     member: Member
     project: Project
     chance: random.Random
+
+
+def accepted(attempted: Member, own: Member, checks: LanguageChecks) -> Member:
+    """Return the edited profile, or the own one where a text that was added would be refused."""
+    added = [text for text in attempted.descriptions if text not in own.descriptions]
+    refused = any(checks.check(text.text, language=text.language) for text in added)
+    return own if refused else attempted
 
 
 Attack = Callable[[Attempt], Member]
@@ -103,6 +111,15 @@ def shuffled(at: Attempt) -> Member:
     return said(at.member, at.project, " ".join(words))
 
 
+def diluted(at: Attempt) -> Member:
+    """The project's text with a word of no subject after every seventh: what gets round the rule of quoted passages."""
+    words = text_of(at.project).text.split()
+    mixed = (
+        f"{word} Quetzalcoatlus" if number % 7 == 0 else word for number, word in enumerate(words, start=1)
+    )
+    return said(at.member, at.project, " ".join(mixed))
+
+
 def padding(at: Attempt) -> Member:
     """Twenty evidence items off the subject."""
     return proved(
@@ -147,6 +164,7 @@ ATTACKS: Mapping[str, Attack] = {
     "keyword soup": soup,
     "pasting the project": paste,
     "shuffling the project": shuffled,
+    "diluting the project": diluted,
     "padding off the subject": padding,
     "copying evidence": copies,
     "tag stuffing": tags,
@@ -189,13 +207,14 @@ def attackers(view: View, pairs: int, chance: random.Random) -> list[tuple[Proje
 
 def measured(view: View, pairs: int) -> dict[str, list[Outcome]]:
     """Run every attack over the same pairs."""
-    chance = random.Random(7)
+    chance, checks = random.Random(7), load_language_checks()
     outcomes: dict[str, list[Outcome]] = {
         name: [] for name in (*ATTACKS, "probing by edits", "honest sentence")
     }
     for project, member, before, candidates in attackers(view, pairs, chance):
         for name, attack in {**ATTACKS, "honest sentence": honest}.items():
-            after = view.what_if(project.id, attack(Attempt(member, project, chance)), DAY).rank
+            attempted = accepted(attack(Attempt(member, project, chance)), member, checks)
+            after = view.what_if(project.id, attempted, DAY).rank
             outcomes[name].append(Outcome(before=before, after=after, candidates=candidates))
         after = probed(view, member, project, chance)
         outcomes["probing by edits"].append(Outcome(before=before, after=after, candidates=candidates))

@@ -14,6 +14,7 @@ from matching.analysis import Analyser, FieldStems
 from matching.cache import Cache
 from matching.documents import DocumentBuilder, MemberDocument, bridged, count_terms, own_impacts
 from matching.epoch import EVIDENCE, PROFILE, Epoch
+from matching.quoting import Quoting, Reading
 from matching.records import Member, Project, Text
 from matching.wording import Wording
 
@@ -80,6 +81,10 @@ class MemberAccount:
         self._analysed = analyser.analyse_member(record)
         self._evidence: dict[str, Source] = {}
         self.document: MemberDocument = builder.build(record, self._analysed)
+
+    def read_by(self, quoting: Quoting) -> Reading:
+        """Return these texts as a project reads them, which counts no passage of its own."""
+        return Reading.of(quoting, self.record, self._analysed)
 
     @cached_property
     def terms(self) -> Mapping[str, int]:

@@ -31,6 +31,7 @@ _RANGES: Mapping[str, tuple[int, int]] = {
     "passage_bound": _PER_MILLE,
     "roles": _PER_MILLE,
     "place_impacts": _BYTE,
+    "quoted": (0, 10_000),
     "floors": _PER_MILLE,
     "band_percentiles": _PER_MILLE,
     "head": (1, 1000),

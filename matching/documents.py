@@ -82,13 +82,21 @@ class DocumentBuilder:
         )
         open_fields = _Open(member)
         return MemberDocument(
-            text=text_impacts(analysed.fields, kind=PROFILE, epoch=self._epoch),
+            text=self.text(analysed.fields),
             needs={f"offer:{offer.kind}": FULL for offer in open_fields.offers},
             places=_places(open_fields, self._epoch),
             tags={tag_term(tag): FULL for tag in open_fields.tags},
             languages={f"lang:{primary_language(tag)}": FULL for tag in open_fields.languages},
             evidence=tuple(items),
         )
+
+    def text(self, fields: Sequence[FieldStems]) -> Mapping[str, int]:
+        """Make the impacts of a profile's text from some fields."""
+        return text_impacts(fields, kind=PROFILE, epoch=self._epoch)
+
+    def item(self, fields: tuple[FieldStems, ...], member: Member, item: str) -> Mapping[str, int]:
+        """Make the impacts of one evidence item of an organisation from some fields."""
+        return self._item(fields, next(one for one in member.evidence if one.id == item))[0]
 
     def _item(
         self, fields: tuple[FieldStems, ...], record: Evidence

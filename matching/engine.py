@@ -16,6 +16,7 @@ from matching.epoch import Epoch
 from matching.members import MemberStore
 from matching.openings import ProjectStore
 from matching.queries import build_query
+from matching.quoting import Quoting
 from matching.records import Member, Project
 from matching.sentences import LANGUAGES, Phrases, phrases_in
 from matching.view import View
@@ -50,7 +51,7 @@ class Engine:
         self._vocabulary = vocabulary
         self._words = self._unknown_words = self._words_seen = 0
         self._members = MemberStore(
-            vocabulary=vocabulary, names=names, geography=self._geography, limit=epoch.weights.near_duplicate
+            vocabulary=vocabulary, names=names, geography=self._geography, weights=epoch.weights
         )
         self._projects = ProjectStore(vocabulary=vocabulary, names=names, geography=self._geography)
         self._names = names
@@ -91,7 +92,7 @@ class Engine:
         if self._member_sequences.get(member.id, (-1, 0)) >= sequence:
             return False
         stems = self._checked(analysed) or self._analyser.analyse_member(member)
-        self._members.put(member, self._builder.build(member, stems))
+        self._members.put(member, self._builder.build(member, stems), stems)
         self._member_sequences[member.id] = sequence
         return True
 
@@ -108,7 +109,13 @@ class Engine:
         if self._project_sequences.get(project.id, (-1, 0)) >= sequence:
             return False
         stems = self._checked(analysed) or self._analyser.analyse_project(project)
-        self._projects.put(project, build_query(project, stems, self._epoch))
+        quoting = Quoting(
+            stems.fields,
+            builder=self._builder,
+            weights=self._epoch.weights,
+            vocabulary=self._vocabulary,
+        )
+        self._projects.put(project, build_query(project, stems, self._epoch), quoting)
         self._project_sequences[project.id] = sequence
         return True
 

@@ -50,6 +50,7 @@ def explain_pair(
     telling = _Telling(asked, phrases, passages=passages)
     parts = [
         *_text_parts(score, account, telling),
+        *_quoted_parts(score, "", phrases),
         *_evidence_parts(state, score, account, telling),
         *_structured_parts(state, account, phrases),
     ]
@@ -87,19 +88,22 @@ def reasons_of(
     phrases: Phrases,
 ) -> tuple[str, ...]:
     """Say the main things in a few sentences: common words, each evidence item, needs, places, tags, languages."""
-    document = account.document
     reasons = []
     telling = _Telling(asked, phrases)
     if score.version:
-        words = _words(score.version.text, document.text, account.profile, telling)
+        words = _words(score.version.text, score.text, account.profile, telling)
         reasons += [phrases.common_words(words)] if words else []
-    titles = {item.id: _title(item) for item in account.record.evidence} if score.items else {}
+    titles = (
+        {item.id: _title(item) for item in account.record.evidence} if score.items or score.quoted else {}
+    )
     for item in score.items:
-        one = document.evidence[item.place]
-        own = _words(item.version.evidence, one.impacts, account.evidence(one.id), telling)
+        one = account.document.evidence[item.place]
+        own = _words(item.version.evidence, item.impacts, account.evidence(one.id), telling)
         reasons.append(phrases.evidence(titles[one.id], own))
-    reasons += [part.sentence for part in _structured_parts(state, account, phrases)]
-    return tuple(reasons) or (phrases.nothing(),)
+    structured = [part.sentence for part in _structured_parts(state, account, phrases)]
+    if not reasons and not structured:
+        reasons = [phrases.nothing()]
+    return (*reasons, *_quoted_reasons(score, titles, phrases), *structured)
 
 
 class _Telling:
@@ -117,7 +121,7 @@ def _text_parts(score: PairScore, account: MemberAccount, telling: _Telling) -> 
     return _term_parts(
         "text",
         score.version.text,
-        account.document.text,
+        score.text,
         source=account.profile,
         telling=telling,
         language=score.version.language,
@@ -133,7 +137,7 @@ def _evidence_parts(
         parts += _term_parts(
             "evidence",
             item.version.evidence,
-            one.impacts,
+            item.impacts,
             source=account.evidence(one.id),
             telling=telling,
             language=item.version.language,
@@ -144,7 +148,7 @@ def _evidence_parts(
                 _structured(state, "evidence", term, points=-points, gap=False, phrases=telling.phrases),
                 evidence=one.id,
             )
-            for points, term in _common(item.version.tags, one.impacts)
+            for points, term in _common(item.version.tags, item.impacts)
         ]
         parts.append(
             Part(
@@ -155,6 +159,10 @@ def _evidence_parts(
                 sentence=telling.phrases.part("threshold"),
             )
         )
+        parts += _quoted_parts(score, one.id, telling.phrases)
+    counted = {account.document.evidence[item.place].id for item in score.items}
+    for item_id in dict.fromkeys(item for item, _ in score.quoted if item and item not in counted):
+        parts += _quoted_parts(score, item_id, telling.phrases)
     return parts
 
 
@@ -194,6 +202,38 @@ def _term_parts(
             )
         )
     return parts
+
+
+def _quoted_parts(score: PairScore, document: str, phrases: Phrases) -> list[Part]:
+    """A part without points for each passage of a document (an item's id; empty: the profile) that is not counted."""
+    return [
+        Part(
+            component="evidence" if document else "text",
+            code="quoted",
+            points=0,
+            fields=(passage.field,),
+            language=passage.language,
+            evidence=document,
+            sentence=phrases.quotation(passage.words, (passage.field,)),
+        )
+        for item, passage in score.quoted
+        if item == document
+    ]
+
+
+def _quoted_reasons(score: PairScore, titles: Mapping[str, str], phrases: Phrases) -> list[str]:
+    """The same in a sentence for each document, the largest first, as many as a reason names words."""
+    words: dict[str, int] = {}
+    fields: dict[str, dict[str, None]] = {}
+    for item, passage in score.quoted:
+        words[item] = words.get(item, 0) + passage.words
+        fields.setdefault(item, {})[passage.field] = None
+    return [
+        phrases.quoted_evidence(titles[item], count)
+        if item
+        else phrases.quotation(count, tuple(fields[item]))
+        for item, count in sorted(words.items(), key=lambda one: (-one[1], one[0]))[:MOST_LISTED]
+    ]
 
 
 def _common(weights: Mapping[str, int], impacts: Mapping[str, int]) -> list[tuple[int, str]]:

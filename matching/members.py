@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from matching.analysis import Analysed
 from matching.cache import Cache
 from matching.columns import MEMBER_ROW, Geography, MemberColumns, Numbers, day_number, fill_member
 from matching.documents import MemberDocument
@@ -19,8 +20,10 @@ from matching.family import root_of
 from matching.index import Asked, Index, PinnedIndex
 from matching.items import Pairs, near_duplicates
 from matching.judging import enrolled_rows
+from matching.quoting import MemberStems
 from matching.records import Member
 from matching.vocabulary import Vocabulary
+from matching.weights import Weights
 
 _OPEN_END = 99_999_999
 _SHARED_ITEMS = 4_096
@@ -31,7 +34,8 @@ class MemberState:
     """One member's revision as it stands in the indexes.
 
     `profile` and `items` are its documents by term number; `entries` the items' numbers in the evidence index, in the
-    order of their ids; `pairs` the near-duplicates among them.
+    order of their ids; `pairs` the near-duplicates among them; `stems` its words in order, None where no passage counts
+    as quoted.
     """
 
     record: Member
@@ -40,6 +44,7 @@ class MemberState:
     items: tuple[Asked, ...]
     entries: tuple[int, ...]
     pairs: Pairs
+    stems: MemberStems | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,11 +83,14 @@ class PinnedMembers:
 class MemberStore:
     """Takes members in and forgets them; `pin` gives what a view reads."""
 
-    def __init__(self, *, vocabulary: Vocabulary, names: Numbers, geography: Geography, limit: int) -> None:
+    def __init__(
+        self, *, vocabulary: Vocabulary, names: Numbers, geography: Geography, weights: Weights
+    ) -> None:
         self._vocabulary = vocabulary
         self._names = names
         self._geography = geography
-        self._limit = limit
+        self._limit = weights.near_duplicate
+        self._keeps_stems = any(weights.quoted.values())
         self._rows = MemberColumns.empty(64)
         self._roots = np.zeros(64, np.int64)
         self._id_column = np.empty(64, object)
@@ -97,7 +105,7 @@ class MemberStore:
         self._parents: dict[str, str] = {}
         self._pinned: PinnedMembers | None = None
 
-    def put(self, member: Member, document: MemberDocument) -> None:
+    def put(self, member: Member, document: MemberDocument, analysed: Analysed) -> None:
         """Take a revision in, in place of the one that was here."""
         row = self._row_of.get(member.id)
         if row is None:
@@ -114,6 +122,7 @@ class MemberStore:
             items=items,
             entries=tuple(self._put_item(row, *item) for item in items),
             pairs=near_duplicates(document.evidence, self._limit),
+            stems=MemberStems.of(analysed, document, self._vocabulary) if self._keeps_stems else None,
         )
         self._states[row] = state
         _set(self._conflicts, row, state if state.pairs else None)

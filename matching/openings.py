@@ -17,6 +17,7 @@ import numpy.typing as npt
 from matching.columns import PROJECT_ROW, Geography, Numbers, fill_project
 from matching.index import Asked, Index, PinnedIndex
 from matching.queries import STRUCTURED, Query
+from matching.quoting import Quoting
 from matching.records import Project
 from matching.vocabulary import Vocabulary
 
@@ -28,11 +29,12 @@ class ProjectState:
     """One project's revision: its query, by term names and by term numbers, and its lanes' entries.
 
     `versions` and `items` hold one query per language version (for profiles, for evidence items), `structured` one for
-    each of STRUCTURED.
+    each of STRUCTURED; `quoting` tells passages of its own text.
     """
 
     record: Project
     query: Query
+    quoting: Quoting
     facts: npt.NDArray[Any]
     versions: tuple[Asked, ...]
     items: tuple[Asked, ...]
@@ -52,6 +54,11 @@ class PinnedProjects:
     def ids(self) -> tuple[str, ...]:
         """Their ids."""
         return tuple(self.states)
+
+    @cached_property
+    def in_order(self) -> tuple[ProjectState, ...]:
+        """Their states, in the order of `ids`."""
+        return tuple(self.states.values())
 
     @cached_property
     def facts(self) -> npt.NDArray[Any]:
@@ -85,7 +92,7 @@ class ProjectStore:
         self._items = Index(np.int32)
         self._pinned: PinnedProjects | None = None
 
-    def put(self, project: Project, query: Query) -> None:
+    def put(self, project: Project, query: Query, quoting: Quoting) -> None:
         """Take a revision in, in place of the one that was here."""
         self.remove(project.id)
         versions = tuple(self._asked(version.text) for version in query.versions)
@@ -100,6 +107,7 @@ class ProjectStore:
         self._states[project.id] = ProjectState(
             record=project,
             query=query,
+            quoting=quoting,
             facts=facts,
             versions=versions,
             items=items,

@@ -11,25 +11,36 @@ from dataclasses import dataclass
 from matching.documents import MemberDocument
 from matching.items import Pairs, best_items, near_duplicates
 from matching.queries import STRUCTURED, Query, Version
+from matching.quoting import Passage, Reading
 from matching.weights import Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemScore:
-    """One evidence item that counts: its place in the document, its best version and its points above the threshold."""
+    """One evidence item that counts: its place in the document, its best version and its points above the threshold.
+
+    `impacts` are those that counted: without quoted passages.
+    """
 
     place: int
     version: Version
     points: int
+    impacts: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairScore:
-    """Points of one pair: per component, the language version that the text component took, and the items counted."""
+    """Points of one pair: per component, the language version that the text component took, and the items counted.
+
+    `text` are the profile's impacts that counted; `quoted` the passages that did not, each with the id of its evidence
+    item (empty: the profile), whether what is left of the item counts or not.
+    """
 
     components: Mapping[str, int]
     version: Version | None
     items: tuple[ItemScore, ...]
+    text: Mapping[str, int]
+    quoted: tuple[tuple[str, Passage], ...] = ()
 
     @property
     def points(self) -> int:
@@ -43,34 +54,79 @@ def met(asked: Mapping[str, int], found: Mapping[str, int]) -> int:
 
 
 def score_pair(
-    query: Query, document: MemberDocument, weights: Weights, *, pairs: Pairs | None = None
+    query: Query,
+    document: MemberDocument,
+    weights: Weights,
+    *,
+    reading: Reading,
+    pairs: Pairs | None = None,
 ) -> PairScore:
-    """Score one pair; `pairs` are the document's near-duplicates if they are known already."""
-    text, version = 0, query.versions[0] if query.versions else None
-    for one in query.versions:
-        points = met(one.text, document.text)
-        if points > text:
-            text, version = points, one
-    items = score_items(query, document, weights, pairs=pairs)
+    """Score one pair; `reading` says what of the texts counts, `pairs` are the near-duplicates if they are known already."""
+    impacts, quoted = document.text, list[tuple[str, Passage]]()
+    text, version = _best_text(query, impacts)
+    cut = reading.text(text)
+    if cut is not None:
+        impacts = cut.impacts
+        text, version = _best_text(query, impacts)
+        quoted += [("", passage) for passage in cut.passages]
+    items, left_out = score_items(query, document, weights, reading=reading, pairs=pairs)
     profile = document.profile
     components = {"text": text, "evidence": sum(item.points for item in items)}
     components |= {name: met(query.structured[name], profile) for name in STRUCTURED}
-    return PairScore(components=components, version=version, items=items)
+    return PairScore(
+        components=components, version=version, items=items, text=impacts, quoted=(*quoted, *left_out)
+    )
 
 
 def score_items(
-    query: Query, document: MemberDocument, weights: Weights, *, pairs: Pairs | None = None
-) -> tuple[ItemScore, ...]:
-    """Return the evidence items that count, dearest first."""
+    query: Query,
+    document: MemberDocument,
+    weights: Weights,
+    *,
+    reading: Reading,
+    pairs: Pairs | None = None,
+) -> tuple[tuple[ItemScore, ...], tuple[tuple[str, Passage], ...]]:
+    """Return the evidence items that count, dearest first, and the passages of any item that do not."""
     if not query.versions or not document.evidence:
-        return ()
-    scored: list[tuple[int, Version]] = []
-    for item in document.evidence:
-        sums = [met(one.item, item.impacts) for one in query.versions]
-        best = max(range(len(sums)), key=lambda place: (sums[place], -place))
-        scored.append((max(0, sums[best] - query.threshold), query.versions[best]))
+        return (), ()
+    scored, quoted = list[ItemScore](), list[tuple[str, Passage]]()
+    for place, item in enumerate(document.evidence):
+        one = _item_score(query, item.impacts, place)
+        cut = reading.item(item.id, one.points)
+        if cut is not None:
+            one = _item_score(query, cut.impacts, place)
+            quoted += [(item.id, passage) for passage in cut.passages]
+        scored.append(one)
     known = near_duplicates(document.evidence, weights.near_duplicate) if pairs is None else pairs
-    chosen = best_items([points for points, _ in scored], known, weights.evidence_items)
-    return tuple(
-        ItemScore(place=place, version=scored[place][1], points=scored[place][0]) for place in chosen
+    chosen = best_items([one.points for one in scored], known, weights.evidence_items)
+    return tuple(scored[place] for place in chosen), tuple(quoted)
+
+
+def item_points(query: Query, impacts: Mapping[str, int]) -> int:
+    """Return one evidence item's points: those of its best version above the threshold."""
+    return _item_score(query, impacts, 0).points
+
+
+def text_points(query: Query, impacts: Mapping[str, int]) -> int:
+    """Return the points of a profile's text: those of its best version."""
+    return _best_text(query, impacts)[0]
+
+
+def _best_text(query: Query, impacts: Mapping[str, int]) -> tuple[int, Version | None]:
+    text, version = 0, query.versions[0] if query.versions else None
+    for one in query.versions:
+        points = met(one.text, impacts)
+        if points > text:
+            text, version = points, one
+    return text, version
+
+
+def _item_score(query: Query, impacts: Mapping[str, int], place: int) -> ItemScore:
+    sums = [met(one.item, impacts) for one in query.versions]
+    best = max(range(len(sums)), key=lambda number: (sums[number], -number))
+    return ItemScore(
+        place=place,
+        version=query.versions[best],
+        points=max(0, sums[best] - query.threshold),
+        impacts=impacts,
     )

@@ -17,6 +17,7 @@ from matching.items import best_items
 from matching.lists import COMPONENTS
 from matching.members import MemberState, PinnedMembers
 from matching.openings import PinnedProjects
+from matching.uncounting import uncount_items_of, uncount_text_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,6 +88,7 @@ def _components(state: MemberState, projects: PinnedProjects, epoch: Epoch) -> n
         if name != "evidence":
             entries, columns = projects.lanes[name]
             np.maximum.at(found[:, place], columns, sums[entries])
+    uncount_text_of(state, projects, found[:, 0])
     if state.items and len(projects.ids):
         entries, columns = projects.lanes["evidence"]
         threshold = epoch.weights.item_budget * epoch.weights.evidence_threshold // 1000
@@ -94,6 +96,7 @@ def _components(state: MemberState, projects: PinnedProjects, epoch: Epoch) -> n
         for row, item in enumerate(projects.items.sums(state.items)):
             np.maximum.at(points[row], columns, item[entries])
         points = np.maximum(points - threshold, 0)
+        uncount_items_of(state, projects, points)
         most = epoch.weights.evidence_items
         if state.pairs:
             for column, values in enumerate(points.T.tolist()):

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matching import judging
-from matching.accounts import Accounts
+from matching.accounts import Accounts, MemberAccount
 from matching.changes import WhatIf, changes_of
 from matching.columns import CATEGORIES, MEMBER_ROW, Geography, Numbers, fill_member
 from matching.dated import dated_projects
@@ -23,7 +23,7 @@ from matching.epoch import Epoch
 from matching.explaining import explain_pair, reasons_of
 from matching.explanation import Explanation
 from matching.family import root_of
-from matching.items import best_items
+from matching.items import Pairs, best_items
 from matching.kernel import best_three
 from matching.lists import BANDS, COMPONENTS, LABELS, STEPS, RankedList, Row, names_of
 from matching.members import PinnedMembers, active_terms
@@ -35,6 +35,7 @@ from matching.scoring import PairScore, score_pair
 from matching.sentences import Phrases
 from matching.standings import Standings, standings_of
 from matching.ties import id_words, sorted_order, tie_hashes
+from matching.uncounting import uncount_items, uncount_texts
 
 _CATEGORY_NAMES = np.array([*CATEGORIES, *[""] * (256 - len(CATEGORIES))], object)
 
@@ -177,7 +178,7 @@ class View:
             here = self._members.state(member)
             account, pairs = self._accounts.of_member(here.record), here.pairs
         record, document = account.record, account.document
-        score = score_pair(state.query, document, self._epoch.weights, pairs=pairs)
+        score = self._scored(state, account, pairs)
         row = self._judged(state, record, document, score, reference_date)
         failed = self._failed(state, record, document)
         return explain_pair(
@@ -200,7 +201,7 @@ class View:
         if told is not None:
             return told
         account = self._accounts.of_member(here.record)
-        score = score_pair(state.query, account.document, self._epoch.weights, pairs=here.pairs)
+        score = self._scored(state, account, here.pairs)
         asked = self._accounts.of_project(state.record)
         reasons = reasons_of(state, account, asked, score=score, phrases=self._phrases(language))
         return self._accounts.keep_told(state.record, here.record, language, reasons)
@@ -225,8 +226,8 @@ class View:
         candidates as they are. A record that a hard rule leaves out has rank 0.
         """
         state = self._projects.states[project]
-        document = self._accounts.of_edited(edited).document
-        score = score_pair(state.query, document, self._epoch.weights)
+        account = self._accounts.of_edited(edited)
+        document, score = account.document, self._scored(state, account)
         row = self._judged(state, edited, document, score, reference_date)
         if self._failed(state, edited, document):
             return row
@@ -255,8 +256,7 @@ class View:
         explained = self.explain(project, member, reference_date, language=language)
         proved: list[WhatIf] = []
         for change in changes_of(explained, here.record, self._epoch.weights):
-            document = self._accounts.of_edited(change.edited).document
-            score = score_pair(state.query, document, self._epoch.weights)
+            score = self._scored(state, self._accounts.of_edited(change.edited))
             ranked = self.rank(project, reference_date, instead={member: score.components})
             rank = ranked.position_of(member)
             best = min((one.rank for one in proved if one.code == change.code), default=before)
@@ -297,9 +297,11 @@ class View:
         versions = len(state.versions)
         if versions:
             found[:, 0] = sums[:versions].max(axis=0)
+            uncount_texts(state, members, found[:, 0])
             items = np.maximum(
                 members.items.sums(state.items).max(axis=0) - np.int32(state.query.threshold), 0
             )
+            uncount_items(state, members, items)
             found[:, 1] = best_three(items, members.owners, len(members.rows)).sum(axis=1, dtype=np.int64)
             for one in members.conflicts:
                 points = items[list(one.entries)].tolist()
@@ -307,6 +309,11 @@ class View:
                 found[one.row, 1] = sum(points[place] for place in chosen)
         found[:, 2:] = sums[versions:].T
         return found
+
+    def _scored(self, state: ProjectState, account: MemberAccount, pairs: Pairs | None = None) -> PairScore:
+        """One pair from its two records alone; what it counts is what the indexes count."""
+        reading = account.read_by(state.quoting)
+        return score_pair(state.query, account.document, self._epoch.weights, reading=reading, pairs=pairs)
 
     def _judged(
         self, state: ProjectState, record: Member, document: MemberDocument, score: PairScore, day: str

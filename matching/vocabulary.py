@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
@@ -15,6 +16,8 @@ class Vocabulary:
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
+        self._terms: list[str] = []
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -22,6 +25,17 @@ class Vocabulary:
     def since(self, number: int) -> list[str]:
         """Return the terms that were numbered from `number` on, in that order; any thread may ask."""
         return list(islice(self._numbers, number, None))
+
+    def number(self, term: str) -> int:
+        """Return a term's number."""
+        return self._numbers.setdefault(term, len(self._numbers))
+
+    def term(self, number: int) -> str:
+        """Return the term of a number; any thread may ask."""
+        if number >= len(self._terms):
+            with self._lock:
+                self._terms += self.since(len(self._terms))
+        return self._terms[number]
 
     def interned(
         self, values: Mapping[str, int], dtype: type[np.generic]

@@ -66,7 +66,10 @@ class Coverage(Answered):
 
 
 class Part(Answered):
-    """Points from one cause: weight times impact, in exact integers. `per_mille` is rounded so that parts add up."""
+    """Points from one cause: weight times impact, in exact integers. `per_mille` is rounded so that parts add up.
+
+    A part of code `quoted` has no points: it names a passage that is the project's own text and is not counted.
+    """
 
     component: str
     code: str

@@ -17,9 +17,11 @@ from services.matches.queries.epochs import bands_of
 
 _MEANING = {
     "text": "Words, names, codes and domain terms that the project's texts share with the profile: description, expertise, "
-    "offers. What an organisation seeks is not matched against what a project needs.",
+    "offers. What an organisation seeks is not matched against what a project needs. A passage of the project's own text is not "
+    "counted, and the explanation names it: weights.quoted says from how many consecutive words on, in the project's order and in any.",
     "evidence": "Past projects, pledges, publications and laboratories on the subject; the best three count, and of those "
-    "no two that are near-duplicates. Policy tags in common with the project (programme, action line, topic) are part of an item.",
+    "no two that are near-duplicates. Policy tags in common with the project (programme, action line, topic) are part of an item. "
+    "A passage of the project's own text is not counted here either.",
     "needs": "Kinds of needs that the organisation offers, weighted by their declared importance.",
     "places": "Presence in the project's countries and regions: headquarters, operations, willingness.",
     "tags": "Policy tags in common.",

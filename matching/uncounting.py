@@ -1,0 +1,86 @@
+"""Uncounting: the sums that come out of the indexes, without what quoted passages gave. Asked from either side.
+
+An index sums whole documents. Of the few whose points reach the floor of their component and that hold a passage of the
+project's own text, the points are replaced here by those of what is left, which are `score_pair`'s. Where nobody quotes this
+is one look over the words of those few; nothing is cut that `quoting` does not call a passage.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from matching.members import MemberState, PinnedMembers
+from matching.openings import PinnedProjects, ProjectState
+from matching.quoting import Stems
+from matching.scoring import item_points, text_points
+
+
+def uncount_texts(state: ProjectState, members: PinnedMembers, points: npt.NDArray[np.int64]) -> None:
+    """Replace the text points (one for each row) of the profiles that quote a project."""
+    rows, texts = list[int](), list[Stems]()
+    for row in np.flatnonzero(state.quoting.looks_at("text", points)).tolist():
+        here = members.states[row]
+        if here is not None and here.stems is not None:
+            rows.append(row)
+            texts.append(here.stems.profile)
+    for place in state.quoting.which_quote(texts):
+        cut = state.quoting.text(state.quoting.fields_of(texts[place]))
+        if cut is not None:
+            points[rows[place]] = text_points(state.query, cut.impacts)
+
+
+def uncount_items(state: ProjectState, members: PinnedMembers, points: npt.NDArray[Any]) -> None:
+    """Replace the points (one for each entry) of the evidence items that quote a project."""
+    entries, found = list[int](), list[tuple[MemberState, str, Stems]]()
+    wide = points.astype(np.int64)
+    for entry in np.flatnonzero(state.quoting.looks_at("evidence", wide)).tolist():
+        row = int(members.owners[entry])
+        here = members.states[row] if row >= 0 else None
+        if here is not None and here.stems is not None:
+            entries.append(entry)
+            found.append((here, *here.stems.items[here.entries.index(entry)]))
+    for place in state.quoting.which_quote([stems for _, _, stems in found]):
+        here, item, stems = found[place]
+        cut = state.quoting.item(state.quoting.fields_of(stems), here.record, item)
+        if cut is not None:
+            points[entries[place]] = item_points(state.query, cut.impacts)
+
+
+def uncount_text_of(state: MemberState, projects: PinnedProjects, points: npt.NDArray[np.int64]) -> None:
+    """Replace one organisation's text points (one for each project) where its profile quotes."""
+    if state.stems is None:
+        return
+    stems = state.stems.profile
+    numbers = stems.numbers.tolist()
+    for place, project in _reached(projects, "text", points):
+        if project.quoting.quotes(numbers):
+            cut = project.quoting.text(project.quoting.fields_of(stems))
+            if cut is not None:
+                points[place] = text_points(project.query, cut.impacts)
+
+
+def uncount_items_of(state: MemberState, projects: PinnedProjects, points: npt.NDArray[np.int64]) -> None:
+    """Replace the points (items x projects) of one organisation's evidence items that quote."""
+    if state.stems is None:
+        return
+    for row, (item, stems) in enumerate(state.stems.items):
+        numbers = stems.numbers.tolist()
+        for place, project in _reached(projects, "evidence", points[row]):
+            if project.quoting.quotes(numbers):
+                cut = project.quoting.item(project.quoting.fields_of(stems), state.record, item)
+                if cut is not None:
+                    points[row, place] = item_points(project.query, cut.impacts)
+
+
+def _reached(
+    projects: PinnedProjects, component: str, points: npt.NDArray[np.int64]
+) -> list[tuple[int, ProjectState]]:
+    """The projects of which the rule looks at a document with these points; the bound is the epoch's."""
+    states = projects.in_order
+    if not states:
+        return []
+    reached = np.flatnonzero(states[0].quoting.looks_at(component, points))
+    return [(place, states[place]) for place in reached.tolist()]

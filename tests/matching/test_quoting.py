@@ -1,0 +1,214 @@
+"""Quoted passages: the project's own text in a profile or an evidence item is not counted, and the explanation says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from matching.documents import DocumentBuilder
+from matching.engine import Engine
+from matching.epoch import Epoch
+from matching.quoting import Quoting, Stems
+from matching.records import Evidence, Member
+from matching.sentences import LANGUAGES
+from matching.vocabulary import Vocabulary
+from matching.weights import Weights
+from tests.matching.builders import DAY, member, project, proof, said
+
+CALL = (
+    "Satellite broadband for forty schools in remote villages. Teachers learn digital skills and run courses for women. "
+    "A laboratory repairs phones, antennas, batteries and solar panels near the lake."
+)
+HONEST = "We train teachers of rural schools and repair antennas."
+WORDS = sorted({word.strip(".,") for word in CALL.split()})
+
+relaxed = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.fixture
+def quoted(epoch, analyser):
+    """Return a view of one project and some members, by record."""
+
+    def pinned(*members: Member, of: Epoch = epoch):
+        engine = Engine(of, analyser=analyser)
+        engine.put_project(project("p", CALL))
+        for one in members:
+            engine.put_member(one)
+        return engine.pin()
+
+    return pinned
+
+
+def points(view, name: str) -> int:
+    ranked = view.rank("p", DAY)
+    return int(ranked.points[ranked.position_of(name) - 1])
+
+
+def codes(explained) -> list[str]:
+    return [part.code for part in explained.parts]
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [CALL, " ".join(reversed(CALL.split())), ", ".join(WORDS), " ".join(WORDS[:5] * 20)],
+    ids=["pasted", "turned round", "listed", "repeated"],
+)
+def test_the_projects_own_words_in_a_row_add_nothing_to_a_profile(quoted, taken):
+    alone = member("m", HONEST)
+    both = replace(alone, descriptions=(*alone.descriptions, *said(f"Zebras graze there. {taken}")))
+    assert points(quoted(both), "m") <= points(quoted(alone), "m")
+    assert points(quoted(alone), "m") > 0
+
+
+def test_a_pasted_evidence_item_gives_nothing_and_is_named(quoted):
+    view = quoted(member("m", HONEST, evidence=(proof("e", CALL),)))
+    explained = view.explain("p", "m", DAY)
+    assert explained.components["evidence"] == 0
+    [part] = [part for part in explained.parts if part.code == "quoted"]
+    assert (part.component, part.evidence, part.points, part.fields) == ("evidence", "e", 0, ("evidence",))
+    assert "not counted" in part.sentence
+    assert any("not counted" in reason for reason in view.reasons("p", "m"))
+
+
+def test_what_an_organisation_says_itself_counts_beside_a_passage(quoted):
+    own = "Our weavers of Samarkand keep honest accounts"
+    view = quoted(
+        member("m", f"{own}, and repair antennas with zebras. {CALL}"), member("o", f"{own}. {CALL}")
+    )
+    explained = view.explain("p", "m", DAY)
+    assert "quoted" in codes(explained)
+    assert explained.points == points(view, "m") > points(view, "o") == 0
+
+
+def test_words_are_no_passage_before_the_published_number(quoted, epoch):
+    any_order = epoch.weights.quoted["any_order"]
+    fewer = [word for word in WORDS if len(word) > 3][: any_order - 1]
+    explained = quoted(member("m", " ".join(fewer))).explain("p", "m", DAY)
+    assert "quoted" not in codes(explained)
+    assert explained.points > 0
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_passage_is_named_in_six_languages(quoted, language):
+    view = quoted(member("m", CALL, evidence=(proof("e", CALL),)))
+    explained = view.explain("p", "m", DAY, language=language)
+    told = [part for part in explained.parts if part.code == "quoted"]
+    assert [part.evidence for part in told] == ["", "e"]
+    assert all(any(character.isdigit() for character in part.sentence) for part in told)
+    assert explained.reasons == view.reasons("p", "m", language=language)
+    assert len(explained.reasons) == 3
+
+
+def test_an_epoch_from_before_the_rule_counts_as_it_did(quoted, epoch):
+    body = epoch.to_json()
+    del body["weights"]["quoted"]
+    before = Epoch.from_json(body)
+    assert before.weights.quoted == {"in_order": 0, "any_order": 0}
+    assert Epoch.loads(before.dumps()).hash == before.hash != epoch.hash
+    assert b'"quoted"' not in before.dumps()
+    view = quoted(member("m", CALL, evidence=(proof("e", CALL),)), of=before)
+    explained = view.explain("p", "m", DAY)
+    assert "quoted" not in codes(explained)
+    assert explained.points == points(view, "m") > points(quoted(member("m", CALL)), "m")
+
+
+def test_a_member_that_is_put_again_or_removed_quotes_no_more(epoch, analyser):
+    engine = Engine(epoch, analyser=analyser)
+    engine.put_project(project("p", CALL))
+    engine.put_member(member("m", CALL, revision=1))
+    old = engine.pin()
+    assert points(old, "m") == 0
+    engine.put_member(member("m", HONEST, revision=2))
+    assert points(engine.pin(), "m") > 0
+    assert points(old, "m") == 0
+    engine.remove_member("m")
+    assert len(engine.pin().rank("p", DAY)) == 0
+
+
+def test_a_changed_project_is_quoted_by_other_passages(epoch, analyser):
+    engine = Engine(epoch, analyser=analyser)
+    engine.put_project(project("p", HONEST, revision=1))
+    engine.put_member(member("m", CALL))
+    assert points(engine.pin(), "m") > 0
+    engine.put_project(project("p", CALL, revision=2))
+    assert points(engine.pin(), "m") == 0
+
+
+def test_numbered_words_give_the_fields_back(analyser):
+    one = member("m", "LTE-A for schools. Wi-Fi; 5G, e-health!", evidence=(proof("e", "ITU-T X.509"),))
+    fields = analyser.analyse_member(one).fields
+    vocabulary = Vocabulary()
+    assert Stems.of(fields, vocabulary).fields(vocabulary) == fields
+
+
+@st.composite
+def quoting_members(draw) -> Member:
+    """Texts of the project's words with others between, so that passages begin and end anywhere."""
+    words = st.lists(st.sampled_from([*CALL.split(), "zebras", "weavers."]), max_size=60).map(" ".join)
+    pieces = st.lists(st.one_of(words, st.just(CALL), st.sampled_from(CALL.split(". "))), max_size=3)
+    texts = pieces.map(". ".join).filter(str.strip)
+    items = draw(st.lists(texts, max_size=4))
+    return Member(
+        id="m",
+        descriptions=said(draw(texts)),
+        expertise=said(draw(texts)) if draw(st.booleans()) else (),
+        evidence=tuple(Evidence(id=f"e{n}", role="lead", texts=said(one)) for n, one in enumerate(items)),
+    )
+
+
+@relaxed
+@given(quoting_members())
+def test_all_ways_give_the_same_integers(quoted, one):
+    view = quoted(one)
+    ranked, standings = view.rank("p", DAY), view.points_of(["m"], DAY)
+    explained = view.explain("p", "m", DAY)
+    edited = view.explain("p", "m", DAY, edited=one)
+    assert ranked.components[0].tolist() == standings.components[0, 0].tolist()
+    assert ranked.components[0].tolist() == list(explained.components.values())
+    assert sum(part.points for part in explained.parts) == explained.points == ranked.points[0]
+    assert (edited.points, edited.parts) == (explained.points, explained.parts)
+    assert view.what_if("p", one, DAY).points == explained.points
+
+
+@relaxed
+@given(quoting_members(), st.sampled_from([CALL, *CALL.split(". ")]))
+def test_adding_evidence_never_lowers_even_if_it_quotes(quoted, one, more):
+    view = quoted(one)
+    richer = replace(one, evidence=(*one.evidence, Evidence(id="z", role="lead", texts=said(more))))
+    assert view.explain("p", "m", DAY, edited=richer).points >= view.explain("p", "m", DAY).points
+
+
+@relaxed
+@given(quoting_members(), st.sampled_from(["zebras", "broadband", *CALL.split(". "), CALL]))
+def test_a_text_that_lowers_a_score_is_shown_as_quoted_or_is_longer_than_the_mean(quoted, one, more):
+    """Without the rule a text can lower a score by length alone; with it, never by more, unless a passage is shown."""
+    longer = replace(one, descriptions=said(f"{one.descriptions[0].text} {more}"))
+    view = quoted(one)
+    after = view.explain("p", "m", DAY, edited=longer)
+    if after.points < view.explain("p", "m", DAY).points and "quoted" not in codes(after):
+        off = quoted(one, of=_without(view, quoted))
+        assert off.explain("p", "m", DAY, edited=longer).points < off.explain("p", "m", DAY).points
+
+
+def _without(view, quoted) -> Epoch:
+    epoch = view._epoch
+    return replace(epoch, weights=replace(epoch.weights, quoted={"in_order": 0, "any_order": 0}))
+
+
+def test_both_prefilters_find_what_is_cut(epoch, analyser):
+    vocabulary = Vocabulary()
+    fields = analyser.analyse_project(project("p", CALL)).fields
+    quoting = Quoting(fields, builder=DocumentBuilder(epoch), weights=Weights(), vocabulary=vocabulary)
+    texts = [CALL, HONEST, CALL.split(". ", maxsplit=1)[0], "zebras", ", ".join(WORDS)]
+    documents = [analyser.analyse_member(member("m", text)).fields for text in texts]
+    numbered = [Stems.of(one, vocabulary) for one in documents]
+    cut = [place for place, one in enumerate(documents) if quoting.text(one)]
+    assert cut == quoting.which_quote(numbered)
+    assert cut == [place for place, one in enumerate(numbered) if quoting.quotes(one.numbers.tolist())]
+    assert cut[0] == 0
+    assert 1 not in cut
