@@ -3,17 +3,20 @@
 import asyncio
 import sqlite3
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from services.chassis.bus.errors import Transient
 from services.chassis.bus.relay import Relay
+from services.chassis.bus.transports import kafka_appender
 from services.console.parts import kafka
-from tests.conformance.kit import KINDS, Bench, Place, ids, revised, until
+from tests.conformance.kit import KAFKA, KINDS, Bench, Place, ids, revised, until
 
 pytestmark = pytest.mark.timeout(400)  # a client needs its time to notice that a broker is gone
 KEYS = ids(6)
@@ -99,3 +102,62 @@ async def test_c07_writes_succeed_while_the_log_is_away_and_drain_in_order(bench
     await bench.consume()
     assert await bench.things() == dict.fromkeys(KEYS, (5, "Kigali Fibre"))
     assert len(await bench.effects()) == 30
+
+
+@pytest.mark.parametrize("place", [KAFKA], indirect=True)
+async def test_c07_a_commit_that_readers_cannot_see_yet_is_no_promise(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker answers a commit before its markers are written; the outbox keeps its rows until they are."""
+    key = KEYS[0]
+
+    async def behind(places: Sequence[Any]) -> Mapping[Any, int]:
+        return dict.fromkeys(places, 0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.transport, "_stable_ends", behind)
+        patch.setattr(kafka_appender, "BATCH_SECONDS", 2.0)
+        await bench.post(revised(key, 1))
+        with pytest.raises(Transient):
+            await bench.relay()
+        assert len(await bench.waiting()) == 1
+    assert await bench.relay() == 1
+    found = await bench.versions()
+    assert set(found[key]) == {1}
+
+
+@pytest.mark.parametrize("place", [KAFKA], indirect=True)
+async def test_c07_a_broker_killed_between_a_commit_and_its_markers_loses_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may take the transaction for done when it comes back, although no marker was ever written."""
+    ends, kills = bench.transport._stable_ends, [0, 0]  # rounds asked for, and done
+
+    async def ends_of_a_dead_broker(places: Sequence[Any]) -> Mapping[Any, int]:
+        if kills[1] < kills[0]:
+            kills[1] += 1
+            BROKERS["own"].kill()
+        found: Mapping[Any, int] = await ends(places)
+        return found
+
+    async def drained() -> bool:
+        return not await bench.waiting()
+
+    monkeypatch.setattr(bench.transport, "_stable_ends", ends_of_a_dead_broker)
+    folder, stop = BROKERS["own"].folder, asyncio.Event()
+    relaying = asyncio.create_task(Relay(bench.process).run(stop))
+    for version in (1, 2):
+        kills[0] += 1
+        await bench.post(*(revised(key, version) for key in KEYS))
+
+        async def killed(wanted: int = version) -> bool:
+            return kills[1] == wanted
+
+        await until(killed, seconds=120)
+        BROKERS["own"] = await asyncio.to_thread(kafka.start, folder)
+        await until(drained, seconds=120)
+    stop.set()
+    await relaying
+    found = await bench.versions()
+    for key in KEYS:
+        assert list(dict.fromkeys(found[key])) == [1, 2]

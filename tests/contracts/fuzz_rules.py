@@ -82,6 +82,7 @@ RULES = frozenset(
         "constant-field",
         "channel-target",
         "channel-cadence",
+        "channel-cap",
         "endpoint-known",
         "address-suppressed",
         "time-zone",

@@ -189,7 +189,7 @@ class KafkaTransport:
             max_request_size=self._settings.log.max_record_bytes + kafka_topics.ENVELOPE_BYTES,
             linger_ms=0,
         )
-        return KafkaAppender(producer, self._target, translated=_translated)
+        return KafkaAppender(producer, self._target, ends=self._stable_ends, translated=_translated)
 
     def membership(self, group: str, topics: Sequence[str], listener: Listener) -> KafkaMembership:
         """Return a membership of a group over topics."""
@@ -206,6 +206,11 @@ class KafkaTransport:
             fetch_max_wait_ms=_FETCH_WAIT_MS,
         )
         return KafkaMembership(_Group(self, consumer, topics, self._names), group=group, listener=listener)
+
+    async def _stable_ends(self, places: Sequence[Any]) -> Mapping[Any, int]:
+        """Return the last stable offsets: what stands before them every reader can have."""
+        ends: Mapping[Any, int] = await self._reader.end_offsets(places)
+        return ends
 
     async def _target(self, event: Event) -> tuple[str, int]:
         """Return the topic's name on the cluster and the partition that an event belongs to."""

@@ -1,14 +1,17 @@
 """The right to append for one outbox on Apache Kafka: a transactional producer, seen from the seam.
 
 What: one short transaction per batch. Why transactions: for the fence alone. A successor's start makes everything of
-its predecessor fail, and nothing of it becomes readable. Between two transactions lie a few milliseconds, because the
-client waits twenty after "concurrent transactions", while the markers of the one before are still being written.
+its predecessor fail, and nothing of it becomes readable. Why a commit is not believed: it is answered before its markers
+stand in the partitions, and a broker that is killed in between may come back and take the transaction for done without
+ever writing them; the next one then carries its records away. So a batch is on the log when readers can have it, which the
+last stable offsets say. Between two transactions lie a few milliseconds, because the client waits twenty after "concurrent
+transactions".
 After any failure the producer's state is unknown, and it is not used again. It must not try again by itself: only a
 relay that reads its outbox anew may.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self
@@ -21,7 +24,10 @@ BATCH_SECONDS = 30.0
 
 _STOP_SECONDS = 10.0
 _BETWEEN_TRANSACTIONS = 0.005
+_LOOK_SECONDS = 0.002
+_LONGEST_LOOK_SECONDS = 0.1
 
+Ends = Callable[[Sequence[Any]], Awaitable[Mapping[Any, int]]]
 Target = Callable[[Event], Awaitable[tuple[str, int]]]
 Translated = Callable[[str], AbstractContextManager[None]]
 
@@ -30,12 +36,13 @@ class KafkaAppender:
     """The right to append, from entering to leaving.
 
     `producer` is the client's, with a transactional id; `target` gives an event's topic and partition on the cluster;
-    `translated` raises the bus's errors for the client's.
+    `ends` asks for the last stable offsets of partitions; `translated` raises the bus's errors for the client's.
     """
 
-    def __init__(self, producer: Any, target: Target, *, translated: Translated) -> None:
+    def __init__(self, producer: Any, target: Target, *, ends: Ends, translated: Translated) -> None:
         self._producer = producer
         self._target = target
+        self._ends = ends
         self._translated = translated
         self._sound = False
         self._next = 0.0
@@ -90,12 +97,24 @@ class KafkaAppender:
                         headers=list(event.headers()),
                     )
                 )
-            await asyncio.gather(*sent)
+            placed = await asyncio.gather(*sent)
             await self._producer.commit_transaction()
+            await self._until_stable(placed)
         finally:
             # One reason is enough; the same error in the other futures would be reported as forgotten.
             for future in (*sent, *left, *self._left_behind()):
                 future.add_done_callback(_seen)
+
+    async def _until_stable(self, placed: Sequence[Any]) -> None:
+        """Wait until readers can have what was sent; the batch's time bounds it, and then the batch has failed."""
+        last = {one.topic_partition: one.offset for one in placed}  # within a partition offsets rise
+        pause = _LOOK_SECONDS
+        while last:
+            ends = await self._ends(list(last))
+            last = {place: offset for place, offset in last.items() if ends[place] <= offset}
+            if last:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_LOOK_SECONDS)
 
     def _left_behind(self) -> "list[asyncio.Future[Any]]":
         """Return what the client fails besides what it gave us: the transaction, and batches that were never sent."""
