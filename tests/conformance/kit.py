@@ -25,6 +25,7 @@ from services.chassis.bus import deadletters, outbox, positions
 from services.chassis.bus.consumer import Consumer, Delivery
 from services.chassis.bus.failpoints import armed
 from services.chassis.bus.relay import Relay
+from services.chassis.bus.transports import kafka_appender
 from services.chassis.bus.transports.kafka import KafkaTransport
 from services.chassis.bus.transports.sql.compaction import compact
 from services.chassis.bus.transports.sql.log import SqlTransport
@@ -396,9 +397,12 @@ class Site:
         return bench
 
     async def end(self) -> None:
-        """End every process that runs."""
+        """End every process that runs, and let what is still stopping come to its end: a client whose broker was away."""
         await self._open.aclose()
         self._open = AsyncExitStack()
+        stopping = [task for task in asyncio.all_tasks() if task.get_name() == kafka_appender.STOPPING]
+        if stopping:
+            await asyncio.wait(stopping, timeout=30)
 
     async def successor(self) -> Bench:
         """The process after a crash or a restart: nothing but the place is left of its predecessor."""

@@ -22,6 +22,7 @@ from services.chassis.bus.errors import Transient
 BATCH_SECONDS = 30.0
 """After how long a batch has failed; the client would go on asking for its commit for ever."""
 
+STOPPING = "a client stops"
 _STOP_SECONDS = 10.0
 _BETWEEN_TRANSACTIONS = 0.005
 _LOOK_SECONDS = 0.002
@@ -131,5 +132,7 @@ def _seen(future: "asyncio.Future[Any]") -> None:
 async def bounded(stopping: Awaitable[Any]) -> None:
     """Let a client stop, but not for ever: with its broker away it waits for answers that do not come."""
     task = asyncio.ensure_future(stopping)
+    if isinstance(task, asyncio.Task):
+        task.set_name(STOPPING)
     await asyncio.wait({task}, timeout=_STOP_SECONDS)
     task.add_done_callback(_seen)
