@@ -64,9 +64,8 @@ class Stems:
         """Number the words of a document."""
         heads, numbers = [], list[int]()
         for field in fields:
-            terms = [token_term(field.language, token) for run in field.runs for token in run.split(" ")]
             heads.append((field.name, field.language, tuple(run.count(" ") + 1 for run in field.runs)))
-            numbers += [vocabulary.number(term) for term in terms]
+            numbers += [vocabulary.number(term) for term in _terms(field)]
             numbers.append(_END)
         return cls(tuple(heads), np.array(numbers, np.int32))
 

@@ -11,7 +11,7 @@ relay that reads its outbox anew may.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self
@@ -129,10 +129,8 @@ def _seen(future: "asyncio.Future[Any]") -> None:
         future.exception()
 
 
-async def bounded(stopping: Awaitable[Any]) -> None:
+async def bounded(stopping: Coroutine[Any, Any, Any]) -> None:
     """Let a client stop, but not for ever: with its broker away it waits for answers that do not come."""
-    task = asyncio.ensure_future(stopping)
-    if isinstance(task, asyncio.Task):
-        task.set_name(STOPPING)
+    task = asyncio.create_task(stopping, name=STOPPING)
     await asyncio.wait({task}, timeout=_STOP_SECONDS)
     task.add_done_callback(_seen)
