@@ -1,4 +1,4 @@
-"""What stuffing a profile pays: twelve attacks by organisations that do not fit, and one honest sentence.
+"""What stuffing a profile pays: thirteen attacks by organisations that do not fit, and one honest sentence.
 
 What: on the demo data, each attacker (a candidate from the lower half of a list) edits its profile, is rescored exactly,
 and its place before and after is compared; what the door refuses (a text in another language than declared) changes nothing. Why: a defence that nobody attacks is a hope. It must not publish a recipe
@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.report import Claim, machine, report
 from matching.engine import Engine
 from matching.epoch import Epoch
-from matching.records import Evidence, Member, Offer, Project, Tag, Text
+from matching.records import Evidence, Member, Offer, Project, Recorded, Tag, Text
 from matching.view import View
 from services.chassis.reference import load_reference
 from services.chassis.reference.languages import LanguageChecks, load_language_checks
@@ -28,6 +28,9 @@ from services.console.loading import DEMO_FOLDER
 from services.matches.commands import first_epoch
 
 DAY = "2026-11-24"
+RECORDED_ON, PUBLISHED_ON = "2026-10-01", "2026-11-02"
+"""Profiles stand before the projects are published; an attack is an edit that comes after it."""
+
 FIRST = 10
 MOST_GAIN, MOST_IN_HEAD = 5.0, 5.0
 """Goals: median gain and attackers in the first ten, per cent."""
@@ -104,6 +107,11 @@ def paste(at: Attempt) -> Member:
     return said(at.member, at.project, text_of(at.project).text)
 
 
+def proving(at: Attempt) -> Member:
+    """The project's text as three past projects, beside a profile that stays as it was."""
+    return proved(at.member, *(text_of(at.project) for _ in range(3)))
+
+
 def shuffled(at: Attempt) -> Member:
     """The project's text, its words in another order."""
     words = text_of(at.project).text.split()
@@ -163,6 +171,7 @@ ATTACKS: Mapping[str, Attack] = {
     "term repetition": repetition,
     "keyword soup": soup,
     "pasting the project": paste,
+    "pasting into evidence": proving,
     "shuffling the project": shuffled,
     "diluting the project": diluted,
     "padding off the subject": padding,
@@ -226,9 +235,10 @@ def demo_view() -> View:
     corpus = read_corpus(Path(DEMO_FOLDER), load_reference())
     engine = Engine(Epoch.loads(first_epoch(None)))
     for member in corpus.members:
-        engine.put_member(member)
+        evidence = tuple((item.id, RECORDED_ON) for item in member.evidence)
+        engine.put_member(replace(member, recorded=Recorded(texts=RECORDED_ON, evidence=evidence)))
     for project in corpus.projects:
-        engine.put_project(project)
+        engine.put_project(replace(project, published_on=PUBLISHED_ON))
     return engine.pin()
 
 

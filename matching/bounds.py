@@ -70,6 +70,8 @@ def _refuse_together(table: Mapping[str, Any]) -> None:
     total = sum(table["budgets"].values())
     if not 0 < table["budgets"]["text"] <= total <= LARGEST_TOTAL:
         raise ValueError(f"the budgets sum to {total}, of which text must be some; at most {LARGEST_TOTAL}")
+    if table["quoted"]["earlier"] > 1:
+        raise ValueError("quoted.earlier is 0 or 1")
     if not sum(table["place_shares"].values()):
         raise ValueError("place_shares sum to 0, so places could not be divided")
     bands = table["band_percentiles"]

@@ -43,6 +43,7 @@ MEMBER_ROW = np.dtype(
         ("countries", "u8", _WORDS),
         ("regions", "u1"),
         ("first_involved", "i4"),
+        ("recorded", "i4"),
         ("sme", "?"),
         ("fictional", "?"),
         ("category", "u1"),
@@ -204,6 +205,7 @@ def fill_member(
     row["countries"] = geography.bits(operating)
     row["regions"] = geography.region_bits(operating)
     row["first_involved"] = day_number(member.first_involved_on)
+    row["recorded"] = day_number(member.recorded.last)
     row["sme"] = member.sme and "sme" not in member.constants
     row["fictional"] = member.fictional
     row["category"] = CATEGORIES.index(member.category) if member.category in CATEGORIES else 255

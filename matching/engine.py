@@ -114,6 +114,7 @@ class Engine:
             builder=self._builder,
             weights=self._epoch.weights,
             vocabulary=self._vocabulary,
+            published_on=project.published_on,
         )
         self._projects.put(project, build_query(project, stems, self._epoch), quoting)
         self._project_sequences[project.id] = sequence

@@ -90,6 +90,10 @@ def labels_of(members: Rows, projects: Rows, *, day: Day, enrolled: Bools) -> np
         ("developing_entity", day.developing[members["hq"]]),
         ("non_member", outside),
         ("fictional", members["fictional"]),
+        (
+            "edited_after_publication",
+            (projects["published"] != 0) & (members["recorded"] > projects["published"]),
+        ),
     ):
         found |= np.where(holds, _LABEL[name], np.uint32(0))
     return found

@@ -31,6 +31,7 @@ LABELS = (
     "developing_entity",
     "non_member",
     "fictional",
+    "edited_after_publication",
 )
 """Label names by bit number."""
 

@@ -3,8 +3,10 @@
 What: a passage of at least `quoted.in_order` consecutive words that stand in the project's text in the same order, or of
 at least `quoted.any_order` consecutive words all of which are the project's, in whatever order. Why: who pastes the call,
 shuffles it or lists its words has said nothing of itself. The rule looks at a document (the profile's text, an evidence
-item) whose points reach the floor of its component; it depends on the two records and the epoch alone, and every
-passage that it leaves out is named in the explanation. It must not touch what the organisation says in words of its own.
+item) whose points reach the floor of its component, unless its texts are on record since a day before the project was
+published: they can be no copy of it, and who has done such a project before says so in like words. It depends on the two
+records and the epoch alone, and every passage that it leaves out is named in the explanation. It must not touch what the
+organisation says in words of its own, and must not believe a date that an organisation wrote itself.
 """
 
 from __future__ import annotations
@@ -93,8 +95,10 @@ class Quoting:
         builder: DocumentBuilder,
         weights: Weights,
         vocabulary: Vocabulary,
+        published_on: str | None,
     ) -> None:
         self._builder = builder
+        self._published_on = published_on if weights.quoted["earlier"] else None
         self._vocabulary = vocabulary
         self._in_order, self._any_order = weights.quoted["in_order"], weights.quoted["any_order"]
         self.shortest = min((most for most in (self._in_order, self._any_order) if most), default=0)
@@ -114,6 +118,10 @@ class Quoting:
     def looks_at(self, component: str, points: Any) -> Any:
         """Whether the points of a document (or which of many) reach the floor of its component."""
         return (points > 0) & (points * 1000 >= self._bounds[component]) & bool(self.shortest)
+
+    def precedes(self, recorded_on: str | None) -> bool:
+        """Whether texts that are on record since this day (None: unknown) were there before the project was published."""
+        return recorded_on is not None and self._published_on is not None and recorded_on < self._published_on
 
     def text(self, fields: tuple[FieldStems, ...]) -> Cut | None:
         """Return what is left of a profile's text, or None where it quotes nothing."""
@@ -227,11 +235,14 @@ class Reading:
 
     def text(self, points: int) -> Cut | None:
         """Return what is left of the profile's text if it quotes and its points are such that the rule looks at it."""
-        return self.quoting.text(self.fields) if self.quoting.looks_at("text", points) else None
+        if self.quoting.precedes(self.record.recorded.texts) or not self.quoting.looks_at("text", points):
+            return None
+        return self.quoting.text(self.fields)
 
     def item(self, item: str, points: int) -> Cut | None:
         """Return the same of an evidence item."""
-        if not self.quoting.looks_at("evidence", points):
+        earlier = self.quoting.precedes(self.record.recorded.of(item))
+        if earlier or not self.quoting.looks_at("evidence", points):
             return None
         return self.quoting.item(self.evidence[item], self.record, item)
 

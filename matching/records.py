@@ -8,7 +8,7 @@ nothing (the services did) and compute nothing; `from_json` reads the data of an
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -155,11 +155,40 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """Since which days (ISO) texts are on record as they stand; None, or no entry, is unknown.
+
+    `texts` is the profile's day: that of its last text that was not there before. `evidence` has (item id, day).
+    """
+
+    texts: str | None = None
+    evidence: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def from_json(cls, body: Json) -> Recorded:
+        """Read ``{texts?, evidence?: {id: day}}``."""
+        return cls(texts=body.get("texts"), evidence=tuple(sorted((body.get("evidence") or {}).items())))
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it as it is on the wire."""
+        return ({"texts": self.texts} if self.texts else {}) | {"evidence": dict(self.evidence)}
+
+    def of(self, item: str) -> str | None:
+        """Return the day of an evidence item."""
+        return dict(self.evidence).get(item)
+
+    @property
+    def last(self) -> str | None:
+        """The last day on which any of it was written."""
+        return max(filter(None, (self.texts, *(day for _, day in self.evidence))), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
     """An organisation's record, member of ITU or not. `state` is ``active``, ``dormant`` or ``withdrawn``.
 
     `constants` names the fields that an import filled with a constant ("descriptions", "offers", ...): such a field is
-    never indexed and never scored, and it lowers confidence.
+    never indexed and never scored, and it lowers confidence. `recorded` is its service's word, never the organisation's.
     """
 
     id: str
@@ -185,6 +214,7 @@ class Member:
     first_involved_on: str | None = None
     state: str = "active"
     fictional: bool = False
+    recorded: Recorded = Recorded()
     constants: frozenset[str] = frozenset()
 
     @classmethod
@@ -215,6 +245,7 @@ class Member:
             first_involved_on=body.get("first_involved_on"),
             state=body.get("state") or "active",
             fictional=bool(body.get("fictional")),
+            recorded=Recorded.from_json(body.get("recorded") or {}),
             constants=constants_of(body),
         )
 
@@ -244,8 +275,30 @@ class Member:
             "first_involved_on": self.first_involved_on,
             "state": self.state,
             "fictional": self.fictional,
+            "recorded": self.recorded.to_json(),
             "provenance": {"constants": sorted(self.constants)},
         }
+
+    @property
+    def profile_texts(self) -> tuple[Text, ...]:
+        """The texts that its profile is matched by."""
+        offered = (text for offer in self.offers for text in offer.texts)
+        return (*self.descriptions, *self.expertise, *offered)
+
+    def instead_of(self, held: Member | None) -> Member:
+        """Return this edited copy as it would be recorded: what `held` (the record that stands) says too keeps its day."""
+        before = held or Member(id=self.id)
+        kept = set(self.profile_texts) <= set(before.profile_texts)
+        texts = {item.id: set(item.texts) for item in before.evidence}
+        evidence = tuple(
+            (item.id, day)
+            for item in self.evidence
+            if set(item.texts) <= texts.get(item.id, set())
+            for day in (before.recorded.of(item.id),)
+            if day
+        )
+        recorded = Recorded(texts=before.recorded.texts if kept else None, evidence=tuple(sorted(evidence)))
+        return replace(self, recorded=recorded)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Uncounting: the sums that come out of the indexes, without what quoted passages gave. Asked from either side.
 
-An index sums whole documents. Of the few whose points reach the floor of their component and that hold a passage of the
-project's own text, the points are replaced here by those of what is left, which are `score_pair`'s. Where nobody quotes this
+An index sums whole documents. Of the few whose points reach the floor of their component, that are not on record since
+before the project was published, and that hold a passage of the project's own text, the points are replaced here by those of what is left, which are `score_pair`'s. Where nobody quotes this
 is one look over the words of those few; nothing is cut that `quoting` does not call a passage.
 """
 
@@ -23,7 +23,9 @@ def uncount_texts(state: ProjectState, members: PinnedMembers, points: npt.NDArr
     rows, texts = list[int](), list[Stems]()
     for row in np.flatnonzero(state.quoting.looks_at("text", points)).tolist():
         here = members.states[row]
-        if here is not None and here.stems is not None:
+        if here is None or here.stems is None:
+            continue
+        if not state.quoting.precedes(here.record.recorded.texts):
             rows.append(row)
             texts.append(here.stems.profile)
     for place in state.quoting.which_quote(texts):
@@ -39,9 +41,12 @@ def uncount_items(state: ProjectState, members: PinnedMembers, points: npt.NDArr
     for entry in np.flatnonzero(state.quoting.looks_at("evidence", wide)).tolist():
         row = int(members.owners[entry])
         here = members.states[row] if row >= 0 else None
-        if here is not None and here.stems is not None:
+        if here is None or here.stems is None:
+            continue
+        item, stems = here.stems.items[here.entries.index(entry)]
+        if not state.quoting.precedes(here.record.recorded.of(item)):
             entries.append(entry)
-            found.append((here, *here.stems.items[here.entries.index(entry)]))
+            found.append((here, item, stems))
     for place in state.quoting.which_quote([stems for _, _, stems in found]):
         here, item, stems = found[place]
         cut = state.quoting.item(state.quoting.fields_of(stems), here.record, item)
@@ -56,7 +61,7 @@ def uncount_text_of(state: MemberState, projects: PinnedProjects, points: npt.ND
     stems = state.stems.profile
     numbers = stems.numbers.tolist()
     for place, project in _reached(projects, "text", points):
-        if project.quoting.quotes(numbers):
+        if not project.quoting.precedes(state.record.recorded.texts) and project.quoting.quotes(numbers):
             cut = project.quoting.text(project.quoting.fields_of(stems))
             if cut is not None:
                 points[place] = text_points(project.query, cut.impacts)
@@ -67,9 +72,9 @@ def uncount_items_of(state: MemberState, projects: PinnedProjects, points: npt.N
     if state.stems is None:
         return
     for row, (item, stems) in enumerate(state.stems.items):
-        numbers = stems.numbers.tolist()
+        numbers, recorded_on = stems.numbers.tolist(), state.record.recorded.of(item)
         for place, project in _reached(projects, "evidence", points[row]):
-            if project.quoting.quotes(numbers):
+            if not project.quoting.precedes(recorded_on) and project.quoting.quotes(numbers):
                 cut = project.quoting.item(project.quoting.fields_of(stems), state.record, item)
                 if cut is not None:
                     points[row, place] = item_points(project.query, cut.impacts)

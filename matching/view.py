@@ -173,7 +173,7 @@ class View:
         """
         state = self._projects.states[project]
         if edited:
-            account, pairs = self._accounts.of_edited(edited), None
+            account, pairs = self._edited(edited), None
         else:
             here = self._members.state(member)
             account, pairs = self._accounts.of_member(here.record), here.pairs
@@ -226,10 +226,10 @@ class View:
         candidates as they are. A record that a hard rule leaves out has rank 0.
         """
         state = self._projects.states[project]
-        account = self._accounts.of_edited(edited)
-        document, score = account.document, self._scored(state, account)
-        row = self._judged(state, edited, document, score, reference_date)
-        if self._failed(state, edited, document):
+        account = self._edited(edited)
+        record, document, score = account.record, account.document, self._scored(state, account)
+        row = self._judged(state, record, document, score, reference_date)
+        if self._failed(state, record, document):
             return row
         ranked = self.rank(project, reference_date)
         others = [
@@ -256,7 +256,7 @@ class View:
         explained = self.explain(project, member, reference_date, language=language)
         proved: list[WhatIf] = []
         for change in changes_of(explained, here.record, self._epoch.weights):
-            score = self._scored(state, self._accounts.of_edited(change.edited))
+            score = self._scored(state, self._edited(change.edited))
             ranked = self.rank(project, reference_date, instead={member: score.components})
             rank = ranked.position_of(member)
             best = min((one.rank for one in proved if one.code == change.code), default=before)
@@ -309,6 +309,12 @@ class View:
                 found[one.row, 1] = sum(points[place] for place in chosen)
         found[:, 2:] = sums[versions:].T
         return found
+
+    def _edited(self, edited: Member) -> MemberAccount:
+        """The account of a record that stands nowhere; a text that the standing one lacks is on record since no known day."""
+        row = self._members.row_of.get(edited.id)
+        held = None if row is None or row >= len(self._members.states) else self._members.states[row]
+        return self._accounts.of_edited(edited.instead_of(held.record if held else None))
 
     def _scored(self, state: ProjectState, account: MemberAccount, pairs: Pairs | None = None) -> PairScore:
         """One pair from its two records alone; what it counts is what the indexes count."""

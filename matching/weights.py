@@ -12,7 +12,7 @@ from typing import Any
 
 from matching.bounds import refuse_out_of_bounds
 
-_NEVER_QUOTED: Mapping[str, int] = {"in_order": 0, "any_order": 0}
+_NEVER_QUOTED: Mapping[str, int] = {"in_order": 0, "any_order": 0, "earlier": 0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +24,12 @@ class Weights:
     saturation of counts in a document, the pull of its length, the saturation of counts in a project's text.
     `passage_bound` computes nothing: it is the most, per mille of a project's total, by which the points of one passage
     may differ between a description and one evidence item, and it is tested. `quoted` is how many consecutive words are a
-    quoted passage, in the project's order and in any order (see `matching.quoting`); 0 is never. Tables before
-    version 3 do not have it, and read as 0 and 0.
+    quoted passage, in the project's order and in any order (see `matching.quoting`); 0 is never. With `earlier` 1, texts on
+    record since a day before the project was published quote nothing. Tables before version 3 have no such rule, and those
+    of version 3 have it without `earlier`: what a table lacks is read as 0.
     """
 
-    version: int = 3
+    version: int = 4
     budgets: Mapping[str, int] = field(
         default_factory=lambda: {
             "text": 1_000_000_000,
@@ -73,7 +74,7 @@ class Weights:
             "sdg": 1,
         }
     )
-    quoted: Mapping[str, int] = field(default_factory=lambda: {"in_order": 12, "any_order": 16})
+    quoted: Mapping[str, int] = field(default_factory=lambda: {"in_order": 12, "any_order": 16, "earlier": 1})
     floors: Mapping[str, int] = field(default_factory=lambda: {"text": 35, "evidence": 14})
     band_percentiles: Mapping[str, int] = field(
         default_factory=lambda: {"possible": 800, "good": 950, "strong": 990}
@@ -95,17 +96,20 @@ class Weights:
 
     def to_json(self) -> dict[str, Any]:
         """Write the table as plain JSON, as it was written before a rule that is off in it came to be."""
-        return {
-            name: dict(value) if isinstance(value, Mapping) else value
-            for name, value in asdict(self).items()
-            if name != "quoted" or any(value.values())
+        body = {
+            name: dict(value) if isinstance(value, Mapping) else value for name, value in asdict(self).items()
         }
+        if not self.quoted["earlier"]:
+            del body["quoted"]["earlier"]
+        if not any(self.quoted.values()):
+            del body["quoted"]
+        return body
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Weights:
         """Read a table; ValueError where a name is unknown or missing (a silent default would change scores), or out of bounds."""
         names = {one.name for one in fields(cls)}
-        body = {"quoted": _NEVER_QUOTED, **body}
+        body = {**body, "quoted": {**_NEVER_QUOTED, **body.get("quoted", {})}}
         if names != set(body):
             raise ValueError(f"the weights table has other names than expected: {sorted(names ^ set(body))}")
         return cls(**body)

@@ -76,6 +76,18 @@ class MembershipTerm(Part):
     end: Annotated[date | None, Field(alias="to")] = None
 
 
+class Recorded(Part):
+    """Since which days (UTC) the texts are on record as they stand; what is not named is unknown.
+
+    A day is this service's, not the organisation's word: a text keeps it for as long as every revision has it.
+    """
+
+    texts: date | None = None
+    """The profile's: descriptions, expertise and the texts of offers; the day of the last one that was not there before."""
+    evidence: dict[Text, date] = Field(default_factory=dict)
+    """Each evidence item's, by its id."""
+
+
 class Organisation(Part):
     """One revision of an organisation: `org.comity.organisation.revised.v1`. The sequence's version is `revision`."""
 
@@ -110,4 +122,5 @@ class Organisation(Part):
     review_by: date | None = None
     fictional: bool = False
     published_at: Stamp | None = None
+    recorded: Recorded | None = None
     provenance: Provenance = Provenance()

@@ -18,6 +18,7 @@ from schemas.http.members import (
     OrganisationBody,
     OrganisationState,
 )
+from schemas.http.parts import Day
 from schemas.http.texts import Shape, ShortText
 from schemas.http.write_token import WriteToken
 
@@ -30,6 +31,7 @@ PROFILE: dict[str, Any] = EXAMPLE | {
     "missing": ["sme", "operating_countries", "expertise", "evidence", "languages", "first_involved_on"],
     "registered_at": "2026-11-24T10:00:00.000000Z",
     "revised_at": "2026-11-24T10:00:00.000000Z",
+    "recorded": {"texts": "2026-11-24", "evidence": {}},
     "warnings": [],
     "view": "full",
 }
@@ -61,6 +63,17 @@ class PublicOrganisation(Shape):
     view: Literal["public"] = "public"
 
 
+class Recorded(Shape):
+    """Since which days (UTC) the texts are on record as they stand; what is not named is unknown.
+
+    `texts` is the day of the last description, expertise or offer's text that was not there before, `evidence` that of each
+    item by its id. What is on record since before a project was published is not taken for a copy of it.
+    """
+
+    texts: Day | None = None
+    evidence: dict[str, Day] = Field(default_factory=dict)
+
+
 class Profile(OrganisationBody):
     """The whole profile as a reader who may see it gets it; `contact` only for whom it is meant.
 
@@ -79,6 +92,7 @@ class Profile(OrganisationBody):
     missing: tuple[str, ...]
     registered_at: str
     revised_at: str
+    recorded: Recorded | None = None
     warnings: tuple[Caution, ...] = ()
     token: WriteToken | None = None
     view: Literal["full", "profile"] = "profile"

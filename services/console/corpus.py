@@ -36,9 +36,14 @@ def read_corpus(folder: Path, reference: Reference) -> Corpus:
     )
 
 
-def member_of(identifier: str, body: Mapping[str, Any]) -> Member:
-    """Return the engine's record of a body that is put under an id, as the first revision's event would carry it."""
-    return Member.from_json({**body, "id": identifier, "revision": 1, "state": "active"})
+def member_of(identifier: str, body: Mapping[str, Any], *, recorded_on: date | None = None) -> Member:
+    """Return the engine's record of a body that is put under an id (on a day), as the first revision's event would carry it."""
+    recorded: dict[str, Any] = {}
+    if recorded_on is not None:
+        day = recorded_on.isoformat()
+        recorded = {"texts": day, "evidence": {item["id"]: day for item in body.get("evidence") or ()}}
+    first = {"id": identifier, "revision": 1, "state": "active", "recorded": recorded}
+    return Member.from_json({**body, **first})
 
 
 def project_of(identifier: str, body: Mapping[str, Any], *, published_on: date | None = None) -> Project:

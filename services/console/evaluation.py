@@ -8,6 +8,7 @@ import csv
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,10 @@ from services.console.mapping.language import MapError, MapFile, load_map, shipp
 
 REFERENCE_DATE = "2026-01-01"
 """The day at which dated facts are resolved; these folders hold none, so it decides nothing but labels."""
+
+_PUBLISHED_ON = date.fromisoformat(REFERENCE_DATE)
+_RECORDED_ON = _PUBLISHED_ON - timedelta(days=1)
+"""A folder's history is what was known before its queries were: organisations are on record the day before them."""
 
 BAND_PROJECTS = 100
 """So many history projects, evenly spread over the file, make the pairs that the bands are taken from."""
@@ -130,7 +135,7 @@ class Evaluation:
         counts: dict[str, int] = {}
         bodies = self._bodies(self._organisations, self._organisation_map, "organisations", reference)
         for done, (found, body) in enumerate(bodies, 1):
-            members[found.id] = member_of(found.id, body)
+            members[found.id] = member_of(found.id, body, recorded_on=_RECORDED_ON)
             counts[found.id] = len(members[found.id].evidence)
             self._report("organisations", done, 0)
         return members, counts
@@ -138,7 +143,7 @@ class Evaluation:
     def _projects(self, path: Path, reference: Reference, require_presence: bool) -> dict[str, Project]:
         projects: dict[str, Project] = {}
         for found, body in self._bodies(path, self._project_map, "projects", reference):
-            project = project_of(found.id, body)
+            project = project_of(found.id, body, published_on=_PUBLISHED_ON)
             # A query of a group of countries names no country, so there is nothing to be present in.
             projects[found.id] = replace(
                 project, presence_required=require_presence and bool(project.countries)

@@ -32,6 +32,7 @@ _LABELS = {
     "ldc_entity": "least developed country",
     "developing_entity": "developing country",
     "non_member": "not an ITU member",
+    "edited_after_publication": "edited after publication",
 }
 _FIELDS = {"mission": "description"}
 _BANDS = {"strong": "bold green", "good": "green", "possible": "yellow", "weak": "dim"}

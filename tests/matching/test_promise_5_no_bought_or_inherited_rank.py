@@ -13,7 +13,7 @@ import pytest
 
 from matching.engine import Engine
 from matching.epoch import Epoch
-from matching.records import Evidence, Member, Term
+from matching.records import Evidence, Member, Recorded, Term
 from matching.view import View
 from tests.matching.builders import DAY, MEMBERS, PROJECTS, offer, proof
 
@@ -30,8 +30,13 @@ NO_INPUTS: dict[str, tuple[Any, ...]] = {
     "first_involved_on": ("1995-01-01", "2026-11-01"),
     "state": ("dormant",),
     "fictional": (True,),
+    "recorded": tuple(
+        Recorded(texts=day, evidence=tuple((f"e{number}", day) for number in range(1, 4)))
+        for day in ("1990-01-01", "2026-11-23")
+    ),
 }
-"""Field → other values; `state` decides a hard rule and no point."""
+"""Field → other values. `state` decides a hard rule and no point; since when texts are on record decides no point but of
+a text that repeats the project's own, which none of these does (`test_quoting`)."""
 
 INPUTS = {
     "id",  # settles ties, through a keyed hash

@@ -12,7 +12,7 @@ from matching.documents import DocumentBuilder
 from matching.engine import Engine
 from matching.epoch import Epoch
 from matching.quoting import Quoting, Stems
-from matching.records import Evidence, Member
+from matching.records import Evidence, Member, Recorded
 from matching.sentences import LANGUAGES
 from matching.vocabulary import Vocabulary
 from matching.weights import Weights
@@ -108,13 +108,91 @@ def test_an_epoch_from_before_the_rule_counts_as_it_did(quoted, epoch):
     body = epoch.to_json()
     del body["weights"]["quoted"]
     before = Epoch.from_json(body)
-    assert before.weights.quoted == {"in_order": 0, "any_order": 0}
+    assert before.weights.quoted == {"in_order": 0, "any_order": 0, "earlier": 0}
     assert Epoch.loads(before.dumps()).hash == before.hash != epoch.hash
     assert b'"quoted"' not in before.dumps()
     view = quoted(member("m", CALL, evidence=(proof("e", CALL),)), of=before)
     explained = view.explain("p", "m", DAY)
     assert "quoted" not in codes(explained)
     assert explained.points == points(view, "m") > points(quoted(member("m", CALL)), "m")
+
+
+def on_record(one: Member, texts: str | None, evidence: str | None = None) -> Member:
+    days = tuple((item.id, evidence) for item in one.evidence if evidence)
+    return replace(one, recorded=Recorded(texts=texts, evidence=days))
+
+
+PUBLISHED = "2026-10-01"
+
+
+@pytest.mark.parametrize(
+    ("day", "counts"), [("2026-09-30", True), (PUBLISHED, False), ("2026-10-02", False), (None, False)]
+)
+def test_what_was_on_record_before_the_project_was_published_is_no_copy_of_it(quoted, day, counts):
+    profile = on_record(member("m", CALL), day)
+    proved = on_record(member("m", HONEST, evidence=(proof("e", CALL),)), None, day)
+    for one, component in ((profile, "text"), (proved, "evidence")):
+        explained = quoted(one).explain("p", "m", DAY)
+        assert (explained.components[component] > 0) == counts or component == "text"
+        assert ("quoted" in codes(explained)) != counts
+
+
+def test_an_epoch_of_version_3_asks_not_since_when(quoted, epoch):
+    body = epoch.to_json()
+    del body["weights"]["quoted"]["earlier"]
+    before = Epoch.from_json(body)
+    assert Epoch.loads(before.dumps()).hash == before.hash != epoch.hash
+    assert before.to_json()["weights"]["quoted"] == body["weights"]["quoted"]
+    view = quoted(on_record(member("m", CALL), "2026-01-01"), of=before)
+    assert "quoted" in codes(view.explain("p", "m", DAY))
+
+
+def test_since_when_moves_no_point_of_who_quotes_nothing(quoted):
+    honest = member("m", HONEST, evidence=(proof("e", "Antennas on forty schools, and nothing else."),))
+    found = {points(quoted(on_record(honest, day, day)), "m") for day in (None, "1990-01-01", DAY)}
+    assert len(found) == 1
+    assert found != {0}
+
+
+def test_an_edit_is_not_older_than_itself(quoted):
+    one = on_record(member("m", HONEST, evidence=(proof("e", "Antennas."),)), "2026-01-01", "2026-01-01")
+    view = quoted(one)
+    pasted = replace(one, descriptions=said(f"{HONEST} {CALL}"))
+    proved = replace(one, evidence=(proof("e", CALL),))
+    moved = replace(one, evidence=(*one.evidence, proof("f", CALL)))
+    for edited in (pasted, proved, moved, replace(pasted, id="new")):
+        assert "quoted" in codes(view.explain("p", "m", DAY, edited=edited))
+    assert view.explain("p", "m", DAY, edited=replace(one, legal_name="Another")).points == points(view, "m")
+
+
+@pytest.mark.parametrize(
+    ("texts", "evidence", "labelled"),
+    [
+        (None, None, False),
+        ("2026-09-01", "2026-09-30", False),
+        (PUBLISHED, PUBLISHED, False),
+        ("2026-10-02", "2026-09-01", True),
+        ("2026-09-01", "2026-10-02", True),
+    ],
+)
+def test_who_wrote_after_the_publication_is_labelled_and_loses_nothing(quoted, texts, evidence, labelled):
+    plain = member("m", HONEST, evidence=(proof("e", "Antennas."),))
+    view = quoted(on_record(plain, texts, evidence))
+    ranked, standings = view.rank("p", DAY), view.points_of(["m"], DAY)
+    labels = ranked.row(1).labels
+    assert ("edited_after_publication" in labels) == labelled
+    assert ranked.labels[0] == standings.labels[0, 0]
+    assert view.explain("p", "m", DAY).labels == labels
+    assert points(view, "m") == points(quoted(plain), "m")
+
+
+def test_a_project_without_a_day_of_publication_labels_nobody_and_spares_nobody(epoch, analyser):
+    engine = Engine(epoch, analyser=analyser)
+    engine.put_project(project("p", CALL, published_on=None))
+    engine.put_member(on_record(member("m", CALL), "2026-01-01"))
+    explained = engine.pin().explain("p", "m", DAY)
+    assert "quoted" in codes(explained)
+    assert "edited_after_publication" not in explained.labels
 
 
 def test_a_member_that_is_put_again_or_removed_quotes_no_more(epoch, analyser):
@@ -153,11 +231,17 @@ def quoting_members(draw) -> Member:
     pieces = st.lists(st.one_of(words, st.just(CALL), st.sampled_from(CALL.split(". "))), max_size=3)
     texts = pieces.map(". ".join).filter(str.strip)
     items = draw(st.lists(texts, max_size=4))
+    evidence = tuple(Evidence(id=f"e{n}", role="lead", texts=said(one)) for n, one in enumerate(items))
+    days = st.sampled_from([None, "2026-09-30", "2026-10-02"])
+    known = {item.id: draw(days) for item in evidence}
     return Member(
         id="m",
         descriptions=said(draw(texts)),
         expertise=said(draw(texts)) if draw(st.booleans()) else (),
-        evidence=tuple(Evidence(id=f"e{n}", role="lead", texts=said(one)) for n, one in enumerate(items)),
+        evidence=evidence,
+        recorded=Recorded(
+            texts=draw(days), evidence=tuple((item, day) for item, day in known.items() if day)
+        ),
     )
 
 
@@ -197,13 +281,17 @@ def test_a_text_that_lowers_a_score_is_shown_as_quoted_or_is_longer_than_the_mea
 
 def _without(view, quoted) -> Epoch:
     epoch = view._epoch
-    return replace(epoch, weights=replace(epoch.weights, quoted={"in_order": 0, "any_order": 0}))
+    return replace(
+        epoch, weights=replace(epoch.weights, quoted={"in_order": 0, "any_order": 0, "earlier": 0})
+    )
 
 
 def test_both_prefilters_find_what_is_cut(epoch, analyser):
     vocabulary = Vocabulary()
     fields = analyser.analyse_project(project("p", CALL)).fields
-    quoting = Quoting(fields, builder=DocumentBuilder(epoch), weights=Weights(), vocabulary=vocabulary)
+    quoting = Quoting(
+        fields, builder=DocumentBuilder(epoch), weights=Weights(), vocabulary=vocabulary, published_on=None
+    )
     texts = [CALL, HONEST, CALL.split(". ", maxsplit=1)[0], "zebras", ", ".join(WORDS)]
     documents = [analyser.analyse_member(member("m", text)).fields for text in texts]
     numbered = [Stems.of(one, vocabulary) for one in documents]

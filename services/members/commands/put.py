@@ -23,6 +23,7 @@ from services.members.queries import Row, contact_of, same_name, view
 from services.members.rules import rights
 from services.members.rules.faults import body_faults, standing_faults
 from services.members.rules.problems import DuplicateExternalId, refuse_writer
+from services.members.rules.recording import recorded
 from services.members.tables import CONTACTS, EXTERNAL_IDS
 
 _TAKEN = select(EXTERNAL_IDS).where(
@@ -59,8 +60,8 @@ async def put_organisation(
         filled = sorted({*body.provenance.constants, *constants})
         body = body.model_copy(update={"provenance": Provenance(constants=tuple(filled))})
     faults = body_faults(body, today=unit.now.date(), codebook=codebook)
+    held = None if before is None else Organisation.model_validate_json(before["record"])
     if not rights.keeps_standing(unit.principal.roles):
-        held = None if before is None else Organisation.model_validate_json(before["record"])
         faults += standing_faults(body, before=held)
     if not faults:
         faults = await check_parent(unit.connection, organisation_id, body, before=before)
@@ -72,6 +73,8 @@ async def put_organisation(
         state="active",
         reference=codebook.reference,
     )
+    since = recorded(record, held=held, today=unit.now.date())
+    record = record.model_copy(update={"recorded": since})
     warnings = await _warnings(unit, record)
     if before is not None and await _unchanged(unit, record, body.contact, before=before):
         revision = before["revision"]

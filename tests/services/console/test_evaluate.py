@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.__main__ import app
+from services.chassis.runtime import Clock
 from services.chassis.settings import load_settings
 from services.console.connection import Connection, saved_credentials
 from services.console.embedded import Embedded
@@ -60,11 +62,15 @@ def system(tmp_path: Path) -> Iterator[Connection]:
 
 @pytest.mark.slow
 def test_imported_lists_have_the_points_that_the_evaluation_computed(
-    folder: Path, evaluation: Evaluation, system: Connection, tmp_path: Path
+    folder: Path,
+    evaluation: Evaluation,
+    system: Connection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     epoch = tmp_path / "epoch.json"
     epoch.write_bytes(evaluation.epoch.dumps())
-    at = ["--url", system.address(""), "--token", system.token or ""]
+    saved = saved_credentials(tmp_path / "comity") or {}
     organisations = [
         "import",
         "organisations",
@@ -82,6 +88,10 @@ def test_imported_lists_have_the_points_that_the_evaluation_computed(
         "--wait",
     ]
     for arguments in (organisations, ["epoch", "publish", str(epoch)], projects):
+        if arguments is projects:  # who is on record since the day before cannot have copied them
+            monkeypatch.setattr(Clock, "now", lambda _: datetime.now(UTC) + timedelta(days=1))
+        system.take_token(saved["client_id"], saved["client_secret"])
+        at = ["--url", system.address(""), "--token", system.token or ""]
         result = CliRunner().invoke(app, [*arguments, *at])
         assert result.exit_code == 0, result.stderr
     assert len(evaluation.projects) == QUERIES
