@@ -14,6 +14,7 @@ from typing import Any
 
 SHORT = (
     ("workers", "--rounds", "1", "--no-mutants"),
+    ("messages", "--rounds", "6", "--no-mutants"),
     ("kill", "--deployment", "sqlite", "--rounds", "6"),
     ("faults", "--down-seconds", "8"),
     ("kill", "--deployment", "split", "--rounds", "4", "--mutants", "0"),

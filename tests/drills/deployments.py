@@ -8,7 +8,7 @@ import asyncio
 import shutil
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -89,8 +89,16 @@ class Sqlite(Deployment):
     name = "sqlite"
     dense = True
 
-    def __init__(self, starter: Starter, folder: Path, *, mutant: str | None = None) -> None:
+    def __init__(
+        self,
+        starter: Starter,
+        folder: Path,
+        *,
+        mutant: str | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(starter, folder, mutant=mutant)
+        self.settings = dict(settings or {})
         self.port = free_port()
         self.addresses = {"": f"http://127.0.0.1:{self.port}"}
 
@@ -99,7 +107,7 @@ class Sqlite(Deployment):
         return ("everything",)
 
     def start(self, part: str, **how: Any) -> None:
-        settings = {
+        settings = self.settings | {
             "COMITY_DATA_FOLDER": str(self.folder / "var"),
             "COMITY_HTTP__PORT": str(self.port),
             "COMITY_PUBLIC_URL": self.addresses[""],

@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Any
 
 import uuid_utils
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.notifications.tables import ATTEMPTS, DELIVERIES
 from services.notifications.worker import webhooks
 from services.notifications.worker.dispatch import Dispatcher
 from tests.mutants.mutant import Mutant, Patch
@@ -33,6 +35,23 @@ def _write_down_afterwards(patch: Patch) -> None:
     patch.setattr(Dispatcher, "_record", late)
 
 
+def _forget_what_was_interrupted(patch: Patch) -> None:
+    take_over = Dispatcher._take_over
+
+    async def forgetful(self: Dispatcher, connection: AsyncConnection, now: datetime) -> None:
+        await take_over(self, connection, now)
+        interrupted = ATTEMPTS.c.outcome == "interrupted"
+        found = await connection.execute(select(ATTEMPTS.c.delivery).where(interrupted))
+        for row in found.all():
+            again = DELIVERIES.c.attempts - 1
+            await connection.execute(
+                update(DELIVERIES).where(DELIVERIES.c.id == row.delivery).values(attempts=again)
+            )
+        await connection.execute(delete(ATTEMPTS).where(interrupted))
+
+    patch.setattr(Dispatcher, "_take_over", forgetful)
+
+
 def _an_id_for_each_try(patch: Patch) -> None:
     send = webhooks.send
 
@@ -51,10 +70,19 @@ MUTANTS = (
         tests=(f"{SCHEDULE}::test_a_killed_try_is_explained_and_sent_again_under_the_same_id",),
     ),
     Mutant(
+        name="interrupted-try-forgotten",
+        rule="R7",
+        how="a try that a killed process left without an end is taken out of the log before the message is sent again",
+        patch=_forget_what_was_interrupted,
+        tests=(f"{SCHEDULE}::test_a_killed_try_is_explained_and_sent_again_under_the_same_id",),
+        drills=("messages",),
+    ),
+    Mutant(
         name="id-of-the-try-not-of-the-delivery",
         rule="R7: the delivery id is the idempotency key",
         how="each try of a message has an id of its own, so its receiver cannot know it again",
         patch=_an_id_for_each_try,
         tests=(f"{SCHEDULE}::test_a_killed_try_is_explained_and_sent_again_under_the_same_id",),
+        drills=("messages",),
     ),
 )
