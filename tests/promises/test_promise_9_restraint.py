@@ -1,7 +1,6 @@
 """Promise 9: opt-in only; nothing sent when nothing is new; no duplicate reaches anybody; one-click exit (see `test_mail`)."""
 
 import asyncio
-import os
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -9,8 +8,8 @@ from random import Random
 from tests.services.notifications.hall import Hall, open_hall, uuid_of
 from tests.services.notifications.village import receiving
 
-ROUNDS = int(os.environ.get("COMITY_TEST_KILL_ROUNDS", "15"))
-"""How often a process is killed; by hand 300."""
+ROUNDS = 15
+"""How often the process is as good as killed; `tests.drills.messages` kills a real one, as often as one likes."""
 
 
 async def listening(hall: Hall, url: str, *, opt_in: bool = True) -> None:
