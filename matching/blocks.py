@@ -1,7 +1,8 @@
-"""Blocks: up to 65,536 documents inverted once and never changed, with their forward store beside.
+"""Blocks: up to 65,536 documents inverted once and never changed; made of a few new ones, or of other blocks.
 
 Postings are 16-bit slots and values (8-bit impacts of members, 32-bit weights of projects). A term in more than a sixth
-of the slots also gets a dense row. A block knows nothing of names: entries are the index's numbers of documents.
+of the slots also gets a dense row. Merging copies postings from block to block, dead documents left out, so that a document
+is turned over once. A block knows nothing of names: entries are the index's numbers of documents.
 """
 
 from __future__ import annotations
@@ -18,132 +19,153 @@ BLOCK_SLOTS = 65_536
 _DENSE_SHARE = 6
 _DENSE_FROM = 64
 
+Alive = npt.NDArray[np.bool_]
+"""Which slots of a block, or documents of a head, hold their entry's present document."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Block:
-    """Inverted postings (`terms` sorted, `offsets` into `slots` and `values`) and the forward store that made them.
+    """Inverted postings: `terms` sorted, `offsets` into `slots` and `values`; `entries` names each slot's document.
 
-    `dense_rows[i]` is the row of `dense` that holds term i over all slots, or -1. `entries` and `stamps` name each
-    slot's document and its revision in the index.
+    `dense_rows[i]` is the row of `dense` that holds term i over all slots, or -1; `in_order`: the entries are consecutive
+    numbers, as those of documents are that came one after the other. Both follow from the rest.
     """
 
     entries: npt.NDArray[np.int32]
-    stamps: npt.NDArray[np.int64]
     terms: npt.NDArray[np.int32]
     offsets: npt.NDArray[np.int64]
     slots: npt.NDArray[np.uint16]
     values: npt.NDArray[Any]
     dense_rows: npt.NDArray[np.int32]
     dense: npt.NDArray[Any]
-    forward_offsets: npt.NDArray[np.int64]
-    forward_terms: npt.NDArray[np.int32]
-    forward_values: npt.NDArray[Any]
+    in_order: bool
 
     @property
     def size(self) -> int:
         """How many slots it has, dead ones included."""
         return len(self.entries)
 
-    def living(self, current: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Which slots hold their entry's current revision, by the index's stamps."""
-        alive: npt.NDArray[np.bool_] = current[self.entries] == self.stamps
-        return alive
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Forward:
-    """Documents in forward form: the part of a block that does not follow from the rest."""
+class Head:
+    """Documents that are not inverted yet, behind one another: `offsets` part their terms and values."""
 
     entries: npt.NDArray[np.int32]
-    stamps: npt.NDArray[np.int64]
     offsets: npt.NDArray[np.int64]
     terms: npt.NDArray[np.int32]
     values: npt.NDArray[Any]
 
-    def kept(self, alive: npt.NDArray[np.bool_]) -> Forward:
-        """Return the documents of the living slots alone, in the same order."""
-        lengths = np.diff(self.offsets)
-        postings = np.repeat(alive, lengths)
-        return Forward(
-            entries=self.entries[alive],
-            stamps=self.stamps[alive],
-            offsets=np.concatenate(([0], np.cumsum(lengths[alive]))).astype(np.int64),
-            terms=self.terms[postings],
-            values=self.values[postings],
-        )
 
-
-def forward_of(block: Block) -> Forward:
-    """Return a block's forward store."""
-    return Forward(
-        entries=block.entries,
-        stamps=block.stamps,
-        offsets=block.forward_offsets,
-        terms=block.forward_terms,
-        values=block.forward_values,
-    )
-
-
-def joined(parts: Sequence[Forward]) -> Forward:
-    """Put forward stores behind one another."""
-    shifts = np.cumsum([0, *(len(part.terms) for part in parts[:-1])])
-    offsets = [part.offsets[:-1] + shift for part, shift in zip(parts, shifts, strict=True)]
-    end = sum(len(part.terms) for part in parts)
-    return Forward(
-        entries=np.concatenate([part.entries for part in parts]),
-        stamps=np.concatenate([part.stamps for part in parts]),
-        offsets=np.concatenate([*offsets, [end]]).astype(np.int64),
-        terms=np.concatenate([part.terms for part in parts]),
-        values=np.concatenate([part.values for part in parts]),
-    )
-
-
-@numba.njit(cache=True, nogil=True)
-def _invert(
-    offsets: Any, terms: Any, values: Any, starts: Any, slots: Any, sorted_values: Any
-) -> None:  # pragma: no cover
-    for slot in range(offsets.shape[0] - 1):
-        for j in range(offsets[slot], offsets[slot + 1]):
-            place = starts[terms[j]]
-            starts[terms[j]] = place + 1
-            slots[place] = slot
-            sorted_values[place] = values[j]
-
-
-def build_block(forward: Forward) -> Block:
-    """Invert at most 65,536 documents."""
-    size = len(forward.entries)
-    if size > BLOCK_SLOTS:
-        raise ValueError(f"a block holds {BLOCK_SLOTS} documents, not {size}")
-    counts = np.bincount(forward.terms, minlength=1)
-    terms = np.flatnonzero(counts).astype(np.int32)
-    offsets = np.concatenate(([0], np.cumsum(counts[terms]))).astype(np.int64)
-    starts = np.zeros(len(counts), np.int64)
-    starts[terms] = offsets[:-1]
-    slots = np.zeros(len(forward.terms), np.uint16)
-    values = np.zeros(len(forward.terms), forward.values.dtype)
-    _invert(forward.offsets, forward.terms, forward.values, starts, slots, values)
-    frequent = (
-        np.flatnonzero(np.diff(offsets) * _DENSE_SHARE > size)
-        if size >= _DENSE_FROM
-        else np.zeros(0, np.int64)
-    )
+def block_of(
+    *,
+    entries: npt.NDArray[np.int32],
+    terms: npt.NDArray[np.int32],
+    offsets: npt.NDArray[np.int64],
+    slots: npt.NDArray[np.uint16],
+    values: npt.NDArray[Any],
+) -> Block:
+    """Make a block of its postings: lay out the dense rows, see whether the entries are in order."""
+    size = len(entries)
+    frequent = np.flatnonzero(np.diff(offsets) * _DENSE_SHARE > size)
+    if size < _DENSE_FROM:
+        frequent = frequent[:0]
     dense_rows = np.full(len(terms), -1, np.int32)
     dense_rows[frequent] = np.arange(len(frequent), dtype=np.int32)
-    dense = np.zeros((len(frequent), size), forward.values.dtype)
+    dense = np.zeros((len(frequent), size), values.dtype)
     for row, place in enumerate(frequent.tolist()):
         part = slice(offsets[place], offsets[place + 1])
         dense[row, slots[part]] = values[part]
     return Block(
-        entries=forward.entries,
-        stamps=forward.stamps,
+        entries=entries,
         terms=terms,
         offsets=offsets,
         slots=slots,
         values=values,
         dense_rows=dense_rows,
         dense=dense,
-        forward_offsets=forward.offsets,
-        forward_terms=forward.terms,
-        forward_values=forward.values,
+        in_order=bool(size and (np.diff(entries) == 1).all()),
     )
+
+
+def inverted(head: Head, alive: Alive) -> Block:
+    """Invert the living documents of a head."""
+    lengths = np.diff(head.offsets)
+    _refuse_too_many(alive)
+    postings = np.repeat(alive, lengths)
+    terms = head.terms[postings]
+    order = np.argsort(terms, kind="stable")
+    terms = terms[order]
+    slots = np.repeat(np.arange(int(alive.sum())), lengths[alive])
+    starts = np.flatnonzero(np.diff(terms, prepend=-1))
+    return block_of(
+        entries=head.entries[alive],
+        terms=terms[starts],
+        offsets=np.append(starts, len(terms)).astype(np.int64),
+        slots=slots[order].astype(np.uint16),
+        values=head.values[postings][order],
+    )
+
+
+def merged(parts: Sequence[tuple[Block, Alive]]) -> Block:
+    """Put the living documents of some blocks into one, in their order."""
+    living = np.concatenate([alive for _, alive in parts])
+    _refuse_too_many(living)
+    new_slots = np.split(np.cumsum(living) - 1, np.cumsum([block.size for block, _ in parts])[:-1])
+    terms = np.sort(np.concatenate([block.terms for block, _ in parts]), kind="stable")
+    terms = terms[np.diff(terms, prepend=-1) != 0]
+    places = [np.searchsorted(terms, block.terms) for block, _ in parts]
+    counts = np.zeros(len(terms), np.int64)
+    for (block, alive), at in zip(parts, places, strict=True):
+        _count(block.offsets, block.slots, alive, at, counts)
+    ends = np.cumsum(counts)
+    cursors = ends - counts
+    slots = np.empty(int(ends[-1]) if len(ends) else 0, np.uint16)
+    values = np.empty(len(slots), parts[0][0].values.dtype)
+    for (block, alive), at, moved in zip(parts, places, new_slots, strict=True):
+        _copy(block.offsets, block.slots, block.values, alive, at, moved, cursors, slots, values)
+    kept = counts > 0
+    return block_of(
+        entries=np.concatenate([block.entries for block, _ in parts])[living],
+        terms=terms[kept],
+        offsets=np.append(0, ends[kept]).astype(np.int64),
+        slots=slots,
+        values=values,
+    )
+
+
+def _refuse_too_many(alive: Alive) -> None:
+    size = int(alive.sum())
+    if size > BLOCK_SLOTS:
+        raise ValueError(f"a block holds {BLOCK_SLOTS} documents, not {size}")
+
+
+@numba.njit(cache=True, nogil=True)
+def _count(offsets: Any, slots: Any, alive: Any, places: Any, counts: Any) -> None:  # pragma: no cover
+    for term in range(places.shape[0]):
+        living = 0
+        for j in range(offsets[term], offsets[term + 1]):
+            living += alive[slots[j]]
+        counts[places[term]] += living
+
+
+@numba.njit(cache=True, nogil=True)
+def _copy(
+    offsets: Any,
+    slots: Any,
+    values: Any,
+    alive: Any,
+    places: Any,
+    moved: Any,
+    cursors: Any,
+    new_slots: Any,
+    new_values: Any,
+) -> None:  # pragma: no cover
+    for term in range(places.shape[0]):
+        cursor = cursors[places[term]]
+        for j in range(offsets[term], offsets[term + 1]):
+            slot = slots[j]
+            if alive[slot]:
+                new_slots[cursor] = moved[slot]
+                new_values[cursor] = values[j]
+                cursor += 1
+        cursors[places[term]] = cursor

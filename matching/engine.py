@@ -125,6 +125,13 @@ class Engine:
         self._project_sequences.pop(project, None)
         return self._projects.remove(project)
 
+    def tend(self) -> bool:
+        """Put the indexes in order, where that is due: for a moment when nobody waits. No result changes.
+
+        For the thread that puts; a put does it itself where nobody else did in time. False if there was nothing to do.
+        """
+        return self._members.tend() | self._projects.tend()
+
     def pin(self) -> View:
         """Return an immutable view of the present state; cheap, and what did not change is shared with the last one."""
         return View(

@@ -17,9 +17,10 @@ from matching.cache import Cache
 from matching.columns import MEMBER_ROW, Geography, MemberColumns, Numbers, day_number, fill_member
 from matching.documents import MemberDocument
 from matching.family import root_of
-from matching.index import Asked, Index, PinnedIndex
+from matching.index import Index, PinnedIndex
 from matching.items import Pairs, near_duplicates
 from matching.judging import enrolled_rows
+from matching.kernel import Asked
 from matching.quoting import MemberStems
 from matching.records import Member
 from matching.vocabulary import Vocabulary
@@ -163,13 +164,17 @@ class MemberStore:
                 row_of=self._row_of,
                 profiles=self._profiles.pin(),
                 items=items,
-                owners=self._owners[: len(items.current)].copy(),
+                owners=self._owners[: items.entries].copy(),
                 conflicts=tuple(self._conflicts.values()),
                 intervals=dict(self._intervals),
                 roots=self._resolved_roots(size),
                 parents=dict(self._parents),
             )
         return self._pinned
+
+    def tend(self) -> bool:
+        """Put the indexes in order, where that is due; False if there was nothing to do."""
+        return self._profiles.tend() | self._items.tend()
 
     def _new_row(self, member: str) -> int:
         row = self._profiles.new_entry()

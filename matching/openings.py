@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from matching.columns import PROJECT_ROW, Geography, Numbers, fill_project
-from matching.index import Asked, Index, PinnedIndex
+from matching.index import Index, PinnedIndex
+from matching.kernel import Asked
 from matching.queries import STRUCTURED, Query
 from matching.quoting import Quoting
 from matching.records import Project
@@ -137,6 +138,10 @@ class ProjectStore:
                 items=self._items.pin(),
             )
         return self._pinned
+
+    def tend(self) -> bool:
+        """Put the indexes in order, where that is due; False if there was nothing to do."""
+        return self._profiles.tend() | self._items.tend()
 
     def _asked(self, weights: Mapping[str, int]) -> Asked:
         terms, values = self._vocabulary.interned(weights, np.int32)

@@ -14,6 +14,10 @@ SMALL = {
     "http_vs_bare": ["--requests", "40", "--clients", "2", "--organisations", "20", "--projects", "20"],
     "sse_fanout": ["--clients", "10", "--broadcasts", "3", "--rest", "0.2"],
     "feed_replay": ["--entries", "1200"],
+    "kernel_vs_peers": ["--sizes", "300", "1000", "--queries", "3"],
+    "index_update": ["--candidates", "1000", "--updates", "1000"],
+    "cost_growth": ["--sizes", "300", "3000", "--queries", "3"],
+    "rerank": ["--sizes", "60x6"],
     "write_to_list": [
         *("--deployment", "embedded", "--organisations", "20", "--projects", "4", "--writes", "3"),
         *("--rest", "0"),

@@ -82,6 +82,11 @@ class Engines:
         """Return how many different words of all texts the epoch in force has never seen, and of how many."""
         return self._held[self.in_force].unknown_words()
 
+    def tend(self) -> None:
+        """Put the indexes of every engine in order, where that is due; for a thread."""
+        for engine in self:
+            engine.tend()
+
     def pin(self, epoch: str) -> View:
         """Return a view under one of the epochs in `serving`."""
         return self._held[epoch].pin()

@@ -171,7 +171,8 @@ class Index:
         while not stop.is_set():
             seen = signals.mark(CONSUMED)
             try:
-                await self.follow()
+                if not await self.follow():
+                    await self._tend()
             except DatabaseAway:
                 logger.warning("the database is away; the index waits")
                 await asyncio.sleep(poll)
@@ -194,6 +195,13 @@ class Index:
                     self._pin(epoch)
         self.runtime.signals.notify(FOLLOWED)
         return True
+
+    async def _tend(self) -> None:
+        """Put the indexes in order while nothing comes in; whoever reads meanwhile gets the state as it is."""
+        async with self._turn:
+            for epoch in self._engines.serving:
+                self._pin(epoch)
+            await asyncio.to_thread(self._engines.tend)
 
     async def pin(self, epoch: str = "") -> Pinned:
         """Pin the present state: a consistent view with the positions, epoch and day that it stands for.
