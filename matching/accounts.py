@@ -7,12 +7,12 @@ of a pair, which depend on its two records alone, whoever else is on the list. N
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from matching.analysis import Analyser, FieldStems
 from matching.cache import Cache
-from matching.documents import DocumentBuilder, MemberDocument, bridged, count_terms, own_impacts
+from matching.documents import DocumentBuilder, MemberDocument, bridged, count_terms
 from matching.epoch import EVIDENCE, PROFILE, Epoch
 from matching.quoting import Quoting, Reading
 from matching.records import Member, Project, Text
@@ -28,36 +28,41 @@ class Source:
 
     def __init__(
         self,
-        fields: Sequence[FieldStems],
-        texts: Iterable[Text],
+        fields: tuple[FieldStems, ...],
+        texts: Sequence[Text],
         *,
         kind: str,
         analyser: Analyser,
+        builder: DocumentBuilder,
         epoch: Epoch,
     ) -> None:
         self._fields = fields
+        self._texts = texts
         self._kind = kind
+        self._analyser = analyser
         self._epoch = epoch
-        self.wording = Wording(analyser.told(texts), epoch.lexicon)
+        self._own = builder.own(fields, kind)
+        self._bridges: dict[str, str] = {}
+
+    @cached_property
+    def wording(self) -> Wording:
+        """The words of the texts; most reasons name the project's alone."""
+        return Wording(self._analyser.told(self._texts), self._epoch.lexicon)
 
     def bridged_from(self, term: str) -> str:
         """The term that a concept was reached through, empty where the document's own term is at least as strong."""
         if term[0] != "d":
             return ""
-        impact, source = self._bridges.get(term, (0, ""))
-        return source if impact > self._own.get(term, 0) else ""
+        found = self._bridges.get(term)
+        if found is None:
+            concepts = self._epoch.lexicon.concepts_of(term)
+            impact, source = bridged(self._own, self._epoch, concepts=concepts).get(term, (0, ""))
+            found = self._bridges[term] = source if impact > self._own.get(term, 0) else ""
+        return found
 
     def fields(self, term: str) -> tuple[str, ...]:
         """Names of the fields that hold a term."""
         return self._names.get(term, ())
-
-    @cached_property
-    def _own(self) -> Mapping[str, int]:
-        return own_impacts(self._fields, kind=self._kind, epoch=self._epoch)
-
-    @cached_property
-    def _bridges(self) -> Mapping[str, tuple[int, str]]:
-        return bridged(self._own, self._epoch)
 
     @cached_property
     def _names(self) -> Mapping[str, tuple[str, ...]]:
@@ -77,6 +82,7 @@ class MemberAccount:
     def __init__(self, record: Member, *, analyser: Analyser, builder: DocumentBuilder, epoch: Epoch) -> None:
         self.record = record
         self._analyser = analyser
+        self._builder = builder
         self._epoch = epoch
         self._analysed = analyser.analyse_member(record)
         self._evidence: dict[str, Source] = {}
@@ -110,8 +116,10 @@ class MemberAccount:
             found = self._evidence[item] = self._source(fields, texts, kind=EVIDENCE)
         return found
 
-    def _source(self, fields: Sequence[FieldStems], texts: Iterable[Text], *, kind: str) -> Source:
-        return Source(fields, texts, kind=kind, analyser=self._analyser, epoch=self._epoch)
+    def _source(self, fields: tuple[FieldStems, ...], texts: Sequence[Text], *, kind: str) -> Source:
+        return Source(
+            fields, texts, kind=kind, analyser=self._analyser, builder=self._builder, epoch=self._epoch
+        )
 
 
 class Accounts:

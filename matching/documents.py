@@ -23,6 +23,7 @@ FULL = 255
 """The impact of what is there altogether, and the most that any impact can be."""
 
 _CACHED_ITEMS = 4_096
+_CACHED_OWN = 64
 _T = TypeVar("_T")
 
 
@@ -62,10 +63,14 @@ class MemberDocument:
 
 
 class DocumentBuilder:
-    """Makes documents under one epoch, with a cache by the stems of an evidence item (many share one)."""
+    """Makes documents under one epoch, with a cache by the stems of an evidence item (many share one).
+
+    The impacts of a document's own words are kept for a while: who explains a document asks for them after it was made.
+    """
 
     def __init__(self, epoch: Epoch) -> None:
         self._epoch = epoch
+        self._own: Cache[tuple[str, tuple[FieldStems, ...]], Mapping[str, int]] = Cache(_CACHED_OWN)
         self._items: Cache[
             tuple[tuple[FieldStems, ...], str, tuple[str, ...]], tuple[Mapping[str, int], frozenset[str]]
         ]
@@ -90,9 +95,17 @@ class DocumentBuilder:
             evidence=tuple(items),
         )
 
-    def text(self, fields: Sequence[FieldStems]) -> Mapping[str, int]:
+    def text(self, fields: tuple[FieldStems, ...]) -> Mapping[str, int]:
         """Make the impacts of a profile's text from some fields."""
-        return text_impacts(fields, kind=PROFILE, epoch=self._epoch)
+        return with_bridges(self.own(fields, PROFILE), self._epoch)
+
+    def own(self, fields: tuple[FieldStems, ...], kind: str) -> Mapping[str, int]:
+        """Make the impacts of the terms that a document's own words make."""
+        key = (kind, fields)
+        found = self._own.get(key)
+        if found is None:
+            found = self._own.keep(key, own_impacts(fields, kind=kind, epoch=self._epoch))
+        return found
 
     def item(self, fields: tuple[FieldStems, ...], member: Member, item: str) -> Mapping[str, int]:
         """Make the impacts of one evidence item of an organisation from some fields."""
@@ -105,7 +118,7 @@ class DocumentBuilder:
         found = self._items.get(key)
         if found is None:
             factor = self._epoch.weights.roles.get(record.role, self._epoch.weights.roles["partner"])
-            plain = text_impacts(fields, kind=EVIDENCE, epoch=self._epoch) | dict.fromkeys(key[2], FULL)
+            plain = with_bridges(self.own(fields, EVIDENCE), self._epoch) | dict.fromkeys(key[2], FULL)
             impacts = {term: impact * factor // 1000 for term, impact in plain.items()}
             words = frozenset(
                 f"{field.language}:{token}"
@@ -159,9 +172,14 @@ def count_terms(
 
 
 def text_impacts(fields: Sequence[FieldStems], *, kind: str, epoch: Epoch) -> dict[str, int]:
-    """Return the impacts of a document's text terms, bridged ones included: for each term the larger of the two."""
-    impacts = own_impacts(fields, kind=kind, epoch=epoch)
-    for term, (impact, _) in bridged(impacts, epoch).items():
+    """Return the impacts of a document's text terms, bridged ones included."""
+    return with_bridges(own_impacts(fields, kind=kind, epoch=epoch), epoch)
+
+
+def with_bridges(own: Mapping[str, int], epoch: Epoch) -> dict[str, int]:
+    """Add to a document's own terms what concepts add: for each term the larger impact of the two."""
+    impacts = dict(own)
+    for term, (impact, _) in bridged(own, epoch).items():
         if impact > impacts.get(term, 0):
             impacts[term] = impact
     return impacts
@@ -218,20 +236,16 @@ def _saturate(
     return impacts
 
 
-def bridged(impacts: Mapping[str, int], epoch: Epoch) -> dict[str, tuple[int, str]]:
-    """Return what concepts add to a document: term -> (impact, the domain term that it is bridged from).
+def bridged(
+    impacts: Mapping[str, int], epoch: Epoch, *, concepts: Container[str] | None = None
+) -> dict[str, tuple[int, str]]:
+    """Return what concepts (or some of them) add to a document: term -> (impact, the domain term that it is bridged from).
 
     Each term of a concept at floor(discount x impact) of the document's strongest term of it, the discount being the
     concept's own: in every language for a concept of the domain, in every other language for a general one.
     """
     lexicon = epoch.lexicon
-    strongest: dict[str, dict[str, tuple[int, str]]] = {}
-    for term, impact in impacts.items():
-        if term[0] == "d":
-            language = language_of(term)
-            for concept in lexicon.concepts_of(term):
-                here = strongest.setdefault(concept, {})
-                here[language] = max(here.get(language, (0, "")), (impact, term))
+    strongest = _strongest(impacts, lexicon, concepts)
     found: dict[str, tuple[int, str]] = {}
     for name, by_language in strongest.items():
         meant = lexicon.concepts[name]
@@ -247,6 +261,21 @@ def bridged(impacts: Mapping[str, int], epoch: Epoch) -> dict[str, tuple[int, st
                 for term in terms:
                     if term != source and offered > found.get(term, (0, "")):
                         found[term] = offered
+    return found
+
+
+def _strongest(
+    impacts: Mapping[str, int], lexicon: Lexicon, concepts: Container[str] | None
+) -> dict[str, dict[str, tuple[int, str]]]:
+    """Return a document's strongest term of each concept (or of those) in each language: (impact, term)."""
+    found: dict[str, dict[str, tuple[int, str]]] = {}
+    for term, impact in impacts.items():
+        if term[0] == "d":
+            language = language_of(term)
+            for concept in lexicon.concepts_of(term):
+                if concepts is None or concept in concepts:
+                    here = found.setdefault(concept, {})
+                    here[language] = max(here.get(language, (0, "")), (impact, term))
     return found
 
 
