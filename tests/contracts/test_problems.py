@@ -132,7 +132,7 @@ def test_every_error_is_a_problem_whose_type_opens_its_page(world: World) -> Non
         ("/v1/projects/{open}", {"GET", "HEAD", "PUT", "DELETE"}),
         ("/v1/organisations/{a}", {"GET", "HEAD", "PUT", "DELETE"}),
         ("/v1/epochs", {"GET", "HEAD", "POST"}),
-        ("/v1/projects/{open}/team/somebody", {"PUT", "DELETE"}),
+        ("/v1/projects/{open}/team/018f3c2a-7d10-7000-8000-00000000050b", {"PUT", "DELETE"}),
         ("/healthz", {"GET", "HEAD"}),
     ],
 )

@@ -32,6 +32,9 @@ from tests.contracts.visibility_rows import (
 )
 from tests.contracts.world import World, profile, project
 
+SOMEBODY = "018f3c2a-7d10-7000-8000-00000000050b"
+"""Whom a caller adds to a team, or takes out of it."""
+
 
 def on_project(method: str, path: str, *, state: str = "draft", **sent: Any) -> Send:
     """Send a write to a project that this caller finds fresh, in this state, with the manager in its team."""
@@ -42,9 +45,9 @@ def on_project(method: str, path: str, *, state: str = "draft", **sent: Any) -> 
             path_to = f"/v1/projects/{identifier}/publish"
             etag = world.made("POST", path_to, headers={"If-Match": etag}).headers["ETag"]
         if path.endswith("/team/{principal}") and method == "DELETE":
-            where = f"/v1/projects/{identifier}/team/somebody"
+            where = f"/v1/projects/{identifier}/team/{SOMEBODY}"
             etag = world.made("PUT", where, headers={"If-Match": etag}).headers["ETag"]
-        where = path.format(id=identifier, principal="somebody")
+        where = path.format(id=identifier, principal=SOMEBODY)
         return world.ask(caller, method, where, headers={"If-Match": etag}, **sent)
 
     return send

@@ -1,5 +1,6 @@
 """The steps of a project's life that somebody takes: publish, close, withdraw."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from schemas.events.projects import Project
@@ -61,7 +62,13 @@ async def editable_project(unit: Unit, project_id: str, *, step: Step) -> Stored
 
 
 async def step_to(
-    unit: Unit, stored: Stored, *, action: str, changes: dict[str, Any], why: str | None = None
+    unit: Unit,
+    stored: Stored,
+    *,
+    action: str,
+    changes: dict[str, Any],
+    why: str | None = None,
+    details: Mapping[str, Any] | None = None,
 ) -> Answer:
     """Store the next revision with these changes, audit it, and answer. A reason is stored as the closing's."""
     before = stored.project
@@ -71,7 +78,14 @@ async def step_to(
     after = Project.model_validate(after.model_dump())
     reference = codebook_of(unit.runtime).reference
     incarnation = await save_project(unit, after, action=action, reference=reference, before=before, why=why)
-    await unit.audit(action=action, subject=before.id, before=before.revision, after=after.revision, why=why)
+    await unit.audit(
+        action=action,
+        subject=before.id,
+        before=before.revision,
+        after=after.revision,
+        why=why,
+        details=details,
+    )
     return answer(unit, after, stored=stored, incarnation=incarnation)
 
 

@@ -69,7 +69,7 @@ def router() -> APIRouter:
     )
     async def add(request: Request, project_id: ProjectId, principal: TeamMember) -> Response:
         """Let somebody see the whole list and edit the project."""
-        command = partial(team.add_team_member, project_id=str(project_id), principal=principal)
+        command = partial(team.add_team_member, project_id=str(project_id), principal=str(principal))
         return await execute(request, command)
 
     @routes.delete(
@@ -80,8 +80,8 @@ def router() -> APIRouter:
         responses=REMOVING,
     )
     async def remove(request: Request, project_id: ProjectId, principal: TeamMember) -> Response:
-        """Take somebody out of the team, which keeps at least one member."""
-        command = partial(team.remove_team_member, project_id=str(project_id), principal=principal)
+        """Take somebody out of the team. Nobody takes themselves out, so somebody who can act is always left."""
+        command = partial(team.remove_team_member, project_id=str(project_id), principal=str(principal))
         return await execute(request, command)
 
     return routes

@@ -29,11 +29,8 @@ FlagshipId = Annotated[
 ]
 RevisionNumber = Annotated[int, Path(ge=1, le=2**53, description="A revision's number, from 1 on.")]
 TeamMember = Annotated[
-    str,
-    Path(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$",
-        description="The id of a person or an API client, as the identity service gave it.",
-    ),
+    UUID,
+    Path(description="The id of a person or an API client: `sub` of the tokens that act for them."),
 ]
 Region = Annotated[
     str | None, Query(max_length=60, description="ITU region; countries count for their region.")

@@ -150,7 +150,7 @@ async def test_the_place_moves_past_what_is_not_for_the_reader(town: Town) -> No
 
 
 async def test_a_team_reads_its_own_projects_as_long_as_it_is_the_team(town: Town) -> None:
-    manager = town.bearer("project_manager", sub="m-1")
+    manager = town.bearer("project_manager", sub=uuid_of("manager"))
     await town.organisation("One")
     mine = await town.published("mine", who=manager)
     await town.published("another")
@@ -159,8 +159,8 @@ async def test_a_team_reads_its_own_projects_as_long_as_it_is_the_team(town: Tow
     assert {entry["data"]["project"] for entry in seen} == {mine}
     assert {entry["type"] for entry in seen} == {events.LIST_VERSIONED, events.STANDING_CROSSED}
     assert await read(town, FEED, who=town.bearer("project_manager", sub="m-2")) == []
-    await _team(town, mine, "PUT", "bdt-1")
-    await _team(town, mine, "DELETE", "m-1")
+    await _team(town, mine, "PUT", uuid_of("another manager"))
+    await _team(town, mine, "DELETE", uuid_of("manager"))
     await town.settle()
     assert await read(town, FEED, who=manager) == []
     assert (await town.call("GET", FEED, who="nobody")).status_code == 401
