@@ -146,19 +146,27 @@ class Connection:
 
 
 def sentence_of(answer: httpx2.Response) -> str:
-    """The problem of a refused request as one sentence: title, detail, and each field with its fix."""
+    """The problem of a refused request as one sentence: its title, and each fault once with its place and its fix.
+
+    Where the problem lists its faults, its own detail only repeats them and is left out.
+    """
     try:
         problem = answer.json()
     except ValueError:
         return (
             f"The server answered {answer.status_code} to {answer.request.method} {answer.request.url.path}."
         )
-    words = [f"{answer.status_code} {problem.get('title', '')}: {problem.get('detail', '')}"]
-    words += [
-        f"{error.get('pointer', '')}: {error.get('detail', '')} {error.get('fix', '')}".strip()
+    faults = [
+        f"{_place(error)}: {error.get('detail', '')} {error.get('fix', '')}".strip()
         for error in problem.get("errors", [])[:10]
-    ]
-    return " | ".join(word for word in words if word)
+    ] or [str(problem.get("detail", ""))]
+    return f"{answer.status_code} {problem.get('title', '')}: {' | '.join(faults)}"
+
+
+def _place(error: Mapping[str, Any]) -> str:
+    """Where a fault is: a field of the body, a parameter, a header, or the body as a whole."""
+    named = (error.get(kind) for kind in ("pointer", "parameter", "header"))
+    return next((str(name) for name in named if name), "the body")
 
 
 def saved_credentials(data_folder: Path) -> dict[str, Any] | None:
