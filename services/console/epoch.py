@@ -8,7 +8,7 @@ an epoch: a file is published byte for byte, for its hash is its name.
 import json
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -16,6 +16,9 @@ from rich.console import Console
 from services.console.connection import sentence_of
 from services.console.exits import Exit, stop
 from services.console.reaching import Token, Url, reach
+
+if TYPE_CHECKING:
+    from matching.epoch import Epoch
 
 app = typer.Typer(help="Make the frozen statistics of ranking, and put them in force.", no_args_is_help=True)
 
@@ -100,6 +103,19 @@ def built(folder: Path) -> tuple[bytes, str]:
     return epoch.dumps(), epoch.hash
 
 
+def epoch_in(file: Path, content: bytes) -> "Epoch":
+    """Return the epoch that a file holds; ends the command where it holds none."""
+    from matching.epoch import Epoch
+
+    try:
+        return Epoch.loads(content)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        stop(
+            Exit.BAD_INPUT,
+            f"{file} cannot be read as an epoch ({error}). Make one with `comity epoch build`.",
+        )
+
+
 @app.command("diff")
 def diff(
     file: Annotated[
@@ -110,17 +126,10 @@ def diff(
     """Rank every open list under an epoch and under the one in force, and say what would change; nothing is published."""
     import asyncio
 
-    from matching.epoch import Epoch
     from services.console.preparing import database_here
     from services.matches.queries.foretelling import Foretold, foretell
 
-    try:
-        other = Epoch.loads(file.read_bytes())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        stop(
-            Exit.BAD_INPUT,
-            f"{file} cannot be read as an epoch ({error}). Make one with `comity epoch build`.",
-        )
+    other = epoch_in(file, file.read_bytes())
 
     async def run() -> Foretold:
         async with database_here("matches") as database:
@@ -156,8 +165,10 @@ def publish(
     token: Token = None,
 ) -> None:
     """Put an epoch in force: every list is ranked anew under it, while the old lists go on serving."""
+    content = file.read_bytes()
+    epoch_in(file, content)
     with reach(url, token) as connection:
-        answer = connection.send("POST", "/v1/epochs", content=file.read_bytes())
+        answer = connection.send("POST", "/v1/epochs", content=content)
         if answer.status_code >= 400:
             stop(Exit.REFUSED, sentence_of(answer))
         said = answer.json()

@@ -86,3 +86,15 @@ def test_the_last_day_of_a_group_lies_inside_it() -> None:
     day = type(term.valid_to).fromordinal(int(last))
     assert term.country in groups.members_of("ldc", day.isoformat())
     assert term.country not in groups.members_of("ldc", term.valid_to.isoformat())
+
+
+@pytest.mark.parametrize("verb", [["diff"], ["publish", "--url", "http://127.0.0.1:9", "--token", "any"]])
+@pytest.mark.parametrize("content", ["{broken", "{}", '[project]\nname = "map"\n'])
+def test_a_file_that_is_no_epoch_is_told_before_anybody_is_asked(
+    tmp_path: Path, verb: list[str], content: str
+) -> None:
+    file = tmp_path / "e.json"
+    file.write_text(content, "utf-8")
+    found = CliRunner().invoke(app, [*verb, str(file)])
+    assert (found.exit_code, found.stdout) == (5, "")
+    assert f"{file} cannot be read as an epoch" in found.stderr
