@@ -1,6 +1,6 @@
-"""`comity doctor`: the settings in effect, and every dependency probed.
+"""`comity doctor`: the settings of this environment, and every dependency probed with them.
 
-What: prints the settings with secrets hidden, then asks each database, the log, the analyser, and the system that runs on
+What: prints the settings that a process started here would take, secrets hidden, then asks each database, the log, the analyser, and the system that runs on
 this data folder, if one does, whether they work. Why: one command says what is wrong before anybody reads logs. It must
 not change anything, and works beside a running system.
 """
@@ -15,6 +15,7 @@ import typer
 
 from services.console.exits import Exit
 
+HEADING = "Settings of this environment, as a process started here would take them; a running one keeps its own:"
 Probe = Callable[[], Awaitable[str]]
 
 
@@ -25,7 +26,7 @@ class Unwell(Exception):  # noqa: N818 - it is a finding
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")] = False,
 ) -> None:
-    """Print the settings in effect and probe every dependency; exit code 3 if one does not answer."""
+    """Print the settings of this environment and probe every dependency; exit code 3 if one does not answer."""
     from services.chassis.settings import describe, load_settings
     from services.console.preparing import of_the_system_here
 
@@ -35,6 +36,7 @@ def doctor(
     if as_json:
         typer.echo(json.dumps({"settings": describe(settings), "probes": probes, "well": well}))
     else:
+        typer.echo(HEADING)
         for path, value in describe(settings).items():
             typer.echo(f"{path} = {value}")
         typer.echo("")

@@ -1,4 +1,4 @@
-"""`comity settings`: the effective settings, and the commented default file.
+"""`comity settings`: the settings of this environment, and the commented default file.
 
 What: prints. Why: what can be set is found out by a command, not by reading code. It must not show a secret.
 """
@@ -20,7 +20,7 @@ def default() -> None:
 
 @app.command("show")
 def show() -> None:
-    """Print the settings in effect as JSON, secrets hidden."""
+    """Print the settings that a process started here would take, as JSON, secrets hidden."""
     from services.chassis.settings import describe, load_settings
 
     typer.echo(json.dumps(describe(load_settings()), indent=2))

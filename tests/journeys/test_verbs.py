@@ -201,6 +201,11 @@ def test_doctor_on_an_empty_folder_says_what_is_missing_and_makes_nothing(tmp_pa
     assert not list((tmp_path / "var").glob("*.db"))
 
 
+def test_doctor_says_whose_settings_it_prints(tmp_path: Path) -> None:
+    said = comity("doctor", folder=tmp_path / "var").stdout
+    assert said.startswith("Settings of this environment, as a process started here would take them;")
+
+
 def test_doctor_works_beside_the_running_demo(demo: Demo) -> None:
     answer = json_of("doctor", "--json", folder=demo.own)
     assert answer["well"], answer["probes"]
