@@ -101,7 +101,8 @@ Language = Annotated[
 """The language of a text (BCP 47)."""
 
 
-def _lettered(text: str) -> str:
+def check_letters(text: str) -> str:
+    """Return the text. Raises `refuse(...)` if it has no letter of any script."""
     if re.search(LETTER, text) is None:
         raise refuse(
             "text-without-words",
@@ -111,7 +112,7 @@ def _lettered(text: str) -> str:
     return text
 
 
-_LETTERED = (Field(json_schema_extra={"pattern": LETTER}), AfterValidator(_lettered))
+_LETTERED = (Field(json_schema_extra={"pattern": LETTER}), AfterValidator(check_letters))
 
 Name = Annotated[StrictStr, Field(min_length=1, max_length=300), *_LETTERED, AfterValidator(_line)]
 """A name: one line of 1 to 300 characters with at least one letter."""

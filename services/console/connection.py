@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import httpx2
 
@@ -24,7 +24,8 @@ _MEND = "Put a backup of it back, or remove it and give --url and --token."
 class Connection:
     """HTTP to one Comity: a single address, or one per path prefix when its services stand apart.
 
-    `addresses` maps a path prefix to a base URL; the longest matching prefix wins; "" is the default.
+    `addresses` maps a path prefix to a base URL; the longest matching prefix wins; "" is the default. `reason`, if set, is
+    told with each write: why, for the audit trail.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Connection:
     ) -> None:
         self.addresses = dict(addresses)
         self.token = token
+        self.reason: str | None = None
         self._client = httpx2.Client(timeout=timeout, trust_env=False)
         self._credentials: tuple[str, str] | None = None
 
@@ -68,6 +70,8 @@ class Connection:
         `body` is written as JSON; `content` is JSON already and is sent byte for byte.
         """
         sent = dict(headers or {})
+        if self.reason is not None and method != "GET":
+            sent.setdefault("Comity-Reason", quote(self.reason, safe=" !*'();:@&=+$,/?#[]"))
         if body is not None:
             content = json.dumps(body, ensure_ascii=False).encode()
         if content is not None:

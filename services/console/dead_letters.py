@@ -12,7 +12,7 @@ import typer
 
 from services.console.connection import Connection, sentence_of
 from services.console.exits import Exit, stop
-from services.console.reaching import Token, Url, reach
+from services.console.reaching import Token, Url, Why, reach
 
 app = typer.Typer(
     help="Records that could not be applied: look at them, decide on them.", no_args_is_help=True
@@ -69,10 +69,13 @@ def show(service: ServiceName, letter_id: LetterId, url: Url = None, token: Toke
 
 
 @app.command("replay")
-def replay(service: ServiceName, letter_id: LetterId, url: Url = None, token: Token = None) -> None:
+def replay(
+    service: ServiceName, letter_id: LetterId, reason: Why = None, url: Url = None, token: Token = None
+) -> None:
     """Apply all letters of this one's key now, in order, all or none, and open the key again."""
     _known(service)
     with reach(url, token) as connection:
+        connection.reason = reason
         done = _decide(connection, f"/v1/dead-letters/{service}/{letter_id}/replay", None)
     typer.echo(f"Applied {done['replayed']} records of {done['topic']} key {done['key']}; the key is open.")
 

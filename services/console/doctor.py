@@ -15,7 +15,9 @@ import typer
 
 from services.console.exits import Exit
 
-HEADING = "Settings of this environment, as a process started here would take them; a running one keeps its own:"
+HEADING = (
+    "Settings of this environment, as a process started here would take them; a running one keeps its own:"
+)
 Probe = Callable[[], Awaitable[str]]
 
 

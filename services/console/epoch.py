@@ -15,7 +15,7 @@ from rich.console import Console
 
 from services.console.connection import sentence_of
 from services.console.exits import Exit, stop
-from services.console.reaching import Token, Url, reach
+from services.console.reaching import Token, Url, Why, reach
 
 if TYPE_CHECKING:
     from matching.epoch import Epoch
@@ -160,6 +160,7 @@ def publish(
     file: Annotated[
         Path, typer.Argument(help="A file that `comity epoch build` wrote.", exists=True, dir_okay=False)
     ],
+    reason: Why = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")] = False,
     url: Url = None,
     token: Token = None,
@@ -168,6 +169,7 @@ def publish(
     content = file.read_bytes()
     epoch_in(file, content)
     with reach(url, token) as connection:
+        connection.reason = reason
         answer = connection.send("POST", "/v1/epochs", content=content)
         if answer.status_code >= 400:
             stop(Exit.REFUSED, sentence_of(answer))

@@ -26,6 +26,10 @@ Token = Annotated[
     typer.Option("--token", envvar="COMITY_TOKEN", help="An access token; without it the credential file's."),
 ]
 
+Why = Annotated[
+    str | None, typer.Option("--reason", help="Why, for the audit trail, which nobody edits: name nobody.")
+]
+
 CLIENT_ID = "COMITY_CLIENT_ID"
 CLIENT_SECRET = "COMITY_CLIENT_SECRET"  # noqa: S105 - the name of a variable
 """Instead of a token: tokens are had with them, and had anew when one ends, as a long import needs it."""

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
 
+from services.chassis.web import reason
 from services.chassis.web.problems import MEDIA_TYPE
 
 VERSION = "1.0.0"
@@ -85,6 +86,17 @@ _IF_MATCH = {
     "required": False,
     "description": "The ETag that you read; required where the resource exists.",
     "schema": {"type": "string", "pattern": '^"[0-9]+"$', "minLength": 3, "maxLength": 20},
+}
+_REASON = {
+    "name": reason.HEADER,
+    "in": "header",
+    "required": False,
+    "description": (
+        f"Why, for the audit trail, which nobody edits: name nobody. At most {reason.LONGEST} characters on one line; UTF-8, "
+        "percent-encoded where it is not ASCII."
+    ),
+    "schema": {"type": "string", "minLength": 1},
+    "example": "Agreed with the administration on 3 November.",
 }
 _PLAIN_TEXT = (
     "^[^\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]*$"  # what the edge lets through in an address
@@ -182,6 +194,8 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
         parameters.append(_IDEMPOTENCY)
     if method in {"put", "patch", "delete"} and ("header", "if-match") not in named:
         parameters.append(_IF_MATCH)
+    if method != "get" and not question:
+        parameters.append(_REASON)
     for one in parameters:
         one["schema"] = _without_null(one.get("schema", {}))
         if one.get("in") in {"query", "path"}:

@@ -26,6 +26,7 @@ from services.chassis.web import idempotency
 from services.chassis.web.conditions import Conditions
 from services.chassis.web.problems import Conflict
 from services.chassis.web.reading import encode, etag_of
+from services.chassis.web.reason import HEADER, read_reason
 
 _AUDIT = text(
     "INSERT INTO audit (at, principal, roles, action, subject, revision_before, revision_after, why, details, request_id) "
@@ -50,7 +51,7 @@ class Answer:
 
 @dataclass(slots=True, kw_only=True)
 class Unit:
-    """What a command works with: its transaction, who asks, and when."""
+    """What a command works with: its transaction, who asks, when, and why if they say so."""
 
     connection: AsyncConnection
     principal: Principal
@@ -58,6 +59,7 @@ class Unit:
     now: datetime
     conditions: Conditions
     request_id: str
+    reason: str | None = None
     traceparent: str | None = None
     audits: int = 0
 
@@ -83,8 +85,13 @@ class Unit:
         why: str | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        """Add the command's one row to the audit trail: what was done, to what, and the revisions around it."""
+        """Add the command's one row to the audit trail: what was done, to what, the revisions around it, and why.
+
+        A reason that the command published (`why`) stays the row's; the caller's own for the trail then stands beside it.
+        """
         self.audits += 1
+        if why is not None and self.reason is not None:
+            details = {**(details or {}), "reason": self.reason}
         await self.connection.execute(
             _AUDIT,
             {
@@ -95,7 +102,7 @@ class Unit:
                 "subject": subject,
                 "before": before,
                 "after": after,
-                "why": why,
+                "why": self.reason if why is None else why,
                 "details": None if details is None else orjson.dumps(details),
                 "request_id": self.request_id,
             },
@@ -127,10 +134,13 @@ async def execute(request: Request, command: Command, *, audit_required: bool = 
             body=await request.body(),
         )
     conditions = Conditions.read(request)
+    reason = read_reason(request.headers.get(HEADER))
     with idempotency.in_flight(request.app.state.keys_in_flight, key):
         for attempt in count(1):
             try:
-                return await _transact(request, command, conditions, key, audit_required=audit_required)
+                return await _transact(
+                    request, command, conditions, key, reason=reason, audit_required=audit_required
+                )
             except Contended:
                 runtime: Runtime = request.app.state.runtime
                 runtime.metrics.contended.labels(runtime.service.name).inc()
@@ -145,6 +155,7 @@ async def _transact(
     conditions: Conditions,
     key: idempotency.Key | None,
     *,
+    reason: str | None,
     audit_required: bool,
 ) -> Response:
     """Run the command in one transaction. Raises Contended where another was in its way: nothing is stored then."""
@@ -157,6 +168,7 @@ async def _transact(
             now=runtime.clock.now(),
             conditions=conditions,
             request_id=request.state.request_id,
+            reason=reason,
             traceparent=request.state.traceparent,
         )
         stored = await idempotency.stored_answer(connection, key, now=unit.now) if key else None

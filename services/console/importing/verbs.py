@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.console.exits import Ended, Exit, stop
-from services.console.reaching import Token, Url, reach
+from services.console.reaching import Token, Url, Why, reach
 
 app = typer.Typer(
     help="Bring other people's records in: JSON Lines or CSV, plain or gzip.", no_args_is_help=True
@@ -47,6 +47,7 @@ def organisations(
     map_name: MapName = None,
     dry_run: DryRun = False,
     wait: Wait = False,
+    reason: Why = None,
     as_json: AsJson = False,
     url: Url = None,
     token: Token = None,
@@ -59,6 +60,7 @@ def organisations(
         map_name=map_name,
         dry_run=dry_run,
         wait=wait,
+        reason=reason,
         as_json=as_json,
         at=(url, token),
     )
@@ -70,6 +72,7 @@ def projects(
     map_name: MapName = None,
     dry_run: DryRun = False,
     wait: Wait = False,
+    reason: Why = None,
     as_json: AsJson = False,
     url: Url = None,
     token: Token = None,
@@ -82,6 +85,7 @@ def projects(
         map_name=map_name,
         dry_run=dry_run,
         wait=wait,
+        reason=reason,
         as_json=as_json,
         at=(url, token),
     )
@@ -95,6 +99,7 @@ def _import(
     map_name: str | None,
     dry_run: bool,
     wait: bool,
+    reason: str | None,
     as_json: bool,
     at: tuple[str | None, str | None],
 ) -> None:
@@ -117,6 +122,8 @@ def _import(
     ended: Ended | None = None
     try:
         with nullcontext() if dry_run else reach(*at, fresh=True) as connection:
+            if connection is not None:
+                connection.reason = reason
             with _bar(errors, file) as (progress, bar):
                 work.run(connection, progressed=lambda read: progress.update(bar, completed=read))
             if wait and connection is not None:

@@ -25,8 +25,12 @@ def test_a_broken_file_is_named_with_what_to_do(tmp_path: Path, content: str) ->
 
 @pytest.mark.parametrize(
     ("place", "named"),
-    [({"pointer": "/needs/0"}, "/needs/0"), ({"parameter": "project_id"}, "project_id")]
-    + [({"header": "If-Match"}, "If-Match"), ({"pointer": ""}, "the body")],
+    [
+        ({"pointer": "/needs/0"}, "/needs/0"),
+        ({"parameter": "project_id"}, "project_id"),
+        ({"header": "If-Match"}, "If-Match"),
+        ({"pointer": ""}, "the body"),
+    ],
 )
 def test_a_refusal_names_each_fault_once_by_its_place(place: dict[str, str], named: str) -> None:
     fault = place | {"rule": "any", "detail": "This is wrong.", "fix": "Mend it."}
@@ -39,4 +43,6 @@ def test_a_refusal_names_each_fault_once_by_its_place(place: dict[str, str], nam
 
 def test_a_refusal_without_a_list_of_faults_is_told_by_its_detail() -> None:
     problem = {"title": "Not found", "detail": "There is nothing at this address."}
-    assert sentence_of(httpx2.Response(404, json=problem)) == "404 Not found: There is nothing at this address."
+    assert (
+        sentence_of(httpx2.Response(404, json=problem)) == "404 Not found: There is nothing at this address."
+    )

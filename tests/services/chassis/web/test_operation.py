@@ -137,3 +137,39 @@ async def test_the_audit_trail_cannot_be_changed(bench: Any) -> None:
             async with bench.runtime.database.write() as connection:
                 await connection.execute(text(statement))
     assert [row.principal for row in await rows(bench, "SELECT principal FROM audit")] == ["someone"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        ("Agreed on 3 November, 100%.", "Agreed on 3 November, 100%."),
+        ("Conforme%20%C3%A0%20la%20d%C3%A9cision", "Conforme à la décision"),
+        ("%D8%A8%D8%B7%D9%84%D8%A8%20%D9%85%D9%86%D9%87%D8%A7", "بطلب منها"),
+        ("Conforme à la décision".encode().decode("latin-1"), "Conforme à la décision"),
+    ],
+)
+async def test_why_somebody_writes_is_in_the_audit_row(bench: Any, sent: str, stored: str) -> None:
+    who = bench.bearer() | {"Comity-Reason": sent.encode("latin-1")}
+    assert (await bench.client.put("/v1/notes/a", json={"title": "One"}, headers=who)).status_code == 201
+    assert [row.why for row in await rows(bench, "SELECT why FROM audit")] == [stored]
+
+
+@pytest.mark.parametrize(
+    ("sent", "rule"),
+    [
+        ("", "string-too-short"),
+        ("x" * 501, "string-too-long"),
+        ("12", "text-without-words"),
+        ("two%0Alines", "no-control-characters"),
+        ("turned%E2%80%AEround", "no-bidi-controls"),
+        ("%FF", "utf-8"),
+    ],
+)
+async def test_a_reason_that_is_no_line_of_words_is_refused(bench: Any, sent: str, rule: str) -> None:
+    who = bench.bearer() | {"Comity-Reason": sent}
+    answer = await bench.client.put("/v1/notes/a", json={"title": "One"}, headers=who)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid-parameter")
+    assert [(error["header"], error["rule"]) for error in answer.json()["errors"]] == [
+        ("Comity-Reason", rule)
+    ]
+    assert await rows(bench, "SELECT * FROM notes") == []
