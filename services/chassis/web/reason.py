@@ -5,26 +5,15 @@ to the act and not to the record, so it must not become part of what is publishe
 most (an erasure, a revocation). It must not ask for one.
 """
 
-from typing import Annotated
 from urllib.parse import unquote_to_bytes
 
-from pydantic import AfterValidator, Field, StrictStr, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
-from schemas.http.texts import check_characters, check_letters
-from services.chassis.web.failures import entry_of
-from services.chassis.web.problems import ErrorEntry, InvalidParameter
+from schemas.http.texts import check_characters, check_letters, refuse
+from services.chassis.web.problems import InvalidParameter
 
 HEADER = "Comity-Reason"
 LONGEST = 500
-
-
-def _line(text: str) -> str:
-    return check_letters(check_characters(text, multiline=False))
-
-
-_REASON: TypeAdapter[str] = TypeAdapter(
-    Annotated[StrictStr, Field(min_length=1, max_length=LONGEST), AfterValidator(_line)]
-)
 
 
 def read_reason(header: str | None) -> str | None:
@@ -35,17 +24,23 @@ def read_reason(header: str | None) -> str | None:
     if header is None:
         return None
     try:
-        return _REASON.validate_python(unquote_to_bytes(header.encode("latin-1")).decode())
+        return check_letters(check_characters(_decoded(header), multiline=False))
+    except PydanticCustomError as refused:
+        context = refused.context or {}
+        detail, fix = str(context["sentence"]), str(context["fix"])
+        raise InvalidParameter(
+            f"{HEADER}: {detail}",
+            errors=[{"header": HEADER, "rule": refused.type, "detail": detail, "fix": fix}],
+        ) from None
+
+
+def _decoded(header: str) -> str:
+    try:
+        text = unquote_to_bytes(header.encode("latin-1")).decode()
     except UnicodeDecodeError:
-        errors: list[ErrorEntry] = [
-            {
-                "rule": "utf-8",
-                "detail": "It is no UTF-8 text.",
-                "fix": "Send UTF-8, percent-encoded where it is not ASCII.",
-            }
-        ]
-    except ValidationError as refused:
-        errors = [entry_of(error) for error in refused.errors(include_url=False)]
-    raise InvalidParameter(
-        f"{HEADER}: {errors[0]['detail']}", errors=[error | {"header": HEADER} for error in errors]
-    )
+        raise refuse(
+            "utf-8", "It is no UTF-8 text.", "Send UTF-8, percent-encoded where it is not ASCII."
+        ) from None
+    if len(text) > LONGEST:
+        raise refuse("reason-too-long", f"It has {len(text)} characters.", f"Send {LONGEST} or fewer.")
+    return text

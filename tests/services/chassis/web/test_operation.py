@@ -157,8 +157,8 @@ async def test_why_somebody_writes_is_in_the_audit_row(bench: Any, sent: str, st
 @pytest.mark.parametrize(
     ("sent", "rule"),
     [
-        ("", "string-too-short"),
-        ("x" * 501, "string-too-long"),
+        ("", "text-without-words"),
+        ("x" * 501, "reason-too-long"),
         ("12", "text-without-words"),
         ("two%0Alines", "no-control-characters"),
         ("turned%E2%80%AEround", "no-bidi-controls"),
