@@ -412,3 +412,14 @@ def test_a_glossary_names_codes_in_sentences_and_changes_no_point(epoch, analyse
     assert said_of["sdg:9"] == "The profile does not carry the tag sdg:9."
     assert said_of["lang:fr"] == "The profile does not name French among its languages."
     assert any("Kenya" in reason for reason in named.reasons)
+
+
+def test_tending_changes_no_list(engine):
+    for number in range(70):
+        engine.put_member(replace(MEMBERS[number % 6], id=f"copy {number}"))
+    engine.put_project(PROJECTS[0])
+    before = engine.pin()
+    assert engine.tend()
+    after = engine.pin()
+    assert after.rank("schools", DAY).packed() == before.rank("schools", DAY).packed()
+    assert (after.points_of(["copy 3"], DAY).points == before.points_of(["copy 3"], DAY).points).all()
