@@ -32,6 +32,7 @@ _RANGES: Mapping[str, tuple[int, int]] = {
     "roles": _PER_MILLE,
     "place_impacts": _BYTE,
     "quoted": (0, 10_000),
+    "willing_reaches": (0, 1),
     "floors": _PER_MILLE,
     "band_percentiles": _PER_MILLE,
     "head": (1, 1000),

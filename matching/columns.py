@@ -42,6 +42,8 @@ MEMBER_ROW = np.dtype(
         ("hq_region", "u1"),
         ("countries", "u8", _WORDS),
         ("regions", "u1"),
+        ("reach", "u8", _WORDS),
+        ("reach_regions", "u1"),
         ("first_involved", "i4"),
         ("recorded", "i4"),
         ("sme", "?"),
@@ -53,7 +55,10 @@ MEMBER_ROW = np.dtype(
         ("has_data", "?", 6),
     ]
 )
-"""One member. `words` feed the tie hash, `order` sorts by id; country sets are bit sets; dates are yyyymmdd, 0 = none."""
+"""One member. `words` feed the tie hash, `order` sorts by id; country sets are bit sets; dates are yyyymmdd, 0 = none.
+
+`countries` and `regions` are where it is; `reach` and `reach_regions` also where it is willing to work, if that counts.
+"""
 
 PROJECT_ROW = np.dtype(
     [
@@ -164,6 +169,11 @@ class Geography:
             found[number >> 6] |= np.uint64(1 << (number & 63))
         return found
 
+    def lying_in(self, regions: Iterable[str]) -> tuple[str, ...]:
+        """Return the countries of regions."""
+        wanted = set(regions)
+        return tuple(country for country, region in self._reference.regions.items() if region in wanted)
+
     def region_bits(self, countries: Iterable[str], regions: Iterable[str] = ()) -> int:
         """Return the regions of countries, and regions, as a bit set; an unknown code has no bit."""
         codes = {self._reference.regions.get(country) for country in countries} | set(regions)
@@ -185,11 +195,23 @@ def sector_of(category: str, organisation_type: str | None) -> int:
 
 
 def fill_member(
-    row: npt.NDArray[Any], member: Member, document: MemberDocument, *, number: int, geography: Geography
+    row: npt.NDArray[Any],
+    member: Member,
+    document: MemberDocument,
+    *,
+    number: int,
+    geography: Geography,
+    willing_reaches: bool,
 ) -> None:
-    """Write a member's facts into its row; a field that an import filled with a constant counts as not given."""
+    """Write a member's facts into its row; a field that an import filled with a constant counts as not given.
+
+    `willing_reaches`: where it is willing to work is within its reach, a region standing for each country of it.
+    """
     hq = given(member, "hq_country", (member.hq_country,) if member.hq_country else ())
     operating = (*hq, *given(member, "operating_countries", member.operating_countries))
+    willing = given(member, "willing_countries", member.willing_countries) if willing_reaches else ()
+    regions = given(member, "willing_regions", member.willing_regions) if willing_reaches else ()
+    reach = (*operating, *willing, *geography.lying_in(regions))
     kinds = {offer.kind for offer in given(member, "offers", member.offers)}
     content = id_bytes(member.id)
     row["present"] = True
@@ -204,6 +226,8 @@ def fill_member(
     row["hq_region"] = geography.region_bits(hq)
     row["countries"] = geography.bits(operating)
     row["regions"] = geography.region_bits(operating)
+    row["reach"] = geography.bits(reach)
+    row["reach_regions"] = geography.region_bits(reach, regions)
     row["first_involved"] = day_number(member.first_involved_on)
     row["recorded"] = day_number(member.recorded.last)
     row["sme"] = member.sme and "sme" not in member.constants

@@ -48,9 +48,17 @@ def resolve_day(day: str, reference: ReferenceData, countries: tuple[str, ...]) 
 
 def present(members: Rows, projects: Rows) -> Bools:
     """Whether a member has headquarters or operations in a country (without any: a region) of the project."""
-    in_country = ((members["countries"] & projects["countries"]) != 0).any(axis=-1)
-    in_region = (members["regions"] & projects["regions"]) != 0
-    found: Bools = np.where(projects["has_countries"], in_country, in_region)
+    return _meet(members["countries"], members["regions"], projects)
+
+
+def within_reach(members: Rows, projects: Rows) -> Bools:
+    """Whether a member is present there or, where the weights let that count, willing to work there."""
+    return _meet(members["reach"], members["reach_regions"], projects)
+
+
+def _meet(countries: npt.NDArray[np.uint64], regions: npt.NDArray[np.uint8], projects: Rows) -> Bools:
+    in_country = ((countries & projects["countries"]) != 0).any(axis=-1)
+    found: Bools = np.where(projects["has_countries"], in_country, (regions & projects["regions"]) != 0)
     return found
 
 
@@ -62,7 +70,7 @@ def failed_rules(members: Rows, projects: Rows, *, roots: Rows, owner_roots: Row
     bits = bits | (own.astype(np.uint8) << BITS["owner"])
     bits = bits | (((roots == owner_roots) & ~own).astype(np.uint8) << BITS["affiliate_of_owner"])
     somewhere = projects["has_countries"] | (projects["regions"] != 0)
-    absent = projects["presence_required"] & somewhere & ~present(members, projects)
+    absent = projects["presence_required"] & somewhere & ~within_reach(members, projects)
     found: npt.NDArray[np.uint8] = (bits | (absent.astype(np.uint8) << BITS["presence_required"])).astype(
         np.uint8
     )

@@ -90,6 +90,7 @@ class MemberStore:
         self._vocabulary = vocabulary
         self._names = names
         self._geography = geography
+        self._willing_reaches = bool(weights.willing_reaches)
         self._limit = weights.near_duplicate
         self._keeps_stems = any(weights.quoted.values())
         self._rows = MemberColumns.empty(64)
@@ -130,7 +131,14 @@ class MemberStore:
         _set(self._intervals, row, active_terms(member) or None)
         number = self._names[member.id]
         facts = np.zeros((), MEMBER_ROW)
-        fill_member(facts, member, document, number=number, geography=self._geography)
+        fill_member(
+            facts,
+            member,
+            document,
+            number=number,
+            geography=self._geography,
+            willing_reaches=self._willing_reaches,
+        )
         self._rows.set(row, facts)
         _set(self._parents, member.id, member.parent or None)
         self._roots[row] = number

@@ -351,7 +351,14 @@ class View:
 
     def _facts(self, record: Member, document: MemberDocument) -> npt.NDArray[Any]:
         facts = np.zeros((), MEMBER_ROW)
-        fill_member(facts, record, document, number=self._names[record.id], geography=self._geography)
+        fill_member(
+            facts,
+            record,
+            document,
+            number=self._names[record.id],
+            geography=self._geography,
+            willing_reaches=bool(self._epoch.weights.willing_reaches),
+        )
         return facts
 
     def _failed(self, state: ProjectState, record: Member, document: MemberDocument) -> int:

@@ -26,10 +26,11 @@ class Weights:
     may differ between a description and one evidence item, and it is tested. `quoted` is how many consecutive words are a
     quoted passage, in the project's order and in any order (see `matching.quoting`); 0 is never. With `earlier` 1, texts on
     record since a day before the project was published quote nothing. Tables before version 3 have no such rule, and those
-    of version 3 have it without `earlier`: what a table lacks is read as 0.
+    of version 3 have it without `earlier`: what a table lacks is read as 0. With `willing_reaches` 1, since version 5,
+    where an organisation is willing to work counts as presence where a project requires presence.
     """
 
-    version: int = 4
+    version: int = 5
     budgets: Mapping[str, int] = field(
         default_factory=lambda: {
             "text": 1_000_000_000,
@@ -79,6 +80,7 @@ class Weights:
     band_percentiles: Mapping[str, int] = field(
         default_factory=lambda: {"possible": 800, "good": 950, "strong": 990}
     )
+    willing_reaches: int = 1
     head: int = 10
     parent_cap: int = 2
     local_minimum: int = 1
@@ -103,13 +105,15 @@ class Weights:
             del body["quoted"]["earlier"]
         if not any(self.quoted.values()):
             del body["quoted"]
+        if not self.willing_reaches:
+            del body["willing_reaches"]
         return body
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Weights:
         """Read a table; ValueError where a name is unknown or missing (a silent default would change scores), or out of bounds."""
         names = {one.name for one in fields(cls)}
-        body = {**body, "quoted": {**_NEVER_QUOTED, **body.get("quoted", {})}}
+        body = {"willing_reaches": 0, **body, "quoted": {**_NEVER_QUOTED, **body.get("quoted", {})}}
         if names != set(body):
             raise ValueError(f"the weights table has other names than expected: {sorted(names ^ set(body))}")
         return cls(**body)

@@ -87,7 +87,11 @@ class Need(Shape):
 
 
 class PresenceRequired(Shape):
-    """Whether candidates must be present in (or willing to work in) the project's places, and why."""
+    """Whether candidates must be present in (or willing to work in) the project's places, and why.
+
+    Whoever names no headquarters, operations or willingness there is left out, and is shown the reason. A region in which an
+    organisation is willing to work stands for each country of it.
+    """
 
     required: StrictBool = False
     reason: ShortText | None = None

@@ -42,7 +42,7 @@ _INPUTS = (
     "the organisation's description, expertise, offers, evidence, places, tags and languages",
     "the frozen epoch: word statistics, lexicon, weights, reference data",
     "the reference date, for dated facts: country groups, terms of membership",
-    "for hard rules, labels and placement: headquarters and operations, parent organisation, state of the profile",
+    "for hard rules, labels and placement: headquarters and operations, for required presence willingness too, parent organisation, state of the profile",
     "for labels alone: terms of membership, SME declaration; the date of first involvement decides the newcomer label",
     "the day since which a text is on record: whether a passage of the project's own words is a copy, and a label; no more",
 )

@@ -113,6 +113,8 @@ def rule_inputs(member: Member) -> tuple[Any, ...]:
         member.parent,
         member.hq_country,
         member.operating_countries,
+        member.willing_countries,
+        member.willing_regions,
         member.membership,
         member.first_involved_on,
     )

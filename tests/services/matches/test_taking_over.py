@@ -118,3 +118,17 @@ async def test_a_change_of_a_parents_parent_reaches_whoever_descends_from_it(tow
     assert (
         uuid_of("Child") in (await town.get(f"/v1/lists/{project}/versions/{told + 1}"))["delta"]["removed"]
     )
+
+
+async def test_becoming_willing_to_work_where_presence_is_required_reaches_the_list(town: Town) -> None:
+    here = {"required": True, "reason": "The work is on the spot."}
+    await town.organisation("Near", hq_country="KEN")
+    project = await town.published("schools", presence_required=here)
+    await town.organisation("Far", hq_country="BRA", operating_countries=[])
+    await town.settle()
+    assert await town.names_of(project) == ["Near"]
+    told = len(await town.versions(project))
+    await town.organisation("Far", hq_country="BRA", operating_countries=[], willing_countries=["KEN"])
+    await town.settle()
+    assert set(await town.names_of(project)) == {"Near", "Far"}
+    assert uuid_of("Far") in (await town.get(f"/v1/lists/{project}/versions/{told + 1}"))["delta"]["added"]
