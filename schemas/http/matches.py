@@ -88,6 +88,22 @@ class Part(Answered):
     sentence: str | None = None
 
 
+class Gap(Answered):
+    """What the project asks for and the profile lacks; gaps stand in the order of the most that each could give.
+
+    `points` is that most. An organisation is told none: beside the ranks of `what_ifs` they would tell others' points.
+    """
+
+    component: str
+    code: str
+    points: int | None
+    term: str | None = None
+    asked: str | None = None
+    language: str | None = None
+    needs: tuple[str, ...] = ()
+    sentence: str | None = None
+
+
 class FailedRule(Answered):
     """A hard rule that leaves an organisation out, with the project's published reason where it has one."""
 
@@ -223,7 +239,7 @@ class CandidateAnswer(Stood):
     parts: tuple[Part, ...]
     margin: Margin | None
     failed_rules: tuple[FailedRule, ...]
-    gaps: tuple[Part, ...]
+    gaps: tuple[Gap, ...]
     what_ifs: tuple[WhatIf, ...]
 
 

@@ -174,11 +174,11 @@ def _show_passages(console: Console, parts: Sequence[Mapping[str, Any]]) -> None
 def _show_gaps(console: Console, gaps: Sequence[Mapping[str, Any]], *, total: int) -> None:
     if not gaps:
         return
-    console.print(
-        Text("\nWhat the project asks for and the profile lacks, and the most that each could give", "bold")
-    )
+    told = "and the most that each could give" if gaps[0]["points"] is not None else "the dearest first"
+    console.print(Text(f"\nWhat the project asks for and the profile lacks, {told}", "bold"))
     for gap in gaps[:GAPS]:
-        _item(console, f"{gap['points'] * 1000 // max(total, 1):>3} ‰  {gap['sentence']}")
+        most = "" if gap["points"] is None else f"{gap['points'] * 1000 // max(total, 1):>3} ‰  "
+        _item(console, f"{most}{gap['sentence']}")
     if len(gaps) > GAPS:
         _item(console, f"and {len(gaps) - GAPS} more (--json lists all of them).")
 

@@ -144,13 +144,22 @@ async def candidate(listing: Listing, organisation: str, *, view: View, language
             | {
                 "margin": margin(ranked, rank, view=view),
                 "failed_rules": [],
-                "gaps": [] if explanation is None else [gap.to_json() for gap in explanation.gaps],
+                "gaps": [] if explanation is None else gaps_json(explanation, view=view),
                 "what_ifs": [what_if_json(one, view=view) for one in what_ifs],
             }
         )
     if explanation is None:
         raise NotFound("No such organisation is known here, or it was erased.")
-    return body | _left_out(listing, failed, records.get(organisation), explanation, language)
+    return body | _left_out(listing, failed, records.get(organisation), explanation, language, view=view)
+
+
+def gaps_json(explanation: Explanation, *, view: View) -> list[dict[str, Any]]:
+    """Return what is missing, the dearest first; an organisation is told no points.
+
+    With them, and the rank that a change gives, it could read at how many points others stand.
+    """
+    hidden = {"points": None} if view == "own" else {}
+    return [gap.to_json() | hidden for gap in explanation.gaps]
 
 
 def what_if_json(one: WhatIf, *, view: View) -> dict[str, Any]:
@@ -176,6 +185,8 @@ def _left_out(
     record: Mapping[str, Any] | None,
     explanation: Explanation,
     language: str,
+    *,
+    view: View,
 ) -> dict[str, Any]:
     """Return an organisation that a hard rule leaves out: its points as they would be, and the rules."""
     codes = failed or explanation.failed_rules
@@ -193,7 +204,7 @@ def _left_out(
         "rank": None,
         "margin": None,
         "failed_rules": reasons,
-        "gaps": [gap.to_json() for gap in explanation.gaps],
+        "gaps": gaps_json(explanation, view=view),
         "what_ifs": [],
     }
 

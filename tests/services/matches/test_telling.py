@@ -76,6 +76,11 @@ async def test_one_candidate_is_told_with_passages_and_with_changes_that_help(to
     )
     assert [one["rank"] for one in own["what_ifs"]] == [one["rank"] for one in whole["what_ifs"]]
     assert {one["points"] for one in own["what_ifs"]} == {None}
+    assert {one["points"] for one in own["gaps"]} == {None}, (
+        "own points, a gap and a rank give another's points"
+    )
+    assert [one["term"] for one in own["gaps"]] == [one["term"] for one in whole["gaps"]]
+    assert all(one["points"] > 0 for one in whole["gaps"])
     first = next(row for row in (await town.list_of(project))["candidates"] if row["rank"] == 1)
     assert (await town.row_of(project, first["name"]))["what_ifs"] == []
 
