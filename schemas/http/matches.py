@@ -56,6 +56,15 @@ class Counts(Answered):
     local_above_floor: Count
 
 
+class CoarseCounts(Answered):
+    """How many organisations the list covers; null stands for 1 to 4, which an organisation is not told of the others."""
+
+    candidates: Count | None
+    above_floor: Count | None
+    excluded: Count | None
+    local_above_floor: Count | None
+
+
 class Coverage(Answered):
     """How many candidates above the floor meet one need, and how many of them are local."""
 
@@ -183,7 +192,7 @@ class CandidateList(Stood):
     floor: dict[str, int]
     head: Count
     serves_ldc: bool
-    counts: Counts
+    counts: CoarseCounts
     coverage: tuple[Coverage, ...]
     changed_since_first_page: bool
     covers_token: bool | None = None

@@ -61,10 +61,10 @@ def show_list(
     `titles`: show every part of the points too; the titles of each organisation's evidence items, by id.
     """
     rows: Sequence[Mapping[str, Any]] = answer["candidates"]
-    counts = answer["counts"]
+    told = {name: "1 to 4" if count is None else count for name, count in answer["counts"].items()}
     console.print(Text(f"{heading} “{title_of(answer)}”", "bold"))
     console.print(
-        f"{counts['candidates']} candidates, {counts['above_floor']} above the floor, {counts['excluded']} left out by "
+        f"{told['candidates']} candidates, {told['above_floor']} above the floor, {told['excluded']} left out by "
         f"a hard rule; list version {answer['list_version']}, epoch {str(answer['epoch'])[:12]}, "
         f"reference date {answer['reference_date']}",
         style="dim",

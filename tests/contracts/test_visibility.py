@@ -179,10 +179,17 @@ def test_people_s_names_and_addresses_stay_with_who_administers_them(populated: 
     assert "@people.example" not in json.dumps(everything(populated, "owner_b", "/v1/people?limit=200"))
 
 
-def test_small_counts_are_not_told_to_the_public(populated: World) -> None:
-    flagship = populated.get("public", f"/v1/flagships/{populated.ids['flagship']}")
-    figures = [one["list"] for one in flagship["projects"]]
-    assert figures
-    for figure in figures:
-        for count in (figure["counts"] or {}).values():
+@pytest.mark.parametrize("caller", ["public", "reader_a", "editor_a", "owner_a", "other_manager"])
+def test_small_counts_are_told_alike_by_the_flagship_s_page_and_the_list(
+    populated: World, caller: str
+) -> None:
+    flagship = populated.get(caller, f"/v1/flagships/{populated.ids['flagship']}")
+    assert flagship["projects"]
+    for project in flagship["projects"]:
+        told = [project["list"]["counts"] or {}]
+        answer = populated.ask(caller, "GET", f"/v1/lists/{project['id']}/candidates")
+        if answer.status_code == 200:
+            told.append(answer.json()["counts"])
+        assert (answer.status_code == 200) == (caller in {"reader_a", "editor_a", "owner_a"})
+        for count in [count for figures in told for count in figures.values()]:
             assert count is None or count == 0 or count >= 5

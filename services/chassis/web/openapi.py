@@ -95,7 +95,11 @@ _REASON = {
         f"Why, for the audit trail, which nobody edits: name nobody. At most {reason.LONGEST} characters on one line; UTF-8, "
         "percent-encoded where it is not ASCII."
     ),
-    "schema": {"type": "string", "minLength": 1},
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 12 * reason.LONGEST,
+    },  # 4 bytes a character, each %XX
     "example": "Agreed with the administration on 3 November.",
 }
 _PLAIN_TEXT = (

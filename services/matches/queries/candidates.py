@@ -15,6 +15,7 @@ from matching.explanation import Explanation
 from matching.lists import RankedList, Row
 from matching.rules import codes_of
 from services.chassis.web.problems import InvalidParameter, NotFound
+from services.chassis.web.small_counts import coarse
 from services.matches.queries.archive import organisations_of
 from services.matches.queries.directory import NO_FACE, directory_of, face_of
 from services.matches.queries.filters import Filters
@@ -37,7 +38,7 @@ class Asked:
 
 
 def envelope(listing: Listing, *, view: View) -> dict[str, Any]:
-    """Return an answer without rows: where the list stands, its budgets and figures."""
+    """Return an answer without rows: where the list stands, its budgets and figures, small counts for who sees all."""
     counts, coverage = listing.figures()
     body = listing.described() | {
         "view": view,
@@ -46,7 +47,7 @@ def envelope(listing: Listing, *, view: View) -> dict[str, Any]:
         "floor": dict(listing.floors),
         "head": 0,
         "serves_ldc": False,
-        "counts": counts,
+        "counts": counts if view == "whole" else coarse(counts),
         "coverage": coverage if view == "whole" else [],
         "changed_since_first_page": False,
         "candidates": [],

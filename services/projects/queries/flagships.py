@@ -1,6 +1,6 @@
 """Reading the flagship register: each flagship with its projects, their newest lists and how well needs are met."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -12,6 +12,7 @@ from schemas.http.suggestion import SUGGESTION
 from services.chassis.identity.principal import Principal
 from services.chassis.reference import Reference
 from services.chassis.web.problems import NotFound
+from services.chassis.web.small_counts import coarse
 from services.projects.queries.projects import visible_to
 from services.projects.queries.showing import shown_flagship, summary_of
 from services.projects.rules import rights
@@ -19,9 +20,6 @@ from services.projects.tables import ERASED, FLAGSHIPS, LIST_SUMMARIES, PROJECTS
 
 MOST_PROJECTS = 200
 """How many projects a flagship's page shows; `links.projects` pages through all."""
-
-FEWEST = 5
-"""Outsiders see no count of organisations between 1 and 4: so few could be recognised."""
 
 _LEFT_OUT = frozenset({"head", "delta", "as_of"})
 """What a list version says of organisations and of the log: it is not kept here, and no empty place of it is shown."""
@@ -123,8 +121,8 @@ def _list(newest: bytes | None, *, project: Project, insider: bool) -> dict[str,
     summary = {name: value for name, value in kept.items() if name not in _LEFT_OUT}
     unmet = [one["need"] for one in summary["coverage"] if one["above_floor"] == 0]
     if not insider:
-        summary["counts"] = _coarse(summary["counts"])
-        summary["coverage"] = [_coarse(one) for one in summary["coverage"]]
+        summary["counts"] = coarse(summary["counts"])
+        summary["coverage"] = [coarse(one) for one in summary["coverage"]]
     needs = {need["id"]: need for need in project.model_dump(mode="json", by_alias=True)["needs"]}
     summary["coverage"] = [
         one
@@ -136,11 +134,3 @@ def _list(newest: bytes | None, *, project: Project, insider: bool) -> dict[str,
     ]
     state = "closed" if "closed" in summary["reasons"] else "ranked"
     return summary | {"state": state, "needs_nobody_meets": unmet}
-
-
-def _coarse(counts: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out every count that is too small to be shown to everybody: null stands for 1 to 4."""
-    return {
-        name: None if isinstance(value, int) and 0 < value < FEWEST else value
-        for name, value in counts.items()
-    }

@@ -106,6 +106,8 @@ async def test_an_organisation_gets_its_own_row_and_no_other(town: Town) -> None
     answer = await town.list_of(project, "include=parts", who=ada)
     assert [row["name"] for row in answer["candidates"]] == ["Ada"]
     assert (answer["view"], answer["coverage"], answer["next"]) == ("own", [], None)
+    assert set(answer["counts"].values()) <= {None, 0}, "two candidates are few enough to be recognised"
+    assert (await town.list_of(project))["counts"]["candidates"] == 2
     assert uuid_of("Bea") not in str(answer)
     row = await town.row_of(project, "Ada", who=ada)
     assert row["rank"] == 2
