@@ -58,6 +58,8 @@ RULES = frozenset(
         "no-lone-surrogates",
         "no-bidi-controls",
         "no-control-characters",
+        "utf-8",
+        "reason-too-long",  # counted in characters, of which the header percent-encodes some
         "url",
         "email",
         # one field against another, or against the day
