@@ -33,6 +33,12 @@ _START = (
     "deepLinking:true,validatorUrl:null,presets:[SwaggerUIBundle.presets.apis],layout:'BaseLayout'})}"
 )
 
+_DIALECT = (
+    # Swagger UI reads 3.1 from its version 5 on; the bundle has 4.
+    "The viewer of this page reads OpenAPI 3.0, so it shows the operations in that form and no webhooks. The document of this "
+    'API is OpenAPI 3.1, webhooks included: <a href="/openapi.json">/openapi.json</a>.'
+)
+
 
 def page(title: str, content: str) -> HTMLResponse:
     """Return a page; `content` is HTML that is already safe."""
@@ -102,7 +108,8 @@ def documentation() -> Response:
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Comity API</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<link rel="stylesheet" href="/docs/swagger-ui.css"></head>'
-        '<body><div id="swagger-ui"></div><script src="/docs/swagger-ui-bundle.js"></script>'
+        f'<body><p style="font:1rem/1.6 system-ui,sans-serif;max-width:90rem;margin:1rem auto;padding:0 1.25rem">{_DIALECT}</p>'
+        '<div id="swagger-ui"></div><script src="/docs/swagger-ui-bundle.js"></script>'
         f"<script>{_START}</script></body></html>"
     )
     policy = (

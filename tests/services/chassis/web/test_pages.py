@@ -80,4 +80,7 @@ async def test_the_documentation_page_reads_a_document_of_its_dialect(bench: Any
     from openapi_spec_validator import OpenAPIV30SpecValidator
 
     OpenAPIV30SpecValidator(made).validate()
+    page = (await bench.client.get("/docs")).text
+    assert re.search(r'no webhooks\. The document .* OpenAPI 3\.1, .*<a href="/openapi\.json">', page)
+    assert (await bench.client.get("/openapi.json")).json()["openapi"].startswith("3.1")
     assert (await bench.client.get("/docs/swagger-ui.js.map")).status_code == 404
