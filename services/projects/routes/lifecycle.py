@@ -44,7 +44,11 @@ def router() -> APIRouter:
         responses=CLOSING,
     )
     async def close(request: Request, project_id: ProjectId, body: ClosingBody) -> Response:
-        """Close for good. The reason is published; the last list stays readable for its team, BDT and auditors."""
+        """Close for good. The reason is published.
+
+        The last list stays readable to those who could read it before: whole for the team, offices, BDT and auditors, to each
+        organisation its own row.
+        """
         return await execute(request, partial(lifecycle.close_project, project_id=str(project_id), body=body))
 
     @routes.post(

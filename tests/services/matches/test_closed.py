@@ -41,6 +41,16 @@ async def test_a_closed_list_is_read_from_its_last_version_with_the_same_rows(to
     assert newest["counts"]["excluded"] == 1
 
 
+async def test_whoever_could_read_the_list_reads_the_same_of_it_after_the_close(town: Town) -> None:
+    project, before = await closed(town)
+    single = town.bearer("organisation_reader", organisation=uuid_of("Single 4"))
+    own = await town.list_of(project, who=single)
+    assert (own["view"], [row["name"] for row in own["candidates"]]) == ("own", ["Single 4"])
+    for who in ("office_officer", "bdt_analyst", "auditor"):
+        assert len((await town.list_of(project, who=who))["candidates"]) == len(before), who
+    assert (await town.call("GET", f"/v1/lists/{project}/candidates", who="nobody")).status_code == 401
+
+
 async def test_what_happens_afterwards_does_not_touch_it(town: Town) -> None:
     project, before = await closed(town)
     await town.organisation("Single 3", descriptions=HARBOUR, operating_countries=["UGA"])
