@@ -40,6 +40,13 @@ def test_the_import_of_a_register_prints_one_object_with_claims(test_data: Path)
     assert (printed["figures"]["organisations"], printed["figures"]["lists"]) == (30, 3)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_integers_beside_floats_prints_one_object_with_claims(test_data: Path) -> None:
+    printed = _prints_one_object("integer_scores", str(test_data / "cordis-horizon-ict"), "--queries", "3")
+    assert printed["figures"]["queries"] == 3
+
+
 def _prints_one_object(name: str, *arguments: str) -> Any:
     command = [sys.executable, f"benchmarks/{name}.py", "--json", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
