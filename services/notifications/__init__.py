@@ -18,13 +18,18 @@ from services.notifications.commands.leaving import UNENDED
 from services.notifications.consumers import READER, REFERENCE
 from services.notifications.routes import routers
 from services.notifications.rules.keys import Keys
-from services.notifications.tables import DELIVERIES, ENDPOINTS, METADATA, NOTICES
+from services.notifications.tables import DELIVERIES, ENDPOINTS, LISTS, METADATA, NOTICES, PROJECTS
 from services.notifications.worker.cycles import KEYS
 from services.notifications.worker.guard import reach_of
 from services.notifications.worker.loops import CONSUMER, loops
 
-# News that nobody has been told of yet, because its reasons cannot be had.
+# News that nobody has been told of yet, because its reasons cannot be had, or the record of its project is not here.
 _OLDEST_NEWS = select(func.min(NOTICES.c.made_at)).where(NOTICES.c.state == "waiting")
+_OLDEST_LIST = (
+    select(func.min(LISTS.c.seen_at))
+    .outerjoin(PROJECTS, PROJECTS.c.id == LISTS.c.project)
+    .where(LISTS.c.due, or_(PROJECTS.c.id.is_(None), PROJECTS.c.version < LISTS.c.project_revision))
+)
 # What could be tried now and is not: a message between two tries is not due, nor is one whose endpoint asked for time.
 _OLDEST_DUE = (
     select(func.min(DELIVERIES.c.due_at))
@@ -63,14 +68,14 @@ async def measure(runtime: Runtime) -> None:
     """Set the gauges that say whether whoever has asked to hear, hears: how long news and messages have waited."""
     now = runtime.clock.now()
     async with runtime.database.read() as connection:
-        news = await connection.scalar(_OLDEST_NEWS)
+        news = [await connection.scalar(_OLDEST_NEWS), await connection.scalar(_OLDEST_LIST)]
         due = await connection.scalar(
             _OLDEST_DUE, {"now": timestamp(now), "mails": runtime.settings.mail.host is not None}
         )
         unsent = await connection.scalar(select(func.count()).where(DELIVERIES.c.state.in_(UNENDED)))
         failing = await connection.scalar(_FAILING_ENDPOINTS)
     metrics, name = runtime.metrics, runtime.service.name
-    metrics.news_oldest.labels(name).set(_age(news, now))
+    metrics.news_oldest.labels(name).set(max(_age(one, now) for one in news))
     metrics.messages_due_oldest.labels(name).set(_age(due, now))
     metrics.messages_unsent.labels(name).set(unsent or 0)
     metrics.endpoints_failing.labels(name).set(failing or 0)

@@ -1,6 +1,6 @@
 """A cycle: one list version told to everybody whom it concerns, all at once.
 
-*What.* Waits until every pair that the version counts above its floor is here, then makes one notice for each
+*What.* Waits until the project and every pair that the version counts above its floor is here, then makes one notice for each
 subscription whose conditions the project meets. *Why wait.* Promise 4: all above the floor are told in the same cycle, and
 the order of sending can only be mixed once all are known. *Why one transaction.* Killed anywhere, a cycle has told
 nobody or has its notices; a notice's cause is unique, so the same news is never told twice. *Never:* look at a rank, or
@@ -45,11 +45,16 @@ from services.notifications.tables import (
 
 KEYS = "keys"
 PATIENCE = timedelta(seconds=60)
-"""How long a cycle waits for the pairs that its version counts; then it tells those that are here, and says so."""
+"""How long a cycle waits for the pairs that its version counts; then it tells those that are here, and says so.
+
+For the project's own record there is no such end: without it nobody can say who asked for the project, and whoever is not
+told now would never be.
+"""
 CYCLES_AT_ONCE = 50
 
 _DUE = (
     select(LISTS.c.project)
+    .join(PROJECTS, (PROJECTS.c.id == LISTS.c.project) & (PROJECTS.c.version >= LISTS.c.project_revision))
     .where(or_(LISTS.c.due, LISTS.c.project.in_(select(STANDINGS.c.project).where(STANDINGS.c.fresh))))
     .order_by(LISTS.c.seen_at)
     .limit(CYCLES_AT_ONCE)
@@ -91,7 +96,9 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
     locked = select(LISTS).where(LISTS.c.project == project).with_for_update()
     listed: Mapping[str, Any] = dict((await connection.execute(locked)).mappings().one())
     row = (await connection.execute(select(PROJECTS).where(PROJECTS.c.id == project))).mappings().first()
-    known: Mapping[str, Any] | None = None if row is None else dict(row)
+    if row is None or row["version"] < listed["project_revision"]:
+        return 0  # the log is read anew since it was found due
+    known: Mapping[str, Any] = dict(row)
     here = (
         await connection.execute(
             select(
@@ -101,7 +108,7 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
             ).where(STANDINGS.c.project == project)
         )
     ).one()
-    if not _complete(listed, known, standing=here.standing, newest=here.newest or 0):
+    if not _complete(listed, standing=here.standing, newest=here.newest or 0):
         if timestamp(now - PATIENCE) < max(listed["seen_at"], here.crossed_at or ""):
             return 0
         _log.warning(
@@ -111,7 +118,7 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
             counted=listed["above_floor"],
         )
     news: list[News] = []
-    if known is not None and known["state"] == "published" and known["facts"] is not None:
+    if known["state"] == "published" and known["facts"] is not None:
         changed = listed["told_facts"] not in {None, known["facts_hash"]}
         concerned = await _concerned(connection, project, everybody=changed)
         told = await _told(connection, project)
@@ -130,19 +137,14 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
         .where(STANDINGS.c.project == project, STANDINGS.c.fresh)
         .values(fresh=False, told_band=STANDINGS.c.band)
     )
-    facts_told = known["facts_hash"] if known is not None else None
     await connection.execute(
-        update(LISTS).where(LISTS.c.project == project).values(due=False, told_facts=facts_told)
+        update(LISTS).where(LISTS.c.project == project).values(due=False, told_facts=known["facts_hash"])
     )
     return made
 
 
-def _complete(
-    listed: Mapping[str, Any], known: Mapping[str, Any] | None, *, standing: int, newest: int
-) -> bool:
-    """Whether everything of a list version is here: its project, and as many pairs as it counts above the floor."""
-    if known is None or known["version"] < listed["project_revision"]:
-        return False
+def _complete(listed: Mapping[str, Any], *, standing: int, newest: int) -> bool:
+    """Whether as many pairs are here as a list version counts above its floor."""
     return bool(listed["final"] or (standing == listed["above_floor"] and newest <= listed["number"]))
 
 

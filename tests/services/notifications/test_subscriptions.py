@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.services.notifications.hall import Hall, uuid_of
+from tests.services.notifications.test_metrics import measured
 from tests.services.notifications.village import Receiver
 
 
@@ -99,6 +100,25 @@ async def test_nobody_is_told_before_every_pair_of_the_version_is_here(hall: Hal
     await hall.rank(project, 1, {uuid_of("Ben"): "good"}, above=2)
     await hall.settle()
     assert len(await notices(hall)) == len(await notices(hall, "Ben")) == 1
+
+
+@pytest.mark.parametrize("held", ["no record", "the draft"])
+async def test_news_waits_for_the_record_of_its_project_as_long_as_it_takes(hall: Hall, held: str) -> None:
+    await hall.subscribe(channel="feed")
+    ada, project = await hall.member("Ada"), uuid_of("schools")
+    if held == "the draft":
+        await hall.open_project(state="draft")
+    before = hall.versions.get(project, 0)
+    hall.versions[project] = before + 1
+    await hall.rank(project, 1, {ada: "good"})
+    hall.clock.moment += timedelta(days=3)
+    await hall.settle()
+    assert await notices(hall) == []
+    assert (await measured(hall))["comity_news_oldest_seconds"] == 3 * 86400
+    hall.versions[project] = before
+    await hall.open_project()
+    await hall.settle()
+    assert [one["rule"] for one in await notices(hall)] == ["above-floor"]
 
 
 async def test_reasons_that_cannot_be_had_hold_the_news_and_lose_none(hall: Hall) -> None:
