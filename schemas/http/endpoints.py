@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictInt
 
 from schemas.http.parts import WHOLE, WebAddress
-from schemas.http.texts import Name, Shape, refuse
+from schemas.http.texts import Name, Shape, formed, refuse
 
 EndpointState = Literal["pending", "active", "paused", "disabled", "deleted"]
 DeliveryState = Literal[
@@ -91,8 +91,12 @@ class RecoverBody(Shape):
         str,
         Field(
             max_length=40,
-            pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$",
             examples=["2026-11-24T00:00:00Z"],
+        ),
+        *formed(
+            r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$",
+            "This is no moment in UTC.",
+            "Write a day and a time such as 2026-11-24T00:00:00Z.",
         ),
         AfterValidator(_moment),
     ]

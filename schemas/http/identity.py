@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, StrictStr
 
 from schemas.http.parts import EmailAddress
-from schemas.http.texts import Name, Shape, refuse
+from schemas.http.texts import Name, Shape, formed, refuse
 
 Role = Literal[
     "organisation_reader",
@@ -39,7 +39,13 @@ Roles = Annotated[
     AfterValidator(_distinct),
 ]
 OfficeCode = Annotated[
-    StrictStr, Field(min_length=2, max_length=60, pattern=r"^[a-z][a-z_]*$", examples=["addis_ababa"])
+    StrictStr,
+    Field(min_length=2, max_length=60, examples=["addis_ababa"]),
+    *formed(
+        r"^[a-z][a-z_]*$",
+        "This is no code of an office.",
+        "Use small letters and low lines; begin with a letter.",
+    ),
 ]
 
 

@@ -8,11 +8,11 @@ from datetime import date
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.events.parts import NeedKind
 from schemas.http.parts import Day
-from schemas.http.texts import Shape
+from schemas.http.texts import Shape, formed
 
 Band = Literal["strong", "good", "possible", "weak"]
 Sector = Literal["public", "private", "academic", "other"]
@@ -22,6 +22,11 @@ Language = Literal["en", "fr", "es", "ru", "ar", "zh"]
 """The languages that reasons are told in."""
 Count = Annotated[int, Field(ge=0)]
 PerMille = Annotated[int, Field(ge=0, le=1000)]
+_SEQUENCE = formed(
+    r"^[0-9]{1,10}\.[1-9][0-9]{0,17}$",
+    "This is no place in a sequence.",
+    "Send it as the write answered it: 1.2.",
+)
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Number = Annotated[int, Field(ge=0, le=2**53)]
 
@@ -445,9 +450,7 @@ class ProgressToken(Shape):
 
     topic: Literal["projects.v1", "members.v1"]
     id: UUID
-    sequence: Annotated[
-        str, StringConstraints(pattern=r"^[0-9]{1,10}\.[1-9][0-9]{0,17}$"), Field(examples=["1.2"])
-    ]
+    sequence: Annotated[str, Field(examples=["1.2"]), *_SEQUENCE]
     text: Annotated[str | None, Field(max_length=120)] = None
 
 

@@ -24,6 +24,7 @@ from pydantic import (
 
 from schemas.events.parts import NeedKind
 from schemas.http.parts import (
+    ONE_PER_LANGUAGE,
     WHOLE,
     CountryCode,
     Day,
@@ -34,7 +35,6 @@ from schemas.http.parts import (
     Tag,
     WebAddress,
     distinct,
-    one_per_language,
 )
 from schemas.http.texts import (
     Label,
@@ -132,7 +132,7 @@ class Offer(Shape):
     """One thing that the organisation offers, or seeks."""
 
     kind: NeedKind
-    texts: Annotated[tuple[LocalisedText, ...], Field(max_length=20), AfterValidator(one_per_language)] = ()
+    texts: Annotated[tuple[LocalisedText, ...], Field(max_length=20), ONE_PER_LANGUAGE] = ()
     evidence_url: WebAddress | None = None
 
 
@@ -149,18 +149,12 @@ class Evidence(Shape):
 
     id: Slug
     kind: Literal["project", "pledge", "publication", "laboratory"] = "project"
-    texts: Annotated[tuple[EvidenceText, ...], Field(min_length=1, max_length=20)]
+    texts: Annotated[tuple[EvidenceText, ...], Field(min_length=1, max_length=20), ONE_PER_LANGUAGE]
     role: Literal["lead", "partner"] = "partner"
-    countries: Annotated[tuple[CountryCode, ...], Field(max_length=250)] = ()
+    countries: Annotated[tuple[CountryCode, ...], Field(max_length=250), distinct("The country")] = ()
     tags: Annotated[tuple[Tag, ...], Field(max_length=50)] = ()
     year: Annotated[StrictInt, Field(ge=1900, le=2200), WHOLE] | None = None
     url: WebAddress | None = None
-
-    @model_validator(mode="after")
-    def _no_repeats(self) -> Self:
-        distinct((text.language for text in self.texts), rule="one-per-language", noun="The language")
-        distinct(self.countries, rule="no-repeats", noun="The country")
-        return self
 
 
 class MembershipTerm(Shape):
@@ -183,6 +177,17 @@ class MembershipTerm(Shape):
         return self
 
 
+def _terms_apart(terms: tuple[MembershipTerm, ...]) -> tuple[MembershipTerm, ...]:
+    for earlier, later in pairwise(sorted(terms, key=lambda term: term.start)):
+        if (earlier.end or date.max) >= later.start:
+            raise refuse(
+                "term-overlap",
+                f"Two terms of membership hold on {later.start.isoformat()}.",
+                "End the earlier term with `to` before the later one begins.",
+            )
+    return terms
+
+
 class Contact(Shape):
     """Whom to write to. Kept apart from the profile, never in an event, emptied by erasure."""
 
@@ -191,22 +196,24 @@ class Contact(Shape):
     role: Label | None = None
 
 
+def _constant(name: str) -> str:
+    if name not in CONSTANT_FIELDS:
+        raise refuse(
+            "constant-field",
+            f"{name[:60]!r} is no field that a constant can fill.",
+            f"Use names of the profile's fields: {', '.join(sorted(CONSTANT_FIELDS))}.",
+        )
+    return name
+
+
 class Provenance(Shape):
     """How the record came about: the fields that hold a constant of an import, whose words are never indexed."""
 
-    constants: Annotated[tuple[StrictStr, ...], Field(max_length=30)] = ()
-
-    @model_validator(mode="after")
-    def _known_fields(self) -> Self:
-        for name in self.constants:
-            if name not in CONSTANT_FIELDS:
-                raise refuse(
-                    "constant-field",
-                    f"{name[:60]!r} is no field that a constant can fill.",
-                    f"Use names of the profile's fields: {', '.join(sorted(CONSTANT_FIELDS))}.",
-                )
-        distinct(self.constants, rule="no-repeats", noun="The field")
-        return self
+    constants: Annotated[
+        tuple[Annotated[StrictStr, AfterValidator(_constant)], ...],
+        Field(max_length=30),
+        distinct("The field"),
+    ] = ()
 
 
 EXAMPLE: dict[str, Any] = {
@@ -241,63 +248,33 @@ class OrganisationBody(Shape):
 
     legal_name: Name
     short_name: Name | None = None
-    aliases: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
+    aliases: Annotated[tuple[Name, ...], Field(max_length=20), distinct("The alias")] = ()
     category: Category
     organisation_type: OrganisationType | None = None
     sme: SmeStatus | None = None
     size_band: SizeBand | None = None
     study_group: StudyGroup | None = None
     hq_country: CountryCode
-    operating_countries: Annotated[tuple[CountryCode, ...], Field(max_length=250)] = ()
-    willing_countries: Annotated[tuple[CountryCode, ...], Field(max_length=250)] = ()
-    willing_regions: Annotated[tuple[RegionCode, ...], Field(max_length=6)] = ()
-    descriptions: Annotated[
-        tuple[LocalisedText, ...], Field(min_length=1, max_length=20), AfterValidator(one_per_language)
-    ]
+    operating_countries: Annotated[
+        tuple[CountryCode, ...], Field(max_length=250), distinct("The country")
+    ] = ()
+    willing_countries: Annotated[tuple[CountryCode, ...], Field(max_length=250), distinct("The country")] = ()
+    willing_regions: Annotated[tuple[RegionCode, ...], Field(max_length=6), distinct("The region")] = ()
+    descriptions: Annotated[tuple[LocalisedText, ...], Field(min_length=1, max_length=20), ONE_PER_LANGUAGE]
     expertise: Annotated[tuple[LocalisedText, ...], Field(max_length=50)] = ()
     offers: Annotated[tuple[Offer, ...], Field(min_length=1, max_length=50)]
     seeks: Annotated[tuple[Offer, ...], Field(max_length=50)] = ()
-    evidence: Annotated[tuple[Evidence, ...], Field(max_length=500)] = ()
-    languages: Annotated[tuple[Language, ...], Field(max_length=50)] = ()
-    tags: Annotated[tuple[Tag, ...], Field(max_length=100)] = ()
+    evidence: Annotated[
+        tuple[Evidence, ...], Field(max_length=500), distinct("The evidence id", rule="evidence-id", by="id")
+    ] = ()
+    languages: Annotated[tuple[Language, ...], Field(max_length=50), distinct("The language")] = ()
+    tags: Annotated[tuple[Tag, ...], Field(max_length=100), distinct("The tag")] = ()
     parent: UUID | None = None
-    external_ids: Annotated[tuple[ExternalId, ...], Field(max_length=20)] = ()
-    membership: Annotated[tuple[MembershipTerm, ...], Field(max_length=50)] = ()
+    external_ids: Annotated[tuple[ExternalId, ...], Field(max_length=20), distinct("The external id")] = ()
+    membership: Annotated[tuple[MembershipTerm, ...], Field(max_length=50), AfterValidator(_terms_apart)] = ()
     first_involved_on: Day | None = None
     involvements: Annotated[tuple[Involvement, ...], Field(max_length=200)] = ()
     review_by: Day | None = None
     contact: Contact
     fictional: StrictBool = False
     provenance: Provenance = Provenance()
-
-    @model_validator(mode="after")
-    def _no_repeats(self) -> Self:
-        distinct(self.aliases, rule="no-repeats", noun="The alias")
-        for countries in (self.operating_countries, self.willing_countries):
-            distinct(countries, rule="no-repeats", noun="The country")
-        distinct(self.willing_regions, rule="no-repeats", noun="The region")
-        distinct(self.languages, rule="no-repeats", noun="The language")
-        distinct((item.id for item in self.evidence), rule="evidence-id", noun="The evidence id")
-        distinct(
-            (f"{tag.scheme}:{tag.version or ''}:{tag.code}" for tag in self.tags),
-            rule="no-repeats",
-            noun="The tag",
-        )
-        distinct(
-            (f"{one.scheme}:{one.value}" for one in self.external_ids),
-            rule="no-repeats",
-            noun="The external id",
-        )
-        return self
-
-    @model_validator(mode="after")
-    def _terms_in_order(self) -> Self:
-        terms = sorted(self.membership, key=lambda term: term.start)
-        for earlier, later in pairwise(terms):
-            if (earlier.end or date.max) >= later.start:
-                raise refuse(
-                    "term-overlap",
-                    f"Two terms of membership hold on {later.start.isoformat()}.",
-                    "End the earlier term with `to` before the later one begins.",
-                )
-        return self

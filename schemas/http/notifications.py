@@ -12,14 +12,18 @@ from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictInt, S
 
 from schemas.events.parts import NeedKind
 from schemas.http.parts import WHOLE, CountryCode, EmailAddress, RegionCode, Tag
-from schemas.http.texts import Shape, refuse
+from schemas.http.texts import Shape, formed, refuse
 
 Band = Literal["weak", "possible", "good", "strong"]
 Channel = Literal["webhook", "email", "feed"]
 MailLanguage = Literal["ar", "zh", "en", "fr", "ru", "es"]
 Cadence = Literal["instant", "daily", "weekly", "monthly"]
 SubscriptionState = Literal["saved", "unconfirmed", "active", "paused", "ended"]
-ClockTime = Annotated[StrictStr, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["21:00"])]
+ClockTime = Annotated[
+    StrictStr,
+    Field(examples=["21:00"]),
+    *formed(r"^([01][0-9]|2[0-3]):[0-5][0-9]$", "This is no time of day.", "Write HH:MM, such as 21:00."),
+]
 
 ZONES = frozenset(available_timezones())
 

@@ -6,13 +6,14 @@ that changes with the reference data (those are checked by the services), a cloc
 """
 
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from datetime import date, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictStr
+from pydantic_core import PydanticCustomError
 
-from schemas.http.texts import Label, LocalisedName, LocalisedText, Shape, check_characters, refuse
+from schemas.http.texts import Label, Shape, check_characters, formed, refuse
 
 
 def _day(value: Any) -> Any:
@@ -43,22 +44,31 @@ def _url(value: str) -> str:
     return value
 
 
-def distinct(items: Iterable[Hashable], *, rule: str, noun: str) -> None:
-    """Raise `refuse(...)` naming the first item that stands there twice."""
-    seen: set[Hashable] = set()
-    for item in items:
-        if item in seen:
-            raise refuse(rule, f"{noun} {item} stands here twice.", "Keep one of them.")
-        seen.add(item)
+def distinct(noun: str, *, rule: str = "no-repeats", by: str = "") -> AfterValidator:
+    """Return the check of a list in which nothing stands twice; `by` is the member of its items that is compared.
+
+    It raises an error with a place and a sentence for each repeat (`repeats`), from which an answer names them all.
+    """
+
+    def check(items: tuple[Any, ...]) -> tuple[Any, ...]:
+        seen: set[Hashable] = set()
+        repeats = []
+        for place, item in enumerate(items):
+            value = getattr(item, by) if by else item
+            if value in seen:
+                where = (place, by) if by else (place,)
+                repeats.append((where, f"{noun} {value} stands here twice."))
+            seen.add(value)
+        if repeats:
+            told = {"sentence": repeats[0][1], "fix": "Keep one of them.", "repeats": repeats}
+            raise PydanticCustomError(rule, "{sentence}", told)
+        return items
+
+    return AfterValidator(check)
 
 
-Texts = TypeVar("Texts", tuple[LocalisedName, ...], tuple[LocalisedText, ...])
-
-
-def one_per_language(texts: Texts) -> Texts:
-    """Return the texts unchanged. Raises `refuse(...)` if two are in the same language."""
-    distinct((text.language for text in texts), rule="one-per-language", noun="The language")
-    return texts
+ONE_PER_LANGUAGE = distinct("The language", rule="one-per-language", by="language")
+"""Put it after a list of texts: none has two in the same language."""
 
 
 DAY_PATTERN = r"^(19[0-9]{2}|2[01][0-9]{2}|2200)-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
@@ -109,7 +119,15 @@ CountryCode = Annotated[StrictStr, Field(min_length=2, max_length=60, examples=[
 RegionCode = Annotated[StrictStr, Field(min_length=1, max_length=60, examples=["AFR"])]
 """An ITU-D region: AFR, AMS, ARB, ASP, CIS or EUR."""
 
-Slug = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", examples=["n1"])]
+Slug = Annotated[
+    StrictStr,
+    Field(examples=["n1"]),
+    *formed(
+        r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        "This is no short name.",
+        "Use 1 to 64 letters, digits, full stops, low lines and hyphens; begin with a letter or a digit.",
+    ),
+]
 """A short name given by the client."""
 
 
@@ -120,9 +138,27 @@ class Tag(Shape):
     version: Annotated[StrictStr, Field(min_length=1, max_length=40, examples=["2026-2029"])] | None = None
     code: Label
 
+    def __str__(self) -> str:
+        return f"{self.scheme}:{self.version or ''}:{self.code}"
+
+
+Scheme = Annotated[
+    StrictStr,
+    Field(examples=["ror"]),
+    *formed(
+        r"^[a-z0-9][a-z0-9._-]{0,63}$",
+        "This is no short name of a register.",
+        "Use 1 to 64 small letters, digits, full stops, low lines and hyphens; begin with a letter or a digit.",
+    ),
+]
+"""The short name of a register."""
+
 
 class ExternalId(Shape):
     """The number of the same record in another register."""
 
-    scheme: Annotated[StrictStr, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", examples=["ror"])]
+    scheme: Scheme
     value: Label
+
+    def __str__(self) -> str:
+        return f"{self.scheme}:{self.value}"

@@ -6,7 +6,7 @@ answers. *Why.* A draft may be unfinished, so hardly anything is required here; 
 *Never:* a field that names one partner before others, or a rule that needs a clock, a code list or a database.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from babel import Locale
@@ -19,11 +19,13 @@ from pydantic import (
     StrictFloat,
     StrictInt,
     StrictStr,
-    model_validator,
+    WithJsonSchema,
 )
+from pydantic_core import PydanticKnownError
 
 from schemas.events.parts import NeedKind
 from schemas.http.parts import (
+    ONE_PER_LANGUAGE,
     WHOLE,
     CountryCode,
     Day,
@@ -33,7 +35,6 @@ from schemas.http.parts import (
     Tag,
     WebAddress,
     distinct,
-    one_per_language,
 )
 from schemas.http.texts import (
     Label,
@@ -64,6 +65,16 @@ def _quantity(value: Any) -> Any:
     )
 
 
+MOST_MONEY = 10**15
+
+
+def _number(value: Any) -> Any:
+    """Refuse what is no number before its kinds are tried: the answer names the field, not a kind of it."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise PydanticKnownError("float_type")
+    return value
+
+
 CURRENCIES = frozenset(Locale("en").currencies)
 """The ISO 4217 codes that CLDR knows."""
 
@@ -82,7 +93,7 @@ class Need(Shape):
     id: Slug
     kind: NeedKind
     importance: Annotated[StrictInt, Field(ge=1, le=5), WHOLE] = 3
-    texts: Annotated[tuple[LocalisedText, ...], Field(max_length=20), AfterValidator(one_per_language)] = ()
+    texts: Annotated[tuple[LocalisedText, ...], Field(max_length=20), ONE_PER_LANGUAGE] = ()
     quantity: Annotated[Label, BeforeValidator(_quantity)] | None = None
 
 
@@ -107,9 +118,16 @@ class Period(Shape):
 class Amount(Shape):
     """The money sought: shown and reported, never scored."""
 
-    amount: Annotated[StrictInt, Field(ge=0, le=10**15)] | Annotated[StrictFloat, Field(ge=0, le=1e15)]
+    amount: Annotated[
+        StrictInt | StrictFloat,
+        Field(ge=0, le=MOST_MONEY),
+        BeforeValidator(_number),
+        WithJsonSchema({"type": "number", "minimum": 0, "maximum": MOST_MONEY}),
+    ]
     currency: Annotated[
-        StrictStr, Field(min_length=3, max_length=3, pattern=CURRENCY_PATTERN), AfterValidator(_currency)
+        StrictStr,
+        Field(min_length=3, max_length=3, json_schema_extra={"pattern": CURRENCY_PATTERN}),
+        AfterValidator(_currency),
     ]
 
 
@@ -147,22 +165,24 @@ CONSTANT_FIELDS = frozenset(
 """The fields that an import may fill with a constant."""
 
 
+def _constant(name: str) -> str:
+    if name not in CONSTANT_FIELDS:
+        raise refuse(
+            "constant-field",
+            f"{name[:60]!r} is no field that a constant can fill.",
+            f"Use names of the project's fields: {', '.join(sorted(CONSTANT_FIELDS))}.",
+        )
+    return name
+
+
 class ProjectProvenance(Shape):
     """How the record came about: the fields that hold a constant of an import, whose words are never indexed."""
 
-    constants: Annotated[tuple[StrictStr, ...], Field(max_length=30)] = ()
-
-    @model_validator(mode="after")
-    def _known_fields(self) -> Self:
-        for name in self.constants:
-            if name not in CONSTANT_FIELDS:
-                raise refuse(
-                    "constant-field",
-                    f"{name[:60]!r} is no field that a constant can fill.",
-                    f"Use names of the project's fields: {', '.join(sorted(CONSTANT_FIELDS))}.",
-                )
-        distinct(self.constants, rule="no-repeats", noun="The field")
-        return self
+    constants: Annotated[
+        tuple[Annotated[StrictStr, AfterValidator(_constant)], ...],
+        Field(max_length=30),
+        distinct("The field"),
+    ] = ()
 
 
 class ProjectBody(Shape):
@@ -202,18 +222,18 @@ class ProjectBody(Shape):
         },
     )
 
-    titles: Annotated[tuple[LocalisedName, ...], Field(max_length=20), AfterValidator(one_per_language)] = ()
-    summaries: Annotated[
-        tuple[LocalisedText, ...], Field(max_length=20), AfterValidator(one_per_language)
-    ] = ()
+    titles: Annotated[tuple[LocalisedName, ...], Field(max_length=20), ONE_PER_LANGUAGE] = ()
+    summaries: Annotated[tuple[LocalisedText, ...], Field(max_length=20), ONE_PER_LANGUAGE] = ()
     objectives: Annotated[tuple[LocalisedText, ...], Field(max_length=50)] = ()
-    needs: Annotated[tuple[Need, ...], Field(max_length=50)] = ()
+    needs: Annotated[
+        tuple[Need, ...], Field(max_length=50), distinct("The need id", rule="need-id", by="id")
+    ] = ()
     level: Level | None = None
-    regions: Annotated[tuple[RegionCode, ...], Field(max_length=6)] = ()
-    countries: Annotated[tuple[CountryCode, ...], Field(max_length=250)] = ()
+    regions: Annotated[tuple[RegionCode, ...], Field(max_length=6), distinct("The region")] = ()
+    countries: Annotated[tuple[CountryCode, ...], Field(max_length=250), distinct("The country")] = ()
     presence_required: PresenceRequired = PresenceRequired()
-    languages: Annotated[tuple[Language, ...], Field(max_length=20)] = ()
-    tags: Annotated[tuple[Tag, ...], Field(max_length=100)] = ()
+    languages: Annotated[tuple[Language, ...], Field(max_length=20), distinct("The language")] = ()
+    tags: Annotated[tuple[Tag, ...], Field(max_length=100), distinct("The tag")] = ()
     period: Period | None = None
     deadline: Day | None = None
     review_by: Day | None = None
@@ -223,27 +243,9 @@ class ProjectBody(Shape):
     flagship: UUID | None = None
     amount_sought: Amount | None = None
     documents: Annotated[tuple[Document, ...], Field(max_length=100)] = ()
-    external_ids: Annotated[tuple[ExternalId, ...], Field(max_length=20)] = ()
+    external_ids: Annotated[tuple[ExternalId, ...], Field(max_length=20), distinct("The external id")] = ()
     fictional: StrictBool = False
     provenance: ProjectProvenance = ProjectProvenance()
-
-    @model_validator(mode="after")
-    def _no_repeats(self) -> Self:
-        distinct((need.id for need in self.needs), rule="need-id", noun="The need id")
-        distinct(self.regions, rule="no-repeats", noun="The region")
-        distinct(self.countries, rule="no-repeats", noun="The country")
-        distinct(self.languages, rule="no-repeats", noun="The language")
-        distinct(
-            (f"{tag.scheme}:{tag.version or ''}:{tag.code}" for tag in self.tags),
-            rule="no-repeats",
-            noun="The tag",
-        )
-        distinct(
-            (f"{one.scheme}:{one.value}" for one in self.external_ids),
-            rule="no-repeats",
-            noun="The external id",
-        )
-        return self
 
 
 class FlagshipBody(Shape):
@@ -263,26 +265,16 @@ class FlagshipBody(Shape):
         },
     )
 
-    titles: Annotated[
-        tuple[LocalisedName, ...], Field(min_length=1, max_length=20), AfterValidator(one_per_language)
-    ]
-    summaries: Annotated[
-        tuple[LocalisedText, ...], Field(max_length=20), AfterValidator(one_per_language)
-    ] = ()
+    titles: Annotated[tuple[LocalisedName, ...], Field(min_length=1, max_length=20), ONE_PER_LANGUAGE]
+    summaries: Annotated[tuple[LocalisedText, ...], Field(max_length=20), ONE_PER_LANGUAGE] = ()
     level: Level
-    regions: Annotated[tuple[RegionCode, ...], Field(max_length=6)] = ()
-    countries: Annotated[tuple[CountryCode, ...], Field(max_length=250)] = ()
+    regions: Annotated[tuple[RegionCode, ...], Field(max_length=6), distinct("The region")] = ()
+    countries: Annotated[tuple[CountryCode, ...], Field(max_length=250), distinct("The country")] = ()
     reason: LocalisedText
     ends_on: Day | None = None
-    tags: Annotated[tuple[Tag, ...], Field(max_length=100)] = ()
+    tags: Annotated[tuple[Tag, ...], Field(max_length=100), distinct("The tag")] = ()
     documents: Annotated[tuple[Document, ...], Field(max_length=100)] = ()
     fictional: StrictBool = False
-
-    @model_validator(mode="after")
-    def _no_repeats(self) -> Self:
-        distinct(self.regions, rule="no-repeats", noun="The region")
-        distinct(self.countries, rule="no-repeats", noun="The country")
-        return self
 
 
 class ClosingBody(Shape):

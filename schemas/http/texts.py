@@ -7,7 +7,7 @@ stored and shown as it was sent, or it is refused with the rule it breaks and th
 
 import re
 import unicodedata
-from typing import Annotated
+from typing import Annotated, Any
 
 from babel import Locale
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr
@@ -37,24 +37,41 @@ def refuse(rule: str, sentence: str, fix: str) -> PydanticCustomError:
     return PydanticCustomError(rule, "{sentence}", {"sentence": sentence, "fix": fix})
 
 
+def formed(pattern: str, sentence: str, fix: str) -> tuple[Any, AfterValidator]:
+    """Return what holds a text to a pattern: the schema has the pattern, who breaks it is told in words.
+
+    Unpack it into `Annotated`. The pattern is read as ASCII and as a whole.
+    """
+    form = re.compile(pattern, re.ASCII)
+
+    def check(text: str) -> str:
+        if form.fullmatch(text) is None:
+            raise refuse("string_pattern_mismatch", sentence, fix)
+        return text
+
+    return Field(json_schema_extra={"pattern": pattern}), AfterValidator(check)
+
+
 def check_characters(text: str, *, multiline: bool) -> str:
     """Return the text unchanged. Raises `refuse(...)` naming the first character that no text may hold."""
     for found in SUSPECT.finditer(text):
         place, character = found.start(), found[0]
         if character in OVERRIDES:
             rule, noun = "no-bidi-controls", "a character that reorders the text around it"
+            fix = "Remove it; right-to-left text needs no such marks here."
         elif not multiline and character in LINE_BREAKS:
-            rule, noun = "one-line", "an unseen break of the line"
+            rule, noun, fix = "one-line", "an unseen break of the line", "Write one line."
         elif "\ud800" <= character <= "\udfff":
-            rule, noun = "no-lone-surrogates", "half of a surrogate pair"
+            rule, noun, fix = "no-lone-surrogates", "half of a surrogate pair", "Send the whole character."
         elif unicodedata.category(character) == "Cc" and not (multiline and character in LAYOUT):
             rule, noun = "no-control-characters", "a control character"
+            fix = "Write one line." if character in LAYOUT else "Remove it."
         else:
             continue
         raise refuse(
             rule,
             f"Character {place + 1} is {noun} (U+{ord(character):04X}).",
-            "Remove it; right-to-left text needs no such marks here.",
+            fix,
         )
     return text
 

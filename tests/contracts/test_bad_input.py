@@ -55,7 +55,7 @@ VALID = json.dumps(profile()).encode()
 @pytest.mark.parametrize(
     ("body", "status", "code", "said"),
     [
-        (b"", 422, "invalid-body", "required"),
+        (b"", 422, "invalid-body", "missing"),
         (b"{", 400, "malformed-body", "line 1"),
         (VALID[:-1], 400, "malformed-body", "not JSON"),
         (VALID + b"x", 400, "malformed-body", "Extra data"),

@@ -127,7 +127,7 @@ class Verifier:
         except jwt.InvalidIssuerError:
             raise TokenRefused("token-wrong-issuer", f"The token is not from {self._issuer}.") from None
         except jwt.InvalidAlgorithmError:
-            raise _wrong_algorithm() from None
+            raise _wrong_algorithm(key.algorithm_name) from None
         except jwt.PyJWTError as error:
             raise TokenRefused("token-invalid", f"The token cannot be used: {error}.") from None
 
@@ -182,7 +182,7 @@ def _key_id(token: str) -> str:
     except (jwt.PyJWTError, ValueError):
         raise TokenRefused("token-invalid", "The token is not a JSON Web Token.") from None
     if header.get("alg") not in ALGORITHMS:
-        raise _wrong_algorithm()
+        raise _wrong_algorithm(*ALGORITHMS)
     return str(header.get("kid", ""))
 
 
@@ -200,8 +200,8 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _wrong_algorithm() -> TokenRefused:
+def _wrong_algorithm(*accepted: str) -> TokenRefused:
     return TokenRefused(
         "token-wrong-algorithm",
-        f"The token's algorithm is not accepted; accepted are {' and '.join(ALGORITHMS)}.",
+        f"The token's algorithm is not accepted; accepted here: {' and '.join(accepted)}.",
     )

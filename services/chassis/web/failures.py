@@ -22,6 +22,7 @@ from services.chassis.identity.verification import KeysAway, TokenRefused
 from services.chassis.telemetry import log_of
 from services.chassis.web import problems
 from services.chassis.web.problems import ErrorEntry, Problem
+from services.chassis.web.refusals import causes_of, entry_of, sentence_of
 from services.chassis.web.strict_json import pointer_to
 
 _TOKENS: dict[str, type[Problem]] = {
@@ -34,29 +35,6 @@ _TOKENS: dict[str, type[Problem]] = {
         problems.TokenWrongIssuer,
         problems.TokenWrongAlgorithm,
     )
-}
-_FIXES = {
-    "missing": "Add it.",
-    "extra_forbidden": "Remove it, or look for its right name in the API documentation.",
-    "list_type": "Send a list.",
-    "model_attributes_type": "Send an object.",
-    "model_type": "Send an object.",
-    "string_too_short": "Write more.",
-    "string_too_long": "Shorten it.",
-    "too_long": "Send fewer.",
-    "too_short": "Send more.",
-    "literal_error": "Use one of the values named.",
-    "enum": "Use one of the values named.",
-    "uuid_parsing": "Send a UUID, such as 019ab3c2-7d4e-7f00-8a11-3c5e9d7b2f60.",
-    "uuid_type": "Send a UUID as text.",
-    "int_parsing": "Send a whole number.",
-    "int_type": "Send a whole number.",
-    "bool_parsing": "Send true or false.",
-    "bool_type": "Send true or false.",
-    "string_type": "Send text.",
-    "greater_than_equal": "Send {ge} or more.",
-    "less_than_equal": "Send {le} or less.",
-    "string_pattern_mismatch": "Send text of the form {pattern}.",
 }
 _MOST_ERRORS = 100
 
@@ -129,11 +107,11 @@ def _methods(scope: Scope) -> list[str]:
 
 
 def _validation(error: RequestValidationError, scope: Scope) -> Problem:
-    faults = _causes(error.errors())[:_MOST_ERRORS]
+    faults = causes_of(error.errors())[:_MOST_ERRORS]
     outside = [fault for fault in faults if fault["loc"][:1] != ("body",)]
     if outside:
         return problems.InvalidParameter(
-            " ".join(f"{fault['loc'][-1]}: {_sentence(fault)}" for fault in outside)[:1000],
+            " ".join(f"{fault['loc'][-1]}: {sentence_of(fault)}" for fault in outside)[:1000],
             errors=[_outside(fault) for fault in outside],
         )
     kind = Headers(scope=scope).get("content-type", "")
@@ -147,19 +125,6 @@ def _validation(error: RequestValidationError, scope: Scope) -> Problem:
     return problems.InvalidBody(f"{first['pointer'] or 'The body'}: {first['detail']}{more}", errors=errors)
 
 
-def _causes(faults: Sequence[Any]) -> list[Any]:
-    """Return the faults without those that only follow from others: a list is too short because its items are wrong."""
-    places = [fault["loc"] for fault in faults]
-    return [
-        fault
-        for fault in faults
-        if fault["type"] != "too_short"
-        or not any(
-            len(place) > len(fault["loc"]) and place[: len(fault["loc"])] == fault["loc"] for place in places
-        )
-    ]
-
-
 def _outside(fault: Mapping[str, Any]) -> ErrorEntry:
     name = str(fault["loc"][-1])
     return entry_of(fault) | ({"header": name} if fault["loc"][0] == "header" else {"parameter": name})
@@ -168,15 +133,3 @@ def _outside(fault: Mapping[str, Any]) -> ErrorEntry:
 def _pointer(place: Sequence[Any]) -> str:
     # A missing body is reported at the body itself, whose pointer is the empty text.
     return pointer_to(*(part if isinstance(part, int) else str(part) for part in place))
-
-
-def entry_of(fault: Mapping[str, Any]) -> ErrorEntry:
-    """Return what one error of Pydantic's is called, in our words where we have any, with what to do about it."""
-    context = fault.get("ctx") or {}
-    fix = context.get("fix") or _FIXES.get(fault["type"], "Change it accordingly.").format_map(context)
-    return {"rule": str(fault["type"]).replace("_", "-"), "detail": _sentence(fault), "fix": str(fix)}
-
-
-def _sentence(fault: Mapping[str, Any]) -> str:
-    sentence = str(fault["msg"]).removeprefix("Value error, ").rstrip(".")
-    return sentence.encode("utf-8", "backslashreplace").decode().replace("\0", "\\u0000")[:500] + "."

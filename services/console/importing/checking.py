@@ -16,7 +16,7 @@ from schemas.http.projects import ProjectBody
 from services.chassis.reference import Reference
 from services.chassis.reference.faults import Codebook, Fault
 from services.chassis.reference.languages import load_language_checks
-from services.chassis.web.failures import entry_of
+from services.chassis.web.refusals import causes_of, entry_of
 from services.console.mapping.bodies import RowRefused
 from services.members.rules.faults import body_faults
 from services.projects.rules.faults import publication_faults
@@ -33,7 +33,7 @@ def shaped(kind: str, body: Mapping[str, Any]) -> OrganisationBody | ProjectBody
     try:
         return SHAPES[kind].model_validate(body)
     except ValidationError as error:
-        raise RowRefused(*(_fault(one) for one in error.errors()[:MOST_FAULTS])) from error
+        raise RowRefused(*(_fault(one) for one in causes_of(error.errors())[:MOST_FAULTS])) from error
 
 
 def rule_check(kind: str, reference: Reference, today: date) -> Callable[[BaseModel], None]:

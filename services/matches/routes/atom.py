@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
+from schemas.http.texts import formed
 from services.chassis.web.access import PUBLIC
 from services.chassis.web.reading import respond_bytes
 from services.matches.queries.atom import Choice, opportunities
@@ -36,9 +37,16 @@ def router() -> APIRouter:
             str | None, Query(max_length=60, description="Projects in this ITU region.")
         ] = None,
         language: Annotated[
-            str | None,
+            Annotated[
+                str,
+                *formed(
+                    r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$",
+                    "This is no language tag.",
+                    "Use a tag such as ar, en, es, fr, ru, zh or pt-BR.",
+                ),
+            ]
+            | None,
             Query(
-                pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$",
                 max_length=35,
                 description="Projects with a text in this language (a language tag), shown in it.",
             ),

@@ -10,6 +10,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import StreamingResponse
 
 from schemas.http.projects import Level
+from schemas.http.texts import formed
 from services.chassis.identity.principal import principal_of
 from services.chassis.web.access import PUBLIC
 from services.chassis.web.problems import NotFound
@@ -75,9 +76,13 @@ def router() -> APIRouter:
         file: Annotated[
             str,
             Path(
-                pattern=rf"^(projects|organisations)\.({_FORMS})$",
                 description="projects or organisations, and the form: .csv (Excel reads it), .xlsx, .jsonl.",
                 examples=["projects.csv"],
+            ),
+            *formed(
+                rf"^(projects|organisations)\.({_FORMS})$",
+                "There is no file of this name.",
+                "Ask for projects or organisations with .csv, .xlsx or .jsonl.",
             ),
         ],
         chosen: Annotated[Chosen, Depends(chosen_in)],
@@ -105,9 +110,13 @@ def router() -> APIRouter:
         list_file: Annotated[
             str,
             Path(
-                pattern=rf"^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}\.({_FORMS})$",
                 description="The project's id and the form: .csv (Excel reads it), .xlsx, .jsonl.",
                 examples=["018f3c2a-7d10-7000-8000-0000000000aa.csv"],
+            ),
+            *formed(
+                rf"^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}\.({_FORMS})$",
+                "There is no file of this name.",
+                "Ask for a project's id (a UUID in small letters) with .csv, .xlsx or .jsonl.",
             ),
         ],
         filters: Annotated[Filters, Depends(filters_in)],

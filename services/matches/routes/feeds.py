@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from schemas.feeds.matches import BATCH_CONTENT, EXAMPLE, ID_PATTERN, FeedBatch
 from schemas.http.projects import Level
+from schemas.http.texts import formed
 from services.chassis.identity.principal import principal_of
 from services.chassis.runtime import Runtime
 from services.chassis.web.reading import respond_bytes
@@ -23,15 +24,17 @@ PAST = {"Cache-Control": "private, max-age=86400"}
 STATEMENT = '</v1/ranking-statement>; rel="describedby"'
 """Where it says what a list is: a suggestion, and how it is computed. Entries are the log's own, to the byte; so a link says it."""
 
+EVENT_ID = formed(
+    ID_PATTERN, "This is no id of an entry.", "Send an entry's id as the feed gave it, such as 2-17."
+)
 LONGEST_MILLISECONDS = 60_000
 EntryType = Literal[
     "org.comity.list.versioned.v1", "org.comity.standing.crossed.v1", "org.comity.standing.lost.v1"
 ]
 LastEventId = Annotated[
-    str | None,
+    Annotated[str, *EVENT_ID] | None,
     Query(
         alias="lastEventId",
-        pattern=ID_PATTERN,
         description="The id of the last entry that you have; without it, from the beginning.",
     ),
 ]

@@ -9,13 +9,12 @@ from fastapi import APIRouter, Header, Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from schemas.feeds.matches import ID_PATTERN
 from services.chassis.identity.principal import Principal
 from services.chassis.identity.verification import Verifier
 from services.chassis.web.problems import Unavailable
 from services.matches.queries.feeds import place_of
 from services.matches.queries.streaming import Streaming, Verify
-from services.matches.routes.feeds import STATEMENT, LastEventId, Wanted
+from services.matches.routes.feeds import EVENT_ID, STATEMENT, LastEventId, Wanted
 from services.matches.routes.parameters import runtime_in
 from services.matches.worker.tail import Tail
 
@@ -95,10 +94,9 @@ def router() -> APIRouter:
         asked: Wanted,
         last: LastEventId = None,
         header: Annotated[
-            str | None,
+            Annotated[str, *EVENT_ID] | None,
             Header(
                 alias="Last-Event-ID",
-                pattern=ID_PATTERN,
                 description="As `lastEventId`, which it outranks; without either, from now on.",
             ),
         ] = None,
