@@ -53,7 +53,9 @@ def explain_pair(
         *_quoted_parts(score, "", phrases),
         *_evidence_parts(state, score, account, telling),
         *_structured_parts(state, account, phrases),
+        *_unbacked_parts(score, phrases),
     ]
+    parts.sort(key=lambda part: COMPONENTS.index(part.component))
     points = [row.components[name] for name in COMPONENTS]
     return Explanation(
         project=state.record.id,
@@ -248,6 +250,14 @@ def _structured_parts(state: ProjectState, account: MemberAccount, phrases: Phra
         for name in STRUCTURED
         for term, weight in state.query.structured[name].items()
         if profile.get(term)
+    ]
+
+
+def _unbacked_parts(score: PairScore, phrases: Phrases) -> list[Part]:
+    return [
+        Part(component=name, code="unbacked", points=-points, sentence=phrases.part("unbacked"))
+        for name, points in score.unbacked.items()
+        if points
     ]
 
 

@@ -220,7 +220,10 @@ class RankedList:
         return ledger_rows.root(self.header(), self.packed())
 
     def need_points(self, need: str) -> npt.NDArray[np.int64]:
-        """Return the points of each candidate, in rank order, on one need of the project (KeyError if unknown)."""
+        """Return what offers give each candidate, in rank order, on one need of the project (KeyError if unknown).
+
+        That is before anything is taken off that no text bears out (`backing`).
+        """
         kind, weight = self.need_weights[need]
         offered = (self.offers >> OFFER_KINDS.index(kind)) & 1
         return offered.astype(np.int64) * weight

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from matching.backing import backed
 from matching.documents import MemberDocument
 from matching.items import Pairs, best_items, near_duplicates
 from matching.queries import STRUCTURED, Query, Version
@@ -33,7 +34,8 @@ class PairScore:
     """Points of one pair: per component, the language version that the text component took, and the items counted.
 
     `text` are the profile's impacts that counted; `quoted` the passages that did not, each with the id of its evidence
-    item (empty: the profile), whether what is left of the item counts or not.
+    item (empty: the profile), whether what is left of the item counts or not. `unbacked` are the points of declarations, by
+    component, that are left out of `components` because no text bears them out.
     """
 
     components: Mapping[str, int]
@@ -41,6 +43,7 @@ class PairScore:
     items: tuple[ItemScore, ...]
     text: Mapping[str, int]
     quoted: tuple[tuple[str, Passage], ...] = ()
+    unbacked: Mapping[str, int]
 
     @property
     def points(self) -> int:
@@ -73,8 +76,14 @@ def score_pair(
     profile = document.profile
     components = {"text": text, "evidence": sum(item.points for item in items)}
     components |= {name: met(query.structured[name], profile) for name in STRUCTURED}
+    counted = backed(components, weights)
     return PairScore(
-        components=components, version=version, items=items, text=impacts, quoted=(*quoted, *left_out)
+        components=counted,
+        version=version,
+        items=items,
+        text=impacts,
+        quoted=(*quoted, *left_out),
+        unbacked={name: points - counted[name] for name, points in components.items()},
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matching import judging
+from matching.backing import back
 from matching.epoch import Epoch
 from matching.items import best_items
 from matching.lists import COMPONENTS
@@ -103,4 +104,5 @@ def _components(state: MemberState, projects: PinnedProjects, epoch: Epoch) -> n
                 found[column, 1] = sum(values[one] for one in best_items(values, state.pairs, most))
         else:
             found[:, 1] = np.sort(points, axis=0)[-most:].sum(axis=0)
+    back(found, epoch.weights)
     return found

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from matching import judging
 from matching.accounts import Accounts, MemberAccount
+from matching.backing import back
 from matching.changes import WhatIf, changes_of
 from matching.columns import CATEGORIES, MEMBER_ROW, Geography, Numbers, fill_member
 from matching.dated import dated_projects
@@ -308,6 +309,7 @@ class View:
                 chosen = best_items(points, one.pairs, self._epoch.weights.evidence_items)
                 found[one.row, 1] = sum(points[place] for place in chosen)
         found[:, 2:] = sums[versions:].T
+        back(found, self._epoch.weights)
         return found
 
     def _edited(self, edited: Member) -> MemberAccount:

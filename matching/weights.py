@@ -12,6 +12,7 @@ from typing import Any
 
 from matching.bounds import refuse_out_of_bounds
 
+_NEVER_BACKED: Mapping[str, int] = {"needs": 0, "tags": 0}
 _NEVER_QUOTED: Mapping[str, int] = {"in_order": 0, "any_order": 0, "earlier": 0}
 
 
@@ -27,10 +28,11 @@ class Weights:
     quoted passage, in the project's order and in any order (see `matching.quoting`); 0 is never. With `earlier` 1, texts on
     record since a day before the project was published quote nothing. Tables before version 3 have no such rule, and those
     of version 3 have it without `earlier`: what a table lacks is read as 0. With `willing_reaches` 1, since version 5,
-    where an organisation is willing to work counts as presence where a project requires presence.
+    where an organisation is willing to work counts as presence where a project requires presence. `backed`, since version 6, is the most that needs and tags may
+    give, per mille of what text and evidence give (see `matching.backing`); 0 is no bound, as in tables before.
     """
 
-    version: int = 5
+    version: int = 6
     budgets: Mapping[str, int] = field(
         default_factory=lambda: {
             "text": 1_000_000_000,
@@ -76,6 +78,7 @@ class Weights:
         }
     )
     quoted: Mapping[str, int] = field(default_factory=lambda: {"in_order": 12, "any_order": 16, "earlier": 1})
+    backed: Mapping[str, int] = field(default_factory=lambda: {"needs": 1000, "tags": 250})
     floors: Mapping[str, int] = field(default_factory=lambda: {"text": 35, "evidence": 14})
     band_percentiles: Mapping[str, int] = field(
         default_factory=lambda: {"possible": 800, "good": 950, "strong": 990}
@@ -107,13 +110,20 @@ class Weights:
             del body["quoted"]
         if not self.willing_reaches:
             del body["willing_reaches"]
+        if not any(self.backed.values()):
+            del body["backed"]
         return body
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Weights:
         """Read a table; ValueError where a name is unknown or missing (a silent default would change scores), or out of bounds."""
         names = {one.name for one in fields(cls)}
-        body = {"willing_reaches": 0, **body, "quoted": {**_NEVER_QUOTED, **body.get("quoted", {})}}
+        body = {
+            "backed": _NEVER_BACKED,
+            "willing_reaches": 0,
+            **body,
+            "quoted": {**_NEVER_QUOTED, **body.get("quoted", {})},
+        }
         if names != set(body):
             raise ValueError(f"the weights table has other names than expected: {sorted(names ^ set(body))}")
         return cls(**body)

@@ -15,8 +15,6 @@ from services.matches.commands import first_epoch
 
 DAY = "2026-11-24"
 JUDGED = json.loads((DEMO_FOLDER / "judged.json").read_text("utf-8"))["judged"]
-KNOWN_MISS = "SheLeads"
-"""The one of fifty that is not in its first ten: it stands just behind others that answer the same needs."""
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +40,7 @@ def test_who_belongs_in_the_first_ten_is_there(lists: dict[str, RankedList]) -> 
         for one in JUDGED
         for judged in one["first_ten"]
     }
-    missing = {pair: rank for pair, rank in ranks.items() if rank > 10}
-    assert [name.split(" ")[0] for _, name in missing] == [KNOWN_MISS], missing
-    assert all(rank <= 15 for rank in missing.values()), missing
+    assert {pair: rank for pair, rank in ranks.items() if rank > 10} == {}
 
 
 @pytest.mark.parametrize("one", JUDGED, ids=lambda one: one["title"][:30])

@@ -118,15 +118,14 @@ def test_a_need_meets_an_offer_and_never_what_is_sought(engine):
     seeker = Member(
         id="seeker", seeks=(offer("funding", "We seek funding for rural broadband from a donor"),)
     )
-    donor = Member(id="donor", offers=(offer("funding", "Grants"),))
+    donor = Member(id="donor", offers=(offer("funding", "Funding of broadband from a donor, by grants"),))
     view = loaded(engine, (seeker, donor), (wanted,))
     assert points(view, "seeker", "money")["needs"] == 0
     assert sum(points(view, "seeker", "money").values()) == 0
     assert view.rank("money", DAY).members[0] == "donor"
-    assert view.rank("money", DAY).need_points("need-funding").tolist() == [
-        points(view, "donor", "money")["needs"],
-        0,
-    ]
+    met = view.rank("money", DAY).need_points("need-funding").tolist()
+    assert met == [points(view, "donor", "money")["needs"], 0]
+    assert met[0] > 0
 
 
 def test_good_words_without_evidence_outrank_three_loosely_related_past_projects(engine):
@@ -158,9 +157,9 @@ def test_a_french_project_finds_an_english_profile_on_its_subject(engine):
 
 
 def test_plan_versions_share_a_term_and_kinds_of_tags_do_not(engine):
-    one = project("kap", "Anything at all", tags=(tag("kap", "ASP1", "2023-2025"),))
-    other = project("bap", "Anything at all", tags=(tag("bap", "ASP1", "2026-2029"),))
-    tagged = Member(id="tagged", tags=(tag("kap", "ASP1", "2018-2021"),))
+    one = project("kap", "Broadband for villages", tags=(tag("kap", "ASP1", "2023-2025"),))
+    other = project("bap", "Broadband for villages", tags=(tag("bap", "ASP1", "2026-2029"),))
+    tagged = member("tagged", "Broadband for villages", tags=(tag("kap", "ASP1", "2018-2021"),))
     view = loaded(engine, (tagged,), (one, other))
     assert points(view, "tagged", "kap")["tags"] > 0
     assert points(view, "tagged", "bap")["tags"] == 0
@@ -270,11 +269,13 @@ def test_an_edited_profile_is_rescored_as_if_it_were_put(engine):
     assert explained.points == found.points
 
 
-def test_need_points_add_up_to_the_needs_component(engine):
+def test_need_points_add_up_to_the_needs_component_as_far_as_texts_bear_them_out(engine):
     view = loaded(engine)
     ranked = view.rank("schools", DAY)
     total = sum(ranked.need_points(name) for name in ("need-training", "need-connectivity"))
-    assert total.tolist() == ranked.components[:, 2].tolist()
+    told = ranked.components[:, :2].sum(axis=1)
+    assert list(map(min, total, told)) == ranked.components[:, 2].tolist()
+    assert (total <= told).any()
 
 
 def test_an_unknown_analyser_or_stems_of_another_are_refused(engine, epoch):

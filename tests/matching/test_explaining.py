@@ -88,7 +88,9 @@ def test_each_language_words_every_label_step_rule_and_field():
 def test_a_change_is_proved_by_ranking_anew(epoch, analyser, view):
     """What is promised for a change is what an engine gives that holds the changed record."""
     proved = [
-        (name, one) for name in ("fund", "shield", "kuandai") for one in view.what_ifs("schools", name, DAY)
+        (name, one)
+        for name in ("carrier", "fund", "shield", "kuandai")
+        for one in view.what_ifs("schools", name, DAY)
     ]
     assert {one.code for _, one in proved} >= {"words", "need"}
     for name, one in proved:

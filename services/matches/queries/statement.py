@@ -23,9 +23,10 @@ _MEANING = {
     "evidence": "Past projects, pledges, publications and laboratories on the subject; the best three count, and of those "
     "no two that are near-duplicates. Policy tags in common with the project (programme, action line, topic) are part of an item. "
     "A passage of the project's own text is not counted here either.",
-    "needs": "Kinds of needs that the organisation offers, weighted by their declared importance.",
+    "needs": "Kinds of needs that the organisation offers, weighted by their declared importance; at most weights.backed.needs per "
+    "mille of what its text and evidence give, and the explanation names what is taken off.",
     "places": "Presence in the project's countries and regions: headquarters, operations, willingness.",
-    "tags": "Policy tags in common.",
+    "tags": "Policy tags in common; at most weights.backed.tags per mille of what text and evidence give.",
     "languages": "Working languages in common.",
 }
 _WHY = {

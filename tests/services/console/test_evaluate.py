@@ -70,7 +70,7 @@ def test_imported_lists_have_the_points_that_the_evaluation_computed(
 ) -> None:
     epoch = tmp_path / "epoch.json"
     epoch.write_bytes(evaluation.epoch.dumps())
-    saved = saved_credentials(tmp_path / "comity") or {}
+    at = ["--url", system.address(""), "--token", system.token or ""]
     organisations = [
         "import",
         "organisations",
@@ -88,11 +88,10 @@ def test_imported_lists_have_the_points_that_the_evaluation_computed(
         "--wait",
     ]
     for arguments in (organisations, ["epoch", "publish", str(epoch)], projects):
-        if arguments is projects:  # who is on record since the day before cannot have copied them
-            monkeypatch.setattr(Clock, "now", lambda _: datetime.now(UTC) + timedelta(days=1))
-        system.take_token(saved["client_id"], saved["client_secret"])
-        at = ["--url", system.address(""), "--token", system.token or ""]
-        result = CliRunner().invoke(app, [*arguments, *at])
+        with monkeypatch.context() as patch:
+            if arguments is organisations:  # what is on record since the day before is no copy
+                patch.setattr(Clock, "now", lambda _: datetime.now(UTC) - timedelta(days=1))
+            result = CliRunner().invoke(app, [*arguments, *at])
         assert result.exit_code == 0, result.stderr
     assert len(evaluation.projects) == QUERIES
     compared = 0
