@@ -21,8 +21,7 @@ from services.notifications.queries.reading import Row, dismissal_json, quiet_of
 from services.notifications.rules import rights
 from services.notifications.rules.cadence import next_digest
 from services.notifications.rules.keys import Keys
-from services.notifications.rules.problems import LinkInvalid, TooManyEndpoints
-from services.notifications.rules.yearly import waits_for_answer
+from services.notifications.rules.problems import TooManyEndpoints
 from services.notifications.tables import (
     DELIVERIES,
     DISMISSALS,
@@ -90,79 +89,8 @@ async def end_subscription(unit: Unit, *, subscription: str) -> Answer:
     """End a subscription: nothing more is sent, and its address is forgotten; 204."""
     row = await _held(unit, subscription)
     unit.check_match(row["revision"])
-    await _end(unit, row, action="subscription.ended")
+    await end(unit, row, action="subscription.ended")
     return Answer(status=204)
-
-
-async def follow_link(unit: Unit, *, token: str) -> Answer:
-    """Do what a link of a mail says: confirm its address, or end its subscription. Raises LinkInvalid."""
-    row, action = await linked(unit, token)
-    if action == "confirm" and waits_for_answer(row):
-        state: SubscriptionState = "active"
-        now = timestamp(unit.now)
-        changed = {
-            "state": state,
-            "confirmed_at": now,
-            "confirm_by": None,
-            "lapsed_at": None,
-            "changed_at": now,
-            "revision": row["revision"] + 1,
-            "next_digest_at": row["next_digest_at"] if row["state"] == state else _first_digest(unit, row),
-        }
-        await unit.connection.execute(
-            update(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == row["id"]).values(changed)
-        )
-        await unit.audit(
-            action="subscription.confirmed",
-            subject=row["id"],
-            before=row["revision"],
-            after=row["revision"] + 1,
-        )
-        row = {**row, **changed}
-    elif action == "unsubscribe" and row["state"] != "ended":
-        await _end(unit, row, action="subscription.left")
-        row = {**row, "state": "ended"}
-    else:
-        await unit.audit(
-            action="subscription.link_followed",
-            subject=row["id"],
-            before=row["revision"],
-            after=row["revision"],
-        )
-    return Answer(body=link_json(row, action, done=True))
-
-
-def link_json(row: Row, action: str, *, done: bool) -> dict[str, Any]:
-    """Return what a link has done, or would do."""
-    sentences = {
-        ("confirm", False): "Send this as POST to confirm that this address wants these mails.",
-        ("confirm", True): "The address is confirmed; mails come at the hours that were chosen.",
-        ("unsubscribe", False): "Send this as POST to end the subscription; opening it changes nothing.",
-        ("unsubscribe", True): "The subscription has ended. No further mail is sent for it.",
-    }
-    sentence = sentences[action, done]
-    if action == "confirm" and done and row["state"] != "active":
-        sentence = "This subscription is not waiting for a confirmation; nothing was changed."
-    return {
-        "subscription": row["id"],
-        "action": action,
-        "done": done,
-        "state": row["state"],
-        "sentence": sentence,
-    }
-
-
-async def linked(unit: Unit, token: str) -> tuple[Row, str]:
-    """Return the subscription that a link is about, locked, and the link's action. Raises LinkInvalid."""
-    keys: Keys = unit.runtime.state["keys"]
-    found = keys.follow(token)
-    if found is None:
-        raise LinkInvalid
-    query = select(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == found[1]).with_for_update()
-    row = (await unit.connection.execute(query)).mappings().first()
-    if row is None:
-        raise LinkInvalid
-    return dict(row), found[0]
 
 
 async def dismiss(unit: Unit, *, project: str, body: DismissalBody) -> Answer:
@@ -240,7 +168,8 @@ async def _dismissal(unit: Unit, organisation: str, project: str) -> Row | None:
     return None if row is None else dict(row)
 
 
-async def _end(unit: Unit, row: Row, *, action: str) -> None:
+async def end(unit: Unit, row: Row, *, action: str) -> None:
+    """End a subscription whose row is locked, with one row of the audit trail that says by what."""
     now, after = timestamp(unit.now), row["revision"] + 1
     await unit.connection.execute(
         update(SUBSCRIPTIONS)
@@ -289,7 +218,7 @@ def _row(
     if row["state"] == "active":
         if before is not None and kept and before["state"] == "active":
             row["confirm_by"] = before["confirm_by"]
-        row["next_digest_at"] = _first_digest(unit, row, before)
+        row["next_digest_at"] = first_digest(unit, row, before)
     return row
 
 
@@ -307,7 +236,7 @@ def _cap(unit: Unit, body: SubscriptionBody) -> int | None:
     return body.weekly_cap or unit.runtime.settings.notifications.weekly_cap
 
 
-def _first_digest(unit: Unit, row: Row, before: Row | None = None) -> str | None:
+def first_digest(unit: Unit, row: Row, before: Row | None = None) -> str | None:
     """Return when the first digest is due; one that is told at once waits for news, unless news was held already."""
     if row["channel"] != "email":
         return None
@@ -326,7 +255,7 @@ async def _ask_for_confirmation(unit: Unit, row: Row) -> None:
         unit.runtime.settings,
         language=row["language"],
         organisation=name or row["organisation"],
-        token=keys.link("confirm", row["id"]),
+        token=keys.link("confirm", row["id"], email=row["email"]),
     )
     await unit.connection.execute(
         insert(DELIVERIES).values(

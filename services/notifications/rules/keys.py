@@ -26,6 +26,15 @@ class SealBroken(Exception):  # noqa: N818 - what happened, in the past tense
     """A sealed secret cannot be opened: the key is another one than it was sealed with."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """What a link in a mail may do, to which subscription; `address` is the keyed hash of the one that it speaks for."""
+
+    action: str
+    subscription: str
+    address: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The keys drawn from one secret."""
@@ -58,17 +67,21 @@ class Keys:
         about = f"{cycle}|{subscription}".encode()
         return blake2b(about, key=self._drawn("order"), digest_size=16).hexdigest()
 
-    def link(self, action: str, subscription: str) -> str:
-        """Return the signed token of a link in a mail."""
-        return str(self._links().dumps([action, subscription]))
+    def link(self, action: str, subscription: str, *, email: str | None = None) -> str:
+        """Return the signed token of a link in a mail; with an address it speaks for that one alone."""
+        said = [action, subscription] + ([] if email is None else [self.address_hash(email)])
+        return str(self._links().dumps(said))
 
-    def follow(self, token: str) -> tuple[str, str] | None:
-        """Return action and subscription of a link's token, None if it is not ours."""
+    def follow(self, token: str) -> Link | None:
+        """Return what a link's token says, None if it is not ours."""
         try:
             found: Any = self._links().loads(token)
         except BadSignature:
             return None
-        return (str(found[0]), str(found[1])) if isinstance(found, list) and len(found) == 2 else None
+        if not isinstance(found, list) or len(found) not in {2, 3}:
+            return None
+        action, subscription, *address = (str(one) for one in found)
+        return Link(action=action, subscription=subscription, address=address[0] if address else None)
 
     def address_hash(self, email: str) -> str:
         """Return the keyed hash under which an address that wants no mail is remembered."""

@@ -32,7 +32,7 @@ class DeliveryUnderWay(Conflict):
 
 
 class LinkInvalid(Problem):
-    """The link was not made by us, or what it is about is gone."""
+    """The link was not made by us, what it is about is gone, or it asked an address that is not the subscription's any more."""
 
     status = 404
     code = "link-invalid"

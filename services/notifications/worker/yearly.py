@@ -86,7 +86,7 @@ async def _ask(runtime: Runtime, connection: AsyncConnection, subscription: str,
         language=row["language"],
         organisation=row["name"] or row["organisation"],
         day=answer_by.date(),
-        confirm=keys.link("confirm", subscription),
+        confirm=keys.link("confirm", subscription, email=row["email"]),
         leave=keys.link("unsubscribe", subscription),
     )
     await connection.execute(

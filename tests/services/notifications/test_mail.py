@@ -27,6 +27,26 @@ async def test_no_mail_before_the_address_has_said_yes(office: tuple[Hall, Sink]
     assert (await hall.call("GET", f"/v1/subscriptions/{subscription}"))["state"] == "active"
 
 
+async def test_a_confirmation_speaks_for_the_address_that_it_was_sent_to(office: tuple[Hall, Sink]) -> None:
+    hall, sink = office
+    subscription = await hall.subscribe(channel="email", email="mine@ada.example", cadence="instant")
+    await hall.dispatch()
+    mine = link_in(sink.taken[-1][1], hall)
+    body = {"channel": "email", "email": ADDRESS, "cadence": "instant", "opt_in": True}
+    path = f"/v1/subscriptions/{subscription}"
+    await hall.call("PUT", path, body, If_Match='"1"')
+    await hall.dispatch()
+    for answer in (await hall.http.get(mine), await hall.http.post(mine)):
+        assert (answer.status_code, answer.json()["code"]) == (404, "link-invalid")
+    assert (await hall.call("GET", path))["state"] == "unconfirmed"
+    await crossing(hall)
+    assert sink.digests() == []
+    to, question = sink.taken[-1]
+    assert to == ADDRESS
+    await hall.http.post(link_in(question, hall))
+    assert (await hall.call("GET", path))["state"] == "active"
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_a_digest_in_each_language_has_text_and_html_that_say_the_same(
     office: tuple[Hall, Sink], language: str

@@ -19,7 +19,9 @@ async def test_a_notice_goes_its_way_on_postgresql(
         endpoint = await hall.endpoint(receiver)
         await hall.subscribe(channel="webhook", endpoint=endpoint, conditions={"countries": ["KEN"]})
         mail = await hall.subscribe(channel="email", email=ADDRESS, cadence="daily")
-        await hall.http.post(f"/v1/mail-links/{hall.runtime.state['keys'].link('confirm', mail)}")
+        await hall.http.post(
+            f"/v1/mail-links/{hall.runtime.state['keys'].link('confirm', mail, email=ADDRESS)}"
+        )
         ada, project = await hall.member("Ada"), await hall.open_project()
         receiver.status = 503
         await hall.rank(project, 1, {ada: "good"})

@@ -86,7 +86,7 @@ async def test_who_is_told_in_a_cycle_and_who_waits_depends_on_the_own_cap_alone
             name, channel="email", email=f"{name.lower()}@x.example", cadence="instant", weekly_cap=cap
         )
         await hall.dispatch()
-        token = hall.runtime.state["keys"].link("confirm", identifier)
+        token = hall.runtime.state["keys"].link("confirm", identifier, email=f"{name.lower()}@x.example")
         await hall.http.post(f"/v1/mail-links/{token}")
     for name in ("first", "second"):
         project = await hall.open_project(name)

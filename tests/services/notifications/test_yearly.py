@@ -119,7 +119,7 @@ async def test_nobody_is_paused_whose_question_has_not_left_or_left_late(office:
 async def test_without_a_mail_server_nobody_is_asked_and_other_channels_never_are(hall: Hall) -> None:
     feed = await hall.subscribe(channel="feed")
     mail = await hall.subscribe(channel="email", email=ADDRESS)
-    await hall.http.post(f"/v1/mail-links/{hall.runtime.state['keys'].link('confirm', mail)}")
+    await hall.http.post(f"/v1/mail-links/{hall.runtime.state['keys'].link('confirm', mail, email=ADDRESS)}")
     await pass_time(hall, 1_000)
     assert {(await shown(hall, one))["state"] for one in (feed, mail)} == {"active"}
     assert await hall.rows("SELECT id FROM deliveries WHERE type = :kind", kind=yearly.YEARLY) == []
