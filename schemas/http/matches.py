@@ -82,8 +82,7 @@ class Coverage(Answered):
 class Part(Answered):
     """Points from one cause: weight times impact, in exact integers. `per_mille` is rounded so that parts add up.
 
-    A part of code `quoted` has no points: it names a passage that is the project's own text and is not counted.
-    A part of code `unbacked` takes off what offers or policy tags give beyond what the texts bear out.
+    `quoted` names a passage that is not counted; `unbacked` takes off what no text bears out of offers or policy tags.
     """
 
     component: str
@@ -164,7 +163,6 @@ class Candidate(OrganisationFacts):
     steps: tuple[str, ...]
     reasons: tuple[str, ...]
     need_points: Count | None = None
-    """With `need=`: what offers give on that need, before anything is taken off that no text bears out."""
     parts: tuple[Part, ...] | None = None
 
 
