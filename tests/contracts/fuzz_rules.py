@@ -71,6 +71,7 @@ RULES = frozenset(
         "deadline-past",
         "deadline-before-period",
         "review-by-past",
+        "ends-on-past",
         "first-involved-in-future",
         "term-order",
         "term-overlap",

@@ -52,10 +52,11 @@ class FunctionWords:
 
     lists: Mapping[str, frozenset[str]]
 
-    def are_all(self, text: str, *, language: str) -> bool:
-        """Whether the text consists of nothing but function words of its language."""
-        known = self._of(language)
-        return bool(known) and all(one[0] in known for one in _WORD.finditer(text.casefold()))
+    def are_all(self, text: str, *, language: str | None) -> bool:
+        """Whether the text consists of nothing but function words of its language; of any one, where it declares none."""
+        lists = self.lists.values() if language is None else (self._of(language),)
+        words = set(_WORD.findall(text.casefold()))
+        return any(known and words <= known for known in lists)
 
     def foreign(self, text: str, *, language: str) -> Foreign | None:
         """Return the other language that the text is certainly in; None if it may be in the declared one."""

@@ -53,6 +53,13 @@ _SCRIPTS: Mapping[str, tuple[str, ...]] = {
 """ISO 15924 script → first word of the Unicode names of its letters."""
 
 
+_NO_SUBJECT = Refusal(
+    "text-stop-words-only",
+    "The text holds function words only (such as 'the' and 'of'), so it names no subject.",
+    "Say in at least one sentence what is meant.",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class LanguageChecks:
     """The checks of texts against their language; built once by ``load_language_checks``."""
@@ -74,6 +81,10 @@ class LanguageChecks:
             )
         return self._script(scripts, language) or self._words(text, language)
 
+    def check_reason(self, text: str) -> Refusal | None:
+        """Return why a published reason, which declares no language, says nothing, or None."""
+        return _NO_SUBJECT if self.function_words.are_all(text, language=None) else None
+
     def _script(self, scripts: Counter[str], language: str) -> Refusal | None:
         expected = _SCRIPTS.get(script_of(language))
         total = scripts.total()
@@ -86,11 +97,7 @@ class LanguageChecks:
 
     def _words(self, text: str, language: str) -> Refusal | None:
         if self.function_words.are_all(text, language=language):
-            return Refusal(
-                "text-stop-words-only",
-                "The text holds function words only (such as 'the' and 'of'), so it names no subject.",
-                "Say in at least one sentence what is meant.",
-            )
+            return _NO_SUBJECT
         foreign = self.function_words.foreign(text, language=language)
         if foreign is None:
             return None

@@ -26,7 +26,8 @@ async def put_flagship(unit: Unit, *, flagship_id: str, body: FlagshipBody) -> A
     before, created_at = (None, timestamp(unit.now)) if found is None else found
     _check_match(unit, None if before is None else before.revision)
     codebook = codebook_of(unit.runtime)
-    refuse_faults(flagship_faults(body, codebook=codebook))
+    ended_on = None if before is None else before.ends_on
+    refuse_faults(flagship_faults(body, today=unit.now.date(), codebook=codebook, ended_on=ended_on))
     written = body.model_dump(mode="json")
     for tag in written["tags"]:
         tag["version"] = tag["version"] or codebook.reference.default_version(tag["scheme"])

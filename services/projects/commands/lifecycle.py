@@ -12,7 +12,7 @@ from services.chassis.web.problems import Forbidden, NotFound, Unauthenticated
 from services.projects.commands.answering import answer, codebook_of
 from services.projects.commands.storing import Stored, existing_project, save_project
 from services.projects.rules import rights
-from services.projects.rules.faults import publication_faults
+from services.projects.rules.faults import publication_faults, reason_faults
 from services.projects.rules.problems import NotPublishable
 from services.projects.rules.states import Step, require_step
 
@@ -34,17 +34,23 @@ async def publish_project(unit: Unit, *, project_id: str) -> Answer:
 
 
 async def close_project(unit: Unit, *, project_id: str, body: ClosingBody) -> Answer:
-    """Close the project with a published reason. That is final. Raises as `publish_project`."""
+    """Close the project with a published reason. That is final. Raises InvalidBody, and as `publish_project`."""
     stored = await editable_project(unit, project_id, step="close")
+    _check_reason(unit, body)
     changes = {"state": "closed", "closed_code": "owner_decision"}
     return await step_to(unit, stored, action="project.closed", changes=changes, why=body.reason)
 
 
 async def withdraw_project(unit: Unit, *, project_id: str, body: ClosingBody) -> Answer:
-    """Take the project back, published or not, with a reason. That is final. Raises as `publish_project`."""
+    """Take the project back, published or not, with a reason. That is final. Raises InvalidBody, and as `publish_project`."""
     stored = await editable_project(unit, project_id, step="withdraw")
+    _check_reason(unit, body)
     changes = {"state": "withdrawn", "closed_code": "withdrawn"}
     return await step_to(unit, stored, action="project.withdrawn", changes=changes, why=body.reason)
+
+
+def _check_reason(unit: Unit, body: ClosingBody) -> None:
+    refuse_faults([*reason_faults("/reason", body.reason, codebook_of(unit.runtime).languages)])
 
 
 async def editable_project(unit: Unit, project_id: str, *, step: Step) -> Stored:

@@ -22,6 +22,7 @@ from services.chassis.reference.faults import (
     tag_faults,
     text_faults,
 )
+from services.chassis.reference.languages import LanguageChecks
 
 
 def body_faults(body: ProjectBody, *, today: date, codebook: Codebook) -> list[Fault]:
@@ -30,7 +31,7 @@ def body_faults(body: ProjectBody, *, today: date, codebook: Codebook) -> list[F
         _code_faults(body, codebook.reference),
         text_faults(_texts(body), codebook.languages),
         _date_faults(body, today=today),
-        _presence_faults(body),
+        _presence_faults(body, codebook.languages),
     )
 
 
@@ -39,8 +40,10 @@ def publication_faults(body: ProjectBody, *, today: date, codebook: Codebook) ->
     return first_faults(_lacks(body), body_faults(body, today=today, codebook=codebook))
 
 
-def flagship_faults(body: FlagshipBody, *, codebook: Codebook) -> list[Fault]:
-    """Return every fault of a flagship's declaration."""
+def flagship_faults(
+    body: FlagshipBody, *, today: date, codebook: Codebook, ended_on: date | None = None
+) -> list[Fault]:
+    """Return every fault of a flagship's declaration; `ended_on` is the last day that it has already, which may be past."""
     texts = chain(
         [("/reason/text", body.reason.language, body.reason.text)],
         _indexed("/titles", body.titles),
@@ -51,6 +54,7 @@ def flagship_faults(body: FlagshipBody, *, codebook: Codebook) -> list[Fault]:
         tag_faults("/tags", body.tags, codebook.reference),
         _geography_faults(body.level, regions=body.regions, countries=body.countries),
         text_faults(texts, codebook.languages),
+        () if body.ends_on == ended_on else _past_faults("ends_on", body.ends_on, today=today),
     )
 
 
@@ -110,6 +114,16 @@ def _geography_faults(
         )
 
 
+def _past_faults(name: str, day: date | None, *, today: date) -> Iterator[Fault]:
+    if day is not None and day < today:
+        yield Fault(
+            f"/{name}",
+            f"{name.replace('_', '-')}-past",
+            f"{name} is {day}, which is past (today is {today}, UTC).",
+            "Set today or a later day.",
+        )
+
+
 def _date_faults(body: ProjectBody, *, today: date) -> Iterator[Fault]:
     period = body.period
     if period is not None and period.end < period.start:
@@ -119,14 +133,8 @@ def _date_faults(body: ProjectBody, *, today: date) -> Iterator[Fault]:
             f"The period ends on {period.end}, before its start on {period.start}.",
             "Let the end be the start or a later day.",
         )
-    for name, day in (("deadline", body.deadline), ("review_by", body.review_by)):
-        if day is not None and day < today:
-            yield Fault(
-                f"/{name}",
-                f"{name.replace('_', '-')}-past",
-                f"{name} is {day}, which is past (today is {today}, UTC).",
-                "Set today or a later day.",
-            )
+    yield from _past_faults("deadline", body.deadline, today=today)
+    yield from _past_faults("review_by", body.review_by, today=today)
     if body.deadline is not None and period is not None and body.deadline < period.start:
         yield Fault(
             "/deadline",
@@ -136,8 +144,15 @@ def _date_faults(body: ProjectBody, *, today: date) -> Iterator[Fault]:
         )
 
 
-def _presence_faults(body: ProjectBody) -> Iterator[Fault]:
+def reason_faults(pointer: str, reason: str, languages: LanguageChecks) -> Iterator[Fault]:
+    """Yield what is wrong with a reason that is published and declares no language."""
+    yield from refused(pointer, languages.check_reason(reason))
+
+
+def _presence_faults(body: ProjectBody, languages: LanguageChecks) -> Iterator[Fault]:
     presence = body.presence_required
+    if presence.reason is not None:
+        yield from reason_faults("/presence_required/reason", presence.reason, languages)
     if presence.required and presence.reason is None:
         yield Fault(
             "/presence_required/reason",

@@ -1,5 +1,6 @@
 """The flagship register: who declares, what is shown, and the lists of its projects as they arrive on the log."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -136,12 +137,29 @@ async def test_a_change_keeps_who_declared_it_and_stands_in_the_public_history(
         ({"level": "national"}, "national-needs-country"),
         ({"tags": [{"scheme": "bap", "code": "XXX1"}]}, "tag-code"),
         ({"reason": {"language": "en", "text": "of the"}}, "text-stop-words-only"),
+        ({"tags": [{"scheme": "sdg", "code": "9"}] * 2}, "no-repeats"),
+        ({"ends_on": "2020-01-01"}, "ends-on-past"),
     ],
 )
 async def test_a_wrong_declaration_is_refused(bench: Any, declaration: Any, changes: Any, rule: str) -> None:
     answer = await bench.call("PUT", f"/v1/flagships/{uuid4()}", declaration(**changes))
     assert answer.status_code == 422
     assert rule in {error["rule"] for error in answer.json()["errors"]}
+
+
+async def test_a_flagship_that_has_ended_keeps_its_last_day_when_it_is_corrected(
+    bench: Any, declaration: Any
+) -> None:
+    path = f"/v1/flagships/{uuid4()}"
+    made = await bench.call("PUT", path, declaration(ends_on="2026-11-24"))
+    assert made.status_code == 201, made.text
+    bench.clock.moment += timedelta(days=2)
+    again = declaration(ends_on="2026-11-24", regions=["AFR"])
+    corrected = await bench.call("PUT", path, again, If_Match=made.headers["etag"])
+    assert corrected.status_code == 200, corrected.text
+    earlier = declaration(ends_on="2026-11-23")
+    refused = await bench.call("PUT", path, earlier, If_Match=corrected.headers["etag"])
+    assert [one["rule"] for one in refused.json()["errors"]] == ["ends-on-past"]
 
 
 async def test_a_flagship_shows_its_projects_with_their_lists_and_need_coverage(

@@ -132,6 +132,12 @@ async def test_closing_needs_a_reason_and_is_final(bench: Any, body: Any) -> Non
     project_id = await bench.published()
     without = await step(bench, project_id, "close", 2, body={})
     assert without.status_code == 422
+    for verb in ("close", "withdraw"):
+        empty = await step(bench, project_id, verb, 2, body={"reason": "The, of."})
+        assert empty.status_code == 422
+        assert [(one["pointer"], one["rule"]) for one in empty.json()["errors"]] == [
+            ("/reason", "text-stop-words-only")
+        ]
     closed = await step(bench, project_id, "close", 2)
     assert closed.status_code == 200
     assert (closed.json()["state"], closed.json()["closed_reason"], closed.json()["closed_code"]) == (

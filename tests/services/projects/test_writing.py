@@ -184,6 +184,12 @@ BAD = [
         "reason",
     ),
     (
+        {"presence_required": {"required": True, "reason": "de la"}},
+        "/presence_required/reason",
+        "text-stop-words-only",
+        "sentence",
+    ),
+    (
         {"titles": [{"language": "en", "text": "of the and"}]},
         "/titles/0/text",
         "text-stop-words-only",
