@@ -94,6 +94,16 @@ async def put_endpoint(unit: Unit, *, endpoint: str, body: EndpointBody) -> Answ
     if moved:
         row |= {"failing_since": None, "failures": 0, "warned_at": None, "not_before": None, "reason": None}
     await unit.connection.execute(update(ENDPOINTS).where(ENDPOINTS.c.id == endpoint).values(row))
+    if moved or body.paused:
+        await unit.connection.execute(
+            update(DELIVERIES)
+            .where(
+                DELIVERIES.c.endpoint == endpoint,
+                DELIVERIES.c.type == ENDPOINT_PINGED,
+                DELIVERIES.c.state.in_(("pending", "retrying")),
+            )
+            .values(state="cancelled", ended_at=row["changed_at"])
+        )
     if state == "pending":
         await _queue(unit, row, ENDPOINT_PINGED)
     await unit.audit(

@@ -2,7 +2,8 @@
 
 *What.* In the transaction that records tries: the endpoint's row, and the messages about the endpoint itself, to the
 organisation's other endpoints and confirmed addresses. *Why there.* An endpoint that fails cannot be told so itself.
-*Never:* give an endpoint up because of one message; five days and ten failures are asked for, or a 410.
+*Never:* give an endpoint up because of one message; five days and ten failures are asked for, or a 410; or take the
+answer of an address that the endpoint has left for one of its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,31 +39,26 @@ SENTENCES = {
 
 
 async def note(connection: AsyncConnection, runtime: Runtime, ended: "Sequence[Ended]") -> None:
-    """Write what these tries say about their endpoints."""
-    by_endpoint: dict[str, list[Ended]] = {}
+    """Write what these tries say about their endpoints; of one that has moved meanwhile they say nothing."""
+    by_address: dict[tuple[str, str], list[Ended]] = {}
     for one in ended:
         if one.row["endpoint"] is not None:
-            by_endpoint.setdefault(one.row["endpoint"], []).append(one)
-    for identifier, tries in by_endpoint.items():
+            by_address.setdefault((one.row["endpoint"], one.row["url"]), []).append(one)
+    for (identifier, url), tries in by_address.items():
+        tried = (ENDPOINTS.c.id == identifier) & (ENDPOINTS.c.url == url)
         if all(one.outcome.delivered for one in tries) and not any(
             one.row["type"] == ENDPOINT_PINGED for one in tries
         ):
             await connection.execute(
                 update(ENDPOINTS)
-                .where(ENDPOINTS.c.id == identifier, ENDPOINTS.c.failing_since.is_not(None))
+                .where(tried, ENDPOINTS.c.failing_since.is_not(None))
                 .values(failing_since=None, failures=0, warned_at=None, not_before=None)
             )
             continue
-        row = (
-            (
-                await connection.execute(
-                    select(ENDPOINTS).where(ENDPOINTS.c.id == identifier).with_for_update()
-                )
-            )
-            .mappings()
-            .one()
-        )
-        await _judge(connection, runtime, dict(row), tries)
+        locked = select(ENDPOINTS).where(tried).with_for_update()
+        row = (await connection.execute(locked)).mappings().first()
+        if row is not None:
+            await _judge(connection, runtime, dict(row), tries)
 
 
 async def _judge(
