@@ -39,10 +39,13 @@ _RANGES: Mapping[str, tuple[int, int]] = {
     "parent_cap": (1, 1000),
     "local_minimum": (0, 1000),
     "newcomer_minimum": (0, 1000),
+    "attention": (0, 1_000_000),
+    "lane": (0, 1000),
+    "concentration": _PER_MILLE,
 }
 _OTHERS = (0, 1_000_000)
-_FREE_NAMES = frozenset({"tag_shares"})
-"""Tables whose names are data: a scheme that the table lacks has the share 1."""
+_FREE_NAMES = frozenset({"tag_shares", "attention"})
+"""Tables whose names are data: a scheme that the table lacks has the share 1, a rank no attention."""
 
 
 def refuse_out_of_bounds(table: Mapping[str, Any], names: Mapping[str, frozenset[str]]) -> None:
@@ -80,3 +83,7 @@ def _refuse_together(table: Mapping[str, Any]) -> None:
         raise ValueError("band_percentiles rise from possible through good to strong")
     if table["local_minimum"] + table["newcomer_minimum"] > table["head"]:
         raise ValueError("local_minimum and newcomer_minimum together are more than head has places")
+    attention = table["attention"]
+    given = [attention.get(str(rank), -1) for rank in range(1, len(attention) + 1)]
+    if -1 in given or given != sorted(given, reverse=True):
+        raise ValueError("attention names the ranks from 1 on, each once, and never rises")

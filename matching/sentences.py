@@ -51,6 +51,10 @@ class Phrases:
         """Say what a placement step did."""
         return self._said(f"step.{name}")
 
+    def lane(self) -> tuple[str, str]:
+        """Name the lane beside a list, and say by what an organisation stands in it."""
+        return self._said("lane.label"), self._said("lane.rule")
+
     def rule(self, code: str, reason: str) -> str:
         """Say why a hard rule leaves a candidate out; `reason` is the project's own, empty if it gave none."""
         return self._said(f"rule.{code}", reason=reason or self._said("rule.no_reason"))

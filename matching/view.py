@@ -37,6 +37,7 @@ from matching.sentences import Phrases
 from matching.standings import Standings, standings_of
 from matching.ties import id_words, sorted_order, tie_hashes
 from matching.uncounting import uncount_items, uncount_texts
+from matching.weights import Weights
 
 _CATEGORY_NAMES = np.array([*CATEGORIES, *[""] * (256 - len(CATEGORIES))], object)
 
@@ -70,6 +71,11 @@ class View:
         return self._epoch.hash
 
     @property
+    def weights(self) -> Weights:
+        """The table of that epoch."""
+        return self._epoch.weights
+
+    @property
     def projects(self) -> tuple[str, ...]:
         """Ids of the projects in the engine, sorted."""
         return self._projects.ids
@@ -86,6 +92,10 @@ class View:
     def member(self, member: str) -> Member:
         """Return a member's record as it stands here (KeyError if unknown)."""
         return self._members.state(member).record
+
+    def root(self, member: str) -> str:
+        """Return the organisation that stands for a member's whole group, itself where it has no parent."""
+        return root_of(member, self._members.parents)
 
     def project(self, project: str) -> Project:
         """Return a project's record as it stands here (KeyError if unknown)."""

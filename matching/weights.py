@@ -14,6 +14,30 @@ from matching.bounds import refuse_out_of_bounds
 
 _NEVER_BACKED: Mapping[str, int] = {"needs": 0, "tags": 0}
 _NEVER_QUOTED: Mapping[str, int] = {"in_order": 0, "any_order": 0, "earlier": 0}
+_NO_LANE: Mapping[str, Any] = {"attention": {}, "lane": 0, "concentration": 0}
+_ATTENTION = (
+    1_000_000,
+    630_930,
+    500_000,
+    430_677,
+    386_853,
+    356_207,
+    333_333,
+    315_465,
+    301_030,
+    289_065,
+    278_943,
+    270_238,
+    262_650,
+    255_958,
+    250_000,
+    244_651,
+    239_812,
+    235_409,
+    231_378,
+    227_670,
+)
+"""1,000,000 ÷ log2(rank + 1), rounded: the discount of nDCG (Järvelin and Kekäläinen 2002), as the integers that count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +52,15 @@ class Weights:
     quoted passage, in the project's order and in any order (see `matching.quoting`); 0 is never. With `earlier` 1, texts on
     record since a day before the project was published quote nothing. Tables before version 3 have no such rule, and those
     of version 3 have it without `earlier`: what a table lacks is read as 0. With `willing_reaches` 1, since version 5,
-    where an organisation is willing to work counts as presence where a project requires presence. `backed`, since version 6, is the most that needs and tags may
-    give, per mille of what text and evidence give (see `matching.backing`); 0 is no bound, as in tables before.
+    where an organisation is willing to work counts as presence where a project requires presence. `backed`, since version
+    6, is the most that needs and tags may give, per mille of what text and evidence give (see `matching.backing`); 0 is no
+    bound, as in tables before. `attention` is what a row of a list is given by its rank, falling; `lane` is how many rows the
+    lane beside the list has (see `matching.exposure`); `concentration` is the part of a global project's head, per mille,
+    above which one region is named as holding too much of it. None of the three moves a row or a point; tables before
+    version 7 do not have them, and they read as off.
     """
 
-    version: int = 6
+    version: int = 7
     budgets: Mapping[str, int] = field(
         default_factory=lambda: {
             "text": 1_000_000_000,
@@ -88,6 +116,11 @@ class Weights:
     parent_cap: int = 2
     local_minimum: int = 1
     newcomer_minimum: int = 2
+    attention: Mapping[str, int] = field(
+        default_factory=lambda: {str(rank): given for rank, given in enumerate(_ATTENTION, 1)}
+    )
+    lane: int = 8
+    concentration: int = 600
 
     def __post_init__(self) -> None:
         defaults = {one.name: one.default_factory for one in fields(self)}
@@ -102,7 +135,9 @@ class Weights:
     def to_json(self) -> dict[str, Any]:
         """Write the table as plain JSON, as it was written before a rule that is off in it came to be."""
         body = {
-            name: dict(value) if isinstance(value, Mapping) else value for name, value in asdict(self).items()
+            name: dict(value) if isinstance(value, Mapping) else value
+            for name, value in asdict(self).items()
+            if name not in _NO_LANE or value != _NO_LANE[name]
         }
         if not self.quoted["earlier"]:
             del body["quoted"]["earlier"]
@@ -121,6 +156,7 @@ class Weights:
         body = {
             "backed": _NEVER_BACKED,
             "willing_reaches": 0,
+            **_NO_LANE,
             **body,
             "quoted": {**_NEVER_QUOTED, **body.get("quoted", {})},
         }

@@ -191,8 +191,28 @@ class Stood(Answered):
     budgets: dict[str, int]
 
 
+class LaneCandidate(Candidate):
+    """A row of the list that stands in its lane. `seen`: the attention that other lists gave it when it was chosen.
+
+    In per mille of what it deserves by its points, rounded down.
+    """
+
+    seen: Count
+
+
+class Lane(Answered):
+    """Organisations further down the list that fit too and are rarely seen; ranks and points are the list's own."""
+
+    label: str
+    rule: str
+    candidates: tuple[LaneCandidate, ...]
+
+
 class CandidateList(Stood):
-    """One page of a list. `changed_since`: the rows are newer than the version named."""
+    """One page of a list. `changed_since`: the rows are newer than the version named.
+
+    `also_fits` stands on the first page of an open list.
+    """
 
     floor: dict[str, int]
     head: Count
@@ -203,6 +223,7 @@ class CandidateList(Stood):
     covers_token: bool | None = None
     candidates: tuple[Candidate, ...]
     excluded: tuple[Excluded, ...]
+    also_fits: Lane | None
     next: str | None
 
 
@@ -257,22 +278,6 @@ class CandidateAnswer(Stood):
     what_ifs: tuple[WhatIf, ...]
 
 
-class NeedCoverage(Coverage):
-    """One need of the project with how well it is met."""
-
-    importance: Annotated[int, Field(ge=1, le=5)]
-    texts: tuple[Title, ...]
-    met: bool
-
-
-class CoverageAnswer(Stood):
-    """How well a project's needs are met above the floor; `unmet` names those that nobody meets."""
-
-    counts: Counts
-    needs: tuple[NeedCoverage, ...]
-    unmet: tuple[str, ...]
-
-
 class VersionLine(Answered):
     """One version of a list: its number, its inputs, its figures, its digest."""
 
@@ -303,6 +308,17 @@ class HeadRow(Answered):
     band: Band
 
 
+class LaneRow(Answered):
+    """Who stood in a version's lane, and by what: attention given and deserved elsewhere, and the first per mille."""
+
+    organisation: UUID
+    name: str | None
+    rank: Annotated[int, Field(ge=1)]
+    given: Count
+    deserved: Count
+    share: Count
+
+
 class Move(Answered):
     """An organisation that changed its rank within the first rows."""
 
@@ -325,6 +341,7 @@ class Version(VersionLine):
     statement: str
     coverage: tuple[Coverage, ...]
     head: tuple[HeadRow, ...]
+    lane: tuple[LaneRow, ...]
     delta: Delta
 
 
@@ -332,41 +349,6 @@ class VersionPage(Answered):
     """Versions of a list, the newest first."""
 
     items: tuple[VersionLine, ...]
-    next: str | None
-
-
-class Opportunity(Answered):
-    """An open project on which the organisation stands above the floor."""
-
-    project: UUID
-    titles: tuple[Title, ...]
-    level: str | None
-    regions: tuple[str, ...]
-    countries: tuple[str, ...]
-    deadline: date | None
-    need_kinds: tuple[NeedKind, ...]
-    epoch: Digest  # under which its points stand: that of the project's newest list version
-    points: Count
-    fit: PerMille
-    band: Band
-    components: dict[str, int]
-    shown: dict[str, int]
-    labels: tuple[str, ...]
-    reasons: tuple[str, ...]
-    links: dict[str, str]
-
-
-class OpportunityPage(Answered):
-    """An organisation's opportunities, the best fit first."""
-
-    organisation: UUID
-    name: str | None
-    epoch: Digest
-    reference_date: date
-    as_of: tuple[AsOf, ...]
-    statement: str
-    total: Count
-    opportunities: tuple[Opportunity, ...]
     next: str | None
 
 

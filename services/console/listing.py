@@ -74,6 +74,7 @@ def show_list(
         show_row(console, row)
         if titles is not None:
             show_parts(console, row, titles.get(row["organisation"], {}))
+    _show_lane(console, answer.get("also_fits"))
     console.print()
     if rows and all(row.get("fictional") for row in rows):
         console.print("Every organisation here is made up, for demonstration.", style="italic")
@@ -83,6 +84,16 @@ def show_list(
         style="dim",
     )
     console.print(answer["statement"], style="italic")
+
+
+def _show_lane(console: Console, lane: Mapping[str, Any] | None) -> None:
+    """Print who fits too and is rarely seen, a line each, with the rank in the list, and the rule."""
+    if lane is None or not lane["candidates"]:
+        return
+    console.print(Text(f"\n{lane['label']}", "bold"))
+    for row in lane["candidates"]:
+        _item(console, f"rank {row['rank']}: {row.get('name') or row['organisation']}, fit {row['fit']} ‰")
+    console.print(lane["rule"], style="dim")
 
 
 def show_row(console: Console, row: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from services.matches.commands.restoring import OWNER
 from services.matches.consumers import ARCHIVE
 from services.matches.queries.computations import Computations
 from services.matches.queries.directory import Directory
+from services.matches.queries.exposure import Shown
 from services.matches.queries.progress import progress as ranking_progress
 from services.matches.queries.register import Register
 from services.matches.routes import routers
@@ -37,6 +38,7 @@ async def startup(runtime: Runtime) -> None:
     runtime.state["computations"] = Computations()
     runtime.state["directory"] = Directory()
     runtime.state["register"] = Register(runtime.state["reference"])
+    runtime.state["exposure"] = Shown()
     runtime.state["tail"] = Tail(runtime)
     if "analysis" not in runtime.state:  # whoever runs several of us in one process may share it
         runtime.state["analysis"] = Analysis()
@@ -88,6 +90,7 @@ SERVICE = Service(
     prefixes=(
         "/v1/lists",
         "/v1/opportunities",
+        "/v1/exposure",
         "/v1/feeds",
         "/v1/streams",
         "/v1/exports",

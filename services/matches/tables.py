@@ -114,8 +114,22 @@ LIST_VERSIONS = Table(
     Column("final", Boolean, nullable=False),  # the last version of a closed project
     Column("rows", LargeBinary),  # the packed canonical rows, stored whole for a final version only
     Column("excluded", LargeBinary),  # JSON: those a hard rule left out, for a final version only
+    # What this version gives and owes in attention, packed (`matching.exposure.ROW`), and who stands in its lane, as
+    # JSON; NULL for a final version, which nobody is sought by any more, and for those from before there was such a record.
+    Column("attention", LargeBinary),
+    Column("lane", Text),
     Column("created_at", Text, nullable=False),
+    Column("shown_until", Text),  # when the next version took its place, or its project was erased
 )
+# The lists that stand now, and those that stood at a moment.
+Index(
+    "list_versions_shown",
+    LIST_VERSIONS.c.project,
+    LIST_VERSIONS.c.number,
+    sqlite_where=LIST_VERSIONS.c.shown_until.is_(None) & LIST_VERSIONS.c.attention.is_not(None),
+    postgresql_where=LIST_VERSIONS.c.shown_until.is_(None) & LIST_VERSIONS.c.attention.is_not(None),
+)
+Index("list_versions_by_end", LIST_VERSIONS.c.shown_until)
 
 STANDINGS = Table(
     "standings",

@@ -310,6 +310,10 @@ TABLE: dict[str, tuple[Row, ...]] = {
     "list_opportunities": (
         Row(send=Get("/v1/opportunities?organisation={a}"), allowed=A | OFFICES | BDT | AUDITOR),
     ),
+    "get_exposure": (Row(send=Get("/v1/exposure"), allowed=EVERYBODY),),
+    "get_organisation_exposure": (
+        Row(send=Get("/v1/exposure/organisations/{a}"), allowed=A | OFFICES | BDT | AUDITOR),
+    ),
     "get_ranking_statement": (Row(send=Get("/v1/ranking-statement"), allowed=EVERYBODY),),
     "get_ranking_progress": (
         Row(send=Get("/v1/ranking-progress"), allowed=MANAGERS | OFFICES | BDT | AUDITOR),

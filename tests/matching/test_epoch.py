@@ -176,6 +176,8 @@ def test_budgets_above_the_bound_are_refused():
         ({"local_minimum": 6, "newcomer_minimum": 6}, "more than head"),
         ({"band_percentiles": {"possible": 900, "good": 800, "strong": 990}}, "rise"),
         ({"tag_shares": 3}, "tag_shares"),
+        ({"attention": {"1": 10, "3": 5}}, "ranks from 1 on"),
+        ({"attention": {"1": 10, "2": 11}}, "never rises"),
     ],
 )
 def test_weights_that_would_break_a_promise_are_refused_by_name(changed, named):

@@ -64,9 +64,9 @@ def _pass_failures(patch: Patch) -> None:
 def _only_with_a_version(patch: Patch) -> None:
     write, advance, written = versions.write, ownership.advance, [False]
 
-    async def noted(*of: Any) -> int:
+    async def noted(*of: Any, **more: Any) -> int:
         written[0] = True
-        return await write(*of)
+        return await write(*of, **more)
 
     async def seldom(*of: Any, **more: Any) -> None:
         if written[0]:

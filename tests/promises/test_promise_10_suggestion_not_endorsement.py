@@ -23,6 +23,8 @@ async def test_every_answer_about_a_list_says_that_it_is_a_suggestion(town: Town
         (f"/v1/lists/{project}/coverage", "bdt_admin"),
         (f"/v1/lists/{project}/versions/1", "bdt_admin"),
         ("/v1/opportunities", own),
+        ("/v1/exposure", "nobody"),
+        (f"/v1/exposure/organisations/{uuid_of('Ada')}", own),
         ("/v1/ranking-statement", "nobody"),
     ):
         said = (await town.get(path, who=who))["statement"]

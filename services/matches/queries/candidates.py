@@ -9,11 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import orjson
 
 from matching.changes import WhatIf
 from matching.explanation import Explanation
 from matching.lists import RankedList, Row
 from matching.rules import codes_of
+from matching.sentences import phrases_in
 from services.chassis.web.problems import InvalidParameter, NotFound
 from services.chassis.web.small_counts import coarse
 from services.matches.queries.archive import organisations_of
@@ -44,7 +47,7 @@ def envelope(listing: Listing, *, view: View) -> dict[str, Any]:
         "view": view,
         "total_budget": 0,
         "budgets": {},
-        "floor": dict(listing.floors),
+        "floor": dict(listing.weights.floors),
         "head": 0,
         "serves_ldc": False,
         "counts": counts if view == "whole" else coarse(counts),
@@ -52,6 +55,7 @@ def envelope(listing: Listing, *, view: View) -> dict[str, Any]:
         "changed_since_first_page": False,
         "candidates": [],
         "excluded": [],
+        "also_fits": None,
         "next": None,
     }
     if listing.computed is not None:
@@ -67,13 +71,13 @@ def envelope(listing: Listing, *, view: View) -> dict[str, Any]:
 
 async def candidates(
     listing: Listing, asked: Asked, *, after: Place | None
-) -> tuple[list[dict[str, Any]], Page]:
-    """Return the rows of a page and where the next one begins."""
+) -> tuple[list[dict[str, Any]], dict[str, Any] | None, Page]:
+    """Return the rows of a page, beside the first page of an open list its lane, and where the next page begins."""
     computed = listing.computed
     if computed is None:
         if listing.project.record:  # of a project that is only announced, its needs are not known yet
             asked.filters.check_need(need["id"] for need in listing.project.record.get("needs", ()))
-        return [], Page(places=(), following=None)
+        return [], None, Page(places=(), following=None)
     ranked = computed.ranked
     mask = asked.filters.mask(ranked)
     if asked.own is not None:
@@ -81,7 +85,29 @@ async def candidates(
     if asked.filters.need is not None and listing.state == "closed" and not ranked.need_weights:
         raise InvalidParameter("This closed list has no needs to order by.")
     found = page(computed, mask, after=after, limit=asked.limit, by=asked.filters.ordering(ranked))
-    return await _shown(listing, ranked, found.places, asked), found
+    if after is not None or not listing.weights.lane or listing.version.lane is None:
+        return await _shown(listing, ranked, found.places, asked), None, found
+    lane = _lane(listing, ranked, mask)
+    rows = await _shown(listing, ranked, (*found.places, *lane), asked)
+    beside = zip(rows[len(found.places) :], lane.values(), strict=True)
+    label, rule = phrases_in(asked.language).lane()
+    also_fits = {"label": label, "rule": rule, "candidates": [row | {"seen": share} for row, share in beside]}
+    return rows[: len(found.places)], also_fits, found
+
+
+def _lane(listing: Listing, ranked: RankedList, mask: npt.NDArray[np.bool_]) -> dict[int, int]:
+    """Return the places of those in a list's lane that `mask` lets through, each with the share it was chosen by.
+
+    Who stands in the lane was chosen with the version; the rows are the list's own, as it is computed now.
+    """
+    able = mask & ranked.above_floor
+    able[: len(listing.weights.attention)] = False
+    found = {}
+    for one in orjson.loads(listing.version.lane):
+        rank = ranked.position_of(one["organisation"])
+        if rank is not None and able[rank - 1]:
+            found[rank - 1] = one["share"]
+    return dict(sorted(found.items()))
 
 
 async def excluded(

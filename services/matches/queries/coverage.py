@@ -1,11 +1,14 @@
-"""Need coverage: for each need of a project, who above the floor meets it. Needs that nobody meets are named.
+"""Need coverage: for each need of a project, how many above the floor meet it; and how its head is spread over regions.
 
 *Never:* name an organisation; the figures say where outreach is due, not who is meant.
 """
 
 from typing import Any
 
+from matching.lists import RankedList
+from services.chassis.reference import Reference
 from services.matches.queries.listing import Listing
+from services.matches.rules.spread import spread_of
 
 
 def coverage(listing: Listing) -> dict[str, Any]:
@@ -29,4 +32,14 @@ def coverage(listing: Listing) -> dict[str, Any]:
         "counts": counts,
         "needs": shown,
         "unmet": [row["need"] for row in shown if not row["met"]],
+        "spread": None if ranked is None else _spread(listing, ranked),
     }
+
+
+def _spread(listing: Listing, ranked: RankedList) -> dict[str, Any]:
+    reference: Reference = listing.runtime.state["reference"]
+
+    def region_of(country: str) -> str | None:
+        return reference.region_of(country) if country in reference.countries else None
+
+    return spread_of(ranked, listing.project.record.get("level"), listing.weights, region_of=region_of)

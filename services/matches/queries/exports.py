@@ -8,24 +8,24 @@ whole one or one's own row.
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import blake2b
 from itertools import islice
 from tempfile import SpooledTemporaryFile
 from typing import Any, cast
 
 import orjson
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from matching.lists import COMPONENTS
 from schemas.http.suggestion import SUGGESTION
-from services.chassis.runtime import Runtime, timestamp
+from services.chassis.runtime import Runtime
 from services.chassis.web.problems import InvalidParameter
+from services.matches.queries import exposure as shown
 from services.matches.queries.archive import AT_ONCE, organisations_of, projects_of
 from services.matches.queries.filters import Filters
 from services.matches.queries.listing import Listing
-from services.matches.queries.register import Facts, moment_of, register_of
+from services.matches.queries.register import Facts, changed_last, register_of
 from services.matches.queries.sheets import MOST_ROWS, Cells, Form, writer_of
 from services.matches.rules.dictionary import DATASETS
 from services.matches.tables import DOCUMENTS
@@ -36,9 +36,6 @@ IN_MEMORY = 1_000_000
 """Bytes of a file that are kept in memory; a larger one lies on disk while it is sent."""
 
 OPEN_TO_ALL = "Public data of Comity. An entry is not an endorsement by ITU or anybody else."
-_LATEST = select(func.max(DOCUMENTS.c.event_id)).where(
-    DOCUMENTS.c.latest, DOCUMENTS.c.kind.in_(bindparam("kinds", expanding=True))
-)
 _MEMBERS = (
     select(DOCUMENTS.c.id, DOCUMENTS.c.record)
     .where(
@@ -124,6 +121,17 @@ async def organisations(runtime: Runtime, form: Form) -> Export:
         return await _written("organisations", form, pages(), frame, statement=OPEN_TO_ALL)
 
 
+async def exposure(runtime: Runtime, form: Form) -> Export:
+    """Return the cells of the exposure report that everybody may see."""
+    rows, frame = await shown.cells(runtime)
+    names = [column.name for column in DATASETS["exposure"].columns[: -len(frame)]]
+
+    async def pages() -> AsyncIterator[list[Cells]]:
+        yield [(*(row[name] for name in names), *frame) for row in rows]
+
+    return await _written("exposure", form, pages(), frame, statement=SUGGESTION)
+
+
 async def candidates(listing: Listing, form: Form, filters: Filters, *, own: str | None) -> Export:
     """Return a project's list in rank order, as far as the filters choose; `own`: that organisation's row and no other."""
     described = listing.described()
@@ -194,9 +202,7 @@ async def _frame(runtime: Runtime, connection: AsyncConnection, kinds: Sequence[
     """Return epoch, reference date and the moment of the last change of these kinds of records."""
     index: Index = runtime.state["index"]
     pinned = await index.pin()
-    newest = await connection.scalar(_LATEST, {"kinds": list(kinds)})
-    moment = datetime.fromisoformat(pinned.day).replace(tzinfo=UTC) if newest is None else moment_of(newest)
-    return pinned.epoch, pinned.day, timestamp(moment)
+    return pinned.epoch, pinned.day, await changed_last(connection, kinds, day=pinned.day)
 
 
 def _project(record: Any, facts: Facts, frame: Sequence[str]) -> Cells:

@@ -6,7 +6,7 @@ should ask which. *Never:* decide who may see it; that was asked before, or is a
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from matching.changes import WhatIf
 from matching.explanation import Explanation
 from matching.lists import Row
 from matching.records import Need
+from matching.weights import Weights
 from schemas.http.suggestion import SUGGESTION
 from services.chassis.runtime import Runtime
 from services.chassis.web.problems import Unavailable
@@ -36,7 +37,8 @@ from services.matches.worker.versions import counts_of, coverage_of
 State = Literal["ranking", "ranked", "closed"]
 
 _PATIENCE_SECONDS = 2.0
-_METADATA = [column for column in LIST_VERSIONS.c if column.name not in {"head", "delta", "rows", "excluded"}]
+_WHOLE = {"head", "delta", "rows", "excluded", "attention"}
+_METADATA = [column for column in LIST_VERSIONS.c if column.name not in _WHOLE]
 _NEWEST = (
     select(*_METADATA)
     .where(LIST_VERSIONS.c.project == bindparam("project"))
@@ -54,7 +56,7 @@ class Listing:
     version: Any
     computed: Computed | None
     pinned: Pinned
-    floors: Mapping[str, int]  # per mille of the text and of the evidence budget
+    weights: Weights  # the published table that the list was ranked by
     changed_since: bool = False
 
     @property
@@ -190,7 +192,7 @@ async def open_listing(runtime: Runtime, project: ArchivedProject, version: Any)
         version=version,
         computed=computed,
         pinned=pinned,
-        floors=epoch.weights.floors,
+        weights=epoch.weights,
         changed_since=changed,
     )
 

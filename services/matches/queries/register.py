@@ -5,16 +5,17 @@ Teams, flagships, regions and languages stand inside records; to open every reco
 *Never:* answer from it without `refresh` in the same transaction as whatever it is joined with, or keep a text.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.reference import Reference
-from services.chassis.runtime import Runtime
+from services.chassis.runtime import Runtime, timestamp
 from services.matches.consumers import GROUP
 from services.matches.queries.archive import AT_ONCE
 from services.matches.rules.feeds import regions_of
@@ -28,6 +29,9 @@ _STAMP = (
     .order_by(_POSITIONS.c.partition)
 )
 _LATE = select(func.max(DOCUMENTS.c.late))
+_LAST = select(func.max(DOCUMENTS.c.event_id)).where(
+    DOCUMENTS.c.latest, DOCUMENTS.c.kind.in_(bindparam("kinds", expanding=True))
+)
 _NEWEST = select(DOCUMENTS.c.id, DOCUMENTS.c.incarnation, DOCUMENTS.c.version, DOCUMENTS.c.event_id).where(
     DOCUMENTS.c.kind == PROJECT, DOCUMENTS.c.latest, DOCUMENTS.c.record.is_not(None)
 )
@@ -100,6 +104,13 @@ def register_of(runtime: Runtime) -> Register:
     """Return this process's register."""
     register: Register = runtime.state["register"]
     return register
+
+
+async def changed_last(connection: AsyncConnection, kinds: Sequence[str], *, day: str) -> str:
+    """Return the moment of the last change of these kinds of records; the beginning of the day where there is none."""
+    newest = await connection.scalar(_LAST, {"kinds": list(kinds)})
+    moment = datetime.fromisoformat(day).replace(tzinfo=UTC) if newest is None else moment_of(newest)
+    return timestamp(moment)
 
 
 def moment_of(event_id: str) -> datetime:

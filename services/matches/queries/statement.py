@@ -53,6 +53,7 @@ _NO_INPUTS = (
     "clicks, views, time on the platform, date of registration",
     "interest, outcomes or agreements recorded here, and any past project beyond the best three on the subject",
     "who else is a candidate",
+    "how often an organisation is shown on other lists; that chooses the lane beside a list, and moves nothing in it",
     "the name, or its place in the alphabet",
 )
 
@@ -108,6 +109,14 @@ def statement(epoch: Epoch, *, number: int, published_at: str, day: str) -> dict
         "parent_cap": weights.parent_cap,
         "local_minimum": weights.local_minimum,
         "newcomer_minimum": weights.newcomer_minimum,
+        "lane": {
+            "rows": weights.lane,
+            "name": english.lane()[0],
+            "rule": english.lane()[1],
+            "attention": "A row is given attention by its rank (weights.attention), a row of the lane that of the last rank. The "
+            "sum over the ranks is deserved by those above the floor in proportion to their points. Least given for what is "
+            "deserved comes first; equal shares by the keyed hash; one of a group of organisations in a lane.",
+        },
         "tie_key": epoch.tie_key,
         "labels": [{"code": name, "sentence": english.label(name)} for name in LABELS],
         "steps": [{"code": name, "sentence": english.step(name)} for name in STEPS],

@@ -16,8 +16,8 @@ from services.matches.queries.archive import organisations_of
 from services.matches.queries.listing import version_line
 from services.matches.tables import LIST_VERSIONS
 
-_WHOLE = {"rows", "excluded"}
-_LINE = [column for column in LIST_VERSIONS.c if column.name not in _WHOLE | {"head", "delta"}]
+_WHOLE = {"rows", "excluded", "attention"}
+_LINE = [column for column in LIST_VERSIONS.c if column.name not in _WHOLE | {"head", "delta", "lane"}]
 
 
 async def list_versions(
@@ -53,14 +53,15 @@ async def version_of(connection: AsyncConnection, project: str, number: int) -> 
     ).first()
     if row is None:
         raise NotFound("The list has no version of this number.")
-    head = orjson.loads(row.head)
-    records = await organisations_of(connection, [one["organisation"] for one in head])
-    for one in head:
+    head, lane = orjson.loads(row.head), orjson.loads(row.lane or "[]")
+    records = await organisations_of(connection, [one["organisation"] for one in (*head, *lane)])
+    for one in (*head, *lane):
         record = records.get(one["organisation"])
         one["name"] = None if record is None else record["legal_name"]
     return version_line(row) | {
         "statement": SUGGESTION,
         "coverage": orjson.loads(row.coverage),
         "head": head,
+        "lane": lane,
         "delta": orjson.loads(row.delta),
     }

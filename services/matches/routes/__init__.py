@@ -3,7 +3,17 @@
 from fastapi import APIRouter
 
 from services.chassis.web import audit, dead_letters
-from services.matches.routes import atom, exports, feeds, lists, opportunities, ranking, streams, versions
+from services.matches.routes import (
+    atom,
+    exports,
+    exposure,
+    feeds,
+    lists,
+    opportunities,
+    ranking,
+    streams,
+    versions,
+)
 from services.matches.tables import METADATA
 
 
@@ -13,6 +23,7 @@ def routers() -> tuple[APIRouter, ...]:
         lists.router(),
         versions.router(),
         opportunities.router(),
+        exposure.router(),
         feeds.router(),
         atom.router(),
         exports.router(),

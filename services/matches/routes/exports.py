@@ -26,7 +26,7 @@ from services.matches.rules.dictionary import dictionary_json
 
 PIECE = 65_536
 _FORMS = "csv|xlsx|jsonl"
-_NAMED = re.compile(rf"(projects|organisations)\.({_FORMS})")
+_NAMED = re.compile(rf"(projects|organisations|exposure)\.({_FORMS})")
 _LISTED = re.compile(rf"([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})\.({_FORMS})")
 _FILES: dict[int | str, dict[str, Any]] = {
     200: {
@@ -66,7 +66,7 @@ def router() -> APIRouter:
     @routes.get(
         "/{file}",
         operation_id="export_public_data",
-        summary="Open projects or organisations as a file",
+        summary="Open projects, organisations or the exposure report as a file",
         response_class=Response,
         responses=_FILES,
         openapi_extra=PUBLIC,
@@ -76,13 +76,13 @@ def router() -> APIRouter:
         file: Annotated[
             str,
             Path(
-                description="projects or organisations, and the form: .csv (Excel reads it), .xlsx, .jsonl.",
+                description="projects, organisations or exposure, and the form: .csv (Excel reads it), .xlsx, .jsonl.",
                 examples=["projects.csv"],
             ),
             *formed(
-                rf"^(projects|organisations)\.({_FORMS})$",
+                rf"^(projects|organisations|exposure)\.({_FORMS})$",
                 "There is no file of this name.",
-                "Ask for projects or organisations with .csv, .xlsx or .jsonl.",
+                "Ask for projects, organisations or exposure with .csv, .xlsx or .jsonl.",
             ),
         ],
         chosen: Annotated[Chosen, Depends(chosen_in)],
@@ -94,6 +94,8 @@ def router() -> APIRouter:
         dataset, form = found[1], cast("Form", found[2])
         if dataset == "projects":
             made = await queries.projects(runtime_in(request), form, chosen)
+        elif dataset == "exposure":
+            made = await queries.exposure(runtime_in(request), form)
         else:
             made = await queries.organisations(runtime_in(request), form)
         return _respond(request, made, form)

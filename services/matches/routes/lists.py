@@ -4,7 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from schemas.http.matches import CandidateAnswer, CandidateList, CoverageAnswer, Language
+from schemas.http.coverage import CoverageAnswer
+from schemas.http.matches import CandidateAnswer, CandidateList, Language
 from services.chassis.identity.principal import Principal, principal_of
 from services.chassis.runtime import Runtime
 from services.chassis.web.cursors import cursors_of
@@ -74,7 +75,8 @@ def router() -> APIRouter:
         The team, offices, BDT and auditors see the whole list; an organisation sees its own row. Filters never re-rank:
         `rank` is the rank in the whole list. Before the first list the answer is `state: ranking` without rows; so it is
         for a project that is not known here yet, if the token is the one that publishing it answered. `Prefer: wait`
-        without a token waits for the first list.
+        without a token waits for the first list. The first page also has the lane `also_fits`: organisations further down
+        that fit too and are rarely seen. It changes no rank.
         """
         runtime, project, principal = runtime_in(request), str(project_id), principal_of(request)
         if principal.is_anonymous:
@@ -133,12 +135,15 @@ def router() -> APIRouter:
     @routes.get(
         "/{project_id}/coverage",
         operation_id="get_coverage",
-        summary="How well each need of a project is met, and which needs nobody meets",
+        summary="How well each need of a project is met, which needs nobody meets, and where the head comes from",
         response_model=CoverageAnswer,
         responses=RESTRICTED,
     )
     async def get_coverage(request: Request, project_id: ProjectId) -> Response:
-        """Per need: candidates above the floor who offer it, how many of them local; unmet needs are named."""
+        """Per need: candidates above the floor who offer it, how many of them local; unmet needs are named.
+
+        `spread` says how many rows of the head come from each region, and warns where one holds too much of a global project's.
+        """
         runtime, principal = runtime_in(request), principal_of(request)
         project, version = await project_and_version(runtime, str(project_id))
         rights.require_whole(principal, project.team, state=project.state)
@@ -170,7 +175,7 @@ async def _eligible(
     """Put a page of candidates into the body; the sealed cursor of the next one."""
     principal, kind = principal_of(request), asked.filters.kind(listing.project.id)
     after = None if cursor is None else Place.from_json(cursors_of(request).unseal(kind, cursor, principal))
-    body["candidates"], page = await queries.candidates(listing, asked, after=after)
+    body["candidates"], body["also_fits"], page = await queries.candidates(listing, asked, after=after)
     if after is not None and listing.computed is not None:
         body["changed_since_first_page"] = after.as_of != listing.computed.rows_digest
     if page.following is None:

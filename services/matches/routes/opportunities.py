@@ -5,7 +5,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from schemas.http.matches import Language, OpportunityPage
+from schemas.http.matches import Language
+from schemas.http.opportunities import OpportunityPage
 from services.chassis.identity.principal import principal_of
 from services.chassis.web.cursors import cursors_of
 from services.chassis.web.parameters import Cursor, Limit

@@ -97,7 +97,30 @@ _CANDIDATES = Dataset(
         *_FRAME,
     ),
 )
-DATASETS = MappingProxyType({one.name: one for one in (_PROJECTS, _ORGANISATIONS, _CANDIDATES)})
+_EXPOSURE = Dataset(
+    name="exposure",
+    row="A group of at least five organisations, as the exposure report shows it to everybody.",
+    columns=(
+        Column(
+            "grouping",
+            "text",
+            "category, region, sme, ldc or newcomer; every organisation is in one group of each.",
+        ),
+        Column("codes", "list", "The codes of the group; several where small groups were put together."),
+        Column("organisations", "integer", "Active organisations."),
+        Column("fitting", "integer", "Of these, above the floor of an open project."),
+        Column(
+            "shown", "integer", "Of these, among the first rows or in the lane of an open project's list."
+        ),
+        Column("shown_first", "integer", "Of these, among the first rows."),
+        Column("places", "integer", "Places that they have in the heads of lists."),
+        Column("places_share", "integer", "Per mille of all such places, rounded down."),
+        Column("given_share", "integer", "Per mille of all attention that lists give, rounded down."),
+        Column("deserved_share", "integer", "Per mille of all attention that points deserve, rounded down."),
+        *_FRAME,
+    ),
+)
+DATASETS = MappingProxyType({one.name: one for one in (_PROJECTS, _ORGANISATIONS, _CANDIDATES, _EXPOSURE)})
 """Dataset by name."""
 
 

@@ -69,13 +69,12 @@ def require_row(principal: Principal, team: Sequence[str], organisation: str, *,
 
 def require_opportunities(principal: Principal, organisation: str) -> None:
     """Raise unless the principal may see on which projects an organisation stands: its own people, offices, BDT."""
-    if principal.has(*READ_EVERY_LIST) or speaks_for(principal) == organisation:
-        return
-    if principal.is_anonymous:
-        raise Unauthenticated
-    raise ListRestricted(
-        "The opportunities of an organisation are shown to its own people, to offices and to BDT."
-    )
+    _require_own(principal, organisation, what="The opportunities of an organisation are")
+
+
+def require_exposure(principal: Principal, organisation: str) -> None:
+    """Raise unless the principal may see what lists give to an organisation: its own people, offices, BDT."""
+    _require_own(principal, organisation, what="The exposure of an organisation is")
 
 
 def speaks_for(principal: Principal) -> str | None:
@@ -86,6 +85,14 @@ def speaks_for(principal: Principal) -> str | None:
 def stepped(fit: int) -> int:
     """Return a distance in per mille of fit rounded up to whole steps; nobody learns another's exact score from it."""
     return -(-max(fit, 0) // MARGIN_STEP) * MARGIN_STEP
+
+
+def _require_own(principal: Principal, organisation: str, *, what: str) -> None:
+    if principal.has(*READ_EVERY_LIST) or speaks_for(principal) == organisation:
+        return
+    if principal.is_anonymous:
+        raise Unauthenticated
+    raise ListRestricted(f"{what} shown to its own people, to offices and to BDT.")
 
 
 def _refusal(principal: Principal) -> Problem:

@@ -16,12 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from matching.lists import RankedList
 from matching.records import Project
 from matching.standings import Standings
+from matching.weights import Weights
 from services.chassis.bus.failpoints import reach
 from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Runtime, timestamp
 from services.matches.queries.computed import Computed, offer
 from services.matches.rules.material import Kept, gone, touched
 from services.matches.worker import ownership, versions
+from services.matches.worker.exposure import Record
 from services.matches.worker.index import FOLLOWED, OPEN, Changes, Index, Pinned
 from services.matches.worker.ownership import Ownership
 
@@ -47,6 +49,7 @@ class Ranker:
         self._kept: dict[int, dict[str, Kept]] = {}
         self._unfinished: dict[int, set[str]] = {}  # projects whose last pass failed, by partition
         self._frame = ("", "")  # epoch and day of the last pass
+        self._record = Record()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Pass until `stop` is set; between passes wait for the index to follow, or poll."""
@@ -173,11 +176,13 @@ class Ranker:
             if lists is not None:
                 lists[identifier] = Computed.of(ranked)
             digest = lists[identifier].digest if lists else ranked.digest()
-            outcomes.append(self._outcome(partition, project, ranked, digest=digest))
+            outcomes.append(
+                self._outcome(partition, project, ranked, digest=digest, weights=pinned.view.weights)
+            )
         return outcomes
 
     def _outcome(
-        self, partition: int, project: Project, ranked: RankedList, *, digest: str
+        self, partition: int, project: Project, ranked: RankedList, *, digest: str, weights: Weights
     ) -> versions.Outcome:
         return versions.outcome_of(
             self._kept[partition].get(project.id, Kept()),
@@ -185,6 +190,7 @@ class Ranker:
             digest=digest,
             partition=partition,
             needs=project.needs,
+            weights=weights,
             closing=project.state not in OPEN,
         )
 
@@ -209,16 +215,20 @@ class Ranker:
                 refused = await ownership.refused(connection, ours)
                 for partition in refused:
                     del ours[partition]
-                for outcome in outcomes:
-                    if outcome.reasons and outcome.partition in ours:
-                        before = self._kept[outcome.partition].get(outcome.project, Kept())
-                        number = await versions.write(connection, runtime, outcome, before, pinned)
-                        numbers[outcome.project] = number
+                made = [one for one in outcomes if one.reasons and one.partition in ours]
+                if made:
+                    await self._record.refresh(connection)
+                for outcome in made:
+                    before = self._kept[outcome.partition].get(outcome.project, Kept())
+                    numbers[outcome.project] = await versions.write(
+                        connection, runtime, outcome, before, pinned=pinned, record=self._record
+                    )
                 if erased is not None:
                     await self._finish(connection, ours.keys(), erased, pinned)
             for partition in refused:
                 logger.warning("another process ranks this partition now", partition=partition)
                 self._drop(partition)
+        self._record.confirm(numbers)
         self._keep(outcomes, numbers)
         if erased is not None:
             for partition in ours:

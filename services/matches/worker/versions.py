@@ -12,11 +12,13 @@ from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from matching.exposure import Rows, attention_of
 from matching.lists import LABELS, RankedList
 from matching.records import Need
+from matching.weights import Weights
 from schemas.envelope import Event
 from services.chassis.bus import incarnation, outbox
 from services.chassis.database import Insert, insert_in
@@ -32,6 +34,7 @@ from services.matches.rules.material import (
     material,
 )
 from services.matches.tables import LIST_VERSIONS, STANDINGS
+from services.matches.worker.exposure import Record, packed
 from services.matches.worker.index import Pinned
 from services.matches.worker.rows import rows_json
 
@@ -40,6 +43,11 @@ _ADD = LIST_VERSIONS.insert()
 _FALL = delete(STANDINGS).where(
     STANDINGS.c.project == bindparam("this_project"),
     STANDINGS.c.organisation.in_(bindparam("organisations", expanding=True)),
+)
+_END = (
+    update(LIST_VERSIONS)
+    .where(LIST_VERSIONS.c.project == bindparam("this_project"), LIST_VERSIONS.c.shown_until.is_(None))
+    .values(shown_until=bindparam("moment"))
 )
 _AT_ONCE = 1_000
 """Ids in one statement: databases bound the number of its parameters."""
@@ -56,6 +64,9 @@ class Outcome:
     needs: tuple[Need, ...]
     crossed: Crossings
     reasons: tuple[str, ...]
+    attention: (
+        Rows | None
+    )  # what the version gives and owes; None where none is made, or nobody is sought any more
     closing: bool
 
 
@@ -66,10 +77,12 @@ def outcome_of(
     digest: str,
     partition: int,
     needs: tuple[Need, ...],
+    weights: Weights,
     closing: bool,
 ) -> Outcome:
     """Compare a ranked list with what its last version said."""
     crossed = crossings(kept, ranked)
+    reasons = material(kept, ranked, crossed, closing=closing)
     return Outcome(
         project=ranked.project,
         partition=partition,
@@ -77,7 +90,8 @@ def outcome_of(
         digest=digest,
         needs=needs,
         crossed=crossed,
-        reasons=material(kept, ranked, crossed, closing=closing),
+        reasons=reasons,
+        attention=attention_of(ranked, weights) if reasons and not closing else None,
         closing=closing,
     )
 
@@ -115,9 +129,15 @@ def coverage_of(ranked: RankedList, needs: Sequence[Need]) -> list[dict[str, Any
 
 
 async def write(
-    connection: AsyncConnection, runtime: Runtime, outcome: Outcome, kept: Kept, pinned: Pinned
+    connection: AsyncConnection,
+    runtime: Runtime,
+    outcome: Outcome,
+    kept: Kept,
+    *,
+    pinned: Pinned,
+    record: Record,
 ) -> int:
-    """Write one version with its standings and events; returns its number. The caller checked the generation.
+    """Write one version with its lane, standings and events; returns its number. The caller checked the generation.
 
     The primary key (project, number) is the compare-and-set: a second writer of the same number fails, and with it its
     whole transaction.
@@ -129,6 +149,11 @@ async def write(
     counts = counts_of(ranked)
     coverage = coverage_of(ranked, outcome.needs)
     moment = timestamp(runtime.clock.now())
+    lane, attention = None, None
+    if outcome.attention is not None:
+        lane, attention = record.choose(ranked, outcome.attention, pinned.view)
+    if kept.number:
+        await connection.execute(_END, {"this_project": outcome.project, "moment": moment})
     await connection.execute(
         _ADD,
         {
@@ -149,6 +174,8 @@ async def write(
             "final": outcome.closing,
             "rows": zlib.compress(ranked.packed(), 6) if outcome.closing else None,
             "excluded": _excluded(ranked) if outcome.closing else None,
+            "attention": None if attention is None else packed(attention),
+            "lane": None if lane is None else orjson.dumps([one.to_json() for one in lane]).decode(),
             "created_at": moment,
         },
     )
@@ -180,13 +207,15 @@ async def write(
 
 
 async def erase(connection: AsyncConnection, runtime: Runtime, project: str) -> None:
-    """Take the standings of an erased project away, with a tombstone for each; its versions stay as digests."""
+    """Take the standings of an erased project away, with a tombstone for each; its versions stay as digests, shown no more."""
     rows = (
         await connection.execute(
             select(STANDINGS.c.organisation, STANDINGS.c.number).where(STANDINGS.c.project == project)
         )
     ).all()
     await connection.execute(delete(STANDINGS).where(STANDINGS.c.project == project))
+    moment = timestamp(runtime.clock.now())
+    await connection.execute(_END, {"this_project": project, "moment": moment})
     life = await incarnation.current(connection)
     lost = [
         events.standing_lost(project, row.organisation, row.number + 1, incarnation=life, clock=runtime.clock)

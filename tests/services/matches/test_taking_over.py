@@ -56,18 +56,18 @@ async def test_a_number_is_given_out_once(town: Town, monkeypatch: pytest.Monkey
     written: list[Any] = []
     write = versions.write
 
-    async def kept(*of: Any) -> int:
-        written.append(of)
-        return await write(*of)
+    async def kept(*of: Any, **more: Any) -> int:
+        written.append((of, more))
+        return await write(*of, **more)
 
     monkeypatch.setattr(versions, "write", kept)
     await town.organisation("Bea", hq_country="KEN")
     await town.settle()
-    _, runtime, outcome, before, pinned = written[-1]
+    (_, runtime, outcome, before), more = written[-1]
     assert isinstance(before, Kept)
     with pytest.raises(exc.IntegrityError):
         async with runtime.database.write() as connection:
-            await write(connection, runtime, outcome, before, pinned)
+            await write(connection, runtime, outcome, before, **more)
     assert [one["number"] for one in await town.versions(project)] == [2, 1]
 
 

@@ -144,6 +144,8 @@ async def test_a_pass_over_a_few_lists_is_one_transaction_whatever_crossed(settl
     ((statements),) = work.of("matches")
     assert [one.split(" ", 1)[0] for one in statements] == [
         "SELECT",  # the generation
+        "SELECT",  # which versions stand, for the lane
+        "UPDATE",  # the version before is shown no more
         "INSERT",  # the version
         "SELECT",  # the incarnation
         "DELETE",

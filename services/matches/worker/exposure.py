@@ -1,0 +1,79 @@
+"""The exposure record of one process: what the lists that stand now give and owe, read from their versions.
+
+What: follows `list_versions`, whose rows hold each version's attention, and chooses lanes by it. Why: the record is a sum of
+stored versions and nothing else, so it is neither lost nor counted twice, and any process that reads them has the same.
+It must not keep anything that a version does not hold, and must not rank.
+"""
+
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+from sqlalchemy import bindparam, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from matching.exposure import ROW, Chosen, Exposure, Rows, with_lane
+from matching.lists import RankedList
+from matching.view import View
+from services.matches.tables import LIST_VERSIONS
+
+AT_ONCE = 500
+"""Versions in one statement: databases bound the number of its parameters."""
+
+_SHOWN = LIST_VERSIONS.c.shown_until.is_(None) & LIST_VERSIONS.c.attention.is_not(None)
+_STANDING = select(LIST_VERSIONS.c.project, LIST_VERSIONS.c.number).where(_SHOWN)
+_THESE = select(LIST_VERSIONS.c.project, LIST_VERSIONS.c.attention).where(
+    tuple_(LIST_VERSIONS.c.project, LIST_VERSIONS.c.number).in_(bindparam("these", expanding=True))
+)
+_SUPPOSED = 0  # a number that no version has: the next refresh reads it again
+
+
+class Record:
+    """The sums over lists that stand, and the number of the version that each was read from."""
+
+    def __init__(self) -> None:
+        self.exposure = Exposure()
+        self._numbers: dict[str, int] = {}
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The version that stands for each open project, as far as it was read."""
+        return dict(self._numbers)
+
+    async def refresh(self, connection: AsyncConnection) -> None:
+        """Read the versions that stand now and were not read yet; let go of those that stand no more."""
+        standing = {row.project: row.number for row in await connection.execute(_STANDING)}
+        for project in self._numbers.keys() - standing.keys():
+            self.exposure.drop(project)
+        changed = [one for one in standing.items() if self._numbers.get(one[0]) != one[1]]
+        self._numbers = {one: number for one, number in self._numbers.items() if standing.get(one) == number}
+        for begin in range(0, len(changed), AT_ONCE):
+            these = changed[begin : begin + AT_ONCE]
+            for row in await connection.execute(_THESE, {"these": these}):
+                self.exposure.put(row.project, unpacked(row.attention))
+                self._numbers[row.project] = standing[row.project]
+
+    def choose(self, ranked: RankedList, rows: Rows, view: View) -> tuple[tuple[Chosen, ...], Rows]:
+        """Choose the lane of a list, and return it with the rows that give it its attention.
+
+        They stand in the record for the next list of the same transaction; what is not confirmed is read again.
+        """
+        chosen = self.exposure.lane(ranked, rows, view.weights, root=view.root)
+        marked = with_lane(rows, chosen, view.weights)
+        self.exposure.put(ranked.project, marked)
+        self._numbers[ranked.project] = _SUPPOSED
+        return chosen, marked
+
+    def confirm(self, numbers: Mapping[str, int]) -> None:
+        """Take what was chosen for versions of these numbers as read: they were committed."""
+        self._numbers |= {one: number for one, number in numbers.items() if one in self._numbers}
+
+
+def packed(rows: Rows) -> bytes:
+    """Return rows as a version stores them."""
+    return zlib.compress(rows.tobytes(), 1)
+
+
+def unpacked(stored: bytes) -> Rows:
+    """Return the rows that a version stores."""
+    return np.frombuffer(zlib.decompress(stored), ROW)
