@@ -1,9 +1,12 @@
-"""What ends when an organisation is erased: its subscriptions, its endpoints, and every address and message.
+"""What ends: all that an erased organisation had here, and what was not told yet of what is over, dismissed, or unsubscribed.
 
-*Never:* delete the audit trail, which holds ids and no words.
+*Why not told beats told late.* News of a project that has closed or was dismissed meanwhile is no news; whoever heard
+nothing of it needs no word of its end either. *Never:* delete the audit trail, which holds ids and no words.
 """
 
-from sqlalchemy import delete, select, update
+from typing import Any
+
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notifications.tables import (
@@ -79,4 +82,76 @@ async def cancel_unsent(connection: AsyncConnection, *, subscription: str, now: 
         update(NOTICES)
         .where(NOTICES.c.subscription == subscription, NOTICES.c.state.in_(("waiting", "ready")))
         .values(state="dropped")
+    )
+
+
+async def take_back(
+    connection: AsyncConnection,
+    *,
+    project: str,
+    now: str,
+    organisations: Any = None,
+    states: tuple[str, ...] = ("waiting",),
+) -> None:
+    """Take back what was not told yet of a project, to everybody or to these organisations (SQL or a list).
+
+    A webhook that has not arrived is not sent any more, by nobody's recovery either. One that was tried may have arrived:
+    its notice stays told. Notices in one of `states` have no message yet.
+    """
+    whose = [NOTICES.c.project == project]
+    if organisations is not None:
+        whose.append(NOTICES.c.organisation.in_(organisations))
+    await connection.execute(
+        update(DELIVERIES)
+        .where(
+            DELIVERIES.c.id.in_(select(NOTICES.c.delivery).where(*whose, NOTICES.c.delivery.is_not(None))),
+            DELIVERIES.c.channel == "webhook",
+            DELIVERIES.c.state.in_(("pending", "retrying", "cancelled")),
+        )
+        .values(state="cancelled", body=None, ended_at=now)
+    )
+    never_tried = (
+        select(DELIVERIES.c.id)
+        .where(
+            DELIVERIES.c.id == NOTICES.c.delivery,
+            DELIVERIES.c.channel == "webhook",
+            DELIVERIES.c.state == "cancelled",
+            DELIVERIES.c.attempts == 0,
+        )
+        .exists()
+    )
+    await connection.execute(
+        update(NOTICES).where(*whose, or_(NOTICES.c.state.in_(states), never_tried)).values(state="dropped")
+    )
+
+
+async def silence(connection: AsyncConnection, *, organisation: str, project: str, now: str) -> None:
+    """Tell an organisation nothing more of a project it dismissed; a mail that has not left is made anew without it."""
+    about = select(NOTICES.c.delivery).where(
+        NOTICES.c.organisation == organisation, NOTICES.c.project == project, NOTICES.c.delivery.is_not(None)
+    )
+    reopened = await connection.execute(
+        update(DELIVERIES)
+        .where(
+            DELIVERIES.c.id.in_(about),
+            DELIVERIES.c.channel == "email",
+            DELIVERIES.c.state == "pending",
+            DELIVERIES.c.attempts == 0,
+        )
+        .values(state="cancelled", body=None, ended_at=now)
+        .returning(DELIVERIES.c.id, DELIVERIES.c.subscription)
+    )
+    for digest in reopened.all():
+        await connection.execute(
+            update(NOTICES)
+            .where(NOTICES.c.delivery == digest.id, NOTICES.c.state == "sent")
+            .values(state="ready", delivery=None)
+        )
+        await connection.execute(
+            update(SUBSCRIPTIONS)
+            .where(SUBSCRIPTIONS.c.id == digest.subscription, SUBSCRIPTIONS.c.state == "active")
+            .values(next_digest_at=now)
+        )
+    await take_back(
+        connection, project=project, organisations=[organisation], states=("waiting", "ready"), now=now
     )

@@ -15,7 +15,7 @@ from services.chassis.reference import Reference
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import ErrorEntry, Forbidden, InvalidBody, NotFound
-from services.notifications.commands.leaving import cancel_unsent
+from services.notifications.commands.leaving import cancel_unsent, silence
 from services.notifications.mail.letters import confirmation_letter
 from services.notifications.queries.reading import Row, dismissal_json, quiet_of, subscription_json
 from services.notifications.rules import rights
@@ -94,7 +94,7 @@ async def end_subscription(unit: Unit, *, subscription: str) -> Answer:
 
 
 async def dismiss(unit: Unit, *, project: str, body: DismissalBody) -> Answer:
-    """Dismiss a project for an organisation until its needs or countries change (R45).
+    """Dismiss a project for an organisation until its needs or countries change (R45), what waits to be told included.
 
     Raises Forbidden, NotFound, PreconditionRequired, StaleRevision.
     """
@@ -121,6 +121,7 @@ async def dismiss(unit: Unit, *, project: str, body: DismissalBody) -> Answer:
     await unit.connection.execute(
         statement.on_conflict_do_update(index_elements=["organisation", "project"], set_=row)
     )
+    await silence(unit.connection, organisation=organisation, project=project, now=timestamp(unit.now))
     await unit.audit(
         action="project.dismissed",
         subject=f"{organisation}/{project}",

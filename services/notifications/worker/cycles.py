@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 import structlog
 import uuid_utils
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import and_, func, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import (
@@ -29,6 +29,7 @@ from schemas.webhooks.notifications import (
 from services.chassis.database import insert_for
 from services.chassis.reference import Reference
 from services.chassis.runtime import Runtime, timestamp
+from services.notifications.commands.leaving import take_back
 from services.notifications.consumers import REFERENCE, told_of_ending
 from services.notifications.rules.conditions import BAND_ORDER, failed, reaches_band
 from services.notifications.rules.keys import Keys
@@ -51,6 +52,8 @@ For the project's own record there is no such end: without it nobody can say who
 told now would never be.
 """
 CYCLES_AT_ONCE = 50
+PROJECT_CHANGED = "project-changed"
+"""The rule of news that no pair's crossing caused."""
 
 _DUE = (
     select(LISTS.c.project)
@@ -60,6 +63,8 @@ _DUE = (
     .limit(CYCLES_AT_ONCE)
 )
 _ENDED = select(PROJECTS.c.id).where(PROJECTS.c.ending.is_not(None))
+
+_FALLEN = and_(STANDINGS.c.fresh, not_(STANDINGS.c.standing))
 
 _log = structlog.get_logger(__name__)
 
@@ -105,6 +110,7 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
                 func.count().filter(STANDINGS.c.standing).label("standing"),
                 func.max(STANDINGS.c.version).filter(STANDINGS.c.fresh).label("newest"),
                 func.max(STANDINGS.c.crossed_at).filter(STANDINGS.c.fresh).label("crossed_at"),
+                func.count().filter(_FALLEN).label("fallen"),
             ).where(STANDINGS.c.project == project)
         )
     ).one()
@@ -117,6 +123,9 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
             here=here.standing,
             counted=listed["above_floor"],
         )
+    if here.fallen:
+        fallen = select(STANDINGS.c.organisation).where(STANDINGS.c.project == project, _FALLEN)
+        await take_back(connection, project=project, organisations=fallen, now=timestamp(now))
     news: list[News] = []
     if known["state"] == "published" and known["facts"] is not None:
         changed = listed["told_facts"] not in {None, known["facts_hash"]}
@@ -240,7 +249,7 @@ def _news(
             organisation=pair["organisation"],
             type=kind,
             rule=rule,
-            cause=f"facts:{facts_hash}" if kind == OPPORTUNITY_UPDATED else cause,
+            cause=f"facts:{facts_hash}" if rule == PROJECT_CHANGED else cause,
         )
 
 
@@ -261,15 +270,16 @@ def _kind(pair: Mapping[str, Any], *, known: bool, changed: bool) -> tuple[str |
         rose = BAND_ORDER[pair["band"]] > BAND_ORDER[pair["told_band"]]
         return MATCH_RESCORED, "band-rose" if rose else "band-fell"
     if changed:
-        return (OPPORTUNITY_UPDATED, "project-changed") if known else (MATCH_PROPOSED, "project-changed")
+        return OPPORTUNITY_UPDATED if known else MATCH_PROPOSED, PROJECT_CHANGED
     return None, ""
 
 
 async def _ending(runtime: Runtime, connection: AsyncConnection, project: str) -> int:
-    """Tell those who were told of a project that it has ended: the last that they hear of it."""
+    """Tell those who were told of a project that it has ended: the last that they hear of it. What was held is not sent."""
     row = (await connection.execute(select(PROJECTS).where(PROJECTS.c.id == project))).mappings().one()
     if row["ending"] is None:
         return 0
+    await take_back(connection, project=project, now=timestamp(runtime.clock.now()))
     withdrawn = row["ending"] == "withdrawn"
     news = [
         News(

@@ -4,10 +4,11 @@
 next hour. *Why no duplicate.* A digest's period is unique for its subscription, and a notice that is in a digest is not
 ready any more; killed anywhere, either both stand or neither. *Why a cap.* Restraint:
 what is above it stays ready and comes with the next digest, so it is late and never lost. *Never:* an empty mail, the same
-project twice in one, or a look at a rank, a band or a category to decide who waits.
+project twice in one, the end of what no mail had announced, or a look at a rank, a band or a category to decide who waits.
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,6 +41,7 @@ _SECTION = {
     OPPORTUNITY_WITHDRAWN: "ended",
     MATCH_WITHDRAWN: "ended",
 }
+ENDS = frozenset(kind for kind, section in _SECTION.items() if section == "ended")
 SECTIONS = ("new", "changed", "closing", "ended")
 
 
@@ -83,6 +85,16 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
         return
     ready = select(NOTICES).where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready")
     notices = [dict(one) for one in (await connection.execute(ready.order_by(NOTICES.c.id))).mappings()]
+    announced = await _announced(connection, subscription)
+    newest = {one["project"]: one["type"] for one in notices}
+    over = {project for project, kind in newest.items() if kind in ENDS and project not in announced}
+    if over:
+        await connection.execute(
+            update(NOTICES)
+            .where(NOTICES.c.id.in_([one["id"] for one in notices if one["project"] in over]))
+            .values(state="dropped")
+        )
+        notices = [one for one in notices if one["project"] not in over]
     if not notices:
         return
     later = await _held_until(runtime, connection, row, now=now)
@@ -100,7 +112,7 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
         kind=DIGEST,
         subscription=subscription,
         period=f"{period} {notices[0]['id']}",
-        body=digest_letter(runtime, row, notices, now=now).encoded(),
+        body=digest_letter(runtime, row, notices, announced=announced, now=now).encoded(),
         place=keys.place(period, subscription),
         now=now,
     )
@@ -110,6 +122,22 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
         .where(NOTICES.c.id.in_([one["id"] for one in notices]))
         .values(state="sent", delivery=queued["id"])
     )
+
+
+async def _announced(connection: AsyncConnection, subscription: str) -> frozenset[str]:
+    """Return the projects with news that the subscriber knows as open: the last that was sent of them was no end."""
+    ready = select(NOTICES.c.project).where(
+        NOTICES.c.subscription == subscription, NOTICES.c.state == "ready"
+    )
+    sent = (
+        select(NOTICES.c.project, NOTICES.c.type)
+        .where(
+            NOTICES.c.subscription == subscription, NOTICES.c.state == "sent", NOTICES.c.project.in_(ready)
+        )
+        .order_by(NOTICES.c.id)
+    )
+    last = {row.project: row.type for row in await connection.execute(sent)}
+    return frozenset(project for project, kind in last.items() if kind not in ENDS)
 
 
 async def _held_until(
@@ -138,9 +166,17 @@ def cap_of(runtime: Runtime, row: Mapping[str, Any]) -> int:
 
 
 def digest_letter(
-    runtime: Runtime, row: Mapping[str, Any], notices: Sequence[Mapping[str, Any]], *, now: datetime
+    runtime: Runtime,
+    row: Mapping[str, Any],
+    notices: Sequence[Mapping[str, Any]],
+    *,
+    announced: AbstractSet[str],
+    now: datetime,
 ) -> Letter:
-    """Return the digest of these notices: the newest of each project, by flagship and section."""
+    """Return the digest of these notices: the newest of each project, by flagship and section.
+
+    What changed before it was ever announced is new.
+    """
     address, keys = runtime.settings.address, runtime.state["keys"]
     newest = {one["project"]: one for one in notices}
     shown = list(newest.values())[:MOST_SHOWN]
@@ -148,7 +184,8 @@ def digest_letter(
     for one in shown:
         data = orjson.loads(one["data"])
         sections = groups.setdefault(data.get("flagship") or "", {})
-        sections.setdefault(_SECTION.get(one["type"], "changed"), []).append(
+        changed = "changed" if one["project"] in announced else "new"
+        sections.setdefault(_SECTION.get(one["type"], changed), []).append(
             {
                 "title": data["title"],
                 "band": data["band"],

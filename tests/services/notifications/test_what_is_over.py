@@ -1,0 +1,185 @@
+"""What is over, or was dismissed, before anybody was told of it: nothing is said then, not even its end."""
+
+from datetime import timedelta
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+
+from services.notifications.mail.letters import words_of
+from services.notifications.worker.digests import SECTIONS
+from tests.services.notifications.hall import Hall, uuid_of
+from tests.services.notifications.office import Sink, confirmed, crossing
+from tests.services.notifications.test_subscriptions import notices
+from tests.services.notifications.village import Receiver
+
+NIGHT = {"from": "00:00", "until": "23:59"}
+"""Quiet hours that hold everything for the rest of the day."""
+REASON = {"reason": "not_our_field"}
+
+
+async def dismissed(hall: Hall, project: str, *, name: str = "Ada") -> None:
+    await hall.call("PUT", f"/v1/dismissals/{project}", REASON, name=name, status=201)
+
+
+async def by_webhook(hall: Hall, receiver: Receiver, **body: Any) -> str:
+    return await hall.subscribe(channel="webhook", endpoint=await hall.endpoint(receiver), **body)
+
+
+def said(receiver: Receiver) -> list[str]:
+    return [one["type"].removeprefix("org.comity.") for one in receiver.events()]
+
+
+def sections(digest: EmailMessage) -> list[str]:
+    lines = digest.get_body(("plain",)).get_content().splitlines()
+    return [name for name in SECTIONS if f"-- {words_of('en')[name]}" in lines]
+
+
+async def closed(hall: Hall, project: str, number: int) -> None:
+    await hall.open_project(state="closed")
+    await hall.rank(project, number, {}, reasons=("closed",))
+    await hall.settle()
+
+
+async def test_a_dismissal_silences_a_webhook_that_waits_for_its_hour(hall: Hall, receiver: Receiver) -> None:
+    await by_webhook(hall, receiver, quiet_hours=NIGHT)
+    project = await crossing(hall)
+    await dismissed(hall, project)
+    hall.clock.moment += timedelta(days=2)
+    await hall.settle()
+    assert said(receiver) == []
+    await hall.open_project(countries=["KEN", "TZA"])
+    await hall.rank(project, 2, {}, above=1)
+    await hall.settle()
+    hall.clock.moment += timedelta(days=2)
+    await hall.settle()
+    assert said(receiver) == ["match.proposed.v1"]  # changed, and never told before
+
+
+async def test_a_dismissal_silences_a_webhook_between_two_tries_and_its_recovery(
+    hall: Hall, receiver: Receiver
+) -> None:
+    await by_webhook(hall, receiver)
+    [endpoint] = (await hall.call("GET", "/v1/endpoints"))["items"]
+    receiver.status = 500
+    project = await crossing(hall)
+    await dismissed(hall, project)
+    receiver.status = 204
+    receiver.taken.clear()
+    since = {"since": "2026-11-01T00:00:00Z"}
+    assert await hall.call("POST", f"/v1/endpoints/{endpoint['id']}/recover", since) == {"messages": 0}
+    while await hall.until_due():
+        pass
+    assert receiver.events() == []
+
+
+async def test_a_dismissal_silences_news_that_waits_for_its_reasons(hall: Hall) -> None:
+    await hall.subscribe(channel="feed")
+    hall.lists.away = True
+    project = await crossing(hall)
+    await dismissed(hall, project)
+    hall.lists.away = False
+    await hall.settle()
+    assert await notices(hall) == []
+
+
+@pytest.mark.parametrize("made", [False, True])
+async def test_a_dismissal_silences_a_digest_also_one_that_is_made_and_has_not_left(
+    office: tuple[Hall, Sink], made: bool
+) -> None:
+    hall, sink = office
+    await confirmed(hall, sink)
+    project = await crossing(hall)
+    await hall.open_project("another", titles=[{"language": "en", "text": "Cables for the islands"}])
+    await hall.rank(uuid_of("another"), 1, {uuid_of("Ada"): "good"})
+    await hall.settle()
+    if made:
+        hall.clock.moment += timedelta(days=7)
+        await hall.herald()
+    await dismissed(hall, project)
+    hall.clock.moment += timedelta(days=7)
+    await hall.settle()
+    [digest] = sink.digests()
+    text = digest.get_body(("plain",)).get_content()
+    assert "* Cables for the islands" in text
+    assert "* Community networks for rural schools" not in text
+
+
+async def test_a_project_that_closes_before_its_news_has_left_is_not_told_of_at_all(
+    hall: Hall, receiver: Receiver
+) -> None:
+    await by_webhook(hall, receiver, quiet_hours=NIGHT)
+    project = await crossing(hall)
+    await closed(hall, project, 2)
+    hall.clock.moment += timedelta(days=2)
+    await hall.settle()
+    assert said(receiver) == []
+
+
+async def test_a_project_that_closes_ends_the_tries_of_its_news_and_says_so(
+    hall: Hall, receiver: Receiver
+) -> None:
+    await by_webhook(hall, receiver)
+    receiver.status = 500  # it may have been read all the same
+    project = await crossing(hall)
+    receiver.status = 204
+    await closed(hall, project, 2)
+    while await hall.until_due():
+        pass
+    assert said(receiver) == ["match.proposed.v1", "opportunity.closed.v1"]
+
+
+async def test_who_fell_below_the_floor_before_the_news_has_left_hears_nothing(
+    hall: Hall, receiver: Receiver
+) -> None:
+    await by_webhook(hall, receiver, quiet_hours=NIGHT)
+    project = await crossing(hall)
+    await hall.rank(project, 2, {}, lost=[uuid_of("Ada")])
+    await hall.settle()
+    hall.clock.moment += timedelta(days=2)
+    await hall.settle()
+    assert said(receiver) == []
+
+
+@pytest.mark.parametrize("closes", [False, True])
+async def test_a_digest_ends_nothing_that_no_mail_had_announced(
+    office: tuple[Hall, Sink], closes: bool
+) -> None:
+    hall, sink = office
+    await confirmed(hall, sink)
+    project = await crossing(hall)
+    if closes:
+        await closed(hall, project, 2)
+    else:
+        await hall.rank(project, 2, {}, lost=[uuid_of("Ada")])
+        await hall.settle()
+    hall.clock.moment += timedelta(days=8)
+    await hall.settle()
+    assert sink.digests() == []
+
+
+async def test_a_digest_ends_what_a_mail_had_announced_once(office: tuple[Hall, Sink]) -> None:
+    hall, sink = office
+    await confirmed(hall, sink)
+    project = await crossing(hall)
+    ada = uuid_of("Ada")
+    for number, falls in enumerate([True, False, True, False, True], start=2):
+        if number != 6:  # the last rise and the last fall are of one week
+            hall.clock.moment += timedelta(days=7)
+        await hall.settle()
+        await hall.rank(project, number, {} if falls else {ada: "good"}, lost=[ada] if falls else [])
+        await hall.settle()
+    hall.clock.moment += timedelta(days=14)
+    await hall.settle()
+    assert [sections(one) for one in sink.digests()] == [["new"], ["ended"], ["new"], ["ended"]]
+
+
+async def test_what_changed_before_it_was_announced_is_new(office: tuple[Hall, Sink]) -> None:
+    hall, sink = office
+    await confirmed(hall, sink)
+    project = await crossing(hall)
+    await hall.rank(project, 2, {uuid_of("Ada"): "strong"})
+    await hall.settle()
+    hall.clock.moment += timedelta(days=8)
+    await hall.settle()
+    assert [sections(one) for one in sink.digests()] == [["new"]]
