@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from services.chassis.reference.languages import LanguageChecks, load_language_checks, script_of
@@ -9,6 +11,25 @@ FRENCH = (
     "Nous posons la fibre optique dans les écoles rurales et nous assurons son entretien pendant des années."
 )
 SPANISH = "Instalamos fibra óptica en las escuelas rurales y nos ocupamos de su mantenimiento durante los años siguientes."
+
+SPANISH_AT_LENGTH = (
+    "Somos una cooperativa que instala redes de fibra en los pueblos del altiplano y que forma a los jóvenes del lugar. "
+    "Los equipos se mantienen con las personas que viven allí, y el precio lo fijan ellas mismas con nosotros."
+)
+HONEST = {
+    "de": "Wir bauen Funknetze für ländliche Schulen. Unsere Technikerinnen bilden die Menschen vor Ort aus, damit sie die "
+    "Anlagen selbst warten. Mit den Gemeinden planen wir Masten in den Tälern, in denen es noch kein Netz gibt.",
+    "it": "Costruiamo reti radio per le scuole rurali. I nostri tecnici formano le persone del posto, che così curano da sé gli "
+    "impianti. Con i comuni progettiamo i tralicci nelle valli in cui non c'è ancora una rete.",
+    "pt": "Instalamos redes de rádio para as escolas rurais. Os nossos técnicos formam as pessoas do lugar, que assim cuidam "
+    "dos equipamentos. Com os municípios planeamos as torres nos vales em que ainda não há rede. A cooperativa é dos associados.",
+    "sw": "Tunajenga mitandao ya redio kwa ajili ya shule za vijijini. Mafundi wetu wanafundisha watu wa eneo hilo ili "
+    "waweze kutunza mitambo wenyewe. Pamoja na halmashauri tunapanga minara katika mabonde ambayo hayana mtandao.",
+    "ca": "Instal·lem xarxes de ràdio per a les escoles rurals, i els nostres tècnics formen les persones del lloc.",
+    "gl": "Instalamos redes de radio para as escolas rurais e os nosos técnicos forman as persoas do lugar con elas.",
+    "nl": "Wij bouwen radionetten voor scholen op het land en onze technici leiden de mensen in de dorpen op.",
+    "ro": "Construim rețele radio pentru școlile rurale, iar tehnicienii noștri îi formează pe oamenii din sate.",
+}
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +103,11 @@ def test_a_text_of_function_words_only_is_refused(checks, language, text):
         ("fr", "es", SPANISH), ("en", "es", SPANISH),
         ("fr", "en", ENGLISH), ("es", "en", ENGLISH),
         ("en", "fr", f"Rural fibre. {FRENCH}"),
+        ("en", "fr", "Nous construisons des réseaux pour les écoles rurales."),
+        ("fr", "en", "We build the networks of rural schools."),
+        ("es", "en", "This is what we do for them!"),
+        ("de", "en", ENGLISH), ("it", "en", ENGLISH), ("pt", "en", ENGLISH), ("sw", "en", ENGLISH),
+        ("de", "fr", FRENCH), ("pt", "fr", FRENCH), ("sw", "es", SPANISH), ("pt", "es", SPANISH_AT_LENGTH),
     ],
 )  # fmt: skip
 def test_a_text_in_another_language_of_the_same_script_is_refused(checks, declared, found, text):
@@ -105,6 +131,25 @@ def test_a_text_in_another_language_of_the_same_script_is_refused(checks, declar
 )  # fmt: skip
 def test_a_text_that_may_be_in_its_language_passes(checks, language, text):
     assert checks.check(text, language=language) is None
+
+
+@pytest.mark.parametrize("language", HONEST)
+def test_honest_texts_beside_the_six_pass_whole_and_sentence_by_sentence(checks, language):
+    text = HONEST[language]
+    for said in (text, *re.split(r"(?<=\.) ", text)):
+        assert checks.check(said, language=language) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Agence pour la sécurité de la navigation et des ponts",
+        "Université des sciences et de la technologie",
+        "Nous, les écoles",
+    ],
+)
+def test_a_name_and_a_fragment_decide_nothing(checks, text):
+    assert checks.check(text, language="en") is None
 
 
 def test_scripts_of_languages():
