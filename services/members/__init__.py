@@ -8,6 +8,7 @@ from services.chassis.reference import load_reference
 from services.chassis.reference.faults import Codebook
 from services.chassis.reference.languages import load_language_checks
 from services.chassis.runtime import Runtime, Service
+from services.chassis.web.faults import CODEBOOK
 from services.members.commands.restoring import OWNER
 from services.members.consumers import loops
 from services.members.routes import routers
@@ -16,7 +17,7 @@ from services.members.tables import METADATA
 
 async def startup(runtime: Runtime) -> None:
     """Load the published lists that profiles are held against."""
-    runtime.state["codebook"] = Codebook(load_reference(), load_language_checks())
+    runtime.state[CODEBOOK] = Codebook(load_reference(), load_language_checks())
 
 
 SERVICE = Service(

@@ -8,7 +8,7 @@ from services.chassis.reference import load_reference
 from services.chassis.reference.faults import Codebook
 from services.chassis.reference.languages import load_language_checks
 from services.chassis.runtime import Runtime, Service
-from services.projects.commands.answering import CODEBOOK
+from services.chassis.web.faults import CODEBOOK
 from services.projects.commands.restoring import OWNER
 from services.projects.consumers import LISTS, loops, progress
 from services.projects.routes import routers

@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
 
 from services.chassis.web import reason
-from services.chassis.web.problems import MEDIA_TYPE
+from services.chassis.web.problems import MEDIA_TYPE, Problem
 
 VERSION = "1.0.0"
 _TITLES = {
@@ -105,6 +105,9 @@ _REASON = {
 _PLAIN_TEXT = (
     "^[^\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]*$"  # what the edge lets through in an address
 )
+Responses = dict[int | str, dict[str, Any]]
+"""What a route can answer with, by status, as FastAPI takes it."""
+
 QUESTION = "x-question"
 """A route's `openapi_extra` key for a POST that changes nothing, and so takes no Idempotency-Key."""
 
@@ -141,6 +144,23 @@ def document(
         made.setdefault("webhooks", {}).update(sent["webhooks"])
         schemas.update(sent["schemas"])
     return made
+
+
+def refusals(*kinds: type[Problem]) -> Responses:
+    """Return the documentation of the problems that are particular to a route, by status.
+
+    What every route or every write can answer with, `document` adds.
+    """
+    by_status: dict[int, list[str]] = {}
+    for kind in kinds:
+        by_status.setdefault(kind.status, []).append(f"`{kind.code}`: {kind.title}")
+    return {
+        status: {
+            "description": "; ".join(lines),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status, lines in sorted(by_status.items())
+    }
 
 
 def older_dialect(made: Any) -> Any:

@@ -13,6 +13,7 @@ from schemas.http.projects import Level
 from schemas.http.texts import formed
 from services.chassis.identity.principal import principal_of
 from services.chassis.web.access import PUBLIC
+from services.chassis.web.openapi import refusals
 from services.chassis.web.problems import NotFound
 from services.chassis.web.reading import is_known, respond
 from services.matches.queries import exports as queries
@@ -20,7 +21,7 @@ from services.matches.queries.exports import Chosen, Export
 from services.matches.queries.filters import Filters
 from services.matches.queries.listing import open_listing, project_and_version
 from services.matches.queries.sheets import MEDIA_TYPES, Form
-from services.matches.routes.parameters import check_country, check_region, filters_in, refusals, runtime_in
+from services.matches.routes.parameters import check_country, check_region, filters_in, runtime_in
 from services.matches.rules import rights
 from services.matches.rules.dictionary import dictionary_json
 

@@ -11,10 +11,11 @@ from schemas.http.projects import Level
 from schemas.http.texts import formed
 from services.chassis.identity.principal import principal_of
 from services.chassis.runtime import Runtime
+from services.chassis.web.openapi import refusals
 from services.chassis.web.reading import respond_bytes
 from services.matches.queries import feeds as queries
 from services.matches.queries.feeds import BEGINNING, FeedPlaceGone, Page, Place, place_of
-from services.matches.routes.parameters import check_region, refusals, runtime_in
+from services.matches.routes.parameters import check_region, runtime_in
 from services.matches.rules.feeds import Asked, Viewer
 from services.matches.worker.tail import FED, Tail
 

@@ -9,6 +9,7 @@ from schemas.http.matches import CandidateAnswer, CandidateList, Language
 from services.chassis.identity.principal import Principal, principal_of
 from services.chassis.runtime import Runtime
 from services.chassis.web.cursors import cursors_of
+from services.chassis.web.openapi import refusals
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.problems import InvalidParameter, NotFound, Unauthenticated
 from services.chassis.web.reading import page_links, respond
@@ -38,7 +39,6 @@ from services.matches.routes.parameters import (
     check_region,
     filters_in,
     language_in,
-    refusals,
     runtime_in,
     told_in,
 )

@@ -9,11 +9,12 @@ from schemas.http.matches import Language
 from schemas.http.opportunities import OpportunityPage
 from services.chassis.identity.principal import principal_of
 from services.chassis.web.cursors import cursors_of
+from services.chassis.web.openapi import refusals
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.problems import InvalidParameter
 from services.chassis.web.reading import page_links, respond
 from services.matches.queries.opportunities import opportunities
-from services.matches.routes.parameters import language_in, refusals, runtime_in, told_in
+from services.matches.routes.parameters import language_in, runtime_in, told_in
 from services.matches.rules import rights
 
 

@@ -1,6 +1,6 @@
-"""What the routes of this service take from the address, and how their refusals are documented."""
+"""What the routes of this service take from the address."""
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 from uuid import UUID
 
 from fastapi import Header, Path, Query, Request
@@ -9,7 +9,7 @@ from schemas.events.parts import NeedKind
 from schemas.http.matches import Category, Language, Scope, Sector
 from services.chassis.reference import Reference, Refusal
 from services.chassis.runtime import Runtime
-from services.chassis.web.problems import MEDIA_TYPE, InvalidParameter, Problem
+from services.chassis.web.problems import InvalidParameter
 from services.matches.queries.filters import Filters
 
 ProjectId = Annotated[
@@ -39,7 +39,6 @@ Prefer = Annotated[
         description="`wait=5` waits at most 5 seconds for `token`, or for the first list (RFC 7240).",
     ),
 ]
-Responses = dict[int | str, dict[str, Any]]
 
 
 async def filters_in(  # not because it waits: a plain function would be run in a thread
@@ -151,17 +150,3 @@ def _check(parameter: str, refusal: Refusal | None) -> None:
                 }
             ],
         )
-
-
-def refusals(*kinds: type[Problem]) -> Responses:
-    """Return the documentation of the problems that a route can answer with, by status."""
-    by_status: dict[int | str, list[str]] = {}
-    for kind in kinds:
-        by_status.setdefault(kind.status, []).append(f"`{kind.code}`: {kind.title}")
-    return {
-        status: {
-            "description": "; ".join(lines),
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-        for status, lines in sorted(by_status.items(), key=lambda item: str(item[0]))
-    }

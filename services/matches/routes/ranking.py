@@ -17,7 +17,7 @@ from schemas.http.matches import (
 from services.chassis.identity.principal import principal_of
 from services.chassis.web.access import PUBLIC, require
 from services.chassis.web.cursors import cursors_of
-from services.chassis.web.openapi import QUESTION
+from services.chassis.web.openapi import QUESTION, refusals
 from services.chassis.web.operation import execute
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.problems import Unavailable
@@ -27,7 +27,7 @@ from services.matches.queries import epochs as queries
 from services.matches.queries.progress import progress
 from services.matches.queries.statement import statement
 from services.matches.queries.waiting import read_token
-from services.matches.routes.parameters import EpochNumber, refusals, runtime_in
+from services.matches.routes.parameters import EpochNumber, runtime_in
 from services.matches.rules import rights
 from services.matches.worker.index import Index
 

@@ -14,10 +14,10 @@ from sqlalchemy import bindparam, delete, insert, select, tuple_
 
 from schemas.events.members import Organisation
 from schemas.http.members import Contact, OrganisationBody, Provenance
-from services.chassis.web.faults import refuse_faults
+from services.chassis.web.faults import codebook_of, refuse_faults
 from services.chassis.web.operation import Answer, Unit
 from services.members import events
-from services.members.commands.storing import Change, codebook_of, locked, store, token_of
+from services.members.commands.storing import Change, locked, store, token_of
 from services.members.commands.tree import check_parent
 from services.members.queries import Row, contact_of, same_name, view
 from services.members.rules import rights

@@ -16,8 +16,8 @@ from schemas.events.members import Organisation
 from schemas.http.write_token import write_token
 from services.chassis.bus import incarnation
 from services.chassis.reference import Reference
-from services.chassis.reference.faults import Codebook
-from services.chassis.runtime import Runtime, timestamp
+from services.chassis.runtime import timestamp
+from services.chassis.web.faults import codebook_of
 from services.chassis.web.operation import Unit
 from services.members import events
 from services.members.queries import Row
@@ -40,11 +40,6 @@ class Change:
     before: Row | None
     action: str
     why: str | None = None
-
-
-def codebook_of(runtime: Runtime) -> Codebook:
-    """Return the published lists that were loaded at start."""
-    return cast("Codebook", runtime.state["codebook"])
 
 
 async def locked(unit: Unit, organisation_id: str) -> Row | None:

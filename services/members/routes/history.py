@@ -7,10 +7,11 @@ from fastapi import APIRouter, Path, Request, Response
 from schemas.http.member_answers import RevisionPage, RevisionRecord
 from services.chassis.identity.principal import principal_of
 from services.chassis.web.cursors import cursors_of
+from services.chassis.web.openapi import refusals
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.reading import respond, respond_page
 from services.members import queries
-from services.members.routes.parameters import OrganisationId, profile_row, refusals, runtime_in
+from services.members.routes.parameters import OrganisationId, profile_row, runtime_in
 from services.members.rules.problems import OrganisationErased
 
 

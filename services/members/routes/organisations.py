@@ -10,12 +10,13 @@ from schemas.http.members import Category, MembershipState, OrganisationState
 from services.chassis.identity.principal import Principal, principal_of
 from services.chassis.web.access import PUBLIC
 from services.chassis.web.cursors import cursors_of
+from services.chassis.web.faults import codebook_of
+from services.chassis.web.openapi import refusals
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.problems import Forbidden, InvalidParameter, NotFound, Unauthenticated
 from services.chassis.web.reading import respond, respond_page
 from services.members import queries
-from services.members.commands.storing import codebook_of
-from services.members.routes.parameters import OrganisationId, profile_row, refusals, runtime_in, shown_to
+from services.members.routes.parameters import OrganisationId, profile_row, runtime_in, shown_to
 from services.members.rules import rights
 from services.members.rules.problems import OrganisationErased
 from services.members.rules.standing import study_group_role

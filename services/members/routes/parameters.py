@@ -1,20 +1,17 @@
-"""What the routes of this service take from the address, who may go on, and how refusals are documented."""
+"""What the routes of this service take from the address, and who may go on."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path, Request
 
 from services.chassis.identity.principal import Principal, principal_of
 from services.chassis.runtime import Runtime
-from services.chassis.web.problems import MEDIA_TYPE, Forbidden, Problem, Unauthenticated
+from services.chassis.web.problems import Forbidden, Unauthenticated
 from services.members import queries
 from services.members.queries import Row
 from services.members.rules import rights
 from services.members.rules.rights import View
-
-Responses = dict[int | str, dict[str, Any]]
-"""What a route can answer with, for OpenAPI."""
 
 OrganisationId = Annotated[
     UUID,
@@ -45,17 +42,3 @@ async def profile_row(request: Request, organisation_id: str) -> Row:
         raise Forbidden("Only the organisation itself and those who see profiles may read this.")
     async with runtime_in(request).database.read() as connection:
         return await queries.one(connection, organisation_id)
-
-
-def refusals(*kinds: type[Problem]) -> Responses:
-    """Return the documentation of the problems particular to a route; the chassis adds those of every route."""
-    by_status: dict[int, list[str]] = {}
-    for kind in kinds:
-        by_status.setdefault(kind.status, []).append(f"`{kind.code}`: {kind.title}")
-    return {
-        status: {
-            "description": "; ".join(lines),
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-        for status, lines in sorted(by_status.items())
-    }

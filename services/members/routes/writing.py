@@ -6,10 +6,11 @@ from fastapi import APIRouter, Request, Response
 
 from schemas.http.member_answers import Profile, WithdrawalBody
 from schemas.http.members import OrganisationBody
+from services.chassis.web.openapi import Responses, refusals
 from services.chassis.web.operation import execute
 from services.members.commands.leave import erase_organisation, withdraw_organisation
 from services.members.commands.put import put_organisation
-from services.members.routes.parameters import OrganisationId, Responses, refusals
+from services.members.routes.parameters import OrganisationId
 from services.members.rules.problems import DuplicateExternalId, OrganisationErased, OrganisationWithdrawn
 
 REGISTERED: Responses = {201: {"model": Profile, "description": "Registered"}}

@@ -10,13 +10,14 @@ from schemas.http.endpoints import Delivery, DeliveryPage, DeliveryState, Delive
 from schemas.http.notifications import NoticePage
 from services.chassis.identity.principal import principal_of
 from services.chassis.web.cursors import cursors_of
+from services.chassis.web.openapi import refusals
 from services.chassis.web.operation import execute
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.reading import respond, respond_page
 from services.notifications.commands.deliveries import replay_delivery
 from services.notifications.queries import finding
 from services.notifications.queries.reading import delivery_json, notice_json, whole_delivery_json
-from services.notifications.routes.parameters import DeliveryId, Whose, named, refusals, runtime_in
+from services.notifications.routes.parameters import DeliveryId, Whose, named, runtime_in
 from services.notifications.rules import rights
 from services.notifications.rules.problems import DeliveryUnderWay, EndpointNotActive
 from services.notifications.tables import DELIVERIES, NOTICES

@@ -6,12 +6,12 @@ from fastapi import APIRouter, Request, Response
 
 from schemas.http.notifications import LinkAnswer
 from services.chassis.web.access import PUBLIC
-from services.chassis.web.openapi import QUESTION
+from services.chassis.web.openapi import QUESTION, refusals
 from services.chassis.web.operation import execute
 from services.chassis.web.reading import respond
 from services.notifications.commands.links import follow_link, link_json, linked
 from services.notifications.mail.pages import link_page
-from services.notifications.routes.parameters import LinkToken, refusals, runtime_in
+from services.notifications.routes.parameters import LinkToken, runtime_in
 from services.notifications.rules.problems import LinkInvalid
 from services.notifications.rules.yearly import waits_for_answer
 

@@ -1,15 +1,12 @@
-"""What the routes of this service take from the address, and how their refusals are documented."""
+"""What the routes of this service take from the address."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path, Query, Request
 
 from schemas.http.texts import formed
 from services.chassis.runtime import Runtime
-from services.chassis.web.problems import MEDIA_TYPE, Problem
-
-Responses = dict[int | str, dict[str, Any]]
 
 SubscriptionId = Annotated[
     UUID,
@@ -45,17 +42,3 @@ def runtime_in(request: Request) -> Runtime:
 def named(organisation: UUID | None) -> str | None:
     """Return an organisation parameter as text."""
     return None if organisation is None else str(organisation)
-
-
-def refusals(*kinds: type[Problem]) -> Responses:
-    """Return the documentation of the problems particular to a route; the chassis adds those of every route."""
-    by_status: dict[int | str, list[str]] = {}
-    for kind in kinds:
-        by_status.setdefault(kind.status, []).append(f"`{kind.code}`: {kind.title}")
-    return {
-        status: {
-            "description": "; ".join(lines),
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-        for status, lines in by_status.items()
-    }

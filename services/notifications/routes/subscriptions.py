@@ -13,7 +13,7 @@ from schemas.http.notifications import (
 )
 from services.chassis.identity.principal import principal_of
 from services.chassis.web.cursors import cursors_of
-from services.chassis.web.openapi import QUESTION
+from services.chassis.web.openapi import QUESTION, Responses, refusals
 from services.chassis.web.operation import execute
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.problems import InvalidBody
@@ -22,14 +22,7 @@ from services.notifications.commands import subscriptions as commands
 from services.notifications.queries import finding
 from services.notifications.queries.previews import preview
 from services.notifications.queries.reading import subscription_json
-from services.notifications.routes.parameters import (
-    Responses,
-    SubscriptionId,
-    Whose,
-    named,
-    refusals,
-    runtime_in,
-)
+from services.notifications.routes.parameters import SubscriptionId, Whose, named, runtime_in
 from services.notifications.rules import rights
 from services.notifications.rules.problems import TooManyEndpoints
 from services.notifications.tables import SUBSCRIPTIONS

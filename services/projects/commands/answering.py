@@ -1,24 +1,16 @@
 """What a command answers: the project as it now is, and the token by which its list can be waited for."""
 
-from typing import Any, cast
+from typing import Any
 
 from schemas.envelope import Sequence
 from schemas.events.projects import Project
 from schemas.http.write_token import write_token
-from services.chassis.reference.faults import Codebook
-from services.chassis.runtime import Runtime, timestamp
+from services.chassis.runtime import timestamp
+from services.chassis.web.faults import codebook_of
 from services.chassis.web.operation import Answer, Unit
 from services.projects import events
 from services.projects.commands.storing import Stored
 from services.projects.queries.showing import shown_project
-
-CODEBOOK = "codebook"
-"""Where the runtime's state holds the published lists."""
-
-
-def codebook_of(runtime: Runtime) -> Codebook:
-    """Return the published lists that were loaded at start."""
-    return cast("Codebook", runtime.state[CODEBOOK])
 
 
 def answer(unit: Unit, project: Project, *, stored: Stored | None, incarnation: int) -> Answer:

@@ -7,9 +7,8 @@ from schemas.events.projects import Flagship
 from schemas.http.projects import FlagshipBody
 from services.chassis.runtime import timestamp
 from services.chassis.web.access import require
-from services.chassis.web.faults import refuse_faults
+from services.chassis.web.faults import codebook_of, refuse_faults
 from services.chassis.web.operation import Answer, Unit
-from services.projects.commands.answering import codebook_of
 from services.projects.commands.storing import flagship_for_change, save_flagship
 from services.projects.queries.showing import shown_flagship
 from services.projects.rules import rights

@@ -6,10 +6,10 @@ from typing import Any
 from schemas.events.projects import Project
 from schemas.http.projects import ClosingBody, ProjectBody
 from services.chassis.runtime import timestamp
-from services.chassis.web.faults import refuse_faults
+from services.chassis.web.faults import codebook_of, refuse_faults
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import Forbidden, NotFound, Unauthenticated
-from services.projects.commands.answering import answer, codebook_of
+from services.projects.commands.answering import answer
 from services.projects.commands.storing import Stored, existing_project, save_project
 from services.projects.rules import rights
 from services.projects.rules.faults import publication_faults, reason_faults

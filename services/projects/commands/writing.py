@@ -9,10 +9,10 @@ from schemas.events.projects import Project
 from schemas.http.projects import ProjectBody
 from services.chassis.reference import Reference
 from services.chassis.reference.faults import Fault
-from services.chassis.web.faults import refuse_faults
+from services.chassis.web.faults import codebook_of, refuse_faults
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import Forbidden, Unauthenticated
-from services.projects.commands.answering import answer, codebook_of
+from services.projects.commands.answering import answer
 from services.projects.commands.storing import project_for_change, save_project
 from services.projects.rules import rights
 from services.projects.rules.faults import body_faults, publication_faults

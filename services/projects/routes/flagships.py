@@ -15,12 +15,13 @@ from schemas.http.projects import FlagshipBody
 from services.chassis.identity.principal import principal_of
 from services.chassis.web.access import PUBLIC
 from services.chassis.web.cursors import cursors_of
+from services.chassis.web.openapi import Responses, refusals
 from services.chassis.web.operation import execute
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.reading import encode, respond, respond_page
 from services.projects.commands.flagships import put_flagship
 from services.projects.queries import flagships as queries
-from services.projects.routes.parameters import FlagshipId, Responses, codebook_in, refusals, runtime_in
+from services.projects.routes.parameters import FlagshipId, codebook_in, runtime_in
 from services.projects.rules import problems as ours
 
 DECLARED: Responses = {201: {"model": FlagshipAnswer, "description": "Declared"}}

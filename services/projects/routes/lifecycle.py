@@ -6,9 +6,10 @@ from fastapi import APIRouter, Request, Response
 
 from schemas.http.project_answers import ProjectWritten
 from schemas.http.projects import ClosingBody
+from services.chassis.web.openapi import refusals
 from services.chassis.web.operation import execute
 from services.projects.commands import lifecycle, team
-from services.projects.routes.parameters import ProjectId, TeamMember, refusals
+from services.projects.routes.parameters import ProjectId, TeamMember
 from services.projects.rules import problems as ours
 
 STEP = (ours.ProjectClosed, ours.ProjectErased)

@@ -1,17 +1,14 @@
-"""What the routes of this service take from the address, and how their refusals are documented."""
+"""What the routes of this service take from the address."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path, Query, Request
 
 from services.chassis.reference.faults import Codebook
 from services.chassis.runtime import Runtime
-from services.chassis.web.problems import MEDIA_TYPE, ErrorEntry, InvalidParameter, Problem
-from services.projects.commands.answering import codebook_of
-
-Responses = dict[int | str, dict[str, Any]]
-"""What a route can answer with, for OpenAPI."""
+from services.chassis.web.faults import codebook_of
+from services.chassis.web.problems import ErrorEntry, InvalidParameter
 
 ProjectId = Annotated[
     UUID,
@@ -72,20 +69,3 @@ def check_places(codebook: Codebook, *, region: str | None, country: str | None)
     ]
     if errors:
         raise InvalidParameter(errors[0]["detail"], errors=errors)
-
-
-def refusals(*kinds: type[Problem]) -> Responses:
-    """Return the documentation of the problems that are particular to a route, by status.
-
-    What every route or every write can answer with is added by the chassis.
-    """
-    by_status: dict[int, list[str]] = {}
-    for kind in kinds:
-        by_status.setdefault(kind.status, []).append(f"`{kind.code}`: {kind.title}")
-    return {
-        status: {
-            "description": "; ".join(lines),
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-        for status, lines in sorted(by_status.items())
-    }

@@ -16,6 +16,7 @@ from services.chassis.identity.principal import principal_of
 from services.chassis.web import problems
 from services.chassis.web.access import PUBLIC
 from services.chassis.web.cursors import cursors_of
+from services.chassis.web.openapi import Responses, refusals
 from services.chassis.web.operation import execute
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.reading import respond, respond_page
@@ -26,12 +27,10 @@ from services.projects.routes.parameters import (
     Country,
     ProjectId,
     Region,
-    Responses,
     RevisionNumber,
     TagFilter,
     check_places,
     codebook_in,
-    refusals,
     runtime_in,
 )
 from services.projects.rules import problems as ours
