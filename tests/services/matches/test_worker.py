@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from matching.lists import BANDS
 from matching.view import View
 from services.chassis.database import Database
 from services.chassis.runtime import Runtime
 from services.matches import SERVICE, startup
+from services.matches.rules.material import Delta, Kept, crossings, delta_of, head_of, material
 from services.matches.worker.ownership import refused
 from tests.services.matches.town import Town, analysis, new_worker, open_town, uuid_of
 
@@ -64,6 +66,26 @@ async def test_what_is_material_is_a_version_with_its_reason_and_delta(town: Tow
     assert sorted(one["organisation"] for one in await town.told("standings.v1")) == sorted(
         [uuid_of("Ada"), uuid_of("Bea")]
     )
+
+
+async def test_a_crossing_is_a_version_whose_delta_says_nothing_of_it(town: Town) -> None:
+    await town.organisation("Ada")
+    project = await town.published("schools")
+    await town.settle()
+    ranked = await town.ranked(project)
+    [(ada, band)] = crossings(Kept(), ranked).standing.items()
+    for before, reason in (({ada: next(one for one in BANDS if one != band)}, "band"), ({}, "floor")):
+        kept = Kept(
+            number=1,
+            project_revision=ranked.project_revision,
+            epoch=ranked.epoch,
+            head=head_of(ranked),
+            standing=before,
+        )
+        crossed = crossings(kept, ranked)
+        assert material(kept, ranked, crossed, closing=False) == (reason,)
+        assert crossed.changed == {ada: band}, "which is a record of its own in standings.v1"
+        assert delta_of(kept.head, head_of(ranked)) == Delta(added=(), removed=(), moved=())
 
 
 async def test_a_new_revision_of_the_project_is_a_version(town: Town) -> None:
