@@ -159,20 +159,6 @@ def test_each_example_is_what_the_product_answers(world: World, answered: Mappin
     assert not wrong, json.dumps(wrong, indent=2)
 
 
-def test_every_page_has_one_layout(world: World) -> None:
-    for code, page in problem_pages().items():
-        example = example_in(page)
-        title, status = example["title"], example["status"]
-        assert page.startswith(f"# {title}\n\n`{code}`, HTTP {status}\n\n## What it means\n\n"), code
-        assert re.findall(r"^## .*", page, re.MULTILINE) == [
-            "## What it means",
-            "## Example",
-            "## What to do",
-        ], code
-        assert (example["type"], example["instance"]) == (f"{HOST}/problems/{code}", INSTANCE), code
-        assert list(example)[:6] == ["type", "title", "status", "detail", "instance", "code"], code
-
-
 def example_in(page: str) -> dict[str, Any]:
     """Return the example that a page shows."""
     found = re.search(r"```json\n(.*?)```", page, re.DOTALL)

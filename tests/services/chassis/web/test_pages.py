@@ -1,5 +1,6 @@
 """The pages for people: every code has one, nothing comes from elsewhere, and each starts where it says."""
 
+import json
 import re
 from typing import Any
 
@@ -16,15 +17,22 @@ def test_every_code_that_can_be_raised_has_a_page_and_every_page_a_code() -> Non
 
     for service in services.catalogue.SERVICES.values():
         service.routers()
-    codes = {kind.code: kind.status for kind in every_problem()}
+    codes = {kind.code: kind for kind in every_problem()}
     pages = problem_pages()
     assert set(codes) == set(pages)
-    for code, status in codes.items():
+    for code, kind in codes.items():
         page = pages[code]
-        assert page.startswith("# "), code
-        assert code in page, code
-        assert str(status) in page, code
-        assert re.search(r"^```json$", page, re.MULTILINE), code
+        assert page.startswith(f"# {kind.title}\n\n`{code}`, HTTP {kind.status}\n\n## What it means\n\n"), (
+            code
+        )
+        headings = re.findall(r"^## .*", page, re.MULTILINE)
+        assert headings == ["## What it means", "## Example", "## What to do"], code
+        found = re.search(r"```json\n(.*?)```", page, re.DOTALL)
+        assert found, code
+        example = json.loads(found[1])
+        instance = "urn:request:019ab3c2-7d4e-7f00-8a11-3c5e9d7b2f60"
+        shown = kind(example["detail"]).body(public_url="https://comity.example", instance=instance)
+        assert list(example.items())[:6] == list(shown.items()), code
 
 
 def test_no_two_kinds_of_problem_share_a_code_with_different_answers() -> None:
