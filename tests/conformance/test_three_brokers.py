@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from services.chassis.bus.relay import Relay
 from services.console.parts import kafka
+from tests.conformance.cluster import start_several
 from tests.conformance.kit import KAFKA, PARTITIONS, Bench, Place, Site, ids, revised, until
 
 pytestmark = [
@@ -25,7 +26,7 @@ VERSIONS = 40
 
 @pytest.fixture
 def brokers(tmp_path: Path) -> Iterator[tuple[kafka.Broker, ...]]:
-    started = kafka.start_several(tmp_path / "kafka")
+    started = start_several(tmp_path / "kafka")
     yield started
     for broker in started:
         broker.stop()

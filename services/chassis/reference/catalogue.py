@@ -5,7 +5,6 @@ computed with one ``Reference`` is computed the same way for ever. It must not r
 setting, and it holds no rule of a service (who may do what stands in that service's ``rules.py``).
 """
 
-import dataclasses
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
@@ -133,28 +132,6 @@ class Reference:
         footnote 1, says that developing countries *include* the four).
         """
         return bool(self.groups_of(country, on))
-
-    def with_departure(self, country: str, group: str, *, on: date, source: str) -> "Reference":
-        """Return a copy in which a country leaves a group on a day (the first day outside it).
-
-        This is how a confirmed graduation is loaded; the object itself never changes, so that what was computed
-        with it stays as it was.
-
-        Raises ValueError: the country is not in the group on the day before.
-        """
-        held = [
-            term
-            for term in self._terms.get((country, group), ())
-            if term.valid_to is None or term.valid_to > on
-        ]
-        if not held:
-            raise ValueError(f"{country} is not in {group!r} up to {on.isoformat()}")
-        kept = tuple(term for term in self.group_terms if term not in held)
-        ended = tuple(
-            dataclasses.replace(term, valid_to=on, source=source, status="verified") for term in held
-        )
-        pending = tuple(row for row in self.pending_changes if (row.country, row.group) != (country, group))
-        return dataclasses.replace(self, group_terms=kept + ended, pending_changes=pending)
 
     # -- codes -----------------------------------------------------------------------------------------------
 

@@ -29,19 +29,6 @@ HEAP = "384m"
 READY = b"Kafka Server started"
 OLDEST_JAVA = 17
 
-# What differs where several brokers make one cluster; a later line of the settings file wins.
-_SEVERAL = Template("""
-node.id=$number
-controller.quorum.voters=$voters
-default.replication.factor=$replicas
-min.insync.replicas=$in_sync
-offsets.topic.replication.factor=$replicas
-transaction.state.log.replication.factor=$replicas
-transaction.state.log.min.isr=$in_sync
-share.coordinator.state.topic.replication.factor=$replicas
-share.coordinator.state.topic.min.isr=$in_sync
-""")
-
 
 @dataclass(frozen=True, slots=True)
 class Kafka:
@@ -181,57 +168,6 @@ def start(folder: Path, *, port: int | None = None) -> Broker:
     broker = Broker(child, port=client, folder=folder)
     broker.wait_until_ready()
     return broker
-
-
-def start_several(folder: Path, *, count: int = 3) -> tuple[Broker, ...]:
-    """Start a cluster of combined brokers and controllers, each with its data in a folder of its own below this one.
-
-    Internal topics have as many replicas as there are brokers and need all but one of them, as in production.
-    """
-    kafka = install()
-    folder = folder.absolute()
-    ports = [(free_port(), free_port()) for _ in range(count)]
-    voters = ",".join(f"{number}@127.0.0.1:{ports[number - 1][1]}" for number in range(1, count + 1))
-    identity, children = _identity(), []
-    for number, (client, controller) in enumerate(ports, 1):
-        home = folder / str(number)
-        home.mkdir(parents=True)
-        properties = home / "server.properties"
-        several = _SEVERAL.substitute(number=number, voters=voters, replicas=count, in_sync=count - 1)
-        properties.write_text(_properties(home, client=client, controller=controller) + several)
-        _format(kafka, properties, identity=identity)
-        child = Child(
-            f"Apache Kafka {number}",
-            kafka.command("kafka.Kafka", str(properties), heap="256m"),
-            log=home / "broker.log",
-            stop_signal=signal.SIGTERM,
-        )
-        children.append(Broker(child, port=client, folder=home))
-    for broker in children:
-        broker.wait_until_ready()
-    return tuple(children)
-
-
-def read_plainly(bootstrap_servers: str, topic: str, *, count: int = 1) -> str:
-    """Return the first records of a topic as Kafka's own console consumer prints them: headers, key, value.
-
-    It shows that what we write is plain Kafka. Waits a few seconds for records, and returns what there is.
-    """
-    kafka = install()
-    done = subprocess.run(  # noqa: S603 -- commands of our own
-        kafka.command(
-            "org.apache.kafka.tools.consumer.ConsoleConsumer",
-            *("--bootstrap-server", bootstrap_servers, "--topic", topic, "--from-beginning"),
-            *("--max-messages", str(count), "--timeout-ms", "10000"),
-            *("--command-property", "isolation.level=read_committed"),
-            *("--formatter-property", "print.headers=true", "--formatter-property", "print.key=true"),
-            heap="128m",
-        ),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip()
 
 
 def _last_port(folder: Path) -> int | None:

@@ -1,4 +1,5 @@
 import asyncio
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,6 +29,28 @@ EVENT = Event(
     traceparent=None,
     data='{"title":"Écoles connectées"}'.encode(),
 )
+
+
+def read_plainly(bootstrap_servers: str, topic: str, *, count: int = 1) -> str:
+    """Return the first records of a topic as Kafka's own console consumer prints them: headers, key, value.
+
+    It shows that what we write is plain Kafka. Waits a few seconds for records, and returns what there is.
+    """
+    installed = kafka.install()
+    done = subprocess.run(
+        installed.command(
+            "org.apache.kafka.tools.consumer.ConsoleConsumer",
+            *("--bootstrap-server", bootstrap_servers, "--topic", topic, "--from-beginning"),
+            *("--max-messages", str(count), "--timeout-ms", "10000"),
+            *("--command-property", "isolation.level=read_committed"),
+            *("--formatter-property", "print.headers=true", "--formatter-property", "print.key=true"),
+            heap="128m",
+        ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip()
 
 
 def settings(broker: kafka.Broker) -> Settings:
@@ -77,7 +100,7 @@ async def test_a_broker_keeps_what_it_has_over_a_power_cut(tmp_path: Path) -> No
             assert await log.identity("projects.v1") == identity
             assert [Event.from_record(record) for record in (await first_batch(log)).records] == [EVENT]
 
-        line = kafka.read_plainly(broker.bootstrap_servers, "projects.v1")
+        line = read_plainly(broker.bootstrap_servers, "projects.v1")
         assert "ce_id:0193f3c2-a7d1-7000-8000-00000000abcd" in line
         assert line.endswith('one\t{"title":"Écoles connectées"}')
 
