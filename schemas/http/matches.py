@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.events.parts import NeedKind
 from schemas.http.parts import Day
-from schemas.http.texts import Shape, formed
+from schemas.http.texts import Shape
 
 Band = Literal["strong", "good", "possible", "weak"]
 Sector = Literal["public", "private", "academic", "other"]
@@ -22,11 +22,6 @@ Language = Literal["en", "fr", "es", "ru", "ar", "zh"]
 """The languages that reasons are told in."""
 Count = Annotated[int, Field(ge=0)]
 PerMille = Annotated[int, Field(ge=0, le=1000)]
-_SEQUENCE = formed(
-    r"^[0-9]{1,10}\.[1-9][0-9]{0,17}$",
-    "This is no place in a sequence.",
-    "Send it as the write answered it: 1.2.",
-)
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Number = Annotated[int, Field(ge=0, le=2**53)]
 
@@ -425,58 +420,3 @@ class DayOpened(Answered):
     """The reference date from now on."""
 
     day: date
-
-
-class ProgressToken(Shape):
-    """One record of the log, as a write's answer named it; `text` may stand there too and is not needed."""
-
-    topic: Literal["projects.v1", "members.v1"]
-    id: UUID
-    sequence: Annotated[str, Field(examples=["1.2"]), *_SEQUENCE]
-    text: Annotated[str | None, Field(max_length=120)] = None
-
-
-class ProgressBody(Shape):
-    """The writes to ask about; without any, only what is on the log counts."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "tokens": [
-                        {
-                            "topic": "projects.v1",
-                            "id": "018f3c2a-7d10-7000-8000-0000000000aa",
-                            "sequence": "1.2",
-                        }
-                    ]
-                }
-            ]
-        },
-    )
-
-    tokens: Annotated[tuple[ProgressToken, ...], Field(max_length=20_000)] = ()
-
-
-class PartitionProgress(Answered):
-    """One partition of the projects topic: who ranks it, and how many records it is behind."""
-
-    partition: Count
-    owner: str | None
-    generation: Count
-    behind: Count
-    framed: bool
-
-
-class ProgressAnswer(Answered):
-    """Whether every list covers everything that was written; `waiting_for` says what is missing."""
-
-    complete: bool
-    projects: Count
-    lists: Count
-    partitions: tuple[PartitionProgress, ...]
-    epoch: str
-    day: str
-    waiting_for: tuple[str, ...]

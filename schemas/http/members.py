@@ -35,6 +35,7 @@ from schemas.http.parts import (
     Tag,
     WebAddress,
     distinct,
+    field_of,
 )
 from schemas.http.texts import (
     Label,
@@ -196,21 +197,11 @@ class Contact(Shape):
     role: Label | None = None
 
 
-def _constant(name: str) -> str:
-    if name not in CONSTANT_FIELDS:
-        raise refuse(
-            "constant-field",
-            f"{name[:60]!r} is no field that a constant can fill.",
-            f"Use names of the profile's fields: {', '.join(sorted(CONSTANT_FIELDS))}.",
-        )
-    return name
-
-
 class Provenance(Shape):
     """How the record came about: the fields that hold a constant of an import, whose words are never indexed."""
 
     constants: Annotated[
-        tuple[Annotated[StrictStr, AfterValidator(_constant)], ...],
+        tuple[Annotated[StrictStr, field_of("profile", CONSTANT_FIELDS)], ...],
         Field(max_length=30),
         distinct("The field"),
     ] = ()

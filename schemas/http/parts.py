@@ -6,7 +6,7 @@ that changes with the reference data (those are checked by the services), a cloc
 """
 
 import re
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -63,6 +63,21 @@ def distinct(noun: str, *, rule: str = "no-repeats", by: str = "") -> AfterValid
             told = {"sentence": repeats[0][1], "fix": "Keep one of them.", "repeats": repeats}
             raise PydanticCustomError(rule, "{sentence}", told)
         return items
+
+    return AfterValidator(check)
+
+
+def field_of(record: str, fields: Collection[str]) -> AfterValidator:
+    """Return the check of a name that is one of the fields of this record, which a constant of an import can fill."""
+
+    def check(name: str) -> str:
+        if name not in fields:
+            raise refuse(
+                "constant-field",
+                f"{name[:60]!r} is no field that a constant can fill.",
+                f"Use names of the {record}'s fields: {', '.join(sorted(fields))}.",
+            )
+        return name
 
     return AfterValidator(check)
 

@@ -35,6 +35,7 @@ from schemas.http.parts import (
     Tag,
     WebAddress,
     distinct,
+    field_of,
 )
 from schemas.http.texts import (
     Label,
@@ -165,21 +166,11 @@ CONSTANT_FIELDS = frozenset(
 """The fields that an import may fill with a constant."""
 
 
-def _constant(name: str) -> str:
-    if name not in CONSTANT_FIELDS:
-        raise refuse(
-            "constant-field",
-            f"{name[:60]!r} is no field that a constant can fill.",
-            f"Use names of the project's fields: {', '.join(sorted(CONSTANT_FIELDS))}.",
-        )
-    return name
-
-
 class ProjectProvenance(Shape):
     """How the record came about: the fields that hold a constant of an import, whose words are never indexed."""
 
     constants: Annotated[
-        tuple[Annotated[StrictStr, AfterValidator(_constant)], ...],
+        tuple[Annotated[StrictStr, field_of("project", CONSTANT_FIELDS)], ...],
         Field(max_length=30),
         distinct("The field"),
     ] = ()

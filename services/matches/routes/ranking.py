@@ -10,10 +10,9 @@ from schemas.http.matches import (
     EpochAnswer,
     EpochPage,
     EpochPublished,
-    ProgressAnswer,
-    ProgressBody,
     StatementAnswer,
 )
+from schemas.http.ranking_progress import ProgressAnswer, ProgressBody
 from services.chassis.identity.principal import principal_of
 from services.chassis.web.access import PUBLIC, require
 from services.chassis.web.cursors import cursors_of
