@@ -20,6 +20,7 @@ from services.notifications.routes import routers
 from services.notifications.rules.keys import Keys
 from services.notifications.tables import DELIVERIES, ENDPOINTS, LISTS, METADATA, NOTICES, PROJECTS
 from services.notifications.worker.cycles import KEYS
+from services.notifications.worker.dispatch import may_go
 from services.notifications.worker.guard import reach_of
 from services.notifications.worker.loops import CONSUMER, loops
 
@@ -30,7 +31,7 @@ _OLDEST_LIST = (
     .outerjoin(PROJECTS, PROJECTS.c.id == LISTS.c.project)
     .where(LISTS.c.due, or_(PROJECTS.c.id.is_(None), PROJECTS.c.version < LISTS.c.project_revision))
 )
-# What could be tried now and is not: a message between two tries is not due, nor is one whose endpoint asked for time.
+# What could be tried now and is not: a message between two tries is not due, nor is one that its endpoint does not take.
 _OLDEST_DUE = (
     select(func.min(DELIVERIES.c.due_at))
     .outerjoin(ENDPOINTS, ENDPOINTS.c.id == DELIVERIES.c.endpoint)
@@ -38,7 +39,7 @@ _OLDEST_DUE = (
         DELIVERIES.c.state.in_(("pending", "retrying")),
         DELIVERIES.c.due_at <= bindparam("now"),
         or_(DELIVERIES.c.channel != "email", bindparam("mails")),  # without a mail server they wait by choice
-        or_(ENDPOINTS.c.not_before.is_(None), ENDPOINTS.c.not_before <= bindparam("now")),
+        may_go(bindparam("now")),
     )
 )
 _FAILING_ENDPOINTS = select(func.count()).where(

@@ -4,11 +4,14 @@
 nothing of it needs no word of its end either. *Never:* delete the audit trail, which holds ids and no words.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.webhooks.notifications import ENDPOINT_PINGED
+from services.notifications.mail.letters import CONFIRMATION
 from services.notifications.tables import (
     DELIVERIES,
     DISMISSALS,
@@ -71,17 +74,42 @@ async def forget_project(connection: AsyncConnection, project: str, *, now: str)
     )
 
 
+async def cancel_unwanted(connection: AsyncConnection, deliveries: Sequence[str], *, now: str) -> None:
+    """Cancel, of messages that were under way and are to be tried again, those that nobody may be sent any more.
+
+    Whoever ends a subscription, or gives an endpoint up, finds what waits; this finds what was out meanwhile.
+    """
+    if not deliveries:
+        return
+    given_up = select(ENDPOINTS.c.id).where(ENDPOINTS.c.state == "disabled")
+    silent = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.state != "active")
+    asked = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.state == "unconfirmed")
+    await connection.execute(
+        update(DELIVERIES)
+        .where(
+            DELIVERIES.c.id.in_(deliveries),
+            DELIVERIES.c.state == "retrying",
+            or_(
+                DELIVERIES.c.endpoint.in_(given_up) & (DELIVERIES.c.type != ENDPOINT_PINGED),
+                DELIVERIES.c.subscription.in_(silent)
+                & ~(DELIVERIES.c.subscription.in_(asked) & (DELIVERIES.c.type == CONFIRMATION)),
+            ),
+        )
+        .values(state="cancelled", ended_at=now)
+    )
+
+
 async def cancel_unsent(connection: AsyncConnection, *, subscription: str, now: str) -> None:
     """Cancel what a subscription that has ended or is paused has not been sent yet."""
+    await connection.execute(  # first, for who makes messages of them holds their rows until the messages are there
+        update(NOTICES)
+        .where(NOTICES.c.subscription == subscription, NOTICES.c.state.in_(("waiting", "ready")))
+        .values(state="dropped")
+    )
     await connection.execute(
         update(DELIVERIES)
         .where(DELIVERIES.c.subscription == subscription, DELIVERIES.c.state.in_(("pending", "retrying")))
         .values(state="cancelled", ended_at=now)
-    )
-    await connection.execute(
-        update(NOTICES)
-        .where(NOTICES.c.subscription == subscription, NOTICES.c.state.in_(("waiting", "ready")))
-        .values(state="dropped")
     )
 
 

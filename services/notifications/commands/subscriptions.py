@@ -16,7 +16,7 @@ from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import ErrorEntry, Forbidden, InvalidBody, NotFound
 from services.notifications.commands.leaving import cancel_unsent, silence
-from services.notifications.mail.letters import confirmation_letter
+from services.notifications.mail.letters import CONFIRMATION, confirmation_letter
 from services.notifications.queries.reading import Row, dismissal_json, quiet_of, subscription_json
 from services.notifications.rules import rights
 from services.notifications.rules.cadence import next_digest
@@ -33,7 +33,6 @@ from services.notifications.tables import (
 )
 from services.notifications.worker.endpoints import delivery_row
 
-CONFIRMATION = "confirmation"
 MOST_SUBSCRIPTIONS = 100
 
 

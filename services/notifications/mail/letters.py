@@ -26,6 +26,8 @@ from services.chassis.settings import Settings
 FOLDER = Path(__file__).parent
 LANGUAGES = ("ar", "zh", "en", "fr", "ru", "es")
 RIGHT_TO_LEFT = frozenset({"ar"})
+CONFIRMATION = "confirmation"
+"""The kind of the mail that asks an address whether it wants any; the only one that leaves before it has said yes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,7 @@ def confirmation_letter(settings: Settings, *, language: str, organisation: str,
     """Return the letter that asks whether an address wants mails at all (double opt-in)."""
     words = words_of(language)
     return render(
-        "confirmation",
+        CONFIRMATION,
         language=language,
         subject=words["confirm_subject"],
         leave=None,

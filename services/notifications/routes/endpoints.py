@@ -110,7 +110,7 @@ def _add_writing(routes: APIRouter) -> None:
         response_model=EndpointAnswer,
     )
     async def put_endpoint(request: Request, endpoint_id: EndpointId, body: EndpointBody) -> Response:
-        """Replace address, description, and whether it is paused."""
+        """Replace address, description, and whether it is paused. Messages wait until it is active again."""
         return await execute(request, partial(commands.put_endpoint, endpoint=str(endpoint_id), body=body))
 
     @routes.delete(
@@ -147,7 +147,7 @@ def _add_asking(routes: APIRouter) -> None:
         response_model=DeliveryAccepted,
     )
     async def ping(request: Request, endpoint_id: EndpointId) -> Response:
-        """Send a signed ping; 2xx makes a pending or disabled endpoint active."""
+        """Send a signed ping, at once; 2xx makes a pending or disabled endpoint active and ends a `Retry-After`."""
         return await execute(request, partial(commands.ping_endpoint, endpoint=str(endpoint_id)))
 
     @routes.post(

@@ -17,12 +17,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from aiohttp import ClientSession
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.webhooks.notifications import ENDPOINT_PINGED
 from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Runtime, timestamp
 from services.chassis.telemetry import log_of
+from services.notifications.commands.leaving import cancel_unwanted
 from services.notifications.rules.keys import Keys
 from services.notifications.rules.schedule import Outcome, next_try
 from services.notifications.tables import ATTEMPTS, DELIVERIES, ENDPOINTS, SECRETS, SUBSCRIPTIONS
@@ -64,6 +66,17 @@ _END = (
         claimed_until=None,
     )
 )
+
+
+def may_go(moment: Any) -> ColumnElement[bool]:
+    """Whether a message's endpoint, if it has one, takes it at this moment: it is active, and asked for no more time.
+
+    What is held stays as it is and goes once the endpoint is verified. A ping always goes: it is how an endpoint comes back.
+    """
+    takes = and_(
+        ENDPOINTS.c.state == "active", or_(ENDPOINTS.c.not_before.is_(None), ENDPOINTS.c.not_before <= moment)
+    )
+    return or_(DELIVERIES.c.endpoint.is_(None), DELIVERIES.c.type == ENDPOINT_PINGED, takes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +215,7 @@ class Dispatcher:
             .where(
                 DELIVERIES.c.state == state,
                 DELIVERIES.c.due_at <= moment,
-                or_(ENDPOINTS.c.not_before.is_(None), ENDPOINTS.c.not_before <= moment),
+                may_go(moment),
             )
             .order_by(DELIVERIES.c.due_at, DELIVERIES.c.place, DELIVERIES.c.id)
             .limit(CLAIMED_AT_ONCE)
@@ -282,6 +295,7 @@ class Dispatcher:
                     claimed_until=None,
                 )
             )
+        await cancel_unwanted(connection, [row.id for row in lost], now=timestamp(now))
 
     # One endpoint's share
 
@@ -359,6 +373,8 @@ class Dispatcher:
         )
         await connection.execute(_END, [self._end_of(one) for one in ended])
         await endpoints.note(connection, self.runtime, ended)
+        failed = [one.row["id"] for one in ended if not one.outcome.delivered]
+        await cancel_unwanted(connection, failed, now=timestamp(self.runtime.clock.now()))
 
     def _end_of(self, one: Ended) -> dict[str, Any]:
         again = None

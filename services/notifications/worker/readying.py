@@ -195,7 +195,7 @@ def _delivery(
 ) -> dict[str, Any]:
     address = runtime.settings.address
     linked = data | {"links": {name: address + path for name, path in data["links"].items()}}
-    held = notice["endpoint_state"] != "active"
+    given_up = notice["endpoint_state"] in {"disabled", "deleted"}
     body = cloud_event(
         identifier=notice["id"],
         event_type=notice["type"],
@@ -211,13 +211,13 @@ def _delivery(
         "endpoint": notice["endpoint"],
         "subscription": notice["subscription"],
         "body": orjson.dumps(body),
-        "state": "cancelled" if held else "pending",  # a disabled endpoint gets it by `recover`
+        "state": "cancelled" if given_up else "pending",  # a disabled endpoint gets it by `recover`
         "attempts": 0,
         "earlier": 0,
         "due_at": timestamp(released(now, quiet_of(notice), notice["time_zone"])),
         "place": notice["place"],
         "created_at": timestamp(now),
-        "ended_at": timestamp(now) if held else None,
+        "ended_at": timestamp(now) if given_up else None,
     }
 
 

@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
+import pytest
 from aiohttp import web
 
+from services.notifications import SERVICE
 from tests.services.notifications.hall import Hall
 from tests.services.notifications.village import Receiver, receiving
 
@@ -79,3 +82,110 @@ async def test_a_move_leaves_one_ping_the_new_address_own(hall: Hall, receiver: 
     assert len(receiver.taken) == 1
     states = await hall.rows("SELECT state FROM deliveries ORDER BY id")
     assert [one["state"] for one in states] == ["cancelled", "delivered"]
+
+
+async def proposed(hall: Hall, endpoint: str, *, subscriptions: int = 1) -> None:
+    """Queue a message of a crossing for each subscription, and send none."""
+    for _ in range(subscriptions):
+        await hall.subscribe(channel="webhook", endpoint=endpoint)
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.herald()
+
+
+@pytest.mark.parametrize("tried", [False, True])
+async def test_what_is_queued_waits_for_a_moved_endpoint_to_answer_its_ping(
+    hall: Hall, receiver: Receiver, *, tried: bool
+) -> None:
+    endpoint = await hall.endpoint(receiver)
+    await proposed(hall, endpoint)
+    receiver.status = 503
+    if tried:
+        await hall.dispatch()
+    async with receiving() as other:
+        other.status = 503
+        await put(hall, endpoint, url=other.url)
+        hall.clock.moment += timedelta(hours=2)
+        await hall.dispatch()
+        assert other.events() == []
+        assert len(other.taken) == 1
+        assert await oldest_due(hall) == 0  # held, not late
+        other.status = 204
+        await hall.call("POST", f"/v1/endpoints/{endpoint}/ping", status=202)
+        await hall.dispatch()
+        assert [one["type"] for one in other.events()] == ["org.comity.match.proposed.v1"]
+    assert len(receiver.events()) == int(tried)
+
+
+async def test_a_paused_endpoint_gets_nothing_and_afterwards_what_waited(
+    hall: Hall, receiver: Receiver
+) -> None:
+    endpoint = await hall.endpoint(receiver)
+    hall.lists.away = True
+    await proposed(hall, endpoint)
+    await put(hall, endpoint, paused=True)
+    hall.lists.away = False
+    await hall.settle()
+    hall.clock.moment += timedelta(days=9)
+    await hall.settle()
+    assert receiver.events() == []
+    await put(hall, endpoint)
+    await hall.dispatch()
+    assert [one["type"] for one in receiver.events()] == ["org.comity.match.proposed.v1"]
+
+
+async def test_what_was_under_way_when_an_endpoint_was_given_up_is_not_tried_again(hall: Hall) -> None:
+    gone = asyncio.Event()
+    told = 0
+
+    async def handle(event: Any) -> int:
+        nonlocal told
+        if "pinged" in event["type"]:
+            return 204
+        told += 1
+        if told == 1:
+            gone.set()
+            return 410
+        await gone.wait()
+        while (await endpoint_of(hall, endpoint))["state"] == "active":
+            await asyncio.sleep(0.01)
+            await hall.dispatcher.turn(claim=False)
+        return 500
+
+    async with answering(handle) as url:
+        endpoint = (await hall.call("POST", "/v1/endpoints", {"url": url}, status=201))["id"]
+        await hall.dispatch()
+        await proposed(hall, endpoint, subscriptions=4)
+        await hall.dispatch()
+        assert not await hall.until_due()
+        assert told == 4
+        states = await hall.rows("SELECT state FROM deliveries WHERE type LIKE '%proposed%' ORDER BY state")
+        assert [one["state"] for one in states] == ["cancelled", "cancelled", "cancelled", "exhausted"]
+
+
+async def test_a_ping_does_not_wait_for_the_time_that_the_endpoint_asked_for_and_frees_what_does(
+    hall: Hall, receiver: Receiver
+) -> None:
+    endpoint = await hall.endpoint(receiver)
+    await proposed(hall, endpoint)
+    receiver.status, receiver.headers = 503, {"Retry-After": "86400"}
+    await hall.dispatch()
+    receiver.status, receiver.headers = 204, {}
+    receiver.taken.clear()
+    await hall.call("POST", f"/v1/endpoints/{endpoint}/test", status=202)
+    await hall.dispatch()
+    assert receiver.taken == []
+    await hall.call("POST", f"/v1/endpoints/{endpoint}/ping", status=202)
+    await hall.dispatch()
+    assert [one["type"].split(".")[-2] for one in receiver.events("org")] == ["pinged", "tested"]
+    since = hall.clock.moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    answer = await hall.call("POST", f"/v1/endpoints/{endpoint}/recover", {"since": since})
+    await hall.dispatch()
+    assert (answer["messages"], len(receiver.events("proposed"))) == (1, 1)
+
+
+async def oldest_due(hall: Hall) -> float:
+    """How long the oldest message that could be tried now has waited, as the gauge says."""
+    await SERVICE.measure(hall.runtime)
+    [found] = hall.runtime.metrics.messages_due_oldest.labels("notifications").collect()[0].samples
+    return float(found.value)
