@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.notifications.mail.letters import LANGUAGES, words_of
+from services.notifications.worker import digests
 from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.office import ADDRESS, Page, Sink, confirmed, crossing, link_in
 
@@ -124,6 +125,37 @@ async def test_news_is_gathered_by_flagship_and_nothing_new_sends_nothing(office
         hall.clock.moment += timedelta(days=7)
         await hall.settle()
     assert len(sink.digests()) == 1
+
+
+async def test_digests_of_an_hour_are_made_and_sent_in_the_order_of_a_keyed_hash(
+    office: tuple[Hall, Sink], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hall, sink = office
+    monkeypatch.setattr(digests, "AT_ONCE", 5)
+    crossed = {}
+    for number in range(13):
+        crossed[await hall.member(f"Body {number}")] = "good"
+        mail = await hall.subscribe(f"Body {number}", channel="email", email=f"n{number}@own.example")
+        await hall.dispatch()
+        await hall.http.post(link_in(sink.taken[-1][1], hall))
+    project = await hall.open_project()
+    await hall.rank(project, 1, crossed)
+    await hall.settle()
+    [row] = await hall.rows("SELECT next_digest_at FROM subscriptions WHERE id = :mail", mail=mail)
+    hall.clock.moment += timedelta(days=8)
+    batches = []
+    while looked_at := await digests.step(hall.runtime):
+        batches.append(looked_at)
+        hall.clock.moment += timedelta(seconds=7)  # a batch takes its time
+    assert batches == [5, 5, 3]
+    keys = hall.runtime.state["keys"]
+    subscriptions = await hall.rows("SELECT id FROM subscriptions")
+    hashed = sorted(keys.place(row["next_digest_at"], one["id"]) for one in subscriptions)
+    made = await hall.rows("SELECT place FROM deliveries WHERE type = 'digest' ORDER BY created_at, id")
+    sent = await hall.rows(
+        "SELECT place FROM deliveries WHERE type = 'digest' ORDER BY due_at, place, created_at"
+    )
+    assert [one["place"] for one in made] == [one["place"] for one in sent] == hashed
 
 
 async def test_quiet_hours_hold_and_what_came_up_meanwhile_comes_together(office: tuple[Hall, Sink]) -> None:
