@@ -5,9 +5,10 @@ from fastapi import APIRouter, Request, Response
 from schemas.http.exposure import ExposureAnswer, OrganisationExposure
 from services.chassis.identity.principal import principal_of
 from services.chassis.web.access import PUBLIC
+from services.chassis.web.openapi import refusals
 from services.chassis.web.reading import respond
 from services.matches.queries import exposure as queries
-from services.matches.routes.parameters import OrganisationId, refusals, runtime_in
+from services.matches.routes.parameters import OrganisationId, runtime_in
 from services.matches.rules import rights
 
 
