@@ -140,3 +140,11 @@ def test_tests_of_one_group_run_on_one_worker(request: pytest.FixtureRequest) ->
     """A group is told by the end of a test's id; were it lost, every heavy fixture would be made once for each worker."""
     grouped = os.environ.get("PYTEST_XDIST_WORKER") and request.config.getoption("loadgroup", default=False)
     assert request.node.nodeid.endswith("@house-rules") == bool(grouped)
+
+
+def test_decisions_are_numbered_once_and_without_a_gap() -> None:
+    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    numbers = [int(page.name.partition("-")[0]) for page in pages]
+    assert numbers == list(range(1, len(pages) + 1))
+    for page, number in zip(pages, numbers, strict=True):
+        assert page.read_text("utf-8").startswith(f"# {number}. "), page.name
