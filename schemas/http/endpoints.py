@@ -42,7 +42,7 @@ class EndpointBody(Shape):
 
 
 class EndpointAnswer(Shape):
-    """An endpoint as it stands; `reason` says why it is disabled."""
+    """An endpoint as it stands; `reason` says why it is disabled, or that its secret cannot be opened any more."""
 
     id: UUID
     organisation: UUID

@@ -94,7 +94,7 @@ ENDPOINTS = Table(
     Column("organisation", Text, nullable=False, index=True),
     Column("revision", BigInteger, nullable=False),
     Column("state", Text, nullable=False),  # pending, active, paused, disabled, deleted
-    Column("reason", Text),  # why it is disabled
+    Column("reason", Text),  # why it is disabled, or that nothing can be signed for it
     Column("url", Text, nullable=False),  # empty once deleted
     Column("description", Text),
     Column("failing_since", Text),
@@ -192,7 +192,9 @@ ATTEMPTS = Table(
     Column("handed_over_at", Text),  # e-mail: from here on it may have been taken
     Column("ended_at", Text),
     Column("outcome", Text),  # delivered, failed, interrupted; NULL while under way
-    Column("error", Text),  # dns, connect, tls, timeout, http, forbidden_target, too_large, reset, smtp
+    Column(
+        "error", Text
+    ),  # dns, connect, tls, timeout, http, forbidden_target, too_large, reset, smtp, unsigned
     Column("status", Integer),
     Column("milliseconds", Float),
     Column("response", LargeBinary),  # its first 4 kB

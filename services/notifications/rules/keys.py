@@ -23,7 +23,7 @@ _NONCE_BYTES = 12
 
 
 class SealBroken(Exception):  # noqa: N818 - what happened, in the past tense
-    """A sealed secret cannot be opened: the key is another one than it was sealed with."""
+    """A sealed secret cannot be opened: the key is another one than it was sealed with. It concerns that secret alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,9 @@ DELAYS = tuple(
 JITTER = 0.1
 """At most so large a part of a delay is added to it."""
 
+UNSIGNED = "unsigned"
+"""The word of a try that could not be signed: the key that sealed the endpoint's secrets is not the one at hand."""
+
 LONGEST_WAIT = timedelta(hours=24)
 WARN_AFTER = timedelta(hours=24)
 DISABLE_AFTER = timedelta(days=5)

@@ -25,8 +25,8 @@ from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Runtime, timestamp
 from services.chassis.telemetry import log_of
 from services.notifications.commands.leaving import cancel_unwanted
-from services.notifications.rules.keys import Keys
-from services.notifications.rules.schedule import Outcome, next_try
+from services.notifications.rules.keys import Keys, SealBroken
+from services.notifications.rules.schedule import UNSIGNED, Outcome, next_try
 from services.notifications.tables import ATTEMPTS, DELIVERIES, ENDPOINTS, SECRETS, SUBSCRIPTIONS
 from services.notifications.worker import endpoints, mailing, webhooks
 from services.notifications.worker.cycles import KEYS
@@ -241,7 +241,8 @@ class Dispatcher:
                 or_(SECRETS.c.expires_at.is_(None), SECRETS.c.expires_at > timestamp(now)),
             )
             for row in await connection.execute(live.order_by(SECRETS.c.created_at.desc())):
-                secrets.setdefault(row.endpoint, []).append(keys.unseal(row.sealed))
+                with suppress(SealBroken):  # the others may open, and other endpoints have theirs
+                    secrets.setdefault(row.endpoint, []).append(keys.unseal(row.sealed))
         for one in taken:
             one["secrets"] = tuple(secrets.get(one["endpoint"], ()))
         await connection.execute(
@@ -347,6 +348,9 @@ class Dispatcher:
             return await self.post.send(self.runtime, row, number)
         if row["body"] is None or row["endpoint_state"] in {None, "deleted"}:
             return Outcome(error="gone", permanent=True)
+        if not row["secrets"]:
+            log_of("notifications").error("no secret of an endpoint can be opened", endpoint=row["endpoint"])
+            return Outcome(error=UNSIGNED)
         message = webhooks.Message(
             id=row["id"], number=number, url=row["url"], secrets=row["secrets"], body=row["body"]
         )

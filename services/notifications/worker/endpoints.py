@@ -24,13 +24,14 @@ from schemas.webhooks.notifications import (
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.mail.letters import endpoint_letter
 from services.notifications.rules.keys import Keys
-from services.notifications.rules.schedule import LONGEST_WAIT, gives_up, warns
+from services.notifications.rules.schedule import LONGEST_WAIT, UNSIGNED, gives_up, warns
 from services.notifications.tables import DELIVERIES, ENDPOINTS, SUBSCRIPTIONS
 
 if TYPE_CHECKING:
     from services.notifications.worker.dispatch import Ended
 
 ADDRESSES_TOLD = 5
+WHY_UNSIGNED = "Its secret cannot be opened any more, so nothing can be signed. Make a new one, then ping it."
 SENTENCES = {
     ENDPOINT_PINGED: "This is a ping: answer with 2xx and the endpoint is active.",
     ENDPOINT_FAILING: "Messages to this endpoint have failed for a day.",
@@ -51,8 +52,8 @@ async def note(connection: AsyncConnection, runtime: Runtime, ended: "Sequence[E
         ):
             await connection.execute(
                 update(ENDPOINTS)
-                .where(tried, ENDPOINTS.c.failing_since.is_not(None))
-                .values(failing_since=None, failures=0, warned_at=None, not_before=None)
+                .where(tried, ENDPOINTS.c.state == "active", ENDPOINTS.c.failing_since.is_not(None))
+                .values(failing_since=None, failures=0, warned_at=None, not_before=None, reason=None)
             )
             continue
         locked = select(ENDPOINTS).where(tried).with_for_update()
@@ -69,7 +70,9 @@ async def _judge(
         if one.outcome.delivered:
             row |= {"failing_since": None, "failures": 0, "warned_at": None, "not_before": None}
             if one.row["type"] == ENDPOINT_PINGED and row["state"] in {"pending", "disabled"}:
-                row |= {"state": "active", "reason": None}
+                row["state"] = "active"
+            if row["state"] == "active":
+                row["reason"] = None
         else:
             await _count(connection, runtime, row, one)
     changed = {name: value for name, value in row.items() if before[name] != value}
@@ -87,13 +90,17 @@ async def _count(connection: AsyncConnection, runtime: Runtime, row: dict[str, A
     if one.outcome.retry_after is not None:
         wait = min(timedelta(seconds=one.outcome.retry_after), LONGEST_WAIT)
         row["not_before"] = timestamp(one.at + wait)
+    if one.outcome.error == UNSIGNED:
+        row["reason"] = WHY_UNSIGNED
     if row["state"] != "active":
         return
+    if one.outcome.error != UNSIGNED:
+        row["reason"] = None
     since = datetime.fromisoformat(row["failing_since"])
     if one.outcome.status == 410:
         row |= {"state": "disabled", "reason": "It answered 410 Gone."}
     elif gives_up(failing_since=since, failures=row["failures"], now=one.at):
-        row |= {"state": "disabled", "reason": "It failed for five days."}
+        row |= {"state": "disabled", "reason": row["reason"] or "It failed for five days."}
     elif row["warned_at"] is None and warns(failing_since=since, now=one.at):
         row["warned_at"] = moment
         await tell(connection, runtime, row, ENDPOINT_FAILING, now=one.at)

@@ -10,8 +10,11 @@ import pytest
 from aiohttp import web
 
 from services.notifications import SERVICE
+from services.notifications.rules.keys import Keys
+from services.notifications.worker.cycles import KEYS
+from services.notifications.worker.endpoints import WHY_UNSIGNED
 from tests.services.notifications.hall import Hall
-from tests.services.notifications.village import Receiver, receiving
+from tests.services.notifications.village import Receiver, receiving, verified
 
 
 @asynccontextmanager
@@ -189,3 +192,52 @@ async def oldest_due(hall: Hall) -> float:
     await SERVICE.measure(hall.runtime)
     [found] = hall.runtime.metrics.messages_due_oldest.labels("notifications").collect()[0].samples
     return float(found.value)
+
+
+@pytest.mark.parametrize("way", ["a new secret", "the key again"])
+async def test_a_secret_that_cannot_be_opened_holds_up_its_own_endpoint_alone(
+    hall: Hall, receiver: Receiver, way: str
+) -> None:
+    endpoint = await hall.endpoint(receiver)
+    await proposed(hall, endpoint)
+    kept = hall.runtime.state[KEYS]
+    hall.runtime.state[KEYS] = Keys(b"of another machine")
+    async with receiving() as other:
+        await hall.endpoint(other, "Ben")
+        await hall.dispatch()
+        assert len(other.taken) == 1
+    found = await endpoint_of(hall, endpoint)
+    assert (found["state"], found["reason"]) == ("active", WHY_UNSIGNED)
+    [message] = (await hall.call("GET", "/v1/deliveries"))["items"][:1]
+    assert message["state"] == "retrying"
+    tries = (await hall.call("GET", f"/v1/deliveries/{message['id']}"))["tries"]
+    assert {one["error"] for one in tries} == {"unsigned"}
+    receiver.taken.clear()
+    if way == "the key again":
+        hall.runtime.state[KEYS] = kept
+    else:
+        made = await hall.call("POST", f"/v1/endpoints/{endpoint}/secrets", {}, status=201)
+        receiver.secrets.append(made["secret"])
+    await hall.until_due()
+    [(headers, body)] = receiver.taken
+    verified(receiver.secrets[-1], headers, body, now=hall.clock.moment)
+    assert (await endpoint_of(hall, endpoint))["reason"] is None
+
+
+async def test_an_endpoint_that_nothing_can_be_signed_for_is_given_up_like_any_that_fails(
+    hall: Hall, receiver: Receiver
+) -> None:
+    endpoint = await hall.endpoint(receiver)
+    hall.runtime.state[KEYS] = Keys(b"of another machine")
+    begun = hall.clock.moment
+    while (await endpoint_of(hall, endpoint))["state"] == "active":
+        assert hall.clock.moment < begun + timedelta(days=7)
+        await hall.call("POST", f"/v1/endpoints/{endpoint}/test", status=202)
+        await hall.dispatch()
+        hall.clock.moment += timedelta(hours=9)
+    assert (await endpoint_of(hall, endpoint))["reason"] == WHY_UNSIGNED
+    await hall.call("POST", f"/v1/endpoints/{endpoint}/secrets", {}, status=201)
+    await hall.call("POST", f"/v1/endpoints/{endpoint}/ping", status=202)
+    await hall.dispatch()
+    found = await endpoint_of(hall, endpoint)
+    assert (found["state"], found["reason"]) == ("active", None)
