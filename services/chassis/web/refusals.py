@@ -58,6 +58,7 @@ _SAID: Mapping[str, tuple[str, str]] = {
     "json_invalid": ("This is no JSON", "Send JSON."),
 }
 """By the type of the error: what is wrong and what to do, with the numbers of the bound that is broken."""
+_NAMED: Mapping[str, str] = {"tuple_type": "list-type", "string_unicode": "no-lone-surrogates"}
 _ELSE = "Look up in the API documentation what belongs here."
 
 
@@ -82,7 +83,7 @@ def entry_of(fault: Mapping[str, Any]) -> ErrorEntry:
     """Return what one fault is called, in our words, with what to do about it."""
     context = fault.get("ctx") or {}
     fix = context.get("fix") or _SAID.get(fault["type"], ("", _ELSE))[1].format_map(context)
-    rule = "list-type" if fault["type"] == "tuple_type" else str(fault["type"]).replace("_", "-")
+    rule = _NAMED.get(fault["type"], str(fault["type"]).replace("_", "-"))
     return {"rule": rule, "detail": sentence_of(fault), "fix": str(fix)}
 
 

@@ -29,8 +29,8 @@ def parse(body: bytes, *, max_depth: int) -> Any:
             text,
             object_pairs_hook=_object,
             parse_constant=_constant,
-            parse_float=_float,
-            parse_int=_int,
+            parse_float=double_of,
+            parse_int=whole_number_of,
         )
     except json.JSONDecodeError as error:
         raise MalformedBody(
@@ -61,14 +61,16 @@ def _constant(name: str) -> NoReturn:
     raise MalformedBody(f"{name} is not JSON. Leave the field out, or send null where it is allowed.")
 
 
-def _float(literal: str) -> float:
+def double_of(literal: str) -> float:
+    """Read a number with a fraction or an exponent. Raises MalformedBody if no double holds it."""
     value = float(literal)
     if math.isinf(value):
         raise _too_large(literal, "no double holds it")
     return value
 
 
-def _int(literal: str) -> int:
+def whole_number_of(literal: str) -> int:
+    """Read a whole number. Raises MalformedBody if 64 bits do not hold it."""
     if len(literal) > 20 or abs(int(literal)) > _LARGEST:
         raise _too_large(literal, "at most 64 bits are read")
     return int(literal)

@@ -18,13 +18,10 @@ from services.chassis.reference.faults import Codebook, Fault
 from services.chassis.reference.languages import load_language_checks
 from services.chassis.web.refusals import causes_of, entry_of
 from services.console.mapping.bodies import RowRefused
+from services.console.mapping.targets import SHAPES
 from services.members.rules.faults import body_faults
 from services.projects.rules.faults import publication_faults
 
-SHAPES: Mapping[str, type[OrganisationBody] | type[ProjectBody]] = {
-    "organisations": OrganisationBody,
-    "projects": ProjectBody,
-}
 MOST_FAULTS = 20
 
 

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+from services.chassis.web.problems import MalformedBody
+from services.chassis.web.strict_json import double_of, whole_number_of
+
 MAX_ROW_BYTES = 900_000
 """No row is longer: what it would become could not be sent either."""
 
@@ -146,9 +149,23 @@ def _json_rows(lines: Iterator[Line]) -> Iterator[Row | BadRow]:
 
 def _json_row(number: int, text: str) -> Row | BadRow:
     try:
-        values = json.loads(text, object_pairs_hook=_members, parse_constant=_no_number)
+        values = json.loads(
+            text,
+            object_pairs_hook=_members,
+            parse_constant=_no_number,
+            parse_float=double_of,
+            parse_int=whole_number_of,
+        )
     except RecursionError:
-        return BadRow(number, "json", "The line is nested too deeply", "Write one flat JSON object a line.")
+        return BadRow(
+            number, "json", "The line is nested too deeply", "Nest objects and lists a few levels deep."
+        )
+    except MalformedBody as problem:
+        fault = problem.errors[0]
+        return BadRow(number, fault["rule"], fault["detail"].rstrip("."), fault["fix"])
+    except json.JSONDecodeError as error:
+        detail = f"The line is no JSON object: {error.msg} at column {error.colno}"
+        return BadRow(number, "json", detail, "Write one JSON object a line.")
     except ValueError as error:
         return BadRow(number, "json", f"The line is no JSON object: {error}", "Write one JSON object a line.")
     if not isinstance(values, dict):

@@ -17,8 +17,8 @@ from pydantic import BaseModel
 from services.chassis.reference.faults import Fault
 from services.console.connection import Connection
 from services.console.exits import Ended, Exit
-from services.console.importing.checking import SHAPES
 from services.console.mapping.bodies import RowRefused
+from services.console.mapping.targets import SHAPES
 
 TRIES = 8
 

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from services.console.mapping.targets import unknown_evidence_targets, unknown_targets
+
 SHIPPED = Path(__file__).resolve().parents[1] / "maps"
 """The maps of public formats that ship with Comity; `--map` takes one by its name."""
 
@@ -157,7 +159,16 @@ def load_map(name: str, *, kind: str) -> MapFile:
         raise MapError(f"The map {name} is wrong at {place or 'its top'}: {first['msg']}.") from error
     if found.kind != kind:
         raise MapError(f"The map {name} is for {found.kind}, not for {kind}.")
+    wrong = next(_wrong_targets(found), None)
+    if wrong is not None:
+        raise MapError(f"The map {name} is wrong: {wrong}")
     return found
+
+
+def _wrong_targets(found: MapFile) -> Iterator[str]:
+    yield from unknown_targets(found.kind, (*found.fields, *found.constants))
+    if found.evidence is not None:
+        yield from unknown_evidence_targets((*found.evidence.fields, *found.evidence.constants))
 
 
 def shipped() -> Sequence[str]:

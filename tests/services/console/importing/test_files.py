@@ -148,3 +148,22 @@ def test_an_empty_file_is_told(write) -> None:
 def test_a_file_without_a_row_is_told_as_an_empty_one(write, name: str, content: str) -> None:
     with pytest.raises(FileFault, match="holds no row"):
         rows(write(name, content))
+
+
+@pytest.mark.parametrize(
+    ("line", "rule", "detail"),
+    [
+        ('{"id": ' + "9" * 5_000 + "}", "number-range", "too large"),
+        ('{"id": 1e999}', "number-range", "too large"),
+        ('{"id": ' + "[" * 100_000, "json", "nested too deeply"),
+        ('{"id": }', "json", "Expecting value at column 8"),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_told_without_a_word_of_the_library(write, line, rule, detail) -> None:
+    bad, good = rows(write("a.jsonl", line + '\n{"id": [{"x": {}}]}\n'))
+    assert isinstance(bad, BadRow)
+    assert (bad.line, bad.rule) == (1, rule)
+    assert detail in bad.detail
+    told = f"{bad.detail} {bad.fix}"
+    assert not [word for word in ("sys.", "digits", "flat", "line 1", "body") if word in told], told
+    assert good == Row(2, {"id": [{"x": {}}]})

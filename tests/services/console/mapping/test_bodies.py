@@ -247,3 +247,25 @@ def test_a_wrong_map_is_one_sentence(tmp_path: Path, content: str, said: str) ->
 def test_an_unknown_map_names_the_shipped_ones() -> None:
     with pytest.raises(MapError, match="cordis-organisations"):
         load_map("nowhere", kind="organisations")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ('legal_nam = "name"', "legal_nam is no field \\(legal_nam: did you mean legal_name"),
+        ('"sme.flags" = "small"', "sme.flags is no field \\(flags: did you mean flag"),
+        ('"legal_name.text" = "name"', "legal_name.text is no field"),
+    ],
+)
+def test_a_target_that_no_body_has_is_told_before_the_first_row(tmp_path, fields, said) -> None:
+    text = f'kind = "organisations"\nscheme = "x"\nid = "id"\n[fields]\n{fields}\n'
+    (tmp_path / "m.toml").write_text(text, "utf-8")
+    with pytest.raises(MapError, match=said):
+        load_map(str(tmp_path / "m.toml"), kind="organisations")
+
+
+def test_half_of_a_surrogate_pair_is_told_as_the_api_tells_it() -> None:
+    with pytest.raises(RowRefused) as told:
+        shaped("organisations", {"legal_name": "a\ud800"})
+    fault = next(one for one in told.value.faults if one.pointer == "/legal_name")
+    assert (fault.rule, fault.fix) == ("no-lone-surrogates", "Send the whole character.")
