@@ -67,6 +67,7 @@ LISTS = Table(
     Column("seen_at", Text, nullable=False),
     Column("due", Boolean, nullable=False),  # a cycle has still to tell of it
     Column("told_facts", Text),  # the project's facts_hash at the last cycle
+    Column("told_asked", LargeBinary),  # what conditions look at, as JSON, at the last cycle
 )
 Index("lists_by_due", LISTS.c.due, LISTS.c.seen_at)
 

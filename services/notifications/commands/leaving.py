@@ -16,6 +16,7 @@ from services.notifications.tables import (
     DELIVERIES,
     DISMISSALS,
     ENDPOINTS,
+    LISTS,
     NOTICES,
     SECRETS,
     SUBSCRIPTIONS,
@@ -72,6 +73,7 @@ async def forget_project(connection: AsyncConnection, project: str, *, now: str)
     await connection.execute(
         update(NOTICES).where(NOTICES.c.project == project).values(data=None, state="dropped")
     )
+    await connection.execute(update(LISTS).where(LISTS.c.project == project).values(told_asked=None))
 
 
 async def cancel_unwanted(connection: AsyncConnection, deliveries: Sequence[str], *, now: str) -> None:

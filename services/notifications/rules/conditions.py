@@ -14,6 +14,9 @@ import orjson
 Facts = Mapping[str, Any]
 """What is known of a project: titles, level, regions, countries, flagship, need_kinds, tags, deadline."""
 
+ASKED_ABOUT = ("level", "regions", "countries", "flagship", "need_kinds", "tags")
+"""The facts that a condition may look at."""
+
 BAND_ORDER = {"weak": 0, "possible": 1, "good": 2, "strong": 3}
 
 
@@ -38,6 +41,11 @@ def facts_hash(record: Mapping[str, Any]) -> str:
     """Return the digest of needs and countries: what of a project, once changed, lifts a dismissal and is news."""
     told = [record.get("needs", []), sorted(record.get("countries", ()))]
     return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+
+
+def asked_about(facts: Facts) -> bytes:
+    """Return the facts that conditions look at, as JSON: while they stand, who asks for the project stays the same."""
+    return orjson.dumps({name: facts[name] for name in ASKED_ABOUT})
 
 
 def failed(

@@ -31,7 +31,7 @@ from services.chassis.reference import Reference
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.leaving import take_back
 from services.notifications.consumers import REFERENCE, told_of_ending
-from services.notifications.rules.conditions import BAND_ORDER, failed, reaches_band
+from services.notifications.rules.conditions import BAND_ORDER, Facts, asked_about, failed, reaches_band
 from services.notifications.rules.keys import Keys
 from services.notifications.tables import (
     DISMISSALS,
@@ -67,6 +67,10 @@ _ENDED = select(PROJECTS.c.id).where(PROJECTS.c.ending.is_not(None))
 _FALLEN = and_(STANDINGS.c.fresh, not_(STANDINGS.c.standing))
 
 _log = structlog.get_logger(__name__)
+
+
+Asked = Callable[[bytes, str | None], bool]
+"""Whether conditions (JSON) ask for a project on whose list the organisation has this band."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,12 +131,22 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
         fallen = select(STANDINGS.c.organisation).where(STANDINGS.c.project == project, _FALLEN)
         await take_back(connection, project=project, organisations=fallen, now=timestamp(now))
     news: list[News] = []
-    if known["state"] == "published" and known["facts"] is not None:
+    facts: Mapping[str, Any] | None = None if known["facts"] is None else orjson.loads(known["facts"])
+    if known["state"] == "published" and facts is not None:
+        day = date.fromisoformat(listed["reference_date"])
         changed = listed["told_facts"] not in {None, known["facts_hash"]}
-        concerned = await _concerned(connection, project, everybody=changed)
-        told = await _told(connection, project)
-        asked = _asked(runtime, known, day=date.fromisoformat(listed["reference_date"]))
-        news = list(_news(concerned, told, asked=asked, facts_hash=known["facts_hash"], changed=changed))
+        before = listed["told_asked"]
+        revised = before is not None and bytes(before) != asked_about(facts)
+        news = list(
+            _news(
+                await _concerned(connection, project, everybody=changed or revised),
+                await _told(connection, project),
+                asked=_asked(runtime, facts, day=day),
+                asked_before=_asked(runtime, orjson.loads(before), day=day) if revised else None,
+                facts_hash=known["facts_hash"],
+                changed=changed,
+            )
+        )
     made = await insert_notices(
         runtime,
         connection,
@@ -147,7 +161,13 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
         .values(fresh=False, told_band=STANDINGS.c.band)
     )
     await connection.execute(
-        update(LISTS).where(LISTS.c.project == project).values(due=False, told_facts=known["facts_hash"])
+        update(LISTS)
+        .where(LISTS.c.project == project)
+        .values(
+            due=False,
+            told_facts=known["facts_hash"],
+            told_asked=None if facts is None else asked_about(facts),
+        )
     )
     return made
 
@@ -207,10 +227,9 @@ async def _told(connection: AsyncConnection, project: str) -> frozenset[str]:
     return frozenset(await connection.scalars(query))
 
 
-def _asked(runtime: Runtime, known: Mapping[str, Any], *, day: date) -> Callable[[bytes, str | None], bool]:
-    """Return the question whether conditions ask for this project; each distinct set of them is looked at once."""
+def _asked(runtime: Runtime, facts: Facts, *, day: date) -> Asked:
+    """Return the question whether conditions ask for such a project; each distinct set of them is looked at once."""
     reference: Reference = runtime.state[REFERENCE]
-    facts = orjson.loads(known["facts"])
     answers: dict[bytes, tuple[bool, str | None]] = {}
 
     def asked(conditions: bytes, band: str | None) -> bool:
@@ -230,15 +249,25 @@ def _news(
     concerned: Iterable[Mapping[str, Any]],
     told: frozenset[str],
     *,
-    asked: Callable[[bytes, str | None], bool],
+    asked: Asked,
+    asked_before: Asked | None,
     facts_hash: str,
     changed: bool,
 ) -> Iterator[News]:
+    """Yield the news of each pair; `asked_before` is of what conditions saw last, None if that is what they see now."""
     for pair in concerned:
         if pair["dismissed"] == facts_hash:
             continue
         known = pair["subscription"] in told
         kind, rule = _kind(pair, known=known, changed=changed)
+        comes_to_meet = (
+            pair["standing"]
+            and not known
+            and asked_before is not None
+            and not asked_before(bytes(pair["conditions"]), pair["band"])
+        )
+        if kind is None and comes_to_meet:
+            kind, rule = MATCH_PROPOSED, PROJECT_CHANGED
         if kind is None:
             continue
         if kind != MATCH_WITHDRAWN and not asked(bytes(pair["conditions"]), pair["band"]):

@@ -89,6 +89,37 @@ async def test_a_band_that_rises_a_floor_that_is_lost_and_a_project_that_changes
     ]
 
 
+@pytest.mark.parametrize(
+    ("conditions", "revision"),
+    [
+        ({"levels": ["global"]}, {"level": "global"}),
+        ({"themes": [{"scheme": "sdg", "code": "9"}]}, {"tags": [{"scheme": "sdg", "code": "9"}]}),
+        ({"flagships": [uuid_of("another")]}, {"flagship": uuid_of("another")}),
+        ({"regions": ["ASP"]}, {"regions": ["ASP"]}),
+    ],
+)
+async def test_a_project_that_comes_to_be_what_was_asked_for_is_told_to_who_stands(
+    hall: Hall, conditions: Any, revision: Any
+) -> None:
+    await hall.subscribe(channel="feed", conditions=conditions)
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    await hall.rank(project, 1, {ada: "good", await hall.member("Ben"): "good"})
+    await hall.settle()
+    await hall.subscribe("Ben", channel="feed")  # asks for any, and came later than the crossing
+    assert await notices(hall) == []
+    for number in (2, 3):
+        await hall.open_project(**revision)
+        await hall.rank(project, number, {}, above=2, reasons=("project",))
+        await hall.settle()
+        told = [(one["type"], one["rule"]) for one in await notices(hall)]
+        assert told == [("org.comity.match.proposed.v1", "project-changed")]
+        assert await notices(hall, "Ben") == []  # no condition of theirs has come to hold
+    await hall.open_project()  # what it was before; who was told keeps hearing of it
+    await hall.rank(project, 4, {ada: "strong"}, above=2)
+    await hall.settle()
+    assert len(await notices(hall)) == 1
+
+
 async def test_nobody_is_told_before_every_pair_of_the_version_is_here(hall: Hall) -> None:
     for name in ("Ada", "Ben"):
         await hall.member(name)
