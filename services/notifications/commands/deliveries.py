@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import NotFound
+from services.notifications.commands.leaving import WANTED
 from services.notifications.queries.reading import delivery_json
 from services.notifications.rules import rights
 from services.notifications.rules.problems import DeliveryUnderWay, EndpointNotActive
@@ -26,6 +27,9 @@ async def replay_delivery(unit: Unit, *, delivery: str) -> Answer:
         raise NotFound
     rights.require_writer(unit.principal, row["organisation"])
     if row["channel"] != "webhook" or row["state"] not in ENDED or row["body"] is None:
+        raise DeliveryUnderWay
+    wanted = select(DELIVERIES.c.id).where(DELIVERIES.c.id == delivery, WANTED)
+    if (await unit.connection.scalar(wanted)) is None:
         raise DeliveryUnderWay
     state = await unit.connection.scalar(select(ENDPOINTS.c.state).where(ENDPOINTS.c.id == row["endpoint"]))
     if state != "active":

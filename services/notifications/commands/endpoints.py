@@ -16,7 +16,7 @@ from schemas.webhooks.notifications import ENDPOINT_PINGED, ENDPOINT_TESTED
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import InvalidBody, NotFound
-from services.notifications.commands.leaving import UNENDED
+from services.notifications.commands.leaving import UNENDED, WANTED
 from services.notifications.queries.reading import Row, endpoint_json
 from services.notifications.rules import rights
 from services.notifications.rules.addresses import Reach
@@ -177,6 +177,8 @@ async def rotate_secret(unit: Unit, *, endpoint: str, overlap_hours: int) -> Ans
 async def recover_endpoint(unit: Unit, *, endpoint: str, since: str) -> Answer:
     """Queue every message since a moment that has not arrived: what was given up, and what waits for its next try.
 
+    Not those of a subscription that has ended or is paused.
+
     Raises NotFound, Forbidden, EndpointNotActive.
     """
     row = await locked(unit, endpoint)
@@ -189,6 +191,8 @@ async def recover_endpoint(unit: Unit, *, endpoint: str, since: str) -> Answer:
             DELIVERIES.c.created_at >= timestamp(datetime.fromisoformat(since)),
             DELIVERIES.c.state.in_(("exhausted", "cancelled", "retrying")),
             DELIVERIES.c.body.is_not(None),
+            DELIVERIES.c.type != ENDPOINT_PINGED,
+            WANTED,
         )
         .values(state="pending", earlier=DELIVERIES.c.attempts, due_at=timestamp(unit.now), ended_at=None)
     )

@@ -22,6 +22,12 @@ from services.notifications.tables import (
     SUBSCRIPTIONS,
 )
 
+WANTED = or_(
+    DELIVERIES.c.subscription.is_(None),
+    DELIVERIES.c.subscription.in_(select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.state == "active")),
+)
+"""Whether somebody still asks for a message: of a subscription that has ended or is paused, none is sent again."""
+
 UNENDED = ("pending", "sending", "retrying")
 """The states of a message that may still be sent."""
 
@@ -103,7 +109,7 @@ async def cancel_unwanted(connection: AsyncConnection, deliveries: Sequence[str]
 
 async def cancel_unsent(connection: AsyncConnection, *, subscription: str, now: str) -> None:
     """Cancel what a subscription that has ended or is paused has not been sent yet."""
-    await connection.execute(  # first, for who makes messages of them holds their rows until the messages are there
+    await connection.execute(
         update(NOTICES)
         .where(NOTICES.c.subscription == subscription, NOTICES.c.state.in_(("waiting", "ready")))
         .values(state="dropped")

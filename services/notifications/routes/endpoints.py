@@ -170,6 +170,9 @@ def _add_asking(routes: APIRouter) -> None:
         responses=refusals(EndpointNotActive),
     )
     async def recover(request: Request, endpoint_id: EndpointId, body: RecoverBody) -> Response:
-        """Queue what was given up, and at once what waits for its next try, each message under its own id."""
+        """Queue what was given up, and at once what waits for its next try, each message under its own id.
+
+        Of a subscription that has ended or is paused nothing is sent.
+        """
         command = partial(commands.recover_endpoint, endpoint=str(endpoint_id), since=body.since)
         return await execute(request, command)

@@ -25,7 +25,7 @@ class TooManyEndpoints(Conflict):
 
 
 class DeliveryUnderWay(Conflict):
-    """The message is on its way already, or its content is not kept any more."""
+    """The message is on its way already, its content is not kept any more, or its subscription is not active."""
 
     code = "delivery-under-way"
     title = "It cannot be sent again now"

@@ -102,6 +102,8 @@ async def _ready(runtime: Runtime, project: str) -> int:
             )
         notices.append(_settled(notice, "ready" if notice["channel"] == "email" else "sent", data, delivery))
     async with runtime.database.write() as connection:
+        still = await _still_waiting(connection, project)  # reasons took their time; people decide meanwhile
+        deliveries = [one for one in deliveries if one["id"] in still]
         if deliveries:
             queued = insert_for(connection, DELIVERIES).on_conflict_do_nothing(index_elements=["id"])
             await connection.execute(queued, deliveries)
@@ -114,6 +116,15 @@ async def _ready(runtime: Runtime, project: str) -> int:
             )
     runtime.signals.notify("notifications.due")
     return len(notices)
+
+
+async def _still_waiting(connection: AsyncConnection, project: str) -> frozenset[str]:
+    """Return the notices that wait, held against whoever would end their subscriptions or dismiss their project now."""
+    about = select(NOTICES.c.subscription).where(NOTICES.c.project == project, NOTICES.c.state == "waiting")
+    held = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.id.in_(about)).order_by(SUBSCRIPTIONS.c.id)
+    await connection.execute(held.with_for_update(key_share=True))
+    waiting = select(NOTICES.c.id).where(NOTICES.c.project == project, NOTICES.c.state == "waiting")
+    return frozenset(await connection.scalars(waiting.with_for_update()))
 
 
 async def _waiting(connection: AsyncConnection, project: str) -> Sequence[Mapping[str, Any]]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import email
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from email.policy import default
@@ -22,12 +22,15 @@ class Sink:
     def __init__(self) -> None:
         self.taken: list[tuple[str, EmailMessage]] = []
         self.refuse = ""
+        self.ask: Callable[[], Awaitable[str]] | None = None
+        """What a recipient is refused with, found out when it is named."""
 
     async def handle_RCPT(  # noqa: N802 - the name that the server calls
         self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
     ) -> str:
-        if self.refuse:
-            return self.refuse
+        refusal = self.refuse if self.ask is None else await self.ask()
+        if refusal:
+            return refusal
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

@@ -14,6 +14,7 @@ from services.notifications.rules.keys import Keys
 from services.notifications.worker.cycles import KEYS
 from services.notifications.worker.endpoints import WHY_UNSIGNED
 from tests.services.notifications.hall import Hall
+from tests.services.notifications.office import Sink, confirmed, crossing
 from tests.services.notifications.village import Receiver, receiving, verified
 
 
@@ -241,3 +242,65 @@ async def test_an_endpoint_that_nothing_can_be_signed_for_is_given_up_like_any_t
     await hall.dispatch()
     found = await endpoint_of(hall, endpoint)
     assert (found["state"], found["reason"]) == ("active", None)
+
+
+async def test_recover_and_replay_send_nothing_of_a_subscription_that_has_ended(
+    hall: Hall, receiver: Receiver
+) -> None:
+    endpoint = await hall.endpoint(receiver)
+    kept = await hall.subscribe(channel="webhook", endpoint=endpoint)
+    ended = await hall.subscribe(channel="webhook", endpoint=endpoint)
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    receiver.status = 503
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    await hall.call("DELETE", f"/v1/subscriptions/{ended}", If_Match='"1"', status=204)
+    receiver.status = 204
+    receiver.taken.clear()
+    since = hall.clock.moment.strftime("%Y-%m-%dT00:00:00Z")
+    answer = await hall.call("POST", f"/v1/endpoints/{endpoint}/recover", {"since": since})
+    await hall.dispatch()
+    assert answer["messages"] == 1
+    assert [one["data"]["subscription"] for one in receiver.events()] == [kept]
+    [message] = await hall.rows("SELECT id FROM deliveries WHERE subscription = :one", one=ended)
+    problem = await hall.call("POST", f"/v1/deliveries/{message['id']}/replay", status=409)
+    assert problem["code"] == "delivery-under-way"
+
+
+async def test_a_subscription_that_ends_while_its_reasons_are_asked_for_is_sent_nothing(
+    hall: Hall, receiver: Receiver
+) -> None:
+    endpoint = await hall.endpoint(receiver)
+    subscription = await hall.subscribe(channel="webhook", endpoint=endpoint)
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    rows = hall.lists.rows
+
+    async def slow(*asked: Any, **given: Any) -> Any:
+        found = await rows(*asked, **given)
+        await hall.call("DELETE", f"/v1/subscriptions/{subscription}", If_Match='"1"', status=204)
+        return found
+
+    hall.lists.rows = slow  # type: ignore[method-assign]
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    assert receiver.events() == []
+    assert [one["state"] for one in await hall.rows("SELECT state FROM notices")] == ["dropped"]
+
+
+async def test_a_mail_that_was_out_when_its_subscription_ended_is_not_tried_again(
+    office: tuple[Hall, Sink],
+) -> None:
+    hall, sink = office
+    subscription = await confirmed(hall, sink, cadence="instant")
+    revision = (await hall.call("GET", f"/v1/subscriptions/{subscription}"))["revision"]
+
+    async def end() -> str:
+        path = f"/v1/subscriptions/{subscription}"
+        await hall.call("DELETE", path, If_Match=f'"{revision}"', status=204)
+        return "450 busy"
+
+    sink.ask = end
+    await crossing(hall)
+    assert not await hall.until_due()
+    [digest] = await hall.rows("SELECT state, attempts FROM deliveries WHERE type = 'digest'")
+    assert (digest["state"], digest["attempts"]) == ("cancelled", 1)
