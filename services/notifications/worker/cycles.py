@@ -35,7 +35,6 @@ from services.notifications.rules.conditions import BAND_ORDER, Facts, asked_abo
 from services.notifications.rules.keys import Keys
 from services.notifications.tables import (
     DISMISSALS,
-    ENDPOINTS,
     LISTS,
     NOTICES,
     ORGANISATIONS,
@@ -196,7 +195,6 @@ async def _concerned(
             DISMISSALS.c.facts_hash.label("dismissed"),
         )
         .join(SUBSCRIPTIONS, SUBSCRIPTIONS.c.organisation == STANDINGS.c.organisation)
-        .outerjoin(ENDPOINTS, ENDPOINTS.c.id == SUBSCRIPTIONS.c.endpoint)
         .outerjoin(
             DISMISSALS,
             (DISMISSALS.c.organisation == STANDINGS.c.organisation)
@@ -209,11 +207,12 @@ async def _concerned(
 
 
 def listening() -> Any:
-    """Return the SQL condition of a subscription that is told: opted in, its endpoint verified, its organisation here."""
-    return (
-        (SUBSCRIPTIONS.c.state == "active")
-        & or_(SUBSCRIPTIONS.c.endpoint.is_(None), ENDPOINTS.c.state.in_(("active", "disabled")))
-        & or_(ORGANISATIONS.c.state.is_(None), ORGANISATIONS.c.state.in_(("active", "dormant")))
+    """Return the SQL condition of a subscription that is told: opted in, its organisation here.
+
+    What its endpoint does not take now, for it is to be verified, paused or disabled, is made all the same, and waits.
+    """
+    return (SUBSCRIPTIONS.c.state == "active") & or_(
+        ORGANISATIONS.c.state.is_(None), ORGANISATIONS.c.state.in_(("active", "dormant"))
     )
 
 
@@ -331,7 +330,6 @@ async def told_of(connection: AsyncConnection, project: str, *, facts_hash: str)
     """Return the listening subscriptions that were told of a project and have not dismissed it."""
     query = (
         select(SUBSCRIPTIONS.c.id.label("subscription"), SUBSCRIPTIONS.c.organisation)
-        .outerjoin(ENDPOINTS, ENDPOINTS.c.id == SUBSCRIPTIONS.c.endpoint)
         .outerjoin(ORGANISATIONS, ORGANISATIONS.c.id == SUBSCRIPTIONS.c.organisation)
         .where(
             SUBSCRIPTIONS.c.id.in_(

@@ -304,3 +304,23 @@ async def test_a_mail_that_was_out_when_its_subscription_ended_is_not_tried_agai
     assert not await hall.until_due()
     [digest] = await hall.rows("SELECT state, attempts FROM deliveries WHERE type = 'digest'")
     assert (digest["state"], digest["attempts"]) == ("cancelled", 1)
+
+
+@pytest.mark.parametrize("paused", [False, True])
+async def test_news_that_comes_while_an_endpoint_is_paused_or_not_yet_verified_waits_for_it(
+    hall: Hall, receiver: Receiver, *, paused: bool
+) -> None:
+    endpoint = await hall.endpoint(receiver)
+    receiver.status = 503
+    await put(hall, endpoint, url=receiver.url + "?v=2", paused=paused)
+    await hall.dispatch()
+    await proposed(hall, endpoint)
+    await hall.dispatch()
+    assert len((await hall.call("GET", "/v1/notices"))["items"]) == 1
+    assert receiver.events() == []
+    receiver.status = 204
+    if paused:
+        await put(hall, endpoint, paused=False)
+    await hall.call("POST", f"/v1/endpoints/{endpoint}/ping", status=202)
+    await hall.dispatch()
+    assert [one["type"] for one in receiver.events()] == ["org.comity.match.proposed.v1"]
