@@ -99,6 +99,11 @@ def place_of(text: str) -> Place:
     return Place(incarnation=int(incarnation), position=int(position))
 
 
+def place_at(entry: Entry) -> Place:
+    """Return the place of an entry."""
+    return Place(incarnation=entry.incarnation, position=entry.position)
+
+
 async def head(connection: AsyncConnection) -> Place:
     """Return the place of the newest entry."""
     row = (await connection.execute(_HEAD)).first()
@@ -138,10 +143,7 @@ async def page(
     rows = (await connection.execute(query)).all()
     entries = tuple(Entry(*row) for row in rows)
     if len(entries) == limit:
-        last = entries[-1]
-        return Page(
-            entries=entries, behind=Place(incarnation=last.incarnation, position=last.position), full=True
-        )
+        return Page(entries=entries, behind=place_at(entries[-1]), full=True)
     # The whole rest was looked at, in this transaction's snapshot: whatever comes stands behind the head.
     newest = await head(connection)
     return Page(entries=entries, behind=max(after, newest, key=lambda one: one.position), full=False)

@@ -1,7 +1,8 @@
 """The match feed as one reader's stream: what lies behind its place, then what comes, with signs of life in between.
 
-*What.* Bytes of server-sent events, in pieces of a bounded size. An entry has the feed's id and is the feed's JSON; what is no
-entry (a sign of life, `reset`) has no id, so a reader's place never moves by it. *Why by pulling.* The reader takes what stands
+*What.* Bytes of server-sent events, in pieces of a bounded size. An entry has the feed's id and is the feed's JSON. A sign of
+life, or `reset`, has no id, so a reader's place never moves by it; where entries for others have gone by, a block with nothing but an
+id goes before the sign of life, so that who comes back need not pass them again. *Why by pulling.* The reader takes what stands
 behind its own place, from the tail or, if it fell behind, from the table: no queue, nothing to overflow, no gap
 between what was and what comes. *Never:* go on after the token or the rights have ended; they are asked at every sign of life.
 """
@@ -16,7 +17,7 @@ from services.chassis.identity.principal import Principal
 from services.chassis.identity.verification import KeysAway, TokenRefused
 from services.chassis.runtime import Runtime
 from services.matches.queries import feeds
-from services.matches.queries.feeds import FeedPlaceGone, Place
+from services.matches.queries.feeds import FeedPlaceGone, Place, place_at
 from services.matches.rules.feeds import Asked, Viewer
 from services.matches.worker.tail import FED, Tail, frame_of
 
@@ -50,7 +51,8 @@ class Streaming:
             place, opening = await self._begin()
             yield opening
             viewer = await self._viewer(principal)
-            asked_at = clock.monotonic()
+            told_at = asked_at = clock.monotonic()
+            known = place  # what the reader has been told of its place
             while not runtime.stopping.is_set() and clock.monotonic() < ends:
                 seen = runtime.signals.mark(FED)
                 told = tail.behind(place.position)
@@ -60,20 +62,22 @@ class Streaming:
                     place = page.behind
                     for piece in _pieces(frame_of(entry) for entry in page.entries):
                         yield piece
+                    if page.entries:
+                        told_at, known = clock.monotonic(), place_at(page.entries[-1])
                     if page.full:
                         continue
                 elif told:
-                    last = told[-1].entry
-                    place = Place(incarnation=last.incarnation, position=last.position)
-                    mine = (
-                        one.frame for one in told if viewer.sees(one.entry) and self.asked.takes(one.entry)
-                    )
-                    for piece in _pieces(mine):
+                    place = place_at(told[-1].entry)
+                    mine = [one for one in told if viewer.sees(one.entry) and self.asked.takes(one.entry)]
+                    for piece in _pieces(one.frame for one in mine):
                         yield piece
-                left = min(settings.heartbeat_seconds, ends - clock.monotonic())
+                    if mine:
+                        told_at, known = clock.monotonic(), place_at(mine[-1].entry)
+                left = min(told_at + settings.heartbeat_seconds, ends) - clock.monotonic()
                 woken = left > 0 and await runtime.signals.wait(FED, left, since=seen)
                 if not woken:
-                    yield ALIVE
+                    yield ALIVE if place == known else _moved(place) + ALIVE
+                    told_at, known = clock.monotonic(), place
                 if clock.monotonic() - asked_at >= settings.heartbeat_seconds:
                     try:
                         viewer = await self._viewer(await self.verify())
@@ -98,6 +102,11 @@ class Streaming:
     async def _viewer(self, principal: Principal) -> Viewer:
         async with self.runtime.database.read() as connection:
             return await feeds.viewer(self.runtime, connection, principal)
+
+
+def _moved(place: Place) -> bytes:
+    """Return the block that tells a reader its place and nothing else: without data it is no event to anybody."""
+    return b"id: %b\n\n" % (place.id or "").encode()
 
 
 def _pieces(frames: Iterable[bytes]) -> Iterable[bytes]:

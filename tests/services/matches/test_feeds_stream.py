@@ -167,6 +167,38 @@ async def test_a_stream_has_the_feeds_ids_and_resumes_exactly_and_its_signs_of_l
             assert (await next_data(stream))[1].id == fed[2]["id"]
 
 
+async def test_a_reader_of_little_has_signs_of_life_and_a_place_while_entries_for_others_go_by(
+    tmp_path: Path,
+) -> None:
+    async with served_here(tmp_path, heartbeat_seconds=0.2) as system:
+        port, headers, runtime = system.settings.http.port, bearer(system.settings), system.runtimes[0]
+        fed = await posted(system, headers, 2)
+        path = f"{STREAM}?type=org.comity.list.versioned.v1&lastEventId={fed[0]['id']}"
+        quiet: list[Frame] = []
+
+        async def listen() -> None:
+            async with aclosing(frames(port, path, headers)) as stream:
+                async for frame in stream:
+                    quiet.append(frame)
+
+        listening = asyncio.create_task(listen())
+        number = 2
+        async with asyncio.timeout(60):
+            while len(quiet) < 6:  # an entry far more often than the sign of life
+                await post(runtime, number, 1)
+                number += 1
+                await asyncio.sleep(0.02)
+        listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await listening
+        assert {frame.data for frame in quiet} == {None}
+        places = [int(frame.id.rpartition("-")[2]) for frame in quiet if frame.id]
+        assert len(places) >= 2
+        assert places == sorted(set(places))
+        assert places[0] > int(fed[0]["id"].rpartition("-")[2])
+        assert len(places) < len(quiet)  # the signs of life themselves have none
+
+
 async def test_who_comes_back_too_late_is_told_to_begin_anew(tmp_path: Path) -> None:
     async with served_here(tmp_path) as system:
         port, headers, runtime = system.settings.http.port, bearer(system.settings), system.runtimes[0]
