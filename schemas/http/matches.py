@@ -169,11 +169,11 @@ class Excluded(OrganisationFacts):
 
 
 class Stood(Answered):
-    """Where a list stood when an answer was given."""
+    """Where a list stood when an answer was given; without `project_revision` while only a token speaks of the project."""
 
     project: UUID
     titles: tuple[Title, ...]
-    project_revision: Annotated[int, Field(ge=1)]
+    project_revision: Annotated[int, Field(ge=1)] | None
     state: Literal["ranking", "ranked", "closed"]
     list_version: Annotated[int, Field(ge=1)] | None
     epoch: Digest

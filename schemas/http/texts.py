@@ -22,10 +22,16 @@ LANGUAGE_PATTERN = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
 OVERRIDES = frozenset("\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that reorder what stands around them: an address or a name can be made to read as another."""
 
+MARKS = frozenset("\u200e\u200f")
+"""Unseen marks of a direction, which reorder the digits and signs beside them: a name and a title hold none."""
+
+MISLEADING = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+"""Inside of a character class: control characters and all that Unicode calls Bidi_Control. No address holds them."""
+
 LINE_BREAKS = frozenset("\u2028\u2029")
 """Characters that end a line unseen: one line holds none. (A zero-width space parts words in Khmer, Lao and Thai.)"""
 
-SUSPECT = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+SUSPECT = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """All that `check_characters` can refuse: only these are looked at one by one, so that long texts cost little."""
 
 LAYOUT = frozenset("\n\r\t")
@@ -56,7 +62,7 @@ def check_characters(text: str, *, multiline: bool) -> str:
     """Return the text unchanged. Raises `refuse(...)` naming the first character that no text may hold."""
     for found in SUSPECT.finditer(text):
         place, character = found.start(), found[0]
-        if character in OVERRIDES:
+        if character in OVERRIDES or (not multiline and character in MARKS):
             rule, noun = "no-bidi-controls", "a character that reorders the text around it"
             fix = "Remove it; right-to-left text needs no such marks here."
         elif not multiline and character in LINE_BREAKS:

@@ -15,6 +15,7 @@ import uuid_utils
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from schemas.http.texts import MISLEADING
 from services.chassis import tracing
 from services.chassis.runtime import Runtime
 from services.chassis.telemetry import bound, log_of, unbound
@@ -23,8 +24,7 @@ from services.chassis.web.problems import InvalidParameter
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,80}")
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-# Control characters and those that reorder text: in an address they only ever mislead.
-_MISLEADING = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_MISLEADING = re.compile(f"[{MISLEADING}]")
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

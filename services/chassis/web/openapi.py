@@ -10,6 +10,7 @@ from typing import Any
 from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
 
+from schemas.http.texts import MISLEADING
 from services.chassis.web import reason
 from services.chassis.web.problems import MEDIA_TYPE, Problem
 
@@ -102,9 +103,7 @@ _REASON = {
     },  # 4 bytes a character, each %XX
     "example": "Agreed with the administration on 3 November.",
 }
-_PLAIN_TEXT = (
-    "^[^\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]*$"  # what the edge lets through in an address
-)
+_PLAIN_TEXT = f"^[^{MISLEADING}]*$"  # what the edge lets through in an address
 Responses = dict[int | str, dict[str, Any]]
 """What a route can answer with, by status, as FastAPI takes it."""
 

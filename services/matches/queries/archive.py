@@ -53,11 +53,12 @@ class ArchivedProject:
         return (self.record.get("presence_required") or {}).get("reason") or ""
 
 
-def announced(project_id: str, revision: int) -> ArchivedProject:
-    """Return a project of which only a token is known: published by its word, and nothing of it is here to be shown."""
-    return ArchivedProject(
-        id=project_id, revision=revision, partition=0, state="published", team=(), record={}
-    )
+def announced(project_id: str) -> ArchivedProject:
+    """Return a project of which only a token is known: published by its word, and nothing of it is here to be shown.
+
+    Its revision is 0: what the token says of it is the caller's word.
+    """
+    return ArchivedProject(id=project_id, revision=0, partition=0, state="published", team=(), record={})
 
 
 async def project_of(connection: AsyncConnection, project_id: str) -> ArchivedProject:

@@ -131,7 +131,7 @@ class Listing:
         body: dict[str, Any] = {
             "project": self.project.id,
             "titles": self.project.titles,
-            "project_revision": self.project.revision,
+            "project_revision": self.project.revision or None,
             "state": self.state,
             "list_version": None if self.version is None else self.version.number,
             "epoch": self.pinned.epoch,

@@ -162,7 +162,7 @@ async def _opened(
         if token is None:
             raise
         if await on_its_way(runtime, project_id, token):
-            pending = announced(project_id, token.sequence.version)
+            pending = announced(project_id)
             return await open_listing(runtime, pending, None), rights.view_of_pending(principal)
         project, version = await project_and_version(runtime, project_id)  # it may have come in between
     view = rights.view_of(principal, project.team, state=project.state)

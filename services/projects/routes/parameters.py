@@ -5,7 +5,10 @@ from uuid import UUID
 
 from fastapi import Path, Query, Request
 
+from schemas.http.texts import MISLEADING, formed
+from services.chassis.reference import Reference
 from services.chassis.reference.faults import Codebook
+from services.chassis.reference.rows import Refusal
 from services.chassis.runtime import Runtime
 from services.chassis.web.faults import codebook_of
 from services.chassis.web.problems import ErrorEntry, InvalidParameter
@@ -34,11 +37,17 @@ Region = Annotated[
 ]
 Country = Annotated[str | None, Query(max_length=60, description="ISO 3166-1 alpha-3 code.")]
 TagFilter = Annotated[
-    str | None,
+    Annotated[
+        str,
+        *formed(
+            rf"^[^:{MISLEADING}]+(:[^:{MISLEADING}]+){{1,2}}$",
+            "This is no tag.",
+            "Write scheme:code or scheme:version:code, such as sdg:9.",
+        ),
+    ]
+    | None,
     Query(
         max_length=300,
-        pattern=r"^[^:\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+"
-        r"(:[^:\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+){1,2}$",
         description="`scheme:code` or `scheme:version:code`.",
     ),
 ]
@@ -55,12 +64,25 @@ def runtime_in(request: Request) -> Runtime:
     return found
 
 
-def check_places(codebook: Codebook, *, region: str | None, country: str | None) -> None:
-    """Raise InvalidParameter if a filter names a region or country that does not exist."""
+def _check_tag(reference: Reference, tag: str) -> Refusal | None:
+    """Check `scheme[:version]:code`; without a version a code of any plan will do, for projects of all of them are kept."""
+    scheme, *version, code = tag.split(":")
+    versions: list[str | None] = [*version]
+    if not versions:
+        versions = [None, *(row.version for row in reference.schemes if row.scheme == scheme)]
+    refusals = [reference.check_tag(scheme, code, version=one) for one in versions]
+    return None if None in refusals else refusals[0]
+
+
+def check_codes(
+    codebook: Codebook, *, region: str | None, country: str | None, tag: str | None = None
+) -> None:
+    """Raise InvalidParameter if a filter names a region, a country or a tag that does not exist."""
     reference = codebook.reference
     refusals = (
         ("region", None if region is None else reference.check_region(region)),
         ("country", None if country is None else reference.check_country(country)),
+        ("tag", None if tag is None else _check_tag(reference, tag)),
     )
     errors: list[ErrorEntry] = [
         {"parameter": name, "rule": refusal.rule, "detail": refusal.detail, "fix": refusal.fix}

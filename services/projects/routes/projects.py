@@ -29,7 +29,7 @@ from services.projects.routes.parameters import (
     Region,
     RevisionNumber,
     TagFilter,
-    check_places,
+    check_codes,
     codebook_in,
     runtime_in,
 )
@@ -66,7 +66,7 @@ def router() -> APIRouter:
         owner: UUID | None = None,
     ) -> Response:
         """List the open projects for everybody; a team its own too, offices theirs, BDT and auditors all."""
-        check_places(codebook_in(request), region=region, country=country)
+        check_codes(codebook_in(request), region=region, country=country, tag=tag)
         filters = queries.Filters(
             state=state,
             level=level,

@@ -41,6 +41,7 @@ async def test_a_project_that_is_still_on_its_way_is_being_ranked_and_not_unknow
     ):
         body = await town.get(path, who=who)
         assert (body["state"], body["covers_token"], body["candidates"]) == ("ranking", False, [])
+        assert body["project_revision"] is None, "nothing but the token says which"
         assert (body["list_version"], body["titles"]) == (None, [])
     await town.get(path, who="nobody", status=401)
     await town.get(path.partition("?")[0], status=404)

@@ -285,6 +285,8 @@ def test_each_of_the_six_fields_is_required(field):
         ({"legal_name": "  \t"}, "text-without-words"),
         ({"legal_name": "Ac\u2028me"}, "one-line"),
         ({"legal_name": "Ac\u061cme"}, "no-bidi-controls"),
+        ({"legal_name": "\u200fAcme"}, "no-bidi-controls"),
+        ({"legal_name": "Acme\u200e 7"}, "no-bidi-controls"),
         ({"legal_name": "Net\u0000works"}, "no-control-characters"),
         ({"legal_name": "Net\u202eskrow"}, "no-bidi-controls"),
         ({"legal_name": "N" * 301}, "string_too_long"),
