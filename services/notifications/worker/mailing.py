@@ -16,8 +16,10 @@ from sqlalchemy import select, update
 from services.chassis.database import insert_for
 from services.chassis.runtime import Runtime, timestamp
 from services.chassis.settings import Settings
+from services.chassis.telemetry import log_of
 from services.notifications.mail.letters import Letter, message_of
 from services.notifications.rules.keys import Keys
+from services.notifications.rules.refusals import About, about
 from services.notifications.rules.schedule import Outcome
 from services.notifications.tables import ATTEMPTS, SUPPRESSIONS
 
@@ -67,19 +69,17 @@ class Post:
                 handed_over = True
                 answer = await server.data(message.as_bytes())
                 return Outcome(status=answer.code, response=answer.message.encode()[:300])
-        except aiosmtplib.SMTPRecipientRefused as error:
-            permanent = 500 <= error.code < 600
-            if permanent:
-                await _suppress(runtime, hashed)
-            return Outcome(
-                error="smtp", status=error.code, response=error.message.encode()[:300], permanent=permanent
-            )
         except aiosmtplib.SMTPResponseException as error:  # refused in words, so it was not taken
+            concerns = _about(error, taken=handed_over)
+            if concerns == "address":
+                await _suppress(runtime, hashed)
+            elif concerns == "sender":
+                log_of("notifications").warning("the mail server refuses us, not an address", code=error.code)
             return Outcome(
                 error="smtp",
                 status=error.code,
                 response=error.message.encode()[:300],
-                permanent=500 <= error.code < 600,
+                permanent=concerns in {"address", "mail"},
             )
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             return Outcome(
@@ -107,6 +107,15 @@ class Post:
                 .where(ATTEMPTS.c.delivery == delivery, ATTEMPTS.c.number == number)
                 .values(handed_over_at=timestamp(runtime.clock.now()))
             )
+
+
+def _about(error: aiosmtplib.SMTPResponseException, *, taken: bool) -> About | None:
+    """Return what a refusal is about; None for one that passes. Before a recipient was named it is about who sends."""
+    if not 500 <= error.code < 600:
+        return None
+    if not taken and not isinstance(error, aiosmtplib.SMTPRecipientRefused):
+        return "sender"
+    return about(error.code, error.message, taken=taken)
 
 
 async def _suppress(runtime: Runtime, hashed: str) -> None:

@@ -9,7 +9,7 @@ from email.policy import default
 from html.parser import HTMLParser
 from typing import Any
 
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, AuthResult
 
 from tests.services.notifications.hall import Hall
 
@@ -20,6 +20,8 @@ class Sink:
     """A mail server that keeps what it takes."""
 
     def __init__(self) -> None:
+        self.refuse_sender = ""
+        self.refuse_content = ""
         self.taken: list[tuple[str, EmailMessage]] = []
         self.refuse = ""
         self.ask: Callable[[], Awaitable[str]] | None = None
@@ -34,9 +36,19 @@ class Sink:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
+    async def handle_MAIL(  # noqa: N802 - as below
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
+        if self.refuse_sender:
+            return self.refuse_sender
+        envelope.mail_from = address
+        return "250 OK"
+
     async def handle_DATA(  # noqa: N802 - as above
         self, _server: Any, _session: Any, envelope: Any
     ) -> str:
+        if self.refuse_content:
+            return self.refuse_content
         message = email.message_from_bytes(envelope.content, policy=default)
         assert isinstance(message, EmailMessage)
         self.taken.append((envelope.rcpt_tos[0], message))
@@ -67,9 +79,15 @@ class Page(HTMLParser):
 
 @asynccontextmanager
 async def sinking() -> AsyncIterator[tuple[Sink, int]]:
-    """A mail server on a free port."""
+    """A mail server on a free port; it takes mails of anybody, and no password."""
     found = Sink()
-    server = await asyncio.get_running_loop().create_server(lambda: SMTP(found), "127.0.0.1", 0)
+
+    def nobody(*_asked: Any) -> AuthResult:
+        return AuthResult(success=False, handled=False)
+
+    server = await asyncio.get_running_loop().create_server(
+        lambda: SMTP(found, authenticator=nobody, auth_require_tls=False), "127.0.0.1", 0
+    )
     yield found, server.sockets[0].getsockname()[1]
     server.close()
 

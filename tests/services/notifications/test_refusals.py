@@ -1,0 +1,91 @@
+"""A mail server that refuses us loses no mail and nobody's good name; one that refuses an address is believed."""
+
+import pytest
+from pydantic import SecretStr
+
+from services.notifications.rules.refusals import about
+from services.notifications.worker.mailing import Post
+from tests.services.notifications.hall import Hall
+from tests.services.notifications.office import Sink, confirmed, crossing
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "taken", "meant"),
+    [
+        (550, "nobody of that name", False, "address"),
+        (550, "5.1.1 no such user", False, "address"),
+        (550, "5.1.1 no such user", True, "address"),  # some say so late
+        (551, "user not local", False, "address"),
+        (553, "5.1.3 bad address", False, "address"),
+        (556, "5.1.10 domain takes no mail", False, "address"),
+        (550, "5.7.1 relaying denied", False, "sender"),
+        (550, "5.7.23 SPF validation failed", False, "sender"),
+        (553, "5.1.8 sender's domain is nowhere", False, "sender"),
+        (550, "5.1.7 sender's address", False, "sender"),
+        (552, "5.2.2 mailbox full", False, "sender"),  # passes: tried again, and nobody is blamed
+        (554, "no SMTP service for you", False, "sender"),
+        (554, "5.7.1 spam", True, "sender"),
+        (552, "too much", True, "mail"),
+        (552, "5.3.4 too big", True, "mail"),
+        (550, "5.6.0 cannot be read", True, "mail"),
+        (550, "rejected", True, "sender"),
+    ],
+)
+def test_what_a_refusal_is_about(code: int, message: str, meant: str, *, taken: bool) -> None:
+    assert about(code, message, taken=taken) == meant
+
+
+async def digest_state(hall: Hall) -> tuple[str, int]:
+    [row] = await hall.rows("SELECT state, attempts FROM deliveries WHERE type = 'digest'")
+    return row["state"], row["attempts"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "words"),
+    [
+        ("refuse_sender", "550 5.7.1 sender not allowed"),
+        ("refuse", "550 5.7.1 relaying denied"),
+        ("refuse_content", "554 5.7.1 not from here"),
+    ],
+)
+async def test_a_refusal_of_who_sends_is_tried_again_and_blames_no_address(
+    office: tuple[Hall, Sink], stage: str, words: str
+) -> None:
+    hall, sink = office
+    await confirmed(hall, sink, cadence="instant")
+    setattr(sink, stage, words)
+    await crossing(hall)
+    assert await digest_state(hall) == ("retrying", 1)
+    setattr(sink, stage, "")
+    await hall.until_due()
+    assert len(sink.digests()) == 1
+    assert await hall.rows("SELECT * FROM suppressions") == []
+
+
+async def test_a_password_that_is_refused_is_tried_again(office: tuple[Hall, Sink]) -> None:
+    hall, sink = office
+    await confirmed(hall, sink, cadence="instant")
+    asked = hall.runtime.settings.mail
+    wrong = asked.model_copy(update={"username": "comity", "password": SecretStr("expired")})
+    right, hall.dispatcher.post = (
+        hall.dispatcher.post,
+        Post(hall.runtime.settings.model_copy(update={"mail": wrong})),
+    )
+    await crossing(hall)
+    assert await digest_state(hall) == ("retrying", 1)
+    [refused] = await hall.rows("SELECT status FROM attempts WHERE outcome = 'failed'")
+    assert refused["status"] == 535
+    hall.dispatcher.post = right
+    await hall.until_due()
+    assert len(sink.digests()) == 1
+
+
+async def test_content_that_is_refused_is_not_sent_again_and_blames_no_address(
+    office: tuple[Hall, Sink],
+) -> None:
+    hall, sink = office
+    await confirmed(hall, sink, cadence="instant")
+    sink.refuse_content = "552 5.3.4 too big"
+    await crossing(hall)
+    assert await digest_state(hall) == ("exhausted", 1)
+    assert await hall.rows("SELECT * FROM suppressions") == []
