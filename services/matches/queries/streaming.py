@@ -32,6 +32,16 @@ Verify = Callable[[], Awaitable[Principal]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What stands behind a place: entries for the reader, the place of the last of them, and that behind all looked at."""
+
+    frames: Iterable[bytes]
+    last: Place | None
+    behind: Place
+    full: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Streaming:
     """One stream: whose token (`verify` says who it is still), what is asked, and from which place on; None: from now on."""
 
@@ -55,24 +65,14 @@ class Streaming:
             known = place  # what the reader has been told of its place
             while not runtime.stopping.is_set() and clock.monotonic() < ends:
                 seen = runtime.signals.mark(FED)
-                told = tail.behind(place.position)
-                if told is None:
-                    async with runtime.database.read() as connection:
-                        page = await feeds.page(connection, viewer, self.asked, after=place, limit=_BACKLOG)
-                    place = page.behind
-                    for piece in _pieces(frame_of(entry) for entry in page.entries):
-                        yield piece
-                    if page.entries:
-                        told_at, known = clock.monotonic(), place_at(page.entries[-1])
-                    if page.full:
-                        continue
-                elif told:
-                    place = place_at(told[-1].entry)
-                    mine = [one for one in told if viewer.sees(one.entry) and self.asked.takes(one.entry)]
-                    for piece in _pieces(one.frame for one in mine):
-                        yield piece
-                    if mine:
-                        told_at, known = clock.monotonic(), place_at(mine[-1].entry)
+                found = await self._behind(tail, viewer, place)
+                place = found.behind
+                for piece in _pieces(found.frames):
+                    yield piece
+                if found.last is not None:
+                    told_at, known = clock.monotonic(), found.last
+                if found.full:
+                    continue
                 left = min(told_at + settings.heartbeat_seconds, ends) - clock.monotonic()
                 woken = left > 0 and await runtime.signals.wait(FED, left, since=seen)
                 if not woken:
@@ -84,6 +84,23 @@ class Streaming:
                     except (TokenRefused, KeysAway, DatabaseAway):
                         return
                     asked_at = clock.monotonic()
+
+    async def _behind(self, tail: Tail, viewer: Viewer, place: Place) -> Found:
+        """Take what stands behind a place: from the tail, or from the table if the reader fell behind it."""
+        told = tail.behind(place.position)
+        if told is None:
+            async with self.runtime.database.read() as connection:
+                page = await feeds.page(connection, viewer, self.asked, after=place, limit=_BACKLOG)
+            last = place_at(page.entries[-1]) if page.entries else None
+            frames = (frame_of(entry) for entry in page.entries)
+            return Found(frames=frames, last=last, behind=page.behind, full=page.full)
+        mine = [one for one in told if viewer.sees(one.entry) and self.asked.takes(one.entry)]
+        return Found(
+            frames=(one.frame for one in mine),
+            last=place_at(mine[-1].entry) if mine else None,
+            behind=place_at(told[-1].entry) if told else place,
+            full=False,
+        )
 
     async def _begin(self) -> tuple[Place, bytes]:
         """Find the place to go on from. A new reader is told the head's id, so that it can come back to it."""

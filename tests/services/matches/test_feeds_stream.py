@@ -178,8 +178,8 @@ async def test_a_reader_of_little_has_signs_of_life_and_a_place_while_entries_fo
 
         async def listen() -> None:
             async with aclosing(frames(port, path, headers)) as stream:
-                async for frame in stream:
-                    quiet.append(frame)
+                while True:
+                    quiet.append(await anext(stream))
 
         listening = asyncio.create_task(listen())
         number = 2
