@@ -181,6 +181,12 @@ class PreviewAnswer(Shape):
     excluding: tuple[Excluding, ...]
 
 
+class LiftBody(Shape):
+    """An address that mails may go to again."""
+
+    email: EmailAddress
+
+
 class DismissalBody(Shape):
     """Why a project is not for us; it stays silent until its needs or countries change."""
 

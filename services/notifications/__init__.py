@@ -97,6 +97,7 @@ SERVICE = Service(
         "/v1/notices",
         "/v1/dismissals",
         "/v1/mail-links",
+        "/v1/suppressions",
         "/v1/audit/notifications",
         "/v1/dead-letters/notifications",
     ),

@@ -179,6 +179,14 @@ NOTIFICATIONS: dict[str, tuple[Row, ...]] = {
     "follow_mail_link": (
         Row(send=write("POST", "/v1/mail-links/nobody-signed-this"), allowed=EVERYBODY, status=404),
     ),
+    # An address that nothing is kept from: who may lift it is told so (404).
+    "lift_suppression": (
+        Row(
+            send=write("POST", "/v1/suppressions/lift", json={"email": "nobody@a.example"}),
+            allowed=ADMIN,
+            status=404,
+        ),
+    ),
     **dead_letters("notifications"),
     "list_audit_notifications": (Row(send=Get("/v1/audit/notifications"), allowed=ADMIN | AUDITOR),),
     "list_audit_matches": (Row(send=Get("/v1/audit/matches"), allowed=ADMIN | AUDITOR),),

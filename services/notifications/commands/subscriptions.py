@@ -299,7 +299,7 @@ async def _faults(unit: Unit, body: SubscriptionBody, organisation: str) -> list
                     "pointer": "/email",
                     "rule": "address-suppressed",
                     "detail": "Mail to this address was refused by its server.",
-                    "fix": "Use another address.",
+                    "fix": "Use another address, or ask BDT's administrator to lift the suppression.",
                 }
             )
     return faults

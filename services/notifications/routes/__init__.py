@@ -3,7 +3,14 @@
 from fastapi import APIRouter
 
 from services.chassis.web import audit, dead_letters
-from services.notifications.routes import deliveries, dismissals, endpoints, links, subscriptions
+from services.notifications.routes import (
+    deliveries,
+    dismissals,
+    endpoints,
+    links,
+    subscriptions,
+    suppressions,
+)
 from services.notifications.tables import METADATA
 
 
@@ -15,6 +22,7 @@ def routers() -> tuple[APIRouter, ...]:
         deliveries.router(),
         dismissals.router(),
         links.router(),
+        suppressions.router(),
         audit.router("notifications", METADATA.tables["audit"]),
         dead_letters.router("notifications"),
     )

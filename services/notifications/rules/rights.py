@@ -33,6 +33,14 @@ def require_writer(principal: Principal, organisation: str) -> None:
     raise Forbidden("Only the organisation's own editors and administrators, and BDT's, may do this.")
 
 
+def require_support(principal: Principal) -> None:
+    """Raise Unauthenticated or Forbidden unless the principal is BDT's administrator."""
+    if principal.is_anonymous:
+        raise Unauthenticated
+    if not principal.has(SUPPORT):
+        raise Forbidden("Only BDT's administrator may do this.")
+
+
 def sees_addresses(principal: Principal, organisation: str) -> bool:
     """Whether somebody sees e-mail addresses: the organisation's own people and who helps them, not the auditor."""
     return principal.has(SUPPORT) or _own(principal, organisation, OF_AN_ORGANISATION)

@@ -6,7 +6,7 @@ from pydantic import SecretStr
 from services.notifications.rules.refusals import about
 from services.notifications.worker.mailing import Post
 from tests.services.notifications.hall import Hall
-from tests.services.notifications.office import Sink, confirmed, crossing
+from tests.services.notifications.office import ADDRESS, Sink, confirmed, crossing
 
 
 @pytest.mark.parametrize(
@@ -89,3 +89,25 @@ async def test_content_that_is_refused_is_not_sent_again_and_blames_no_address(
     await crossing(hall)
     assert await digest_state(hall) == ("exhausted", 1)
     assert await hall.rows("SELECT * FROM suppressions") == []
+
+
+async def test_the_administrator_lifts_what_an_address_was_suppressed_for(office: tuple[Hall, Sink]) -> None:
+    hall, sink = office
+    await confirmed(hall, sink, cadence="instant")
+    sink.refuse = "550 5.1.1 no such user"
+    await crossing(hall)
+    assert await digest_state(hall) == ("exhausted", 1)
+    sink.refuse = ""
+    wanted = {"channel": "email", "email": ADDRESS}
+    assert (await hall.subscribe(**wanted, status=422)) is not None
+    named = {"email": ADDRESS.upper()}
+    await hall.call("POST", "/v1/suppressions/lift", named, status=403)
+    answers = [
+        await hall.http.post("/v1/suppressions/lift", json=named, headers=hall.bearer("bdt_admin"))
+        for _ in range(2)
+    ]
+    assert [one.status_code for one in answers] == [204, 404]
+    await confirmed(hall, sink, cadence="instant")
+    await crossing(hall, name="another")
+    assert len(sink.digests()) > 0
+    assert ADDRESS not in str(await hall.rows("SELECT * FROM audit")).lower()
