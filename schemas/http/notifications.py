@@ -227,10 +227,12 @@ class Notice(Shape):
 
 
 class NoticePage(Shape):
-    """A page of notices, oldest first: the pull form of what webhooks push."""
+    """A page of notices, in the order in which they could be read: the pull form of what webhooks push."""
 
     items: tuple[Notice, ...]
     next: str | None
+    behind: str
+    """The cursor behind these notices, on the last page too: come back with it for what is new."""
 
 
 class LinkAnswer(Shape):

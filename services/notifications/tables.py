@@ -217,12 +217,21 @@ NOTICES = Table(
     Column("data", LargeBinary),  # reasons and standing as JSON, once they are known
     Column("delivery", Text, ForeignKey(DELIVERIES.c.id)),  # NULL again once the log has let go of it
     Column("made_at", Text, nullable=False),
+    Column("position", BigInteger),  # in the order in which notices can be read; NULL while they cannot
     UniqueConstraint("subscription", "project", "cause"),
 )
 Index("notices_by_state", NOTICES.c.state, NOTICES.c.project, NOTICES.c.cause)
 Index("notices_by_subscription", NOTICES.c.subscription, NOTICES.c.id)
 Index("notices_by_project", NOTICES.c.project)
+Index("notices_by_organisation", NOTICES.c.organisation, NOTICES.c.position)
 Index("notices_by_delivery", NOTICES.c.delivery)
+
+NOTICE_HEAD = Table(
+    "notice_head",
+    METADATA,
+    Column("id", Integer, primary_key=True),  # one row: who makes notices readable holds it until they are
+    Column("position", BigInteger, nullable=False),  # the newest that was given
+)
 
 SUPPRESSIONS = Table(
     "suppressions",

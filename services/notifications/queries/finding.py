@@ -32,15 +32,17 @@ async def page(
     connection: AsyncConnection,
     table: Table,
     *conditions: Any,
-    after: str | None,
+    after: Any,
     limit: int,
     newest_first: bool = False,
+    by: str = "id",
 ) -> Sequence[Row]:
-    """Return up to `limit` rows past an id, in the order of ids, which is that of time where ids are ours."""
+    """Return up to `limit` rows past an id, in the order of ids, which is that of time where ids are ours; or of a column."""
+    column = table.c[by]
     query = select(table).where(*conditions)
     if after is not None:
-        query = query.where(table.c.id < after if newest_first else table.c.id > after)
-    order = table.c.id.desc() if newest_first else table.c.id
+        query = query.where(column < after if newest_first else column > after)
+    order = column.desc() if newest_first else column
     return cast("list[Row]", list((await connection.execute(query.order_by(order).limit(limit))).mappings()))
 
 

@@ -105,17 +105,26 @@ def _add_notices(routes: APIRouter) -> None:
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Response:
-        """The same news that webhooks push and digests gather, with the reasons; the channel `feed` is read here."""
+        """The same news that webhooks push and digests gather, with the reasons; the channel `feed` is read here.
+
+        To follow it, come back with `behind` as the cursor: whatever could be read later than this page is there, and once.
+        """
         principal = principal_of(request)
         whose = rights.organisation_asked(principal, named(organisation))
         kind = f"notices {whose} {subscription}"
-        after = None if cursor is None else cursors_of(request).unseal(kind, cursor, principal)
+        after = 0 if cursor is None else cursors_of(request).unseal(kind, cursor, principal)
         conditions = [NOTICES.c.organisation == whose, NOTICES.c.state.in_(("ready", "sent"))]
         if subscription is not None:
             conditions.append(NOTICES.c.subscription == str(subscription))
         async with runtime_in(request).database.read() as connection:
-            rows = await finding.page(connection, NOTICES, *conditions, after=after, limit=limit + 1)
-        following = (
-            cursors_of(request).seal(kind, rows[limit - 1]["id"], principal) if len(rows) > limit else None
+            rows = await finding.page(
+                connection, NOTICES, *conditions, after=after, limit=limit + 1, by="position"
+            )
+        shown = rows[:limit]
+        behind = cursors_of(request).seal(kind, shown[-1]["position"] if shown else after, principal)
+        return respond_page(
+            request,
+            [notice_json(row) for row in shown],
+            next_cursor=behind if len(rows) > limit else None,
+            members={"behind": behind},
         )
-        return respond_page(request, [notice_json(row) for row in rows[:limit]], next_cursor=following)

@@ -29,6 +29,7 @@ from services.notifications.rules.cadence import next_digest, released
 from services.notifications.tables import (
     DELIVERIES,
     ENDPOINTS,
+    NOTICE_HEAD,
     NOTICES,
     ORGANISATIONS,
     PROJECTS,
@@ -44,7 +45,12 @@ _log = structlog.get_logger(__name__)
 _READY = (
     update(NOTICES)
     .where(NOTICES.c.id == bindparam("this_id"), NOTICES.c.state == "waiting")
-    .values(state=bindparam("new_state"), data=bindparam("new_data"), delivery=bindparam("new_delivery"))
+    .values(
+        state=bindparam("new_state"),
+        data=bindparam("new_data"),
+        delivery=bindparam("new_delivery"),
+        position=bindparam("new_position"),
+    )
 )
 
 _WITH_NEWS = (
@@ -72,6 +78,8 @@ async def _ready(runtime: Runtime, project: str) -> int:
     async with runtime.database.read() as connection:
         waiting = await _waiting(connection, project)
         facts = await connection.scalar(select(PROJECTS.c.facts).where(PROJECTS.c.id == project))
+    if not waiting:
+        return 0  # taken back since
     reader: ListReader = runtime.state[READER]
     wanted: dict[str, set[str]] = {}  # by the language that the subscriber chose
     for row in waiting:
@@ -107,7 +115,7 @@ async def _ready(runtime: Runtime, project: str) -> int:
         if deliveries:
             queued = insert_for(connection, DELIVERIES).on_conflict_do_nothing(index_elements=["id"])
             await connection.execute(queued, deliveries)
-        await connection.execute(_READY, notices)
+        await connection.execute(_READY, await _placed(connection, notices))
         for subscription, due in digests:
             await connection.execute(
                 update(SUBSCRIPTIONS)
@@ -116,6 +124,17 @@ async def _ready(runtime: Runtime, project: str) -> int:
             )
     runtime.signals.notify("notifications.due")
     return len(notices)
+
+
+async def _placed(connection: AsyncConnection, notices: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """Give each notice the next position. The row is held until the end of the transaction, so that none shows later before."""
+    head = insert_for(connection, NOTICE_HEAD).values(id=1, position=len(notices))
+    moved = head.on_conflict_do_update(
+        index_elements=["id"], set_={"position": NOTICE_HEAD.c.position + len(notices)}
+    )
+    newest: int = (await connection.execute(moved.returning(NOTICE_HEAD.c.position))).scalar_one()
+    first = newest - len(notices) + 1
+    return [one | {"new_position": first + number} for number, one in enumerate(notices)]
 
 
 async def _still_waiting(connection: AsyncConnection, project: str) -> frozenset[str]:

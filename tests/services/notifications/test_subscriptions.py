@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from services.notifications.worker import cycles, readying
+from services.notifications.worker.reasons import ListsAway
 from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.test_metrics import measured
 from tests.services.notifications.village import Receiver
@@ -163,6 +165,50 @@ async def test_reasons_that_cannot_be_had_hold_the_news_and_lose_none(hall: Hall
     await hall.settle()
     [notice] = await notices(hall)
     assert notice["data"]["why"]["shared_terms"] == ["school"]
+
+
+async def test_notices_are_followed_from_page_to_page_and_from_day_to_day(hall: Hall) -> None:
+    await hall.subscribe(channel="feed")
+    ada = await hall.member("Ada")
+    first, late, last = [await hall.open_project(name) for name in ("first", "late", "last")]
+    path = "/v1/notices?limit=1"
+    page = await hall.call("GET", path)
+    assert (page["items"], page["next"]) == ([], None)
+    read: list[str] = []
+
+    async def follow(behind: str) -> str:
+        while True:
+            page = await hall.call("GET", f"{path}&cursor={behind}")
+            read.extend(one["project"] for one in page["items"])
+            behind = page["behind"]
+            if page["next"] is None:
+                return behind
+            assert page["next"] == behind
+
+    hall.lists.away = True
+    await hall.rank(late, 1, {ada: "good"})
+    await hall.herald()  # made first, and waits for its reasons
+    hall.lists.away = False
+    reasons = hall.lists.rows
+
+    async def all_but_one(project: str, *asked: Any, **more: Any) -> Any:
+        if project == late:
+            raise ListsAway("that list is away")
+        return await reasons(project, *asked, **more)
+
+    hall.lists.rows = all_but_one  # type: ignore[method-assign]
+    await hall.rank(first, 1, {ada: "good"})
+    await hall.rank(last, 1, {ada: "good"})
+    assert await cycles.step(hall.runtime) == 2
+    await readying.step(hall.runtime)
+    behind = await follow(page["behind"])
+    assert sorted(read) == sorted([first, last])
+    hall.lists.rows = reasons  # type: ignore[method-assign]
+    await hall.settle()
+    behind = await follow(behind)
+    assert read[2:] == [late]
+    assert await follow(behind) == behind
+    assert len(read) == 3
 
 
 async def test_reminders_come_five_days_and_one_day_before_and_once_each(hall: Hall) -> None:
