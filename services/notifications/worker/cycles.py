@@ -319,11 +319,18 @@ async def _ending(runtime: Runtime, connection: AsyncConnection, project: str) -
         )
         for one in await told_of(connection, project, facts_hash=row["facts_hash"])
     ]
+    number = await newest_version(connection, project)
     made = await insert_notices(
-        runtime, connection, project, news, list_version=None, cycle=f"{project}|ended"
+        runtime, connection, project, news, list_version=number, cycle=f"{project}|ended"
     )
     await told_of_ending(connection, project)
     return made
+
+
+async def newest_version(connection: AsyncConnection, project: str) -> int | None:
+    """Return the number of the newest list version that is known of a project."""
+    query = select(LISTS.c.number).where(LISTS.c.project == project, LISTS.c.number > 0)
+    return (await connection.execute(query)).scalar_one_or_none()
 
 
 async def told_of(connection: AsyncConnection, project: str, *, facts_hash: str) -> list[Mapping[str, Any]]:

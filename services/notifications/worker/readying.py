@@ -38,7 +38,7 @@ from services.notifications.tables import (
 from services.notifications.worker.reasons import READER, ListReader, ListsAway
 
 NEEDS_REASONS = frozenset({MATCH_PROPOSED, MATCH_RESCORED, OPPORTUNITY_UPDATED})
-"""Types that say why; the others tell of an end or a date, and their rule is reason enough."""
+"""Types that ask why anew; the others tell of an end or a date, and share the terms that were told before."""
 
 _log = structlog.get_logger(__name__)
 
@@ -78,6 +78,7 @@ async def _ready(runtime: Runtime, project: str) -> int:
     async with runtime.database.read() as connection:
         waiting = await _waiting(connection, project)
         facts = await connection.scalar(select(PROJECTS.c.facts).where(PROJECTS.c.id == project))
+        terms = await _terms_told(connection, project, waiting)
     if not waiting:
         return 0  # taken back since
     reader: ListReader = runtime.state[READER]
@@ -95,7 +96,12 @@ async def _ready(runtime: Runtime, project: str) -> int:
         data = (
             None
             if known is None
-            else _data(notice, known, rows.get(notice["language"], {}).get(notice["organisation"]))
+            else _data(
+                notice,
+                known,
+                rows.get(notice["language"], {}).get(notice["organisation"]),
+                terms=terms.get(notice["subscription"], []),
+            )
         )
         if data is None:
             notices.append(_settled(notice, "dropped", None, None))
@@ -170,10 +176,31 @@ async def _waiting(connection: AsyncConnection, project: str) -> Sequence[Mappin
     return [dict(row) for row in (await connection.execute(query)).mappings()]
 
 
+async def _terms_told(
+    connection: AsyncConnection, project: str, waiting: Sequence[Mapping[str, Any]]
+) -> Mapping[str, list[str]]:
+    """Return, by subscription, the shared terms of what was told of a project last, if a waiting notice asks for none anew."""
+    if all(notice["type"] in NEEDS_REASONS for notice in waiting):
+        return {}
+    told = (
+        select(NOTICES.c.subscription, NOTICES.c.data)
+        .where(
+            NOTICES.c.project == project, NOTICES.c.state.in_(("ready", "sent")), NOTICES.c.data.is_not(None)
+        )
+        .order_by(NOTICES.c.id)
+    )
+    rows = await connection.execute(told)
+    return {row.subscription: orjson.loads(row.data)["why"]["shared_terms"] for row in rows}
+
+
 def _data(
-    notice: Mapping[str, Any], facts: Mapping[str, Any], row: Mapping[str, Any] | None
+    notice: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    row: Mapping[str, Any] | None,
+    *,
+    terms: Sequence[str],
 ) -> dict[str, Any] | None:
-    """Return what the notice says, None if it is not to be told (any more)."""
+    """Return what the notice says, None if it is not to be told (any more); `terms` are those told before."""
     if notice["subscription_state"] != "active" or notice["organisation_state"] in {"withdrawn", "erased"}:
         return None
     if notice["type"] in NEEDS_REASONS:
@@ -197,7 +224,7 @@ def _data(
         "flagship": facts.get("flagship"),
         "why": {
             "rule": notice["rule"],
-            "shared_terms": row.get("shared_terms", []),
+            "shared_terms": row.get("shared_terms", terms),
             "reasons": row.get("reasons", []),
         },
         "links": {

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from schemas.webhooks.notifications import OPPORTUNITY_CLOSING_SOON
 from services.chassis.runtime import Runtime
 from services.notifications.tables import PROJECTS
-from services.notifications.worker.cycles import News, insert_notices, told_of
+from services.notifications.worker.cycles import News, insert_notices, newest_version, told_of
 
 DAYS_BEFORE = (5, 1)
 
@@ -41,7 +41,8 @@ async def step(runtime: Runtime) -> int:
                 )
                 for one in await told_of(connection, project.id, facts_hash=project.facts_hash)
             ]
+            number = await newest_version(connection, project.id)
             made += await insert_notices(
-                runtime, connection, project.id, news, list_version=None, cycle=f"{project.id}|{cause}"
+                runtime, connection, project.id, news, list_version=number, cycle=f"{project.id}|{cause}"
             )
     return made

@@ -1,6 +1,6 @@
 """What people ask to hear, what they are shown before, and what they need not hear again."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -225,6 +225,30 @@ async def test_reminders_come_five_days_and_one_day_before_and_once_each(hall: H
         hall.clock.moment += timedelta(days=1)
     assert days == ["2026-12-15", "2026-12-19"]
     assert (await notices(hall))[-1]["type"] == "org.comity.opportunity.closing-soon.v1"
+
+
+async def test_every_notice_shares_the_terms_and_says_what_is_newer(hall: Hall) -> None:
+    await hall.subscribe(channel="feed")
+    ada, project = await hall.member("Ada"), await hall.open_project(deadline="2026-12-20")
+    await hall.rank(project, 4, {ada: "good"})
+    await hall.settle()
+    hall.lists.rows_of[ada] = {"shared_terms": ["of another day"]}
+    hall.clock.moment = datetime(2026, 12, 19, tzinfo=UTC)
+    await hall.remind()
+    await hall.rank(project, 5, {}, lost=[ada])
+    await hall.settle()
+    await hall.open_project(state="closed")
+    await hall.settle()
+    said = [
+        (one["rule"], one["list_version"], one["data"]["list_version"], one["data"]["why"]["shared_terms"])
+        for one in await notices(hall)
+    ]
+    assert said == [
+        ("above-floor", 4, 4, ["school"]),
+        ("deadline-near", 4, 4, ["school"]),
+        ("fell-below-floor", 5, 5, ["school"]),
+        ("project-closed", 5, 5, ["school"]),
+    ]
 
 
 async def test_what_is_paused_or_ended_is_silent_and_what_was_waiting_is_dropped(
