@@ -269,7 +269,12 @@ def _news(
             kind, rule = MATCH_PROPOSED, PROJECT_CHANGED
         if kind is None:
             continue
-        if kind != MATCH_WITHDRAWN and not asked(bytes(pair["conditions"]), pair["band"]):
+        band = pair["band"]
+        if (
+            kind == MATCH_RESCORED
+        ):  # a fall out of the bands that were asked for is told, so that a rise is one
+            band = max(band, pair["told_band"], key=lambda one: BAND_ORDER[one])
+        if kind != MATCH_WITHDRAWN and not asked(bytes(pair["conditions"]), band):
             continue
         cause = f"standing:{pair['incarnation']}.{pair['version']}"
         yield News(

@@ -227,6 +227,20 @@ async def test_reminders_come_five_days_and_one_day_before_and_once_each(hall: H
     assert (await notices(hall))[-1]["type"] == "org.comity.opportunity.closing-soon.v1"
 
 
+async def test_a_fall_out_of_the_bands_that_were_asked_for_is_told_and_what_moves_below_is_not(
+    hall: Hall,
+) -> None:
+    await hall.subscribe(channel="feed", conditions={"minimum_band": "strong"})
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    said = []
+    for number, band in enumerate(["good", "strong", "good", "possible", "good", "strong"], start=1):
+        before = len(await notices(hall))
+        await hall.rank(project, number, {ada: band})
+        await hall.settle()
+        said.append([one["rule"] for one in (await notices(hall))[before:]])
+    assert said == [[], ["above-floor"], ["band-fell"], [], [], ["band-rose"]]
+
+
 async def test_every_notice_shares_the_terms_and_says_what_is_newer(hall: Hall) -> None:
     await hall.subscribe(channel="feed")
     ada, project = await hall.member("Ada"), await hall.open_project(deadline="2026-12-20")
