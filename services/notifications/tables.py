@@ -233,6 +233,15 @@ NOTICE_HEAD = Table(
     Column("position", BigInteger, nullable=False),  # the newest that was given
 )
 
+QUESTIONS = Table(
+    "questions",
+    METADATA,
+    Column("address_hash", Text, primary_key=True),  # keyed, as below
+    Column("asked_since", Text, nullable=False),  # a day after this they are counted anew
+    Column("times", Integer, nullable=False),
+)
+Index("questions_by_since", QUESTIONS.c.asked_since)
+
 SUPPRESSIONS = Table(
     "suppressions",
     METADATA,

@@ -88,6 +88,7 @@ RULES = frozenset(
         "channel-cap",
         "endpoint-known",
         "address-suppressed",
+        "address-asked-enough",
         "time-zone",
         # where webhooks may go, which the settings say
         "webhook-url",

@@ -15,23 +15,20 @@ from services.chassis.reference import Reference
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import ErrorEntry, Forbidden, InvalidBody, NotFound
+from services.notifications.commands.asking import ask_for_confirmation, question_stands
 from services.notifications.commands.leaving import cancel_unsent, silence
-from services.notifications.mail.letters import CONFIRMATION, confirmation_letter
 from services.notifications.queries.reading import Row, dismissal_json, quiet_of, subscription_json
 from services.notifications.rules import rights
 from services.notifications.rules.cadence import next_digest
 from services.notifications.rules.keys import Keys
 from services.notifications.rules.problems import TooManyEndpoints
 from services.notifications.tables import (
-    DELIVERIES,
     DISMISSALS,
     ENDPOINTS,
-    ORGANISATIONS,
     PROJECTS,
     SUBSCRIPTIONS,
     SUPPRESSIONS,
 )
-from services.notifications.worker.endpoints import delivery_row
 
 MOST_SUBSCRIPTIONS = 100
 
@@ -67,10 +64,11 @@ async def put_subscription(unit: Unit, *, subscription: str, body: SubscriptionB
         await unit.connection.execute(
             update(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == subscription).values(row)
         )
-    if row["state"] != "active":
+    asking = row["state"] == "unconfirmed"
+    if row["state"] != "active" and not (asking and await question_stands(unit, before, row)):
         await cancel_unsent(unit.connection, subscription=subscription, now=timestamp(unit.now))
-    if row["state"] == "unconfirmed":
-        await _ask_for_confirmation(unit, row)
+        if asking:
+            await ask_for_confirmation(unit, row)
     await unit.audit(
         action="subscription.saved",
         subject=subscription,
@@ -244,32 +242,6 @@ def first_digest(unit: Unit, row: Row, before: Row | None = None) -> str | None:
     if row["cadence"] == "instant" and not held:
         return None
     return timestamp(next_digest(unit.now, row["cadence"], quiet_of(row), row["time_zone"]))
-
-
-async def _ask_for_confirmation(unit: Unit, row: Row) -> None:
-    keys: Keys = unit.runtime.state["keys"]
-    name = await unit.connection.scalar(
-        select(ORGANISATIONS.c.name).where(ORGANISATIONS.c.id == row["organisation"])
-    )
-    letter = confirmation_letter(
-        unit.runtime.settings,
-        language=row["language"],
-        organisation=name or row["organisation"],
-        token=keys.link("confirm", row["id"], email=row["email"]),
-    )
-    await unit.connection.execute(
-        insert(DELIVERIES).values(
-            delivery_row(
-                organisation=row["organisation"],
-                channel="email",
-                kind=CONFIRMATION,
-                subscription=row["id"],
-                body=letter.encoded(),
-                place="",
-                now=unit.now,
-            )
-        )
-    )
 
 
 async def _faults(unit: Unit, body: SubscriptionBody, organisation: str) -> list[ErrorEntry]:

@@ -14,6 +14,11 @@ ANSWER_WITHIN = timedelta(days=30)
 """So long an answer is waited for, from when the question has left; without one the subscription is paused."""
 
 
+ASKED_WITHIN = timedelta(hours=24)
+MOST_QUESTIONS = 5
+"""So many questions of new subscriptions go to one address within `ASKED_WITHIN`, whoever saves them."""
+
+
 def waits_for_answer(row: Mapping[str, Any]) -> bool:
     """Whether a yes of the address would change anything: never said, asked for again, or not said in time."""
     if row["state"] == "unconfirmed":

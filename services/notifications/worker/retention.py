@@ -1,6 +1,7 @@
 """The delivery log lets go of what is old: messages that ended longer ago than the settings keep them, with every try.
 
-*What.* A batch a transaction, so many batches a step; beyond that the next step goes on. *Why notices stay.* What was told
+*What.* A batch a transaction, so many batches a step; beyond that the next step goes on. How often an address was asked is
+forgotten after a day, too. *Why notices stay.* What was told
 is told once, also in a year; a notice only forgets by which message it was told. *Never:* a message that may still be
 sent, however old, or one whose end lies within the time that a cap of mails looks back on.
 """
@@ -11,7 +12,8 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.runtime import Runtime, timestamp
-from services.notifications.tables import ATTEMPTS, DELIVERIES, NOTICES
+from services.notifications.rules.yearly import ASKED_WITHIN
+from services.notifications.tables import ATTEMPTS, DELIVERIES, NOTICES, QUESTIONS
 
 BATCH = 500
 BATCHES = 20
@@ -23,6 +25,9 @@ async def step(runtime: Runtime) -> int:
     kept = timedelta(days=runtime.settings.notifications.delivery_days)
     before = timestamp(runtime.clock.now() - kept)
     gone = 0
+    async with runtime.database.write() as connection:
+        counted_since = timestamp(runtime.clock.now() - ASKED_WITHIN)
+        await connection.execute(delete(QUESTIONS).where(QUESTIONS.c.asked_since <= counted_since))
     for _ in range(BATCHES):
         async with runtime.database.write() as connection:
             batch = await _batch(connection, before)

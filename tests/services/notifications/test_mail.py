@@ -3,12 +3,14 @@
 import asyncio
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from services.notifications.mail.letters import LANGUAGES, words_of
-from services.notifications.worker import digests
+from services.notifications.rules.yearly import ASKED_WITHIN, MOST_QUESTIONS
+from services.notifications.worker import digests, retention
 from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.office import ADDRESS, Page, Sink, confirmed, crossing, link_in
 
@@ -231,3 +233,37 @@ async def test_a_refused_address_is_not_written_to_again(office: tuple[Hall, Sin
     problem = await hall.call("PUT", f"/v1/subscriptions/{uuid_of('again')}", body, status=422)
     assert problem["errors"][0]["rule"] == "address-suppressed"
     assert ADDRESS not in str(await hall.rows("SELECT * FROM suppressions"))
+
+
+async def test_an_address_is_asked_once_while_the_question_stands_and_so_often_a_day(
+    office: tuple[Hall, Sink],
+) -> None:
+    hall, sink = office
+    body = {"channel": "email", "email": ADDRESS, "opt_in": True}
+    subscription = await hall.subscribe(**body)
+    path = f"/v1/subscriptions/{subscription}"
+
+    async def save(email: str, status: int = 200) -> Any:
+        revision = (await hall.call("GET", path))["revision"]
+        saved = await hall.call("PUT", path, body | {"email": email}, status=status, If_Match=f'"{revision}"')
+        await hall.dispatch()
+        return saved
+
+    for _ in range(3):  # before the question has left, and after
+        await save(ADDRESS)
+    assert len(sink.taken) == 1
+    for turn in range(1, MOST_QUESTIONS):
+        await save(f"other{turn}@ada.example")
+        await save(ADDRESS)
+    await save("other@ada.example")
+    assert (await save(ADDRESS, 422))["errors"][0]["rule"] == "address-asked-enough"
+    asked = [to for to, _ in sink.taken]
+    assert (asked.count(ADDRESS), len(asked)) == (MOST_QUESTIONS, 2 * MOST_QUESTIONS)
+    problem = await hall.call("PUT", f"/v1/subscriptions/{uuid4()}", body, name="Ben", status=422)
+    assert problem["errors"][0]["rule"] == "address-asked-enough"
+    hall.clock.moment += ASKED_WITHIN
+    await retention.step(hall.runtime)
+    assert await hall.rows("SELECT * FROM questions") == []
+    await hall.subscribe("Ben", **body)
+    await hall.dispatch()
+    assert len(sink.taken) == len(asked) + 1
