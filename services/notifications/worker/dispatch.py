@@ -25,6 +25,8 @@ from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Runtime, timestamp
 from services.chassis.telemetry import log_of
 from services.notifications.commands.leaving import cancel_unwanted
+from services.notifications.queries.reading import quiet_of
+from services.notifications.rules.cadence import released
 from services.notifications.rules.keys import Keys, SealBroken
 from services.notifications.rules.schedule import UNSIGNED, Outcome, next_try
 from services.notifications.tables import ATTEMPTS, DELIVERIES, ENDPOINTS, SECRETS, SUBSCRIPTIONS
@@ -209,6 +211,7 @@ class Dispatcher:
                 DELIVERIES.c.due_at, DELIVERIES.c.place, DELIVERIES.c.body, DELIVERIES.c.attempts,
                 DELIVERIES.c.earlier, DELIVERIES.c.type, DELIVERIES.c.organisation,
                 ENDPOINTS.c.url, ENDPOINTS.c.state.label("endpoint_state"), SUBSCRIPTIONS.c.email,
+                SUBSCRIPTIONS.c.quiet, SUBSCRIPTIONS.c.time_zone,
             )
             .outerjoin(ENDPOINTS, ENDPOINTS.c.id == DELIVERIES.c.endpoint)
             .outerjoin(SUBSCRIPTIONS, SUBSCRIPTIONS.c.id == DELIVERIES.c.subscription)
@@ -386,6 +389,8 @@ class Dispatcher:
             again = next_try(
                 one.number - one.row["earlier"], ended=one.at, outcome=one.outcome, die=self.dice.random()
             )
+        if again is not None:
+            again = released(again, quiet_of(one.row), one.row["time_zone"])
         state = "delivered" if one.outcome.delivered else "exhausted" if again is None else "retrying"
         if one.outcome.error == "unconfirmed":
             state = "unconfirmed"  # it may have arrived, so it is not sent again

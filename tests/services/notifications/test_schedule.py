@@ -152,3 +152,20 @@ def test_retry_after_lengthens_and_is_bounded(asked: float) -> None:
     due = next_try(1, ended=NOON, outcome=outcome, die=0.0)
     assert due == NOON + max(DELAYS[1], min(timedelta(seconds=asked), timedelta(hours=24)))
     assert next_try(10, ended=NOON, outcome=outcome, die=0.0) is None
+
+
+async def test_quiet_hours_hold_every_try_not_only_the_first(hall: Hall, receiver: Receiver) -> None:
+    hall.clock.moment = NOON.replace(hour=20, minute=50)
+    endpoint = await hall.endpoint(receiver)
+    quiet = {"from": "21:00", "until": "07:00"}
+    await hall.subscribe(channel="webhook", endpoint=endpoint, quiet_hours=quiet)
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    receiver.status = 503
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    tries = [hall.clock.moment]
+    while await hall.until_due():
+        tries.append(hall.clock.moment)
+    assert len(tries) == 10
+    assert [one.hour for one in tries if not 7 <= one.hour < 21] == []
+    assert any(one.hour == 7 and one.minute == 0 for one in tries)
