@@ -196,7 +196,8 @@ async def _standing(delivery: Delivery) -> None:
         "fit": 0,
         "band": None,
         "fresh": True,
-        "crossed_at": timestamp(delivery.runtime.clock.now()),
+        "crossed_at": event.time,
+        "seen_at": timestamp(delivery.runtime.clock.now()),
     }
     if isinstance(delivery.data, Standing):
         values |= {"standing": True, "fit": delivery.data.fit, "band": delivery.data.band}

@@ -83,7 +83,8 @@ STANDINGS = Table(
     Column("band", Text),
     Column("told_band", Text),  # the band at the last cycle; NULL while below the floor
     Column("fresh", Boolean, nullable=False),  # crossed since the last cycle
-    Column("crossed_at", Text, nullable=False),
+    Column("crossed_at", Text, nullable=False),  # by the clock of who said so
+    Column("seen_at", Text),  # when it was read; NULL: before that was kept
 )
 Index("standings_by_organisation", STANDINGS.c.organisation, STANDINGS.c.standing)
 Index("standings_by_fresh", STANDINGS.c.fresh, STANDINGS.c.project)

@@ -112,13 +112,13 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
             select(
                 func.count().filter(STANDINGS.c.standing).label("standing"),
                 func.max(STANDINGS.c.version).filter(STANDINGS.c.fresh).label("newest"),
-                func.max(STANDINGS.c.crossed_at).filter(STANDINGS.c.fresh).label("crossed_at"),
+                func.max(STANDINGS.c.seen_at).filter(STANDINGS.c.fresh).label("seen_at"),
                 func.count().filter(_FALLEN).label("fallen"),
             ).where(STANDINGS.c.project == project)
         )
     ).one()
     if not _complete(listed, standing=here.standing, newest=here.newest or 0):
-        if timestamp(now - PATIENCE) < max(listed["seen_at"], here.crossed_at or ""):
+        if timestamp(now - PATIENCE) < max(listed["seen_at"], here.seen_at or ""):
             return 0
         _log.warning(
             "a list is told of although not all of its pairs are here",
