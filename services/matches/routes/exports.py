@@ -14,7 +14,7 @@ from schemas.http.texts import formed
 from services.chassis.identity.principal import principal_of
 from services.chassis.web.access import PUBLIC
 from services.chassis.web.openapi import refusals
-from services.chassis.web.problems import NotFound
+from services.chassis.web.problems import NotFound, UnknownParameter
 from services.chassis.web.reading import is_known, respond
 from services.matches.queries import exports as queries
 from services.matches.queries.exports import Chosen, Export
@@ -88,11 +88,13 @@ def router() -> APIRouter:
         ],
         chosen: Annotated[Chosen, Depends(chosen_in)],
     ) -> Response:
-        """Public fields only, whoever asks. The filters are for projects. Columns never go away or change their names."""
+        """Public fields only, whoever asks. The filters are for projects, and refused for the others. Columns never go away or change their names."""
         found = _NAMED.fullmatch(file)
         if found is None:
             raise NotFound
         dataset, form = found[1], cast("Form", found[2])
+        if dataset != "projects":
+            _refuse_filters(request, dataset)
         if dataset == "projects":
             made = await queries.projects(runtime_in(request), form, chosen)
         elif dataset == "exposure":
@@ -142,6 +144,24 @@ def router() -> APIRouter:
         return _respond(request, await queries.candidates(listing, form, filters, own=own), form)
 
     return routes
+
+
+def _refuse_filters(request: Request, dataset: str) -> None:
+    """Raise UnknownParameter for filters of projects on another file: left out, they would look as if they had been used."""
+    given = sorted({name for name, _ in request.query_params.multi_items()})
+    if given:
+        raise UnknownParameter(
+            f"There is no parameter {', '.join(given)} for {dataset}.",
+            errors=[
+                {
+                    "parameter": name,
+                    "rule": "unknown-parameter",
+                    "detail": "It chooses among projects.",
+                    "fix": "Remove it.",
+                }
+                for name in given
+            ],
+        )
 
 
 def _respond(request: Request, made: Export, form: Form) -> Response:

@@ -115,6 +115,14 @@ async def test_what_is_exported_is_what_is_read(town: Town) -> None:
         assert line == line | {name: value for name, value in one.items() if name != "view"}
 
 
+@pytest.mark.parametrize("file", ["organisations.csv", "exposure.jsonl"])
+async def test_a_filter_of_projects_is_refused_where_it_would_choose_nothing(town: Town, file: str) -> None:
+    answer = await town.call("GET", f"/v1/exports/{file}?region=AFR&level=global")
+    assert (answer.status_code, answer.json()["code"]) == (400, "unknown-parameter")
+    assert [one["parameter"] for one in answer.json()["errors"]] == ["level", "region"]
+    assert (await town.call("GET", "/v1/exports/projects.csv?region=AFR&level=global")).status_code == 200
+
+
 @pytest.mark.parametrize("form", ["csv", "xlsx"])
 async def test_no_text_becomes_a_formula_a_link_or_a_number(town: Town, form: str) -> None:
     names = [
