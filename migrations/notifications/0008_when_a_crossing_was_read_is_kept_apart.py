@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "notifications_0007"
-down_revision = "notifications_0006"
+revision = "notifications_0008"
+down_revision = "notifications_0007"
 branch_labels = None
 depends_on = None
 
