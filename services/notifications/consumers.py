@@ -1,4 +1,4 @@
-"""What this service reads: projects, organisations, list versions and standings become rows of its own tables.
+"""What this service reads: projects, flagships, organisations, list versions and standings become rows of its own tables.
 
 *What.* One handler for four topics, each record gated on its sequence, in the transaction that moves the position. *Why
 rows only.* What is to be told follows from rows that a cycle looks at, so reading a record twice tells nobody twice.
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.envelope import Event
 from schemas.events.matches import ListVersion, Standing
 from schemas.topics import (
+    FLAGSHIP_REVISED,
     LIST_VERSIONED,
     ORGANISATION_ERASED,
     ORGANISATION_REVISED,
@@ -33,6 +34,7 @@ from services.notifications.commands.leaving import forget_organisation, forget_
 from services.notifications.rules.conditions import facts_hash, facts_of
 from services.notifications.tables import (
     ENDPOINTS,
+    FLAGSHIPS,
     LISTS,
     NOTICES,
     ORGANISATIONS,
@@ -50,6 +52,9 @@ async def keep(delivery: Delivery) -> None:
     kind = delivery.event.type
     if kind in {PROJECT_REVISED, PROJECT_ERASED}:
         await _project(delivery)
+    elif kind == FLAGSHIP_REVISED:
+        titles = orjson.dumps(delivery.event.json()["titles"])
+        await _newest(delivery, FLAGSHIPS, {"id": delivery.event.key, "titles": titles})
     elif kind in {ORGANISATION_REVISED, ORGANISATION_ERASED}:
         await _organisation(delivery)
     elif kind == LIST_VERSIONED:
@@ -64,7 +69,7 @@ async def forget(connection: AsyncConnection) -> None:
     Of a list and a pair the rows stay, below every sequence, with what was last told of them: else whatever stands above a
     floor would be news once more for who subscribed since.
     """
-    for table in (PROJECTS, ORGANISATIONS):
+    for table in (PROJECTS, FLAGSHIPS, ORGANISATIONS):
         await connection.execute(delete(table))
     await connection.execute(delete(STANDINGS).where(STANDINGS.c.told_band.is_(None)))
     await connection.execute(

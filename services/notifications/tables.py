@@ -44,6 +44,15 @@ PROJECTS = Table(
 Index("projects_by_deadline", PROJECTS.c.state, PROJECTS.c.deadline)
 Index("projects_by_ending", PROJECTS.c.ending)
 
+FLAGSHIPS = Table(
+    "flagships",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("incarnation", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("titles", LargeBinary, nullable=False),  # JSON, as in the record
+)
+
 ORGANISATIONS = Table(
     "organisations",
     METADATA,

@@ -30,8 +30,9 @@ from services.notifications.mail.letters import Letter, render, words_of
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import CAP_WINDOW, next_digest, next_under_cap
 from services.notifications.rules.keys import Keys
-from services.notifications.tables import DELIVERIES, NOTICES, ORGANISATIONS, SUBSCRIPTIONS
+from services.notifications.tables import DELIVERIES, FLAGSHIPS, NOTICES, ORGANISATIONS, SUBSCRIPTIONS
 from services.notifications.worker.endpoints import delivery_row
+from services.notifications.worker.readying import title_in
 
 DIGEST = "digest"
 MOST_SHOWN = 20
@@ -108,13 +109,17 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
         )
         return
     keys: Keys = runtime.state["keys"]
+    titles = {
+        one.id: one.titles for one in await connection.execute(select(FLAGSHIPS.c.id, FLAGSHIPS.c.titles))
+    }
+    letter = digest_letter(runtime, row, notices, announced=announced, flagships=titles, now=now)
     queued = delivery_row(
         organisation=row["organisation"],
         channel="email",
         kind=DIGEST,
         subscription=subscription,
         period=f"{period} {notices[0]['id']}",
-        body=digest_letter(runtime, row, notices, announced=announced, now=now).encoded(),
+        body=letter.encoded(),
         place=keys.place(period, subscription),
         now=now,
     )
@@ -173,11 +178,13 @@ def digest_letter(
     notices: Sequence[Mapping[str, Any]],
     *,
     announced: AbstractSet[str],
+    flagships: Mapping[str, bytes],
     now: datetime,
 ) -> Letter:
     """Return the digest of these notices: the newest of each project, by flagship and section.
 
-    What changed before it was ever announced is new.
+    What changed before it was ever announced is new. `flagships` are titles (JSON) by id; one of which nothing was read yet
+    goes by its id.
     """
     address, keys = runtime.settings.address, runtime.state["keys"]
     newest = {one["project"]: one for one in notices}
@@ -185,7 +192,10 @@ def digest_letter(
     groups: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for one in shown:
         data = orjson.loads(one["data"])
-        sections = groups.setdefault(data.get("flagship") or "", {})
+        flagship = data.get("flagship") or ""
+        if flagship in flagships:
+            flagship = title_in(orjson.loads(flagships[flagship]), row["language"])
+        sections = groups.setdefault(flagship, {})
         changed = "changed" if one["project"] in announced else "new"
         sections.setdefault(_SECTION.get(one["type"], changed), []).append(
             {

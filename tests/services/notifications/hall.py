@@ -18,6 +18,7 @@ from sqlalchemy import text
 from migrations.running import upgrade
 from schemas.envelope import Event, Sequence, new_event
 from schemas.topics import (
+    FLAGSHIP_REVISED,
     LIST_VERSIONED,
     ORGANISATION_REVISED,
     PROJECT_REVISED,
@@ -160,6 +161,17 @@ class Hall:
         body = project() | {"state": "published"} | changes
         data = body | {"id": identifier, "revision": self.versions.get(identifier, 0) + 1}
         await self.say(self.event("projects.v1", PROJECT_REVISED, identifier, data))
+        return identifier
+
+    async def declare(self, name: str, **titles: str) -> str:
+        """Say a flagship initiative with a title for each language."""
+        identifier = uuid_of(name)
+        texts = [{"language": language, "text": text} for language, text in titles.items()]
+        data = {
+            "id": identifier, "revision": self.versions.get(identifier, 0) + 1, "titles": texts, "level": "global",
+            "reason": texts[0], "declared_by": "editor", "declared_at": "2026-11-01T00:00:00Z",
+        }  # fmt: skip
+        await self.say(self.event("projects.v1", FLAGSHIP_REVISED, identifier, data))
         return identifier
 
     async def rank(

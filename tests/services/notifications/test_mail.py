@@ -109,8 +109,8 @@ async def test_one_click_ends_it_at_once_and_looking_does_not(office: tuple[Hall
 
 async def test_news_is_gathered_by_flagship_and_nothing_new_sends_nothing(office: tuple[Hall, Sink]) -> None:
     hall, sink = office
-    await confirmed(hall, sink)  # weekly, unless asked otherwise
-    flagship = uuid_of("flagship")
+    await confirmed(hall, sink, language="fr")  # weekly, unless asked otherwise
+    flagship = await hall.declare("flagship", en="Schools on line", fr="Écoles en ligne")
     await crossing(hall, flagship=flagship)
     await crossing(hall, name="another")
     monday = datetime(2026, 11, 30, 8, tzinfo=ZoneInfo("UTC"))
@@ -122,7 +122,8 @@ async def test_news_is_gathered_by_flagship_and_nothing_new_sends_nothing(office
     [digest] = sink.digests()
     text = digest.get_body(("plain",)).get_content()
     assert text.count("* Community networks for rural schools") == 2
-    assert text.index(flagship) < text.index(words_of("en")["no_flagship"])
+    assert flagship not in text
+    assert text.index("Écoles en ligne") < text.index(words_of("fr")["no_flagship"])
     for _ in range(5):
         hall.clock.moment += timedelta(days=7)
         await hall.settle()
