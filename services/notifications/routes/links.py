@@ -11,6 +11,7 @@ from services.chassis.web.operation import execute
 from services.chassis.web.reading import respond
 from services.notifications.commands.links import follow_link, link_json, linked
 from services.notifications.mail.pages import link_page
+from services.notifications.queries.reading import Row
 from services.notifications.routes.parameters import LinkToken, runtime_in
 from services.notifications.rules.problems import LinkInvalid
 from services.notifications.rules.yearly import waits_for_answer
@@ -33,9 +34,8 @@ def router() -> APIRouter:
         runtime = runtime_in(request)
         async with runtime.database.read() as connection:
             row, action = await linked(connection, runtime.state["keys"], token)
-        if "text/html" in request.headers.get("accept", ""):
-            done = not waits_for_answer(row) if action == "confirm" else row["state"] == "ended"
-            return link_page(action, language=row["language"], done=done)
+        if _by_a_browser(request):
+            return _page(row, action)
         return respond(request, link_json(row, action, done=False))
 
     @routes.post(
@@ -47,7 +47,28 @@ def router() -> APIRouter:
         openapi_extra=PUBLIC | {QUESTION: True},
     )
     async def post_link(request: Request, token: LinkToken) -> Response:
-        """Act at once, without a login (RFC 8058); a second time changes nothing."""
-        return await execute(request, partial(follow_link, token=token))
+        """Act at once, without a login (RFC 8058); a second time changes nothing. A browser gets a page that says so."""
+        answer = await execute(request, partial(follow_link, token=token))
+        if not _by_a_browser(request):
+            return answer
+        runtime = runtime_in(request)
+        async with runtime.database.read() as connection:
+            row, action = await linked(connection, runtime.state["keys"], token)
+        return _page(row, action)
 
     return routes
+
+
+def _by_a_browser(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
+
+
+def _page(row: Row, action: str) -> Response:
+    """Return the page of a link as its subscription stands now."""
+    if action == "confirm":
+        waits = waits_for_answer(row)
+        return link_page(
+            action, language=row["language"], waits=waits, done=not waits and row["state"] == "active"
+        )
+    ended = row["state"] == "ended"
+    return link_page(action, language=row["language"], waits=not ended, done=ended)

@@ -1,6 +1,7 @@
 """Mails on a real SMTP server on the loopback address: digests in six languages, one click out, never twice."""
 
 import asyncio
+import html
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -268,3 +269,31 @@ async def test_an_address_is_asked_once_while_the_question_stands_and_so_often_a
     await hall.subscribe("Ben", **body)
     await hall.dispatch()
     assert len(sink.taken) == len(asked) + 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_browser_that_presses_the_button_gets_a_page_in_its_language(
+    office: tuple[Hall, Sink], language: str
+) -> None:
+    hall, sink = office
+    words = words_of(language)
+    browser = {
+        "Accept": "text/html,application/xhtml+xml",
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    await hall.subscribe(channel="email", email=ADDRESS, cadence="instant", language=language)
+    await hall.dispatch()
+    confirm = link_in(sink.taken[-1][1], hall)
+    assert words["page_hint"] in html.unescape((await hall.http.get(confirm, headers=browser)).text)
+    await hall.http.post(confirm, headers=browser)
+    await crossing(hall)
+    [digest] = sink.digests()
+    leave = digest["List-Unsubscribe"].strip("<>").removeprefix(hall.runtime.settings.address)
+    for link, said in ((confirm, "page_confirmed"), (leave, "page_unsubscribed")):
+        for _ in range(2):
+            answer = await hall.http.post(link, content=b"", headers=browser)
+            page = html.unescape(answer.text)
+            assert answer.headers["content-type"].startswith("text/html")
+            assert f'lang="{language}"' in page
+            assert words[said] in page
+            assert "<form" not in page
