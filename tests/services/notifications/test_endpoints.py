@@ -10,11 +10,12 @@ import pytest
 from aiohttp import web
 
 from services.notifications import SERVICE
+from services.notifications.mail.letters import words_of
 from services.notifications.rules.keys import Keys
 from services.notifications.worker.cycles import KEYS
 from services.notifications.worker.endpoints import WHY_UNSIGNED
 from tests.services.notifications.hall import Hall
-from tests.services.notifications.office import Sink, confirmed, crossing
+from tests.services.notifications.office import ADDRESS, Sink, confirmed, crossing
 from tests.services.notifications.village import Receiver, receiving, verified
 
 
@@ -324,3 +325,43 @@ async def test_news_that_comes_while_an_endpoint_is_paused_or_not_yet_verified_w
     await hall.call("POST", f"/v1/endpoints/{endpoint}/ping", status=202)
     await hall.dispatch()
     assert [one["type"] for one in receiver.events()] == ["org.comity.match.proposed.v1"]
+
+
+async def failing_for_days(hall: Hall, receiver: Receiver, *, name: str = "Ada") -> None:
+    """The organisation's only endpoint, until it is disabled."""
+    endpoint = await hall.endpoint(receiver, name)
+    receiver.status = 503
+    for _ in range(20):
+        if (await hall.call("GET", f"/v1/endpoints/{endpoint}", name=name))["state"] == "disabled":
+            return
+        await hall.call("POST", f"/v1/endpoints/{endpoint}/test", name=name, status=202)
+        await hall.dispatch()
+        hall.clock.moment += timedelta(hours=9)
+    raise AssertionError("it was never disabled")
+
+
+async def test_the_only_endpoint_that_fails_is_told_of_at_the_confirmed_addresses(
+    office: tuple[Hall, Sink], receiver: Receiver
+) -> None:
+    hall, sink = office
+    await confirmed(hall, sink)
+    await hall.subscribe(channel="email", email="unasked@ada.example")
+    await failing_for_days(hall, receiver)
+    told = [(to, message["Subject"]) for to, message in sink.taken[-2:]]
+    words = words_of("en")
+    assert told == [
+        (ADDRESS, words["endpoint_failing_subject"]),
+        (ADDRESS, words["endpoint_disabled_subject"]),
+    ]
+    assert sink.taken[-1][1]["List-Unsubscribe"] is None
+
+
+async def test_without_a_confirmed_address_nobody_is_mailed_and_the_endpoint_says_so_itself(
+    office: tuple[Hall, Sink], receiver: Receiver
+) -> None:
+    hall, sink = office
+    await failing_for_days(hall, receiver)
+    assert sink.taken == []
+    [shown] = (await hall.call("GET", "/v1/endpoints"))["items"]
+    assert (shown["state"], shown["reason"]) == ("disabled", "It failed for five days.")
+    assert shown["failing_since"] is not None
