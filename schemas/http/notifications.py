@@ -187,11 +187,16 @@ class LiftBody(Shape):
     email: EmailAddress
 
 
+DismissalReason = Literal[
+    "not_our_field", "wrong_country", "too_small_or_large", "timing", "conflict", "other"
+]
+
+
 class DismissalBody(Shape):
     """Why a project is not for us; it stays silent until its needs or countries change."""
 
     organisation: UUID | None = None
-    reason: Literal["not_our_field", "wrong_country", "too_small_or_large", "timing", "conflict", "other"]
+    reason: DismissalReason
 
 
 class DismissalAnswer(Shape):
@@ -200,7 +205,8 @@ class DismissalAnswer(Shape):
     organisation: UUID
     project: UUID
     revision: int
-    reason: str
+    reason: DismissalReason | None
+    """Null to whoever is neither the organisation's own nor the auditor: others see counts."""
     dismissed_at: str
     lifted: bool
 
@@ -210,6 +216,20 @@ class DismissalPage(Shape):
 
     items: tuple[DismissalAnswer, ...]
     next: str | None
+
+
+class DismissalCount(Shape):
+    """How many organisations dismissed a project for one reason; null for fewer than five, none included."""
+
+    reason: DismissalReason
+    organisations: int | None
+
+
+class DismissalCounts(Shape):
+    """Why a project is dismissed, in cells of five: no cell tells of somebody."""
+
+    project: UUID
+    counts: tuple[DismissalCount, ...]
 
 
 class Notice(Shape):

@@ -172,6 +172,7 @@ NOTIFICATIONS: dict[str, tuple[Row, ...]] = {
     ),
     "list_notices": (Row(send=Get("/v1/notices?organisation={a}"), allowed=LISTENERS),),
     "list_dismissals": (Row(send=Get("/v1/dismissals?organisation={a}"), allowed=LISTENERS),),
+    "count_dismissals": (Row(send=Get("/v1/dismissals/{open}/counts"), allowed=EVERYBODY),),
     "dismiss_project": (Row(send=on_dismissal("PUT"), allowed=A_WRITERS | ADMIN),),
     "undismiss_project": (Row(send=on_dismissal("DELETE"), allowed=A_WRITERS | ADMIN, status=204),),
     "get_mail_link": (Row(send=Get("/v1/mail-links/{link}"), allowed=EVERYBODY),),

@@ -4,16 +4,20 @@
 """
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, cast, get_args
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.http.notifications import DismissalReason
 from services.chassis.identity.principal import Principal
 from services.chassis.web.problems import NotFound, Unauthenticated
 from services.notifications.queries.reading import Row
 from services.notifications.rules import rights
-from services.notifications.tables import ATTEMPTS, ENDPOINTS, SECRETS
+from services.notifications.tables import ATTEMPTS, DISMISSALS, ENDPOINTS, SECRETS
+
+LEAST_IN_A_CELL = 5
+"""Organisations that a published count tells of at least, so that it tells of none of them."""
 
 
 async def one(connection: AsyncConnection, table: Table, identifier: str, principal: Principal) -> Row:
@@ -54,6 +58,18 @@ async def secrets_of(connection: AsyncConnection, endpoint: str, *, now: str) ->
     )
     rows = await connection.execute(query.order_by(SECRETS.c.created_at.desc(), SECRETS.c.id.desc()))
     return cast("list[Row]", list(rows.mappings()))
+
+
+async def reasons_of(connection: AsyncConnection, project: str) -> Sequence[dict[str, Any]]:
+    """Return for each reason how many organisations dismissed a project for it; None for fewer than five."""
+    query = (
+        select(DISMISSALS.c.reason, func.count().label("organisations"))
+        .where(DISMISSALS.c.project == project)
+        .group_by(DISMISSALS.c.reason)
+        .having(func.count() >= LEAST_IN_A_CELL)
+    )
+    found = {row.reason: row.organisations for row in await connection.execute(query)}
+    return [{"reason": reason, "organisations": found.get(reason)} for reason in get_args(DismissalReason)]
 
 
 async def tries_of(connection: AsyncConnection, delivery: str) -> Sequence[Row]:

@@ -5,13 +5,15 @@ from functools import partial
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import select
 
-from schemas.http.notifications import DismissalAnswer, DismissalBody, DismissalPage
+from schemas.http.notifications import DismissalAnswer, DismissalBody, DismissalCounts, DismissalPage
 from services.chassis.identity.principal import principal_of
+from services.chassis.web.access import PUBLIC
 from services.chassis.web.cursors import cursors_of
 from services.chassis.web.operation import execute
 from services.chassis.web.parameters import Cursor, Limit
-from services.chassis.web.reading import respond_page
+from services.chassis.web.reading import respond, respond_page
 from services.notifications.commands.subscriptions import dismiss, undismiss
+from services.notifications.queries.finding import reasons_of
 from services.notifications.queries.reading import dismissal_json
 from services.notifications.routes.parameters import ProjectId, Whose, named, runtime_in
 from services.notifications.rules import rights
@@ -31,7 +33,7 @@ def router() -> APIRouter:
     async def list_dismissals(
         request: Request, organisation: Whose = None, limit: Limit = 50, cursor: Cursor = None
     ) -> Response:
-        """Each with its reason, and whether the project has changed since, so that it is told of again."""
+        """Each with its reason, for its own people and the auditor, and whether the project has changed since."""
         principal = principal_of(request)
         whose = rights.organisation_asked(principal, named(organisation))
         kind = f"dismissals {whose}"
@@ -51,8 +53,22 @@ def router() -> APIRouter:
             if len(rows) > limit
             else None
         )
-        items = [dismissal_json(dict(row), row["now"]) for row in rows[:limit]]
+        reasons = rights.sees_reasons(principal, whose)
+        items = [dismissal_json(dict(row), row["now"], reasons=reasons) for row in rows[:limit]]
         return respond_page(request, items, next_cursor=following)
+
+    @routes.get(
+        "/{project_id}/counts",
+        operation_id="count_dismissals",
+        summary="Why a project is dismissed, counted in cells of five",
+        response_model=DismissalCounts,
+        openapi_extra=PUBLIC,
+    )
+    async def count_dismissals(request: Request, project_id: ProjectId) -> Response:
+        """How many organisations gave each reason, for everybody; fewer than five are not told from none."""
+        async with runtime_in(request).database.read() as connection:
+            counts = await reasons_of(connection, str(project_id))
+        return respond(request, {"project": str(project_id), "counts": counts})
 
     @routes.put(
         "/{project_id}",

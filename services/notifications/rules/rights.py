@@ -46,6 +46,11 @@ def sees_addresses(principal: Principal, organisation: str) -> bool:
     return principal.has(SUPPORT) or _own(principal, organisation, OF_AN_ORGANISATION)
 
 
+def sees_reasons(principal: Principal, organisation: str) -> bool:
+    """Whether somebody sees why an organisation dismissed a project: its own people and the auditor; others see counts."""
+    return principal.has(AUDITOR) or _own(principal, organisation, OF_AN_ORGANISATION)
+
+
 def organisation_asked(principal: Principal, named: str | None) -> str:
     """Return whose things are asked for: those named, else the token's own.
 

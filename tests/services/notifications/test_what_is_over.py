@@ -183,3 +183,26 @@ async def test_what_changed_before_it_was_announced_is_new(office: tuple[Hall, S
     hall.clock.moment += timedelta(days=8)
     await hall.settle()
     assert [sections(one) for one in sink.digests()] == [["new"]]
+
+
+async def test_reasons_are_for_their_own_and_the_auditor_and_counts_of_five_for_everybody(hall: Hall) -> None:
+    await hall.member("Ada")
+    project = await hall.open_project()
+    await dismissed(hall, project)
+    path = f"/v1/dismissals?organisation={uuid_of('Ada')}"
+    for role, reason in (("auditor", "not_our_field"), ("bdt_admin", None)):
+        answer = await hall.http.get(path, headers=hall.bearer(role))
+        assert [one["reason"] for one in answer.json()["items"]] == [reason]
+    assert [one["reason"] for one in (await hall.call("GET", path))["items"]] == ["not_our_field"]
+
+    async def counted() -> dict[str, int | None]:
+        answer = await hall.http.get(f"/v1/dismissals/{project}/counts")  # by anybody
+        return {one["reason"]: one["organisations"] for one in answer.json()["counts"]}
+
+    for number in range(3):
+        await dismissed(hall, project, name=f"Body {number}")
+    assert set((await counted()).values()) == {None}
+    await dismissed(hall, project, name="Body 3")
+    counts = await counted()
+    assert counts.pop("not_our_field") == 5
+    assert set(counts.values()) == {None}
