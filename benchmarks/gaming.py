@@ -1,4 +1,4 @@
-"""What stuffing a profile pays: thirteen attacks by organisations that do not fit, and one honest sentence.
+"""What stuffing a profile pays: fifteen attacks by organisations that do not fit, and one honest sentence.
 
 What: on the demo data, each attacker (a candidate from the lower half of a list) edits its profile, is rescored exactly,
 and its place before and after is compared; what the door refuses (a text in another language than declared) changes nothing. Why: a defence that nobody attacks is a hope. It must not publish a recipe
@@ -119,13 +119,29 @@ def shuffled(at: Attempt) -> Member:
     return said(at.member, at.project, " ".join(words))
 
 
-def diluted(at: Attempt) -> Member:
-    """The project's text with a word of no subject after every seventh: what gets round the rule of quoted passages."""
-    words = text_of(at.project).text.split()
-    mixed = (
-        f"{word} Quetzalcoatlus" if number % 7 == 0 else word for number, word in enumerate(words, start=1)
+def thinned(words: list[str], every: int) -> str:
+    """Return words with one of no subject after every so many."""
+    return " ".join(
+        f"{word} Quetzalcoatlus" if number % every == 0 else word
+        for number, word in enumerate(words, start=1)
     )
-    return said(at.member, at.project, " ".join(mixed))
+
+
+def diluted(at: Attempt) -> Member:
+    """The project's text with a word of no subject after every seventh."""
+    return said(at.member, at.project, thinned(text_of(at.project).text.split(), 7))
+
+
+def diluted_thickly(at: Attempt) -> Member:
+    """The same after every second."""
+    return said(at.member, at.project, thinned(text_of(at.project).text.split(), 2))
+
+
+def diluted_shuffled(at: Attempt) -> Member:
+    """The project's text in another order, with a word of no subject after every third: what gets round the rule of quoted passages."""
+    words = text_of(at.project).text.split()
+    at.chance.shuffle(words)
+    return said(at.member, at.project, thinned(words, 3))
 
 
 def padding(at: Attempt) -> Member:
@@ -174,6 +190,8 @@ ATTACKS: Mapping[str, Attack] = {
     "pasting into evidence": proving,
     "shuffling the project": shuffled,
     "diluting the project": diluted,
+    "diluting it thickly": diluted_thickly,
+    "diluting it shuffled": diluted_shuffled,
     "padding off the subject": padding,
     "copying evidence": copies,
     "tag stuffing": tags,

@@ -59,9 +59,8 @@ def uncount_text_of(state: MemberState, projects: PinnedProjects, points: npt.ND
     if state.stems is None:
         return
     stems = state.stems.profile
-    numbers = stems.numbers.tolist()
     for place, project in _reached(projects, "text", points):
-        if not project.quoting.precedes(state.record.recorded.texts) and project.quoting.quotes(numbers):
+        if not project.quoting.precedes(state.record.recorded.texts) and project.quoting.which_quote([stems]):
             cut = project.quoting.text(project.quoting.fields_of(stems))
             if cut is not None:
                 points[place] = text_points(project.query, cut.impacts)
@@ -72,9 +71,9 @@ def uncount_items_of(state: MemberState, projects: PinnedProjects, points: npt.N
     if state.stems is None:
         return
     for row, (item, stems) in enumerate(state.stems.items):
-        numbers, recorded_on = stems.numbers.tolist(), state.record.recorded.of(item)
+        recorded_on = state.record.recorded.of(item)
         for place, project in _reached(projects, "evidence", points[row]):
-            if not project.quoting.precedes(recorded_on) and project.quoting.quotes(numbers):
+            if not project.quoting.precedes(recorded_on) and project.quoting.which_quote([stems]):
                 cut = project.quoting.item(project.quoting.fields_of(stems), state.record, item)
                 if cut is not None:
                     points[row, place] = item_points(project.query, cut.impacts)

@@ -13,7 +13,7 @@ from typing import Any
 from matching.bounds import refuse_out_of_bounds
 
 _NEVER_BACKED: Mapping[str, int] = {"needs": 0, "tags": 0}
-_NEVER_QUOTED: Mapping[str, int] = {"in_order": 0, "any_order": 0, "earlier": 0}
+_NEVER_QUOTED: Mapping[str, int] = {"in_order": 0, "any_order": 0, "foreign": 0, "earlier": 0}
 _NO_LANE: Mapping[str, Any] = {"attention": {}, "lane": 0, "concentration": 0}
 _ATTENTION = (
     1_000_000,
@@ -48,10 +48,11 @@ class Weights:
     (both), of the component's budget, and of the union of both term sets. `k1`, `b` and `k3` are thousandths: the
     saturation of counts in a document, the pull of its length, the saturation of counts in a project's text.
     `passage_bound` computes nothing: it is the most, per mille of a project's total, by which the points of one passage
-    may differ between a description and one evidence item, and it is tested. `quoted` is how many consecutive words are a
-    quoted passage, in the project's order and in any order (see `matching.quoting`); 0 is never. With `earlier` 1, texts on
-    record since a day before the project was published quote nothing. Tables before version 3 have no such rule, and those
-    of version 3 have it without `earlier`: what a table lacks is read as 0. With `willing_reaches` 1, since version 5,
+    may differ between a description and one evidence item, and it is tested. `quoted` is how many words are a
+    quoted passage, in the project's order and in any order, and what a foreign word among them costs (see
+    `matching.passages`); 0 is never, and for `foreign` that it ends a passage. With `earlier` 1, texts on
+    record since a day before the project was published quote nothing. Tables before version 3 have no such rule, those
+    of version 3 have it without `earlier`, those before version 8 without `foreign`: what a table lacks is read as 0. With `willing_reaches` 1, since version 5,
     where an organisation is willing to work counts as presence where a project requires presence. `backed`, since version
     6, is the most that needs and tags may give, per mille of what text and evidence give (see `matching.backing`); 0 is no
     bound, as in tables before. `attention` is what a row of a list is given by its rank, falling; `lane` is how many rows the
@@ -60,7 +61,7 @@ class Weights:
     version 7 do not have them, and they read as off.
     """
 
-    version: int = 7
+    version: int = 8
     budgets: Mapping[str, int] = field(
         default_factory=lambda: {
             "text": 1_000_000_000,
@@ -105,7 +106,9 @@ class Weights:
             "sdg": 1,
         }
     )
-    quoted: Mapping[str, int] = field(default_factory=lambda: {"in_order": 12, "any_order": 16, "earlier": 1})
+    quoted: Mapping[str, int] = field(
+        default_factory=lambda: {"in_order": 12, "any_order": 16, "foreign": 2, "earlier": 1}
+    )
     backed: Mapping[str, int] = field(default_factory=lambda: {"needs": 1000, "tags": 250})
     floors: Mapping[str, int] = field(default_factory=lambda: {"text": 35, "evidence": 14})
     band_percentiles: Mapping[str, int] = field(
@@ -139,8 +142,9 @@ class Weights:
             for name, value in asdict(self).items()
             if name not in _NO_LANE or value != _NO_LANE[name]
         }
-        if not self.quoted["earlier"]:
-            del body["quoted"]["earlier"]
+        for name in ("foreign", "earlier"):
+            if not self.quoted[name]:
+                del body["quoted"][name]
         if not any(self.quoted.values()):
             del body["quoted"]
         if not self.willing_reaches:

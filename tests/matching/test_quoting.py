@@ -93,6 +93,17 @@ def test_words_are_no_passage_before_the_published_number(quoted, epoch):
     assert explained.points > 0
 
 
+@pytest.mark.parametrize("every", [2, 3, 7])
+def test_foreign_words_between_hide_no_passage(quoted, every):
+    diluted = " ".join(
+        f"{word} zebras" if number % every == 0 else word for number, word in enumerate(CALL.split(), 1)
+    )
+    view = quoted(member("m", HONEST, evidence=(proof("e", diluted),)))
+    explained = view.explain("p", "m", DAY)
+    assert explained.components["evidence"] == 0
+    assert "quoted" in codes(explained)
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_passage_is_named_in_six_languages(quoted, language):
     view = quoted(member("m", CALL, evidence=(proof("e", CALL),)))
@@ -108,7 +119,7 @@ def test_an_epoch_from_before_the_rule_counts_as_it_did(quoted, epoch):
     body = epoch.to_json()
     del body["weights"]["quoted"]
     before = Epoch.from_json(body)
-    assert before.weights.quoted == {"in_order": 0, "any_order": 0, "earlier": 0}
+    assert set(before.weights.quoted.values()) == {0}
     assert Epoch.loads(before.dumps()).hash == before.hash != epoch.hash
     assert b'"quoted"' not in before.dumps()
     view = quoted(member("m", CALL, evidence=(proof("e", CALL),)), of=before)
@@ -145,6 +156,19 @@ def test_an_epoch_of_version_3_asks_not_since_when(quoted, epoch):
     assert before.to_json()["weights"]["quoted"] == body["weights"]["quoted"]
     view = quoted(on_record(member("m", CALL), "2026-01-01"), of=before)
     assert "quoted" in codes(view.explain("p", "m", DAY))
+
+
+def test_an_epoch_of_version_7_ends_a_passage_at_a_foreign_word(quoted, epoch):
+    body = epoch.to_json()
+    del body["weights"]["quoted"]["foreign"]
+    before = Epoch.from_json(body)
+    assert before.weights.quoted["foreign"] == 0
+    assert Epoch.loads(before.dumps()).hash == before.hash != epoch.hash
+    assert before.to_json()["weights"]["quoted"] == body["weights"]["quoted"]
+    diluted = member("m", " zebras ".join(CALL.split()))
+    counted = quoted(diluted, of=before).explain("p", "m", DAY)
+    assert "quoted" not in codes(counted)
+    assert counted.points > points(quoted(diluted), "m")
 
 
 def test_since_when_moves_no_point_of_who_quotes_nothing(quoted):
@@ -281,12 +305,10 @@ def test_a_text_that_lowers_a_score_is_shown_as_quoted_or_is_longer_than_the_mea
 
 def _without(view, quoted) -> Epoch:
     epoch = view._epoch
-    return replace(
-        epoch, weights=replace(epoch.weights, quoted={"in_order": 0, "any_order": 0, "earlier": 0})
-    )
+    return replace(epoch, weights=replace(epoch.weights, quoted=dict.fromkeys(epoch.weights.quoted, 0)))
 
 
-def test_both_prefilters_find_what_is_cut(epoch, analyser):
+def test_the_prefilter_finds_what_is_cut(epoch, analyser):
     vocabulary = Vocabulary()
     fields = analyser.analyse_project(project("p", CALL)).fields
     quoting = Quoting(
@@ -297,6 +319,6 @@ def test_both_prefilters_find_what_is_cut(epoch, analyser):
     numbered = [Stems.of(one, vocabulary) for one in documents]
     cut = [place for place, one in enumerate(documents) if quoting.text(one)]
     assert cut == quoting.which_quote(numbered)
-    assert cut == [place for place, one in enumerate(numbered) if quoting.quotes(one.numbers.tolist())]
+    assert cut == [place for place, one in enumerate(numbered) if quoting.which_quote([one])]
     assert cut[0] == 0
     assert 1 not in cut

@@ -18,7 +18,8 @@ from services.matches.queries.epochs import bands_of
 _MEANING = {
     "text": "Words, names, codes and domain terms that the project's texts share with the profile: description, expertise, "
     "offers. What an organisation seeks is not matched against what a project needs. A passage of the project's own text is not "
-    "counted, and the explanation names it: weights.quoted says from how many consecutive words on, in the project's order and in any. "
+    "counted, and the explanation names it: weights.quoted says from how many words on, in the project's order and in any. "
+    "Foreign words between hide no passage that is in order; in any order each takes weights.quoted.foreign off the count. "
     "With weights.quoted.earlier, a text that was on record here on a day before the project was published is no such passage.",
     "evidence": "Past projects, pledges, publications and laboratories on the subject; the best three count, and of those "
     "no two that are near-duplicates. Policy tags in common with the project (programme, action line, topic) are part of an item. "
