@@ -130,7 +130,9 @@ def test_an_organisation_sees_no_row_rank_or_reason_of_another(populated: World,
             shown = answer.text
             if answer.headers["content-type"] == "application/json" and isinstance(answer.json(), dict):
                 shown = json.dumps(without_what_ifs(answer.json()), separators=(",", ":"))
-            assert len(set(re.findall(r'"rank":(\d+)', shown))) <= 1, path  # its own, which the lane may repeat
+            assert len(set(re.findall(r'"rank":(\d+)', shown))) <= 1, (
+                path
+            )  # its own, which the lane may repeat
     assert seen >= 3
     for project_id in (populated.ids["open"], populated.ids["presence"], populated.ids["closed"]):
         for other in others:
