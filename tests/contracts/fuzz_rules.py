@@ -102,6 +102,13 @@ RULES = frozenset(
         "not-with-excluded",
         "with-external-id",
         "speaks-for-none",
+        "unknown-parameter",  # of a file of an export that has nothing to choose by it
+        # what a project that is published must keep
+        "title-required",
+        "level-required",
+        "need-required",
+        "deadline-or-review",
+        "presence-needs-place",
         # documents of a form of their own
         "epoch",
         # numbers in a document of any form

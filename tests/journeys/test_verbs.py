@@ -68,7 +68,10 @@ def running(folder: Path) -> Iterator[tuple[Started, str]]:
 def test_rank_finds_the_running_demo_and_prints_ten(demo: Demo) -> None:
     done = comity("rank", PRINTED, folder=demo.folder)
     assert done.returncode == Exit.DONE, done.stderr
-    assert len(re.findall(r"fit \d+ ‰", done.stdout)) == 10
+    answer = json_of("rank", PRINTED, "--json", folder=demo.folder)
+    listed, _, lane = done.stdout.partition(answer["also_fits"]["label"])
+    assert len(re.findall(r"fit \d+ ‰", listed)) == len(answer["candidates"]) == 10
+    assert len(re.findall(r"fit \d+ ‰", lane)) == len(answer["also_fits"]["candidates"]) > 0
     assert done.stderr == ""
 
 
