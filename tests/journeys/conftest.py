@@ -118,6 +118,7 @@ class Demo:
     runs: Sequence[subprocess.CompletedProcess[str]]
     seconds: Sequence[float]
     printed: str
+    why: str  # what the command printed that it suggests, before anybody changed anything
     addresses: Mapping[str, str]
     process: int
     port: int  # what the setting http.port was
@@ -151,6 +152,17 @@ def free_ports(count: int) -> int:
             return first
 
 
+WHY = re.compile(r"^\S*/comity (why) (\S+) (\S+)$", re.MULTILINE)
+"""The command that the demo suggests; where it stands is another place in each installation."""
+
+
+def why_of(printed: str, folder: Path) -> str:
+    """Return what the command prints that the demo suggests."""
+    suggested = WHY.search(printed)
+    assert suggested, printed
+    return comity(*suggested.groups(), folder=folder).stdout
+
+
 PORTS = {"embedded": 1, "split": len(PROCESSES)}
 
 
@@ -166,12 +178,14 @@ def _demo(folder: Path, *, deployment: str, runs: int) -> Iterator[Demo]:
     with started("demo", *option, folder=folder, COMITY_HTTP__PORT=port) as serving:
         serving.said("Serving until Ctrl-C")
         own = folder / ("demo" if deployment == "embedded" else "demo-split")
+        printed = serving.stdout.read_text("utf-8")
         yield Demo(
             folder=folder,
             own=own,
             runs=once,
             seconds=seconds,
-            printed=serving.stdout.read_text("utf-8"),
+            printed=printed,
+            why=why_of(printed, folder),
             addresses=json.loads((own / "credentials.json").read_text("utf-8"))["addresses"],
             process=serving.process.pid,
             port=int(port),

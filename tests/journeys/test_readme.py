@@ -4,8 +4,8 @@ import re
 
 from matching.epoch import Epoch
 from services.matches.commands import first_epoch
-from tests.journeys.conftest import Demo
-from tests.journeys.tour import BLOCK, README, WHY, figures, lasting, shown, why_of
+from tests.journeys.conftest import WHY, Demo
+from tests.journeys.tour import BLOCK, README, figures, lasting, shown
 
 AGAIN = "run: python -m tests.journeys.tour"
 
@@ -26,7 +26,7 @@ def test_the_tour_is_what_the_demo_prints(demo: Demo) -> None:
     assert WHY.findall(text) == WHY.findall(demo.printed) != [], AGAIN
     there = [lasting(block) for block in BLOCK.findall(text)]
     assert len(there) == 4
-    for block in shown(demo.printed, why_of(demo.printed, demo.folder)):
+    for block in shown(demo.printed, demo.why):
         assert lasting(block) in there, AGAIN
     candidates = re.search(r"^(\d+) candidates", demo.printed, re.MULTILINE)
     assert candidates

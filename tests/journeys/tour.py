@@ -10,14 +10,12 @@ import textwrap
 from pathlib import Path
 
 from services.console.loading import DEMO_FOLDER
-from tests.journeys.conftest import comity
+from tests.journeys.conftest import WHY, comity, why_of
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 BLOCK = re.compile(
     r"(?<=```\n)((?:Top ten for|(?:…\n)?Margin:|A subscriber was|Followed mean).*?)(?=\n```)", re.DOTALL
 )
-WHY = re.compile(r"^\S*/comity (why) (\S+) (\S+)$", re.MULTILINE)
-"""The command that the demo suggests; where it stands is another place in each installation."""
 VOLATILE = (
     (re.compile(r"list version \d+"), "list version"),
     (re.compile(r"reference date [0-9-]+"), "reference date"),
@@ -47,13 +45,6 @@ def lasting(block: str) -> str:
     for form, name in VOLATILE:
         block = form.sub(name, block)
     return " ".join(block.split())
-
-
-def why_of(printed: str, folder: Path) -> str:
-    """Return what the command prints that the demo suggests."""
-    suggested = WHY.search(printed)
-    assert suggested, printed
-    return comity(*suggested.groups(), folder=folder).stdout
 
 
 def rewrite() -> None:

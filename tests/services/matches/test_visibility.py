@@ -72,7 +72,15 @@ async def test_every_role_on_every_route(town: Town) -> None:
 
 async def test_every_route_stands_in_the_matrix(town: Town) -> None:
     document = (await town.call("GET", "/openapi.json", who="nobody")).json()
-    ours = ("/v1/lists", "/v1/opportunities", "/v1/ranking", "/v1/epochs", "/v1/days", "/v1/audit/matches")
+    ours = (
+        "/v1/lists",
+        "/v1/opportunities",
+        "/v1/exposure",
+        "/v1/ranking",
+        "/v1/epochs",
+        "/v1/days",
+        "/v1/audit/matches",
+    )
     routes = {
         (method.upper(), path)
         for path, operations in document["paths"].items()

@@ -372,9 +372,10 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
 
 
 def changed_epoch(**weights: Any) -> bytes:
-    """The shipped epoch with other weights, in its canonical bytes."""
+    """The shipped epoch with other weights, in its canonical bytes; None takes one away."""
     body = json.loads(first_epoch(None))
-    body["weights"] |= weights
+    changed = body["weights"] | weights
+    body["weights"] = {name: value for name, value in changed.items() if value is not None}
     body["analyser"]["golden"] = analysis().golden
     return canonical(body)
 

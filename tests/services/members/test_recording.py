@@ -9,6 +9,7 @@ import pytest
 OLD, NEW = "2026-11-24", "2026-12-01"
 LINES = {"language": "en", "title": "Lines", "text": "Fibre lines to forty schools."}
 MASTS = {"language": "en", "text": "Masts for radio in the valleys."}
+MATS = {"language": "fr", "text": "Des mâts pour la radio dans les vallées."}
 
 
 def item(name: str, *texts: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -49,7 +50,7 @@ async def test_a_first_revision_is_on_record_since_its_day(desk):
 )
 async def test_what_leaves_the_texts_as_they_are_leaves_their_day(desk, changes):
     offers = [{"kind": "training", "texts": [{"language": "en", "text": "Courses for technicians."}]}]
-    await desk.put(offers=offers, evidence=[item("a", LINES, MASTS | {"language": "fr"})])
+    await desk.put(offers=offers, evidence=[item("a", LINES, MATS)])
     evidence = changes.get("evidence", [item("a", LINES)])
     found = await revise(desk, **({"offers": offers, "evidence": evidence} | changes))
     assert found == {"texts": OLD, "evidence": {evidence[0]["id"]: OLD}}
