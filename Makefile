@@ -51,7 +51,7 @@ test: install    ## everything, on real PostgreSQL and Apache Kafka
 	$(PY) -m services.console.parts
 	$(KEPT) $(TEST_DATA) $(PY) -m pytest $(PARALLEL)
 
-drills: install  ## a short seeded part of every drill: processes killed and frozen, servers down, events out of order (tests/drills)
+drills: install  ## a short seeded part of the drills: processes killed and frozen, servers down, events out of order (tests/drills)
 	$(PY) -m tests.drills
 
 fuzz: install    ## schemathesis, 50 examples an operation for every role
