@@ -1,7 +1,7 @@
 """A short seeded part of the drills, two at a time: `python -m tests.drills`, as `make drills` does.
 
-Each drill is a command of its own, with more rounds; `messages` is run by hand alone. What waits, for a lease or for nothing to move any more, leaves the
-machine to the other one. The last line counts what had to be true: "N passed, N failed".
+Each drill is a command of its own, with more rounds; `messages` is run by hand alone. What waits, for a lease or for nothing
+to move any more, leaves the machine to the other one. The last line counts what had to be true: "N passed, N failed".
 """
 
 import json
