@@ -63,7 +63,8 @@ _DUE = (
 )
 _ENDED = select(PROJECTS.c.id).where(PROJECTS.c.ending.is_not(None))
 
-_FALLEN = and_(STANDINGS.c.fresh, not_(STANDINGS.c.standing))
+_FALLEN = and_(STANDINGS.c.fresh, not_(STANDINGS.c.standing), STANDINGS.c.told_band.is_not(None))
+"""Pairs that stood at the last cycle and do not now. Of one that rose and fell since, the word that it fell before stands."""
 
 _log = structlog.get_logger(__name__)
 

@@ -2,7 +2,8 @@
 
 *What.* One cycle at a time: ask for the rows, then in one transaction the notices become ready and the deliveries of
 webhooks are made, in an order that is a keyed hash. *Why all or none.* Who is told first is nobody's advantage if all are
-queued together. *Never:* send.
+queued together. A notice of a pair that has no row above the floor any more waits for the record that says so: the cycle
+of that record takes it back, or finds that the pair stands again. *Never:* send.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,7 @@ from services.notifications.tables import (
     NOTICES,
     ORGANISATIONS,
     PROJECTS,
+    STANDINGS,
     SUBSCRIPTIONS,
 )
 from services.notifications.worker.reasons import READER, ListReader, ListsAway
@@ -79,30 +81,17 @@ async def _ready(runtime: Runtime, project: str) -> int:
         waiting = await _waiting(connection, project)
         facts = await connection.scalar(select(PROJECTS.c.facts).where(PROJECTS.c.id == project))
         terms = await _terms_told(connection, project, waiting)
-    if not waiting:
-        return 0  # taken back since
-    reader: ListReader = runtime.state[READER]
-    wanted: dict[str, set[str]] = {}  # by the language that the subscriber chose
-    for row in waiting:
-        if row["type"] in NEEDS_REASONS:
-            wanted.setdefault(row["language"], set()).add(row["organisation"])
-    rows = {
-        language: await reader.rows(project, asked, language=language) for language, asked in wanted.items()
-    }
+    if not waiting or facts is None:
+        return 0  # taken back since, or the log is being read anew
+    rows = await _rows(runtime, project, waiting)
     now = runtime.clock.now()
-    known = None if facts is None else orjson.loads(facts)
+    known = orjson.loads(facts)
     notices, deliveries, digests = [], [], []
     for notice in waiting:
-        data = (
-            None
-            if known is None
-            else _data(
-                notice,
-                known,
-                rows.get(notice["language"], {}).get(notice["organisation"]),
-                terms=terms.get(notice["subscription"], []),
-            )
-        )
+        row = rows.get((notice["language"], notice["organisation"]))
+        if row is None and notice["type"] in NEEDS_REASONS and (notice["standing"] or notice["fresh"]):
+            continue  # the list is ahead of the log: the record that the pair fell, or stands again, is on its way
+        data = _data(notice, known, row, terms=terms.get(notice["subscription"], []))
         if data is None:
             notices.append(_settled(notice, "dropped", None, None))
             continue
@@ -115,6 +104,8 @@ async def _ready(runtime: Runtime, project: str) -> int:
                 (notice["subscription"], next_digest(now, "instant", quiet_of(notice), notice["time_zone"]))
             )
         notices.append(_settled(notice, "ready" if notice["channel"] == "email" else "sent", data, delivery))
+    if not notices:
+        return 0
     async with runtime.database.write() as connection:
         still = await _still_waiting(connection, project)  # reasons took their time; people decide meanwhile
         deliveries = [one for one in deliveries if one["id"] in still]
@@ -130,6 +121,22 @@ async def _ready(runtime: Runtime, project: str) -> int:
             )
     runtime.signals.notify("notifications.due")
     return len(notices)
+
+
+async def _rows(
+    runtime: Runtime, project: str, waiting: Sequence[Mapping[str, Any]]
+) -> Mapping[tuple[str, str], Mapping[str, Any]]:
+    """Return the rows above the floor, by language and organisation, that waiting notices need. Raises ListsAway."""
+    reader: ListReader = runtime.state[READER]
+    wanted: dict[str, set[str]] = {}  # by the language that the subscriber chose
+    for notice in waiting:
+        if notice["type"] in NEEDS_REASONS:
+            wanted.setdefault(notice["language"], set()).add(notice["organisation"])
+    return {
+        (language, organisation): row
+        for language, asked in wanted.items()
+        for organisation, row in (await reader.rows(project, asked, language=language)).items()
+    }
 
 
 async def _placed(connection: AsyncConnection, notices: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
@@ -166,10 +173,16 @@ async def _waiting(connection: AsyncConnection, project: str) -> Sequence[Mappin
             SUBSCRIPTIONS.c.state.label("subscription_state"),
             ENDPOINTS.c.state.label("endpoint_state"),
             ORGANISATIONS.c.state.label("organisation_state"),
+            STANDINGS.c.standing,
+            STANDINGS.c.fresh,
         )
         .join(SUBSCRIPTIONS, SUBSCRIPTIONS.c.id == NOTICES.c.subscription)
         .outerjoin(ENDPOINTS, ENDPOINTS.c.id == SUBSCRIPTIONS.c.endpoint)
         .outerjoin(ORGANISATIONS, ORGANISATIONS.c.id == NOTICES.c.organisation)
+        .outerjoin(
+            STANDINGS,
+            (STANDINGS.c.project == NOTICES.c.project) & (STANDINGS.c.organisation == NOTICES.c.organisation),
+        )
         .where(NOTICES.c.project == project, NOTICES.c.state == "waiting")
         .order_by(NOTICES.c.place)
     )
@@ -205,7 +218,7 @@ def _data(
         return None
     if notice["type"] in NEEDS_REASONS:
         if row is None:
-            return None  # it fell below the floor meanwhile: what follows on the log says so
+            return None  # and no record on its way will tell of the pair
         least = orjson.loads(notice["conditions"]).get("minimum_confidence")
         if least is not None and row["confidence"] < least:
             return None

@@ -51,6 +51,7 @@ class Lists:
     """The lists' API in the hands of a test: whoever stands above the floor has a row."""
 
     rows_of: dict[str, dict[str, Any]] = field(default_factory=dict)
+    below: set[str] = field(default_factory=set)  # those who have none: the list is ahead of the log
     away: bool = False
     client: Any = None
 
@@ -66,7 +67,7 @@ class Lists:
             "shared_terms": ["school"],
             "reasons": [f"Why, in {language}."],
         }
-        return {one: plain | self.rows_of.get(one, {}) for one in organisations}
+        return {one: plain | self.rows_of.get(one, {}) for one in organisations if one not in self.below}
 
 
 @dataclass(kw_only=True)

@@ -141,6 +141,54 @@ async def test_who_fell_below_the_floor_before_the_news_has_left_hears_nothing(
     assert said(receiver) == []
 
 
+async def test_who_fell_and_rose_again_while_the_news_was_made_is_told_once_that_it_stands(
+    hall: Hall,
+) -> None:
+    await hall.subscribe(channel="feed")
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    hall.lists.below.add(ada)  # fallen on the list, and the log does not say so yet
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    assert await heard(hall) == []
+    hall.lists.below.clear()
+    await hall.rank(project, 2, {}, lost=[ada])
+    await hall.rank(project, 3, {ada: "good"})
+    await hall.settle()
+    assert await heard(hall) == ["match.proposed.v1"]
+
+
+async def test_who_fell_while_the_news_was_made_hears_nothing(hall: Hall) -> None:
+    await hall.subscribe(channel="feed")
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    hall.lists.below.add(ada)
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    await hall.rank(project, 2, {}, lost=[ada])
+    await hall.settle()
+    assert await heard(hall) == []
+    assert await hall.rows("SELECT id FROM notices WHERE state = 'waiting'") == []
+
+
+async def test_who_rose_and_fell_again_before_its_fall_was_told_is_told_of_the_fall(
+    hall: Hall, receiver: Receiver
+) -> None:
+    await by_webhook(hall, receiver)
+    project, ada = await crossing(hall), uuid_of("Ada")
+    await hall.rank(project, 2, {}, lost=[ada])
+    await hall.herald()  # its message is made and has not left
+    await hall.rank(project, 3, {ada: "good"})
+    await hall.rank(project, 4, {}, lost=[ada])
+    await hall.settle()
+    assert said(receiver) == ["match.proposed.v1", "match.withdrawn.v1"]
+
+
+async def heard(hall: Hall) -> list[str]:
+    """What stands in the notices that can be read, in order."""
+    return [
+        one["type"].removeprefix("org.comity.") for one in (await hall.call("GET", "/v1/notices"))["items"]
+    ]
+
+
 @pytest.mark.parametrize("closes", [False, True])
 async def test_a_digest_ends_nothing_that_no_mail_had_announced(
     office: tuple[Hall, Sink], closes: bool
