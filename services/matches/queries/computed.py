@@ -12,6 +12,7 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
+from matching.cache import Cache
 from matching.ledger_rows import root
 from matching.lists import RankedList
 from matching.ties import sorted_order
@@ -20,6 +21,10 @@ from services.matches.queries.computations import Computations
 from services.matches.worker.index import Pinned
 
 _NO_DAY = "0001-01-01"
+_KEPT = 16_384
+
+# A list is ranked anew far more often than its rows change, and their root takes five times as long as their digest.
+_ROOTS: Cache[tuple[bytes, str], str] = Cache(_KEPT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,12 +44,14 @@ class Computed:
         """Prepare a list for paging; a thread's work."""
         order = sorted_order(ranked.points, ranked.tie, ranked.ids)
         packed = ranked.packed()
-        undated = replace(ranked, reference_date=_NO_DAY).header()
+        content = blake2b(replace(ranked, reference_date=_NO_DAY).header(), digest_size=32)
+        content.update(packed)
+        key = content.digest(), ranked.reference_date
         return cls(
             ranked=ranked,
             order=order,
-            digest=root(ranked.header(), packed),
-            rows_digest=blake2b(undated + packed, digest_size=16).hexdigest(),
+            digest=_ROOTS.get(key) or _ROOTS.keep(key, root(ranked.header(), packed)),
+            rows_digest=content.hexdigest()[:32],
         )
 
     def digest_at(self, day: str) -> str:

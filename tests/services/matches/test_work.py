@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, event
 
+from matching.ledger_rows import root
 from matching.view import View
 from services.chassis.bus.relay import Relay
+from services.matches.queries import computed
+from services.matches.queries.computed import Computed
 from services.matches.worker.ranker import CHUNK
 from tests.services.matches.town import Town, uuid_of
 
@@ -228,3 +231,21 @@ async def test_a_page_reads_no_record_that_it_has_read_and_shows_every_revision(
     await settled.relay()
     await settled.consume()
     assert sorted(await settled.names_of(project)) == sorted({*who, "Another Name"} - {"Organisation 3"})
+
+
+async def test_the_root_of_rows_that_stay_the_same_is_worked_out_once(
+    settled: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranked = await settled.ranked(uuid_of("schools"))
+    rooted = []
+
+    def count(header: bytes, packed: bytes) -> str:
+        rooted.append(header)
+        return root(header, packed)
+
+    monkeypatch.setattr(computed, "root", count)
+    first, again = (Computed.of(replace(ranked, reference_date="2031-01-01")) for _ in range(2))
+    other = Computed.of(replace(ranked, reference_date="2031-01-02"))
+    assert first.digest == again.digest == replace(ranked, reference_date="2031-01-01").digest()
+    assert (other.digest != first.digest, other.rows_digest == first.rows_digest) == (True, True)
+    assert len(rooted) == 2
