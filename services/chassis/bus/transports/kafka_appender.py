@@ -1,6 +1,7 @@
 """The right to append for one outbox on Apache Kafka: a transactional producer, seen from the seam.
 
-What: one short transaction per batch. Why transactions: for the fence alone. A successor's start makes everything of
+What: one short transaction per batch, each partition's records in it as the client's own record batches, which cost one
+future each and not one a record. Why transactions: for the fence alone. A successor's start makes everything of
 its predecessor fail, and nothing of it becomes readable. Why a commit is not believed: it is answered before its markers
 stand in the partitions, and a broker that is killed in between may come back and take the transaction for done without
 ever writing them; the next one then carries its records away. So a batch is on the log when readers can have it, which the
@@ -11,8 +12,9 @@ relay that reads its outbox anew may.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from itertools import zip_longest
 from types import TracebackType
 from typing import Any, Self
 
@@ -73,42 +75,60 @@ class KafkaAppender:
             raise Transient("This appender broke; enter a new one and read the outbox again.")
         if not events:
             return
-        targets = [await self._target(event) for event in events]
+        places: dict[tuple[str, int], list[Event]] = {}
+        for event in events:
+            places.setdefault(await self._target(event), []).append(event)
         loop = asyncio.get_running_loop()
         await asyncio.sleep(self._next - loop.time())
         self._sound = False  # whatever interrupts what follows leaves a producer of unknown state
         with self._translated("appending"):
             async with asyncio.timeout(BATCH_SECONDS):
-                await self._transact(events, targets)
+                await self._transact(places)
         self._next = loop.time() + _BETWEEN_TRANSACTIONS
         self._sound = True
 
-    async def _transact(self, events: Sequence[Event], targets: Sequence[tuple[str, int]]) -> None:
+    async def _transact(self, places: Mapping[tuple[str, int], Sequence[Event]]) -> None:
         sent: list[asyncio.Future[Any]] = []
         await self._producer.begin_transaction()
         left = self._left_behind()
         try:
-            for event, (topic, partition) in zip(events, targets, strict=True):
-                sent.append(
-                    await self._producer.send(
-                        topic,
-                        value=event.data,
-                        key=event.key.encode(),
-                        partition=partition,
-                        headers=list(event.headers()),
-                    )
-                )
+            batches = [[(place, batch) for batch in self._packed(some)] for place, some in places.items()]
+            # The first batch of every partition, then the second: a partition's next one waits until the last is sent.
+            queued = [one for turn in zip_longest(*batches) for one in turn if one is not None]
+            for (topic, partition), batch in queued:
+                sent.append(await self._producer.send_batch(batch, topic, partition=partition))
             placed = await asyncio.gather(*sent)
             await self._producer.commit_transaction()
-            await self._until_stable(placed)
+            # Within a partition offsets rise, so what stands here in the end is where each partition's last record is.
+            last = {
+                one.topic_partition: one.offset + batch.record_count() - 1
+                for one, (_, batch) in zip(placed, queued, strict=True)
+            }
+            await self._until_stable(last)
         finally:
             # One reason is enough; the same error in the other futures would be reported as forgotten.
             for future in (*sent, *left, *self._left_behind()):
                 future.add_done_callback(_seen)
 
-    async def _until_stable(self, placed: Sequence[Any]) -> None:
-        """Wait until readers can have what was sent; the batch's time bounds it, and then the batch has failed."""
-        last = {one.topic_partition: one.offset for one in placed}  # within a partition offsets rise
+    def _packed(self, events: Sequence[Event]) -> Iterator[Any]:
+        """Pack the events of one partition into as few of the client's batches as their size allows."""
+        batch = self._producer.create_batch()
+        for event in events:
+            record = {"timestamp": None, "key": event.key.encode(), "value": event.data}
+            headers = list(event.headers())
+            if (
+                batch.append(**record, headers=headers) is None
+            ):  # full; a first record is taken whatever its size
+                yield batch
+                batch = self._producer.create_batch()
+                batch.append(**record, headers=headers)
+        yield batch
+
+    async def _until_stable(self, last: Mapping[Any, int]) -> None:
+        """Wait until readers can have what was sent; the batch's time bounds it, and then the batch has failed.
+
+        `last` holds the offset of the last record in each partition.
+        """
         pause = _LOOK_SECONDS
         while last:
             ends = await self._ends(list(last))
