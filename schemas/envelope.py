@@ -27,6 +27,14 @@ JSON_CONTENT = "application/json"
 STRUCTURED_CONTENT = "application/cloudevents+json"
 ATTRIBUTE_PREFIX = "ce_"
 
+_SPECVERSION, _SPECIFICATION = "ce_specversion", SPECIFICATION.encode()
+_CONTENT_TYPE, _JSON = "content-type", JSON_CONTENT.encode()
+_NEEDED = ("ce_id", "ce_source", "ce_type", "ce_sequence")
+_WRITTEN = frozenset(
+    (_SPECVERSION, *_NEEDED, "ce_subject", "ce_time", "ce_dataschema", "ce_partitionkey", "ce_traceparent")
+) | {_CONTENT_TYPE}
+"""The names of the headers that we write: a record that has no others needs no look at their case."""
+
 
 class EnvelopeError(ValueError):
     """A record that is no event of ours: an attribute is missing, unreadable, or of another major version."""
@@ -120,24 +128,22 @@ class Event:
 
     def headers(self) -> tuple[tuple[str, bytes], ...]:
         """Return the record's headers, always in the same order, so that both logs store the same bytes."""
-        attributes = {
-            "specversion": SPECIFICATION,
-            "id": self.id,
-            "source": self.source,
-            "type": self.type,
-            "subject": self.subject,
-            "time": self.time,
-            "dataschema": self.dataschema,
-            "sequence": self.sequence.sortable(),
-            "partitionkey": self.partitionkey,
-            "traceparent": self.traceparent,
-        }
-        headers = [
-            (ATTRIBUTE_PREFIX + name, text.encode()) for name, text in attributes.items() if text is not None
-        ]
-        if self.data is not None:
-            headers.append(("content-type", JSON_CONTENT.encode()))
-        return tuple(headers)
+        dataschema = () if self.dataschema is None else (("ce_dataschema", self.dataschema.encode()),)
+        traceparent = () if self.traceparent is None else (("ce_traceparent", self.traceparent.encode()),)
+        content = () if self.data is None else ((_CONTENT_TYPE, _JSON),)
+        return (
+            (_SPECVERSION, _SPECIFICATION),
+            ("ce_id", self.id.encode()),
+            ("ce_source", self.source.encode()),
+            ("ce_type", self.type.encode()),
+            ("ce_subject", self.subject.encode()),
+            ("ce_time", self.time.encode()),
+            *dataschema,
+            ("ce_sequence", self.sequence.sortable().encode()),
+            ("ce_partitionkey", self.partitionkey.encode()),
+            *traceparent,
+            *content,
+        )
 
     def json(self) -> Any:
         """Return the data as Python values; None for a tombstone. Raises EnvelopeError if it is not JSON."""
@@ -151,45 +157,43 @@ class Event:
     @classmethod
     def from_record(cls, record: Recorded) -> Self:
         """Read a log record, binary or structured. Raises EnvelopeError with a sentence that names the fault."""
+        headers = dict(record.headers)
+        if headers.keys() <= _WRITTEN and headers.get(_CONTENT_TYPE, _JSON) == _JSON:
+            return cls._assemble(record, _texts(headers), record.value)
         headers = {name.lower(): value for name, value in record.headers}
-        content = _text("content-type", headers.get("content-type", b"")).partition(";")[0].strip().lower()
+        content = _text(_CONTENT_TYPE, headers.get(_CONTENT_TYPE, b"")).partition(";")[0].strip().lower()
         if content == STRUCTURED_CONTENT:
-            attributes, data = _structured(record.value)
-        else:
-            if content and content != JSON_CONTENT:
-                raise EnvelopeError(f"Events carry {JSON_CONTENT}; this record says {content!r}.")
-            attributes = {
-                name.removeprefix(ATTRIBUTE_PREFIX): _text(name, value)
-                for name, value in headers.items()
-                if name.startswith(ATTRIBUTE_PREFIX)
-            }
-            data = record.value
-        return cls._assemble(record, attributes, data)
+            return cls._assemble(record, *_structured(record.value))
+        if content and content != JSON_CONTENT:
+            raise EnvelopeError(f"Events carry {JSON_CONTENT}; this record says {content!r}.")
+        named = {name: value for name, value in headers.items() if name.startswith(ATTRIBUTE_PREFIX)}
+        return cls._assemble(record, _texts(named), record.value)
 
     @classmethod
     def _assemble(cls, record: Recorded, attributes: Mapping[str, str], data: bytes | None) -> Self:
-        if attributes.get("specversion") != SPECIFICATION:
-            raise EnvelopeError(
-                f"CloudEvents {SPECIFICATION} expected; got {attributes.get('specversion')!r}."
-            )
-        missing = [name for name in ("id", "source", "type", "sequence") if not attributes.get(name)]
+        """Make the event of attributes that are named as in headers."""
+        given = attributes.get
+        if given(_SPECVERSION) != SPECIFICATION:
+            raise EnvelopeError(f"CloudEvents {SPECIFICATION} expected; got {given(_SPECVERSION)!r}.")
+        missing = [name for name in _NEEDED if not given(name)]
         if missing:
-            raise EnvelopeError(f"The event lacks {', '.join(missing)}.")
+            names = ", ".join(name.removeprefix(ATTRIBUTE_PREFIX) for name in missing)
+            raise EnvelopeError(f"The event lacks {names}.")
         if record.key is None:
-            raise EnvelopeError(f"Event {attributes['id']} has no key; every topic here is keyed.")
+            raise EnvelopeError(f"Event {attributes['ce_id']} has no key; every topic here is keyed.")
         key = _text("key", record.key)
         return cls(
-            id=attributes["id"],
-            source=attributes["source"],
-            type=attributes["type"],
-            subject=attributes.get("subject", key),
-            time=attributes.get("time", ""),
-            dataschema=attributes.get("dataschema"),
-            sequence=Sequence.parse(attributes["sequence"]),
-            partitionkey=attributes.get("partitionkey", key),
+            id=attributes["ce_id"],
+            source=attributes["ce_source"],
+            type=attributes["ce_type"],
+            subject=given("ce_subject", key),
+            time=given("ce_time", ""),
+            dataschema=given("ce_dataschema"),
+            sequence=Sequence.parse(attributes["ce_sequence"]),
+            partitionkey=given("ce_partitionkey", key),
             topic=record.topic,
             key=key,
-            traceparent=attributes.get("traceparent"),
+            traceparent=given("ce_traceparent"),
             data=data,
         )
 
@@ -243,6 +247,13 @@ def _text(name: str, value: bytes) -> str:
         raise EnvelopeError(f"{name} is not UTF-8.") from error
 
 
+def _texts(headers: Mapping[str, bytes]) -> dict[str, str]:
+    try:
+        return {name: value.decode() for name, value in headers.items()}
+    except UnicodeDecodeError:
+        return {name: _text(name, value) for name, value in headers.items()}  # raises, and says which
+
+
 def _structured(value: bytes | None) -> tuple[Mapping[str, str], bytes | None]:
     """Take apart an event that is one JSON object."""
     if value is None:
@@ -256,4 +267,5 @@ def _structured(value: bytes | None) -> tuple[Mapping[str, str], bytes | None]:
     if "data_base64" in whole:
         raise EnvelopeError("Events carry JSON, not base64 data.")
     data = orjson.dumps(whole["data"]) if whole.get("data") is not None else None
-    return {name: text for name, text in whole.items() if name != "data" and isinstance(text, str)}, data
+    texts = {name: text for name, text in whole.items() if name != "data" and isinstance(text, str)}
+    return {ATTRIBUTE_PREFIX + name: text for name, text in texts.items()}, data

@@ -62,7 +62,7 @@ def _by(column: str) -> Any:
 
 def _key_for_partition(patch: Patch) -> None:
     original = outbox._event
-    patch.setattr(outbox, "_event", lambda row: replace(original(row), partitionkey=row["aggregateid"]))
+    patch.setattr(outbox, "_event", lambda row: replace(original(row), partitionkey=row.aggregateid))
 
 
 def _same_life(patch: Patch) -> None:

@@ -48,7 +48,7 @@ class Relay:
     """The one active relay of a service's outbox."""
 
     def __init__(
-        self, runtime: Host, *, batch: int = 500, linger: float = 0.0, relayed: Relayed | None = None
+        self, runtime: Host, *, batch: int = 2_000, linger: float = 0.0, relayed: Relayed | None = None
     ) -> None:
         self._runtime = runtime
         self._relayed = relayed

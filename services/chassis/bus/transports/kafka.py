@@ -45,7 +45,7 @@ _TRANSACTION_MS = 20_000  # readers wait at most so long for a relay that died w
 _REBALANCE_MS = 60_000  # how long a member may finish what is in flight before the group goes on without it
 _FETCH_WAIT_MS = 100  # a partition that is resumed waits this long for the fetch under way
 _READ_WAIT_MS = 20
-_BATCH_BYTES = 262_144
+_BATCH_BYTES = 524_288
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +185,7 @@ class KafkaTransport:
             transactional_id=f"{self._names.prefix}comity.{outbox}",
             transaction_timeout_ms=_TRANSACTION_MS,
             request_timeout_ms=_REQUEST_MS,
-            max_batch_size=_BATCH_BYTES,
-            max_request_size=self._settings.log.max_record_bytes + kafka_topics.ENVELOPE_BYTES,
+            max_batch_size=min(_BATCH_BYTES, self._settings.log.max_record_bytes),
             linger_ms=0,
         )
         return KafkaAppender(producer, self._target, ends=self._stable_ends, translated=_translated)

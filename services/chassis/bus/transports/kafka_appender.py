@@ -114,14 +114,11 @@ class KafkaAppender:
         """Pack the events of one partition into as few of the client's batches as their size allows."""
         batch = self._producer.create_batch()
         for event in events:
-            record = {"timestamp": None, "key": event.key.encode(), "value": event.data}
-            headers = list(event.headers())
-            if (
-                batch.append(**record, headers=headers) is None
-            ):  # full; a first record is taken whatever its size
+            key, headers = event.key.encode(), list(event.headers())
+            # None: the batch is full. A first record is taken whatever its size.
+            while batch.append(timestamp=None, key=key, value=event.data, headers=headers) is None:
                 yield batch
                 batch = self._producer.create_batch()
-                batch.append(**record, headers=headers)
         yield batch
 
     async def _until_stable(self, last: Mapping[Any, int]) -> None:
