@@ -33,6 +33,7 @@ _RANGES: Mapping[str, tuple[int, int]] = {
     "place_impacts": _BYTE,
     "quoted": (0, 10_000),
     "willing_reaches": (0, 1),
+    "emphasis": (1, 10_000),
     "floors": _PER_MILLE,
     "band_percentiles": _PER_MILLE,
     "head": (1, 1000),
@@ -78,6 +79,10 @@ def _refuse_together(table: Mapping[str, Any]) -> None:
         raise ValueError("quoted.earlier is 0 or 1")
     if not sum(table["place_shares"].values()):
         raise ValueError("place_shares sum to 0, so places could not be divided")
+    if not table["emphasis"]["least"] <= 1000 <= table["emphasis"]["most"]:
+        raise ValueError(
+            "emphasis.least is at most 1000 and emphasis.most at least 1000, what is published as it is"
+        )
     bands = table["band_percentiles"]
     if not bands["possible"] <= bands["good"] <= bands["strong"]:
         raise ValueError("band_percentiles rise from possible through good to strong")

@@ -109,14 +109,16 @@ class Engine:
         if self._project_sequences.get(project.id, (-1, 0)) >= sequence:
             return False
         stems = self._checked(analysed) or self._analyser.analyse_project(project)
+        query = build_query(project, stems, self._epoch)
         quoting = Quoting(
             stems.fields,
             builder=self._builder,
             weights=self._epoch.weights,
+            budgets=query.budgets,
             vocabulary=self._vocabulary,
             published_on=project.published_on,
         )
-        self._projects.put(project, build_query(project, stems, self._epoch), quoting)
+        self._projects.put(project, query, quoting)
         self._project_sequences[project.id] = sequence
         return True
 

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from matching.analysis import Analysed, primary_language
 from matching.documents import FULL, given, tag_term, token_term
+from matching.emphasis import budgets_of
 from matching.epoch import EVIDENCE, PROFILE, Epoch
 from matching.records import Project
 
@@ -56,12 +57,6 @@ class Query:
 def build_query(project: Project, analysed: Analysed, epoch: Epoch) -> Query:
     """Make a project's query."""
     weights = epoch.weights
-    item_tags = _item_tags(project, epoch)
-    versions = tuple(
-        _version(language, counts, epoch, tags=item_tags)
-        for language, counts in _versions(analysed, epoch).items()
-    )
-    versions = tuple(version for version in versions if version.text)
     shares = {
         "needs": _needs(project),
         "places": _places(project, epoch),
@@ -70,8 +65,17 @@ def build_query(project: Project, analysed: Analysed, epoch: Epoch) -> Query:
             f"lang:{primary_language(tag)}": 1 for tag in given(project, "languages", project.languages)
         },
     }
-    budgets = {name: weights.budgets[name] if asked else 0 for name, asked in shares.items()}
-    budgets = {name: weights.budgets[name] if versions else 0 for name in ("text", "evidence")} | budgets
+    texts = _versions(analysed, epoch)
+    says = any(texts.values())
+    asked = {"text": says, "evidence": says} | {name: bool(share) for name, share in shares.items()}
+    budgets = budgets_of(asked, project.emphasis, weights)
+    item = budgets["evidence"] // weights.evidence_items
+    item_tags = _item_tags(project, epoch)
+    versions = tuple(
+        _version(language, counts, epoch, text=budgets["text"], item=item, tags=item_tags)
+        for language, counts in texts.items()
+    )
+    versions = tuple(version for version in versions if version.text)
     kinds: dict[str, tuple[str, ...]] = {}
     for need in given(project, "needs", project.needs):
         kinds[need.kind] = (*kinds.get(need.kind, ()), need.id)
@@ -80,7 +84,7 @@ def build_query(project: Project, analysed: Analysed, epoch: Epoch) -> Query:
         structured={name: normalise(asked, budgets[name]) for name, asked in shares.items()},
         budgets=budgets,
         total=sum(budgets.values()),
-        threshold=weights.item_budget * weights.evidence_threshold // 1000,
+        threshold=item * weights.evidence_threshold // 1000,
         kinds=kinds,
     )
 
@@ -123,10 +127,12 @@ def _asked(runs: Iterable[str], language: str, epoch: Epoch) -> Counter[str]:
     return counts
 
 
-def _version(language: str, counts: Mapping[str, int], epoch: Epoch, *, tags: Mapping[str, int]) -> Version:
-    whole = epoch.weights.item_budget
-    tagged = whole * epoch.weights.evidence_tags // 1000 if tags else 0
-    budgets = {PROFILE: epoch.weights.budgets["text"], EVIDENCE: whole - tagged}
+def _version(
+    language: str, counts: Mapping[str, int], epoch: Epoch, *, text: int, item: int, tags: Mapping[str, int]
+) -> Version:
+    """One version under the budgets of the text and of one evidence item."""
+    tagged = item * epoch.weights.evidence_tags // 1000 if tags else 0
+    budgets = {PROFILE: text, EVIDENCE: item - tagged}
     weighted = {
         kind: normalise({term: _share(term, count, kind, epoch) for term, count in counts.items()}, budget)
         for kind, budget in budgets.items()

@@ -90,6 +90,7 @@ class Quoting:
         *,
         builder: DocumentBuilder,
         weights: Weights,
+        budgets: Mapping[str, int],
         vocabulary: Vocabulary,
         published_on: str | None,
     ) -> None:
@@ -102,15 +103,14 @@ class Quoting:
         self._own = OwnText.of(texts, rule)
         numbered = [[vocabulary.number(term) for term in text] for text in texts]
         self._numbered = NumberedText(OwnText.of(numbered, rule))
-        self._bounds = {
-            "text": weights.floors["text"] * weights.budgets["text"],
-            "evidence": weights.floors["evidence"] * weights.budgets["evidence"],
+        self.bounds: Mapping[str, int] = {
+            name: floor * budgets[name] for name, floor in weights.floors.items()
         }
         self._cuts: Cache[tuple[Any, ...], tuple[Cut | None]] = Cache(_KEPT)
 
     def looks_at(self, component: str, points: Any) -> Any:
         """Whether the points of a document (or which of many) reach the floor of its component."""
-        return (points > 0) & (points * 1000 >= self._bounds[component]) & bool(self.shortest)
+        return (points > 0) & (points * 1000 >= self.bounds[component]) & bool(self.shortest)
 
     def precedes(self, recorded_on: str | None) -> bool:
         """Whether texts that are on record since this day (None: unknown) were there before the project was published."""

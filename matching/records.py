@@ -8,7 +8,7 @@ nothing (the services did) and compute nothing; `from_json` reads the data of an
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -303,7 +303,10 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A project's record. `published_on` (ISO date) is what newcomers are measured against; `owner` is no candidate."""
+    """A project's record. `published_on` (ISO date) is what newcomers are measured against; `owner` is no candidate.
+
+    `emphasis` is what it makes of the budgets, per mille of the published one by component (see `matching.emphasis`).
+    """
 
     id: str
     revision: int = 1
@@ -322,6 +325,7 @@ class Project:
     published_on: str | None = None
     state: str = "published"
     constants: frozenset[str] = frozenset()
+    emphasis: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, body: Json) -> Project:
@@ -346,6 +350,7 @@ class Project:
             published_on=published[:10] if published else None,
             state=body.get("state") or "published",
             constants=constants_of(body),
+            emphasis={k: int(v) for k, v in (body.get("emphasis") or {}).items() if v is not None},
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -367,6 +372,7 @@ class Project:
             "published_on": self.published_on,
             "state": self.state,
             "provenance": {"constants": sorted(self.constants)},
+            "emphasis": dict(self.emphasis),
         }
 
 

@@ -92,11 +92,11 @@ def _components(state: MemberState, projects: PinnedProjects, epoch: Epoch) -> n
     uncount_text_of(state, projects, found[:, 0])
     if state.items and len(projects.ids):
         entries, columns = projects.lanes["evidence"]
-        threshold = epoch.weights.item_budget * epoch.weights.evidence_threshold // 1000
+        thresholds = np.array([state.query.threshold for state in projects.in_order], np.int64)
         points = np.zeros((len(state.items), len(projects.ids)), np.int64)
         for row, item in enumerate(projects.items.sums(state.items)):
             np.maximum.at(points[row], columns, item[entries])
-        points = np.maximum(points - threshold, 0)
+        points = np.maximum(points - thresholds, 0)
         uncount_items_of(state, projects, points)
         most = epoch.weights.evidence_items
         if state.pairs:

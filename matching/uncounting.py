@@ -82,9 +82,10 @@ def uncount_items_of(state: MemberState, projects: PinnedProjects, points: npt.N
 def _reached(
     projects: PinnedProjects, component: str, points: npt.NDArray[np.int64]
 ) -> list[tuple[int, ProjectState]]:
-    """The projects of which the rule looks at a document with these points; the bound is the epoch's."""
+    """The projects of which the rule looks at a document with these points."""
     states = projects.in_order
-    if not states:
+    if not states or not states[0].quoting.shortest:  # the epoch's: no project quotes
         return []
-    reached = np.flatnonzero(states[0].quoting.looks_at(component, points))
+    bounds = np.array([state.quoting.bounds[component] for state in states], np.int64)
+    reached = np.flatnonzero((points > 0) & (points * 1000 >= bounds))
     return [(place, states[place]) for place in reached.tolist()]

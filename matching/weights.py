@@ -14,6 +14,7 @@ from matching.bounds import refuse_out_of_bounds
 
 _NEVER_BACKED: Mapping[str, int] = {"needs": 0, "tags": 0}
 _NEVER_QUOTED: Mapping[str, int] = {"in_order": 0, "any_order": 0, "foreign": 0, "earlier": 0}
+_NO_EMPHASIS: Mapping[str, int] = {"least": 1000, "most": 1000}
 _NO_LANE: Mapping[str, Any] = {"attention": {}, "lane": 0, "concentration": 0}
 _ATTENTION = (
     1_000_000,
@@ -58,10 +59,11 @@ class Weights:
     bound, as in tables before. `attention` is what a row of a list is given by its rank, falling; `lane` is how many rows the
     lane beside the list has (see `matching.exposure`); `concentration` is the part of a global project's head, per mille,
     above which one region is named as holding too much of it. None of the three moves a row or a point; tables before
-    version 7 do not have them, and they read as off.
+    version 7 do not have them, and they read as off. `emphasis` bounds what a project may make of a component's budget, per mille
+    (see `matching.emphasis`), since version 9; tables before let it change nothing.
     """
 
-    version: int = 8
+    version: int = 9
     budgets: Mapping[str, int] = field(
         default_factory=lambda: {
             "text": 1_000_000_000,
@@ -110,6 +112,7 @@ class Weights:
         default_factory=lambda: {"in_order": 12, "any_order": 16, "foreign": 2, "earlier": 1}
     )
     backed: Mapping[str, int] = field(default_factory=lambda: {"needs": 1000, "tags": 250})
+    emphasis: Mapping[str, int] = field(default_factory=lambda: {"least": 500, "most": 2000})
     floors: Mapping[str, int] = field(default_factory=lambda: {"text": 35, "evidence": 14})
     band_percentiles: Mapping[str, int] = field(
         default_factory=lambda: {"possible": 800, "good": 950, "strong": 990}
@@ -130,11 +133,6 @@ class Weights:
         names = {name: frozenset(made()) for name, made in defaults.items() if callable(made)}
         refuse_out_of_bounds({name: getattr(self, name) for name in defaults}, names)
 
-    @property
-    def item_budget(self) -> int:
-        """The budget of one evidence item: an equal part of the component's."""
-        return self.budgets["evidence"] // self.evidence_items
-
     def to_json(self) -> dict[str, Any]:
         """Write the table as plain JSON, as it was written before a rule that is off in it came to be."""
         body = {
@@ -151,6 +149,8 @@ class Weights:
             del body["willing_reaches"]
         if not any(self.backed.values()):
             del body["backed"]
+        if self.emphasis == _NO_EMPHASIS:
+            del body["emphasis"]
         return body
 
     @classmethod
@@ -159,6 +159,7 @@ class Weights:
         names = {one.name for one in fields(cls)}
         body = {
             "backed": _NEVER_BACKED,
+            "emphasis": _NO_EMPHASIS,
             "willing_reaches": 0,
             **_NO_LANE,
             **body,

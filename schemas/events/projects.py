@@ -44,6 +44,17 @@ class Presence(Part):
     reason: Text | None = None
 
 
+class Emphasis(Part):
+    """What the project makes of each component's published budget, per mille of it; what is left out is 1000."""
+
+    text: Annotated[int, Field(ge=1)] | None = None
+    evidence: Annotated[int, Field(ge=1)] | None = None
+    needs: Annotated[int, Field(ge=1)] | None = None
+    places: Annotated[int, Field(ge=1)] | None = None
+    tags: Annotated[int, Field(ge=1)] | None = None
+    languages: Annotated[int, Field(ge=1)] | None = None
+
+
 class Amount(Part):
     """Money sought, in whole or fractional units of an ISO 4217 currency."""
 
@@ -95,6 +106,7 @@ class Project(Part):
     closed_at: Stamp | None = None
     closed_reason: Text | None = None
     closed_code: ClosedCode | None = None
+    emphasis: Emphasis | None = None
     provenance: Provenance = Provenance()
 
 

@@ -360,6 +360,7 @@ class StatementAnswer(Answered):
     components: tuple[dict[str, Any], ...]
     total_budget: Count
     budget_rule: str
+    emphasis: dict[str, Any]
     floor: dict[str, Any]
     bands: dict[str, int]
     hard_rules: tuple[dict[str, str], ...]

@@ -109,6 +109,27 @@ class PresenceRequired(Shape):
     reason: ShortText | None = None
 
 
+LEAST_EMPHASIS, MOST_EMPHASIS = 500, 2000
+"""As in the published table of weights, which has the last word when a list is ranked."""
+
+Emphasised = Annotated[StrictInt, Field(ge=LEAST_EMPHASIS, le=MOST_EMPHASIS), WHOLE]
+
+
+class Emphasis(Shape):
+    """What counts more and what less for this project: per mille of a component's published budget, 1000 where left out.
+
+    The total stays; it is divided otherwise, the same for every candidate, and stands in the list as `budgets`. Evidence never
+    has more than half of it.
+    """
+
+    text: Emphasised | None = None
+    evidence: Emphasised | None = None
+    needs: Emphasised | None = None
+    places: Emphasised | None = None
+    tags: Emphasised | None = None
+    languages: Emphasised | None = None
+
+
 class Period(Shape):
     """The days on which the project starts and ends."""
 
@@ -236,6 +257,7 @@ class ProjectBody(Shape):
     documents: Annotated[tuple[Document, ...], Field(max_length=100)] = ()
     external_ids: Annotated[tuple[ExternalId, ...], Field(max_length=20), distinct("The external id")] = ()
     fictional: StrictBool = False
+    emphasis: Emphasis | None = None
     provenance: ProjectProvenance = ProjectProvenance()
 
 

@@ -136,7 +136,7 @@ def test_weights_never_exceed_their_budgets(epoch, analyser):
         query = build_query(one, analyser.analyse_project(one), epoch)
         for version in query.versions:
             assert 0 < 255 * sum(version.text.values()) <= epoch.weights.budgets["text"]
-            assert 0 < 255 * sum(version.evidence.values()) <= epoch.weights.item_budget
+            assert 0 < 255 * sum(version.evidence.values()) <= epoch.weights.budgets["evidence"] // 3
         for name, weights in query.structured.items():
             assert 255 * sum(weights.values()) <= query.budgets[name] <= epoch.weights.budgets[name]
         assert query.total <= LARGEST_TOTAL

@@ -40,7 +40,9 @@ def test_an_item_with_the_projects_programme_has_a_part_for_it_and_everything_ad
     assert [(part.component, part.evidence, part.term) for part in mine] == [
         ("evidence", "e", "programme:villages")
     ]
-    most = tagged.weights.item_budget * tagged.weights.evidence_tags // 1000
+    most = (
+        view._projects.states[ASKED.id].query.budgets["evidence"] // 3 * tagged.weights.evidence_tags // 1000
+    )
     assert 0 < mine[0].points <= most
     assert found.points - view.explain(ASKED.id, "without", DAY).points <= most
     assert view.points_of(["with"], DAY).points.tolist() == [[found.points]]

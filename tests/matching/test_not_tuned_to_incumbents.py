@@ -34,7 +34,16 @@ def ranked(epoch: Epoch, asked: Project, *members: Member) -> View:
     return engine.pin()
 
 
-def asked_in(pair: dict[str, Any]) -> Project:
+EMPHASES = (
+    {},
+    {"evidence": 2000, "text": 500},
+    {"evidence": 2000, "text": 500, "needs": 500},
+    {"text": 2000},
+)
+"""None, and the ends of what a project may make of the budgets."""
+
+
+def asked_in(pair: dict[str, Any], emphasis: dict[str, int] | None = None) -> Project:
     body = pair["project"]
     return project(
         "p",
@@ -42,6 +51,7 @@ def asked_in(pair: dict[str, Any]) -> Project:
         title=body["title"],
         language=body["language"],
         needs=tuple(need(kind) for kind in body["needs"]),
+        emphasis=emphasis or {},
     )
 
 
@@ -50,9 +60,10 @@ def test_there_are_at_least_twenty_pairs() -> None:
     assert all(len(pair["loosely_related"]) == 3 for pair in PAIRS)
 
 
+@pytest.mark.parametrize("emphasis", EMPHASES, ids=str)
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair["project"]["title"])
 def test_a_description_that_answers_outranks_three_loose_past_projects(
-    shipped: Epoch, pair: dict[str, Any]
+    shipped: Epoch, pair: dict[str, Any], emphasis: dict[str, int]
 ) -> None:
     language = pair["project"]["language"]
     newcomer = member(
@@ -68,7 +79,7 @@ def test_a_description_that_answers_outranks_three_loose_past_projects(
             for number, text in enumerate(pair["loosely_related"])
         ),
     )
-    view = ranked(shipped, asked_in(pair), newcomer, incumbent)
+    view = ranked(shipped, asked_in(pair, emphasis), newcomer, incumbent)
     assert view.rank("p", DAY).members == [NEWCOMER, INCUMBENT]
 
 

@@ -311,8 +311,14 @@ def _without(view, quoted) -> Epoch:
 def test_the_prefilter_finds_what_is_cut(epoch, analyser):
     vocabulary = Vocabulary()
     fields = analyser.analyse_project(project("p", CALL)).fields
+    weights = Weights()
     quoting = Quoting(
-        fields, builder=DocumentBuilder(epoch), weights=Weights(), vocabulary=vocabulary, published_on=None
+        fields,
+        builder=DocumentBuilder(epoch),
+        weights=weights,
+        budgets=weights.budgets,
+        vocabulary=vocabulary,
+        published_on=None,
     )
     texts = [CALL, HONEST, CALL.split(". ", maxsplit=1)[0], "zebras", ", ".join(WORDS)]
     documents = [analyser.analyse_member(member("m", text)).fields for text in texts]

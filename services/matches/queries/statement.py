@@ -40,7 +40,7 @@ _WHY = {
     "languages": "A common language helps, and can be found.",
 }
 _INPUTS = (
-    "the project's own texts, needs, places, tags and languages",
+    "the project's own texts, needs, places, tags, languages and emphasis",
     "the organisation's description, expertise, offers, evidence, places, tags and languages",
     "the frozen epoch: word statistics, lexicon, weights, reference data",
     "the reference date, for dated facts: country groups, terms of membership",
@@ -84,6 +84,13 @@ def statement(epoch: Epoch, *, number: int, published_at: str, day: str) -> dict
         "total_budget": total,
         "budget_rule": "A project without needs, tags, places or languages drops that budget from its total. Points are "
         "integers; a part is weight times impact, and the parts shown add up to the points exactly.",
+        "emphasis": {
+            "least": weights.emphasis["least"],
+            "most": weights.emphasis["most"],
+            "rule": "A project may ask for more or less of a component's budget, per mille of the published one (emphasis), within "
+            "these bounds. Its total stays and is divided by budget times emphasis, the same for every candidate; evidence has half "
+            "of it at most. The budgets that count stand in the list.",
+        },
         "floor": {
             "text": weights.floors["text"],
             "evidence": weights.floors["evidence"],

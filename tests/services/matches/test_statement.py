@@ -3,6 +3,7 @@
 from matching.epoch import Epoch
 from matching.lists import COMPONENTS, LABELS, STEPS
 from matching.rules import RULES
+from schemas.http.projects import LEAST_EMPHASIS, MOST_EMPHASIS
 from services.matches.commands import first_epoch
 from tests.services.matches.town import Town
 
@@ -15,6 +16,8 @@ async def test_the_statement_names_parameters_weights_bounds_steps_data_versions
     assert {one["name"]: one["budget"] for one in statement["components"]} == dict(weights.budgets)
     assert all(one["meaning"] and one["why"] for one in statement["components"])
     assert [one["name"] for one in statement["components"]] == list(COMPONENTS)
+    assert {key: statement["emphasis"][key] for key in weights.emphasis} == dict(weights.emphasis)
+    assert dict(weights.emphasis) == {"least": LEAST_EMPHASIS, "most": MOST_EMPHASIS}  # what the door lets in
     assert {key: statement["floor"][key] for key in weights.floors} == dict(weights.floors)
     assert [statement["bands"][band] for band in ("possible", "good", "strong")] == list(epoch.bands)
     assert [one["code"] for one in statement["hard_rules"]] == [rule.code for rule in RULES]
