@@ -1,6 +1,6 @@
 """A short seeded part of the drills, two at a time: `python -m tests.drills`, as `make drills` does.
 
-Each drill is a command of its own, with more rounds; `messages` is run by hand alone. What waits, for a lease or for nothing
+Each drill is a command of its own, with more rounds. What waits, for a lease or for nothing
 to move any more, leaves the machine to the other one. The last line counts what had to be true: "N passed, N failed".
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 
 SHORT = (
     ("workers", "--rounds", "1", "--no-mutants"),
+    ("messages", "--rounds", "6", "--no-mutants"),
     ("kill", "--deployment", "sqlite", "--rounds", "6"),
     ("faults", "--down-seconds", "8"),
     ("kill", "--deployment", "split", "--rounds", "4", "--mutants", "0"),
