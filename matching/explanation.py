@@ -113,8 +113,8 @@ def per_mille(points: Sequence[int], total: int) -> list[int]:
     if total <= 0:
         return [0] * len(points)
     floors = [value * 1000 // total for value in points]
-    missing = sum(points) * 1000 // total - sum(floors)
-    by_remainder = sorted(range(len(points)), key=lambda place: (-(points[place] * 1000 % total), place))
-    for place in by_remainder[:missing]:
+    remainders = [value * 1000 % total for value in points]
+    missing = sum(remainders) // total
+    for place in sorted(range(len(points)), key=remainders.__getitem__, reverse=True)[:missing]:
         floors[place] += 1
     return floors

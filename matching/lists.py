@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -229,6 +230,7 @@ class RankedList:
         return offered.astype(np.int64) * weight
 
 
-def names_of(bits: int, names: Sequence[str]) -> tuple[str, ...]:
+@lru_cache(maxsize=4_096)
+def names_of(bits: int, names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names of the bits that are set."""
     return tuple(name for bit, name in enumerate(names) if bits >> bit & 1)

@@ -94,7 +94,8 @@ def encode(body: Mapping[str, Any]) -> bytes:
 
 
 def _address(request: Request, parameters: list[tuple[str, str]]) -> str:
-    return request.url.path + (f"?{urlencode(parameters)}" if parameters else "")
+    path: str = request.scope["path"]
+    return path + (f"?{urlencode(parameters)}" if parameters else "")
 
 
 def is_known(request: Request, tag: str) -> bool:

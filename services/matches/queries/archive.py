@@ -6,10 +6,12 @@ decide who may see what.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, select, tuple_
+from sqlalchemy import Select, Text, bindparam, cast, func, select, tuple_
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.web.problems import NotFound
@@ -24,11 +26,26 @@ _NEWEST = select(DOCUMENTS.c.id, DOCUMENTS.c.version, DOCUMENTS.c.partition, DOC
     DOCUMENTS.c.latest
 )
 _PROJECT = _NEWEST.where(DOCUMENTS.c.kind == PROJECT, DOCUMENTS.c.id == bindparam("project"))
-_LATEST = _NEWEST.where(
-    DOCUMENTS.c.kind == bindparam("this_kind"),
-    DOCUMENTS.c.id.in_(bindparam("ids", expanding=True)),
-    DOCUMENTS.c.record.is_not(None),
-)
+
+
+def among(dialect: str, parameter: str) -> Select[tuple[str]]:
+    """Return what gives the texts of a JSON list, for IN: one parameter for any number of them.
+
+    A parameter for each would be written into the statement, and read back by the database, at every call.
+    """
+    texts = bindparam(parameter, type_=Text)
+    if dialect == "sqlite":
+        return select(func.json_each(texts).table_valued("value").c.value)
+    return select(func.jsonb_array_elements_text(cast(texts, JSONB)).column_valued())
+
+
+@cache
+def _latest_of(dialect: str) -> Select[Any]:
+    return _NEWEST.where(
+        DOCUMENTS.c.kind == bindparam("this_kind"),
+        DOCUMENTS.c.id.in_(among(dialect, "ids")),
+        DOCUMENTS.c.record.is_not(None),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +134,5 @@ async def revisions_of(
 
 
 async def _latest(connection: AsyncConnection, kind: str, ids: Sequence[str]) -> list[Any]:
-    found: list[Any] = []
-    for begin in range(0, len(ids), AT_ONCE):
-        rows = await connection.execute(_LATEST, {"this_kind": kind, "ids": ids[begin : begin + AT_ONCE]})
-        found += rows.all()
-    return found
+    asked = {"this_kind": kind, "ids": orjson.dumps(ids).decode()}
+    return list(await connection.execute(_latest_of(connection.dialect.name), asked))

@@ -5,39 +5,25 @@ kept.* A page shows fifty organisations, and their records are a hundred times a
 answer without asking the archive which revision is the newest: what was erased is gone from the next page on.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, case, select
+from sqlalchemy import Select, case, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from matching.cache import Cache
 from matching.columns import sector_of
 from matching.lists import SECTORS
 from services.chassis.runtime import Runtime
-from services.matches.queries.archive import AT_ONCE
+from services.matches.queries.archive import among
 from services.matches.tables import DOCUMENTS
 from services.matches.worker.documents import MEMBER
 
 Face = Mapping[str, Any]
 
 _KEPT = 16_384
-# The records of those alone that are not known: nothing of the others' is read.
-_NEWEST = select(
-    DOCUMENTS.c.id,
-    DOCUMENTS.c.incarnation,
-    DOCUMENTS.c.version,
-    case((DOCUMENTS.c.id.in_(bindparam("known", expanding=True)), None), else_=DOCUMENTS.c.record).label(
-        "record"
-    ),
-).where(
-    DOCUMENTS.c.latest,
-    DOCUMENTS.c.kind == MEMBER,
-    DOCUMENTS.c.id.in_(bindparam("ids", expanding=True)),
-    DOCUMENTS.c.record.is_not(None),
-)
-
 NO_FACE: Face = {"name": None, "category": None, "hq_country": None, "sector": None, "fictional": None}
 """What is shown of an organisation whose record was erased."""
 
@@ -46,30 +32,41 @@ class Directory:
     """The faces of one process, each with the revision that it was read from."""
 
     def __init__(self) -> None:
-        self._faces: Cache[str, tuple[tuple[int, int], Face]] = Cache(_KEPT)
+        self._faces: Cache[str, tuple[list[int], Face]] = Cache(_KEPT)
 
     async def of(self, connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Face]:
         """Return the faces of these organisations by id; those that were erased are left out."""
         kept = {one: face for one in ids if (face := self._faces.get(one)) is not None}
-        rows = await _rows(connection, ids, known=kept.keys())
-        revised = [
-            row.id for row in rows if row.record is None and kept[row.id][0] != (row.incarnation, row.version)
-        ]
-        for row in [*rows, *await _rows(connection, revised)]:
-            if row.record is not None:
-                kept[row.id] = self._faces.keep(
-                    row.id, ((row.incarnation, row.version), face_of(orjson.loads(row.record)))
-                )
-        return {row.id: kept[row.id][1] for row in rows}
+        rows = await _rows(connection, ids, known=kept)
+        revised = [one for one, *revision, record in rows if record is None and kept[one][0] != revision]
+        if revised:
+            rows += await _rows(connection, revised)
+        for one, *revision, record in rows:
+            if record is not None:
+                kept[one] = self._faces.keep(one, (revision, face_of(orjson.loads(record))))
+        return {one: kept[one][1] for one, *_ in rows}
 
 
-async def _rows(connection: AsyncConnection, ids: Sequence[str], *, known: Collection[str] = ()) -> list[Any]:
-    found: list[Any] = []
-    for begin in range(0, len(ids), AT_ONCE):
-        some = ids[begin : begin + AT_ONCE]
-        asked = {"ids": some, "known": [one for one in some if one in known]}
-        found += (await connection.execute(_NEWEST, asked)).all()
-    return found
+@cache
+def _newest(dialect: str) -> Select[Any]:
+    """Return the statement for the records of those alone that are not known: nothing of the others' is read."""
+    is_known = DOCUMENTS.c.id.in_(among(dialect, "known"))
+    return select(
+        DOCUMENTS.c.id,
+        DOCUMENTS.c.incarnation,
+        DOCUMENTS.c.version,
+        case((is_known, None), else_=DOCUMENTS.c.record).label("record"),
+    ).where(
+        DOCUMENTS.c.latest,
+        DOCUMENTS.c.kind == MEMBER,
+        DOCUMENTS.c.id.in_(among(dialect, "ids")),
+        DOCUMENTS.c.record.is_not(None),
+    )
+
+
+async def _rows(connection: AsyncConnection, ids: Sequence[str], *, known: Iterable[str] = ()) -> list[Any]:
+    asked = {"ids": orjson.dumps(ids).decode(), "known": orjson.dumps(list(known)).decode()}
+    return list(await connection.execute(_newest(connection.dialect.name), asked))
 
 
 def face_of(record: Mapping[str, Any] | None) -> Face:
