@@ -8,12 +8,14 @@ import uuid_utils
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.notifications import consumers
 from services.notifications.tables import ATTEMPTS, DELIVERIES
 from services.notifications.worker import webhooks
 from services.notifications.worker.dispatch import Dispatcher
 from tests.mutants.mutant import Mutant, Patch
 
 SCHEDULE = "tests/services/notifications/test_schedule.py"
+SEQUENCES = "tests/services/notifications/test_sequences.py"
 
 
 def _write_down_afterwards(patch: Patch) -> None:
@@ -61,7 +63,29 @@ def _an_id_for_each_try(patch: Patch) -> None:
     patch.setattr(webhooks, "send", renamed)
 
 
+def _keep_anything(patch: Patch) -> None:
+    original = consumers._replacing
+
+    def replacing(*of: Any) -> Any:
+        statement = original.__wrapped__(*of)  # a statement of its own: the one that is kept stays whole
+        statement._post_values_clause.update_whereclause = None
+        return statement
+
+    patch.setattr(consumers, "_replacing", replacing)
+
+
 MUTANTS = (
+    Mutant(
+        name="older-news-kept",
+        rule="R6",
+        how="the projections of notifications take any record of a key for the newest",
+        patch=_keep_anything,
+        tests=(
+            f"{SEQUENCES}::test_an_older_standing_changes_nothing",
+            f"{SEQUENCES}::test_an_older_list_version_changes_nothing",
+            f"{SEQUENCES}::test_an_older_revision_of_a_project_changes_nothing",
+        ),
+    ),
     Mutant(
         name="effect-before-its-row",
         rule="R7",
