@@ -65,6 +65,7 @@ class Assignment:
         self._begin = begin
         self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
         self._burials: dict[TopicPartition, limits.Burials] = {}  # of partitions that are about to be opened
+        self.told = False  # whether the group has said what is ours, and that stands
         self.held: set[TopicPartition] = set()  # what the group gives us, while a lane is changed too
         self.lanes: dict[TopicPartition, Lane] = {}
         self.moved: set[TopicPartition] = set()
@@ -72,6 +73,7 @@ class Assignment:
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Prove the positions, tell the service, open the lanes; a partition that fails is left out."""
+        self.told = True
         with self._rebalancing(partitions):
             return await self._assigned(partitions)
 
@@ -91,6 +93,7 @@ class Assignment:
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
         """Close the lanes, let their transactions end, tell the service."""
+        self.told = False
         with self._rebalancing(partitions):
             await self._revoked(partitions)
 

@@ -92,7 +92,8 @@ class Consumer:
         """
         stopping = asyncio.create_task(self._stop_with(stop))
         watching = asyncio.create_task(
-            Watchdog(self._runtime, self._group, self._assignment.lanes).run(), name=f"{self._group} watchdog"
+            Watchdog(self._runtime, self._group, self._topics, self._assignment).run(),
+            name=f"{self._group} watchdog",
         )
         watching.add_done_callback(self._watched)
         try:

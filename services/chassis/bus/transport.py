@@ -96,7 +96,7 @@ class Listener(Protocol):
     """Whom a membership tells about its partitions. The first two calls are awaited; none raises."""
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Partitions arrive; answer with the offset to read each from. One left out is not fetched."""
+        """Partitions arrive; answer with the offset to read each from. One left out is not fetched. None arriving is told too."""
         ...
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:

@@ -2,8 +2,10 @@
 
 A client can lose its way without a word: it holds its partitions, records wait, and nothing ever comes. So the watchdog
 looks at *progress*: while records wait in a partition that is assigned, its position must move, or the partition must
-say why it does not (it retries, it is halted). Where neither is so for as long as the settings allow, it logs the stack
-of every task and the process ends with an error, for its supervisor to start it anew; the stored position loses nothing.
+say why it does not (it retries, it is halted). A member can also be lost on its way into the group: while it has not been
+told what is its own, and records wait, somebody must move the group's stored positions. Where nothing is so for as long as
+the settings allow, it logs the stack of every task and the process ends with an error, for its supervisor to start it anew;
+the stored position loses nothing. A member that was told that nothing is its own is a spare one, and never found wanting.
 
 Its patience is counted in its own looks, never read from a clock: a machine that slept, or a process that was frozen,
 wakes up with one look missed and no more. An idle consumer has nothing waiting, so it is never found wanting. This
@@ -12,15 +14,16 @@ module must not touch the log's groups, and asks for nothing that a member could
 
 import asyncio
 import io
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
 
 import structlog
 
+from services.chassis.bus import positions
+from services.chassis.bus.assignment import Assignment
 from services.chassis.bus.errors import BusError
 from services.chassis.bus.failures import TRANSIENT
 from services.chassis.bus.host import Host
-from services.chassis.bus.lane import Lane
 from services.chassis.bus.transport import TopicPartition
 
 _LOOKS = 10  # without any progress, before the process ends
@@ -34,14 +37,17 @@ class Stuck(BusError):  # noqa: N818 - what is the matter
 
 
 class Watchdog:
-    """Looks at the lanes of one consumer, `_LOOKS` times within the time that the settings allow."""
+    """Looks at one consumer, `_LOOKS` times within the time that the settings allow."""
 
-    def __init__(self, runtime: Host, group: str, lanes: Mapping[TopicPartition, Lane]) -> None:
+    def __init__(self, runtime: Host, group: str, topics: Sequence[str], assignment: Assignment) -> None:
         self._runtime = runtime
         self._group = group
-        self._lanes = lanes
+        self._topics = topics
+        self._assignment = assignment
         self._places: dict[TopicPartition, int] = {}
         self._looks: dict[TopicPartition, int] = {}
+        self._stored: dict[TopicPartition, int] = {}
+        self._untold = 0
 
     async def run(self) -> None:
         """Look until cancelled. Raises Stuck."""
@@ -51,8 +57,12 @@ class Watchdog:
                 await self.look()
 
     async def look(self) -> None:
-        """Compare every lane's position with the last look's. Raises Stuck."""
-        lanes = dict(self._lanes)
+        """Compare what has moved with the last look's. Raises Stuck."""
+        await self._look_at_lanes()
+        await self._look_at_joining()
+
+    async def _look_at_lanes(self) -> None:
+        lanes = dict(self._assignment.lanes)
         topics = {at.topic for at in lanes}
         ends = {topic: await self._runtime.transport.ends(topic) for topic in topics}
         for at in self._places.keys() - lanes.keys():
@@ -67,14 +77,37 @@ class Watchdog:
                 continue
             self._looks[at] = self._looks.get(at, 0) + 1
             if self._looks[at] >= _LOOKS:
-                self._end(at, lane)
+                self._end(f"holds {at} and has not moved from {place}")
 
-    def _end(self, at: TopicPartition, lane: Lane) -> None:
+    async def _look_at_joining(self) -> None:
+        """Count the looks since which the group has not said what is ours, and nobody works on what waits."""
+        if self._assignment.told:
+            self._untold = 0
+            return
+        before = self._stored
+        async with self._runtime.database.read() as connection:
+            stored = await positions.all_of(connection, self._group)
+        self._stored = {one.at: one.next_offset for one in stored}
+        self._untold = self._untold + 1 if self._stored == before and await self._any_waits() else 0
+        if self._untold >= _LOOKS:
+            self._end("has not been told which partitions are its own")
+
+    async def _any_waits(self) -> bool:
+        """Whether a record stands behind a stored position: an end alone may have moved on past markers only."""
+        transport = self._runtime.transport
+        for topic in self._topics:
+            for number, end in (await transport.ends(topic)).items():
+                offset = self._stored.get(TopicPartition(topic, number), 0)
+                if offset < end and (await transport.read(topic, number, offset=offset, limit=1)).records:
+                    return True
+        return False
+
+    def _end(self, what: str) -> None:
+        seconds = self._runtime.settings.lifecycle.stuck_seconds
         sentence = (
-            f"{self._group} holds {at} and has not moved from {lane.position.next_offset} for "
-            f"{self._runtime.settings.lifecycle.stuck_seconds:.0f} s although records wait there and nothing says why."
+            f"{self._group} {what} for {seconds:.0f} s although records wait there and nothing says why."
         )
-        _log.critical("consumer.stuck", group=self._group, at=str(at), reason=sentence, stacks=_stacks())
+        _log.critical("consumer.stuck", group=self._group, reason=sentence, stacks=_stacks())
         raise Stuck(sentence)
 
 

@@ -146,8 +146,7 @@ class KafkaMembership:
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """Hear from the client that partitions arrived."""
         self._client.pause(partitions)
-        if partitions:
-            self._assigning = asyncio.create_task(self._start(partitions))
+        self._assigning = asyncio.create_task(self._start(partitions))
 
     async def revoked(self, partitions: frozenset[TopicPartition], *, reporting: bool = False) -> None:
         """Hear from the client that partitions leave; `reporting` lets the last report through first."""
@@ -155,11 +154,10 @@ class KafkaMembership:
             await asyncio.wait({self._assigning})
             self._assigning = None
         self._expected.clear()
-        if partitions:
-            try:
-                await self._listener.revoked(partitions)
-            except Exception as error:  # noqa: BLE001 - the client would swallow it; the next fetch raises it
-                self._failure = error
+        try:
+            await self._listener.revoked(partitions)
+        except Exception as error:  # noqa: BLE001 - the client would swallow it; the next fetch raises it
+            self._failure = error
         if reporting and self._reporting is not None:
             await asyncio.wait({self._reporting}, timeout=_REPORT_SECONDS)
         self._to_report.clear()

@@ -2,14 +2,17 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from schemas.envelope import Event
 from services.chassis.bus.consumer import Consumer, Delivery
 from services.chassis.bus.errors import Transient
+from services.chassis.bus.transport import Batch, Listener
+from services.chassis.bus.transports.sql.membership import SqlMembership
 from services.chassis.bus.watchdog import Stuck
 from services.chassis.settings import Settings
 from tests.services.chassis.bus.bench import Bench, organisation
@@ -94,3 +97,59 @@ async def test_a_machine_that_slept_over_a_weekend_is_not_stuck(impatient: Bench
 
     await consuming(impatient, slept, seconds=PATIENCE * 8)
     assert len(seen) == 1
+
+
+class Outside(SqlMembership):
+    """A member that is given nothing; `told` whether the group says so, or the joining never ends."""
+
+    told = False
+
+    async def __aenter__(self) -> Self:
+        if self.told:
+            await self._listener.assigned(frozenset())
+        return self
+
+    async def fetch(self, *, timeout: float, limit: int) -> Sequence[Batch]:  # noqa: ASYNC109
+        del limit
+        await asyncio.sleep(timeout)
+        return ()
+
+
+class Spare(Outside):
+    told = True
+
+
+def joining(bench: Bench, member: type[SqlMembership], patch: pytest.MonkeyPatch) -> None:
+    def membership(group: str, topics: Sequence[str], listener: Listener) -> SqlMembership:
+        return member(bench.transport, group, topics, listener)
+
+    patch.setattr(bench.transport, "membership", membership)
+
+
+async def test_a_member_that_never_hears_what_is_its_own_ends_the_process(
+    impatient: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await impatient.post(event())
+    await impatient.relay()
+    joining(impatient, Outside, monkeypatch)
+    with pytest.raises(Stuck, match="has not been told which partitions are its own"):
+        await consuming(impatient, applied, seconds=20)
+
+
+async def test_a_member_that_never_hears_what_is_its_own_is_not_stuck_while_nothing_waits(
+    impatient: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await impatient.post(event())
+    await impatient.relay()
+    await impatient.consume()
+    joining(impatient, Outside, monkeypatch)
+    await consuming(impatient, applied, seconds=PATIENCE * 5)
+
+
+async def test_a_spare_member_is_not_stuck_whatever_waits_for_the_others(
+    impatient: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await impatient.post(event())
+    await impatient.relay()
+    joining(impatient, Spare, monkeypatch)
+    await consuming(impatient, applied, seconds=PATIENCE * 5)

@@ -70,8 +70,10 @@ class Client:
 class Listener:
     def __init__(self) -> None:
         self.refused = 0
+        self.told: list[frozenset[TopicPartition]] = []
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
+        self.told.append(partitions)
         return dict.fromkeys(partitions, 0)
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
@@ -93,6 +95,15 @@ async def test_h4_h11_a_fetch_that_hangs_is_answered_in_time_and_never_cancelled
         if not batches:  # what was fetched before the listener had said where to start is thrown away
             batches = await member.fetch(timeout=1, limit=10)
         assert [record.offset for batch in batches for record in batch.records] == [0]
+
+
+async def test_a_member_that_is_given_nothing_is_told_so() -> None:
+    """Else nobody could tell a spare member from one that is lost on its way into the group."""
+    listener = Listener()
+    async with KafkaMembership(Client(), group="things", listener=listener) as member:
+        await member.revoked(frozenset({AT}))
+        await member.assigned(frozenset())
+    assert listener.told == [frozenset({AT}), frozenset()]
 
 
 async def test_h7_a_report_that_a_rebalance_refuses_is_swallowed_and_fetching_goes_on() -> None:
