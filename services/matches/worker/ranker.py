@@ -169,16 +169,17 @@ class Ranker:
                 continue  # erased or final since the targets were chosen
             try:
                 ranked = pinned.view.rank(identifier, pinned.day)
-            except (ArithmeticError, ValueError, LookupError):
+                if lists is not None:
+                    lists[identifier] = Computed.of(ranked)
+                digest = lists[identifier].digest if lists else ranked.digest()
+                outcome = self._outcome(
+                    partition, project, ranked, digest=digest, weights=pinned.view.weights
+                )
+            except Exception:  # the edge of a project: whatever is wrong with one, the others are ranked
                 logger.exception("a project could not be ranked", project=identifier)
                 self._unfinished.setdefault(partition, set()).add(identifier)
-                continue
-            if lists is not None:
-                lists[identifier] = Computed.of(ranked)
-            digest = lists[identifier].digest if lists else ranked.digest()
-            outcomes.append(
-                self._outcome(partition, project, ranked, digest=digest, weights=pinned.view.weights)
-            )
+            else:
+                outcomes.append(outcome)
         return outcomes
 
     def _outcome(

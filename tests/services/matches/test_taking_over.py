@@ -71,8 +71,9 @@ async def test_a_number_is_given_out_once(town: Town, monkeypatch: pytest.Monkey
     assert [one["number"] for one in await town.versions(project)] == [2, 1]
 
 
+@pytest.mark.parametrize("fault", [ArithmeticError, TypeError])
 async def test_ranked_to_stands_before_a_project_that_failed(
-    town: Town, monkeypatch: pytest.MonkeyPatch
+    town: Town, monkeypatch: pytest.MonkeyPatch, fault: type[Exception]
 ) -> None:
     """Both have lists already, so nothing else says that one of them is behind."""
     await town.organisation("Ada")
@@ -87,7 +88,7 @@ async def test_ranked_to_stands_before_a_project_that_failed(
 
     def broken(view: View, project: str, day: str) -> object:
         if project == bad:
-            raise ArithmeticError("a fault that the test planted")
+            raise fault("a fault that the test planted")
         return rank(view, project, day)
 
     monkeypatch.setattr(View, "rank", broken)
