@@ -87,6 +87,14 @@ def entry_body(event: Event) -> bytes:
     return orjson.dumps(attributes)[1:-1] + b',"data":' + event.data + b"}"
 
 
+def sequence_of(body: bytes) -> str:
+    """Return the sequence that stands in an entry's JSON as `entry_body` made it; sequences compare as text."""
+    _, _, behind = body.partition(
+        b'"sequence":"'
+    )  # among the attributes, of which none holds a quotation mark
+    return behind.partition(b'"')[0].decode()
+
+
 def entry_json(identifier: str, body: bytes) -> bytes:
     """Return the whole entry."""
     return b'{"id":"' + identifier.encode() + b'",' + body

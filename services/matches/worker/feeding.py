@@ -1,9 +1,9 @@
 """The feed's one writer: what the relay has taken to the log becomes entries, in the transaction that empties the outbox.
 
-What: turns events of lists and standings into rows of `feed`, and lets go of what nobody has to be told any more. Why
-here: the relay is the one place that sees every event after its own commit and in one order, so a position never
-becomes visible after a higher one, whoever holds a transaction open (docs/decisions/0012). It must not rank, and must
-not decide who sees an entry.
+What: turns events of lists and standings into rows of `feed`, one for each sequence of a subject, so that what is
+republished is fed once; and lets go of what nobody has to be told any more. Why here: the relay is the one place that
+sees every event after its own commit and in one order, so a position never becomes visible after a higher one, whoever
+holds a transaction open (docs/decisions/0012). It must not rank, and must not decide who sees an entry.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, delete, func, insert, not_, or_, select, updat
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
-from schemas.feeds.matches import FED, entry_body
+from schemas.feeds.matches import FED, entry_body, sequence_of
 from services.chassis.bus.relay import Relayed
 from services.chassis.database import DatabaseAway, insert_for
 from services.chassis.reference import Reference, load_reference
@@ -30,7 +30,7 @@ _AT_ONCE = 5_000
 
 _PLACES = ("flagship", "level", "regions")
 _THESE = FEED.c.subject.in_(bindparam("subjects", expanding=True)) & FEED.c.latest
-_BEFORE = select(FEED.c.subject, *(FEED.c[name] for name in _PLACES)).where(_THESE)
+_BEFORE = select(FEED.c.subject, FEED.c.body, *(FEED.c[name] for name in _PLACES)).where(_THESE)
 _SUPERSEDE = update(FEED).where(_THESE).values(latest=False)
 _ADD = insert(FEED)
 _PASSED = (
@@ -93,8 +93,11 @@ async def prune_once(runtime: Runtime) -> int:
 async def _feed(
     connection: AsyncConnection, events: Sequence[Event], reference: Reference, *, fed_at: str
 ) -> None:
-    subjects = list(dict.fromkeys(event.subject for event in events))
-    before = await connection.execute(_BEFORE, {"subjects": subjects})
+    subjects = {event.subject for event in events}
+    before = (await connection.execute(_BEFORE, {"subjects": list(subjects)})).all()
+    events = _news(events, {row.subject: sequence_of(row.body) for row in before})
+    if not events:
+        return
     places: dict[str, Mapping[str, Any]] = {row.subject: row._asdict() for row in before}
     projects = await projects_of(connection, list({event.partitionkey for event in events}))
     newest = {event.subject: place for place, event in enumerate(events)}
@@ -121,8 +124,19 @@ async def _feed(
                 "body": entry_body(event),
             }
         )
-    await connection.execute(_SUPERSEDE, {"subjects": subjects})
+    await connection.execute(_SUPERSEDE, {"subjects": list(newest)})
     await connection.execute(_ADD, rows)
+
+
+def _news(events: Sequence[Event], fed: dict[str, str]) -> list[Event]:
+    """Return the events whose sequence is above the newest that was fed of their subject, the ones before them included."""
+    news = []
+    for event in events:
+        sequence = event.sequence.sortable()
+        if sequence > fed.get(event.subject, ""):
+            fed[event.subject] = sequence
+            news.append(event)
+    return news
 
 
 def _places(project: Mapping[str, Any], reference: Reference) -> dict[str, Any]:

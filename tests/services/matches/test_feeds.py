@@ -10,7 +10,9 @@ import orjson
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
+from services.chassis.bus.restoring import republish
 from services.matches import events
+from services.matches.commands.restoring import OWNER
 from services.matches.queries import feeds as queries
 from services.matches.rules.feeds import Asked, Viewer
 from services.matches.worker.feeding import prune_once
@@ -113,6 +115,15 @@ async def test_who_reads_current_while_it_changes_and_goes_on_in_the_feed_misses
     await town.settle()
     kept += await read(town, f"{FEED}?lastEventId={kept[-1]['id']}")
     assert as_fed(compacted(kept)) == await as_read(town, projects)
+
+
+async def test_what_is_republished_is_fed_once(town: Town) -> None:
+    await busy(town)
+    whole = await read(town, FEED)
+    runtime = town.runtimes["matches"]
+    assert await republish(runtime, OWNER) > 5
+    await town.settle()
+    assert await read(town, FEED) == whole
 
 
 async def test_every_entry_is_a_cloudevent_without_persons(town: Town) -> None:
@@ -259,7 +270,7 @@ async def test_who_waits_is_told_when_something_comes_and_only_of_what_is_theirs
         await running
 
 
-async def crowd(town: Town, entries: int) -> None:
+async def crowd(town: Town, entries: int, *, number: int = 1) -> None:
     """Put so many pairs into the outbox and relay them."""
     runtime = town.runtimes["matches"]
     row = {"points": 1, "fit": 1, "band": "weak"}
@@ -267,7 +278,7 @@ async def crowd(town: Town, entries: int) -> None:
         events.standing_crossed(
             uuid_of("crowded"),
             row | {"organisation": uuid_of(f"body {n}")},
-            1,
+            number,
             incarnation=1,
             clock=runtime.clock,
         )
@@ -291,7 +302,7 @@ async def test_past_pages_are_kept_by_caches_and_the_newest_is_asked_for_again(t
     assert second.headers["cache-control"] == "private, no-cache"
     again = await town.call("GET", first.links["next"]["url"], If_None_Match=second.headers["etag"])
     assert again.status_code == 304
-    await crowd(town, 1)
+    await crowd(town, 1, number=2)
     assert (await town.call("GET", FEED)).headers["etag"] == first.headers["etag"]
     more = await town.call("GET", first.links["next"]["url"], If_None_Match=second.headers["etag"])
     assert (more.status_code, len(more.json())) == (200, 201)
