@@ -182,6 +182,8 @@ class Event:
         if record.key is None:
             raise EnvelopeError(f"Event {attributes['ce_id']} has no key; every topic here is keyed.")
         key = _text("key", record.key)
+        if "\0" in attributes["ce_id"] or "\0" in key:
+            raise EnvelopeError("An id or a key holds no U+0000; no database would take it.")
         return cls(
             id=attributes["ce_id"],
             source=attributes["ce_source"],

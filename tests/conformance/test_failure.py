@@ -2,13 +2,27 @@
 
 from dataclasses import replace
 
-from services.chassis.bus import limits
+import pytest
+
+from services.chassis.bus import deadletters, limits
 from services.chassis.bus.consumer import Delivery
 from services.chassis.bus.errors import Transient
 from services.chassis.bus.lane import LaneRules
 from services.chassis.bus.limits import Limits
 from services.chassis.bus.partitioner import partition_for
-from tests.conformance.kit import PARTITIONS, Bench, Site, apply, erased, ids, revised, until
+from services.chassis.bus.transport import Record, TopicPartition
+from tests.conformance.kit import (
+    PARTITIONS,
+    POSTGRESQL,
+    SQLITE,
+    Bench,
+    Site,
+    apply,
+    erased,
+    ids,
+    revised,
+    until,
+)
 
 KEYS = ids(12)
 BAD, GOOD = KEYS[0], KEYS[1:]
@@ -52,6 +66,32 @@ async def test_c22_an_invalid_record_is_buried_with_its_coordinates_and_the_next
         assert letter.record == stand[key]  # topic, partition, offset, key, headers and value
     assert "/id" in letters[BAD].reason or "legal_name" in letters[BAD].reason
     assert "org.comity.unheard.of.v1" in letters[KEYS[2]].reason
+
+
+@pytest.mark.parametrize("place", [SQLITE, POSTGRESQL], indirect=True)
+async def test_a_record_is_buried_whatever_its_key_and_its_error_say_and_is_given_back_as_it_was(
+    bench: Bench,
+) -> None:
+    """No database takes NUL or a lone surrogate in a text, and what a foreign writer's key holds is not ours to choose."""
+    keys = [None, b"", b"a\0b", rb"a\x00b", b"\xff", rb"\xff", rb"\x", "clé".encode()]
+    records = [
+        Record(
+            topic="members.v1", partition=0, offset=offset, key=key, headers=(), value=b"junk", appended_at=1
+        )
+        for offset, key in enumerate(keys)
+    ]
+    async with bench.database.write() as connection:
+        for record in records:
+            await deadletters.bury(
+                connection, "things", record, error=ValueError("NUL \0, half \ud800"), attempts=1, now=1
+            )
+        parked = await deadletters.parked_keys(connection, "things", TopicPartition("members.v1", 0))
+    letters = await bench.letters()
+    assert [letter.record for letter in letters] == records
+    assert parked == {deadletters.key_of(record) for record in records}
+    assert len(parked) == len(keys)
+    assert letters[-1].key == "clé"
+    assert {letter.reason for letter in letters} == {r"ValueError: NUL \x00, half \ud800"}
 
 
 async def test_c23_a_parked_key_keeps_its_order_and_replays_in_order(bench: Bench) -> None:

@@ -122,6 +122,7 @@ def test_we_read_what_the_cloudevents_library_writes_in_structured_mode():
         ((*without("ce_sequence"), ("ce_sequence", b"1.-2")), "sequence"),
         ((*without("ce_sequence"), ("ce_sequence", "١.٢".encode())), "sequence"),
         ((*without("ce_source"), ("ce_source", b"\xff")), "not UTF-8"),
+        ((*without("ce_id"), ("ce_id", b"1\x00")), "U\\+0000"),
         ((*without("content-type"), ("content-type", b"text/plain")), "text/plain"),
         ((("content-type", b"application/cloudevents+json"),), "not JSON"),
     ],

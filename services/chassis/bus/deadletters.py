@@ -8,6 +8,7 @@ A tombstone is never parked: it erases what was set aside for its key, and is de
 edited. This module must not decide what is buried; the consumer does.
 """
 
+import re
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.bus import limits
-from services.chassis.bus.failures import classify
+from services.chassis.bus.failures import classify, printable
 from services.chassis.bus.transport import Record, TopicPartition
 
 _ROWS = table(
@@ -58,6 +59,7 @@ _ROWS = table(
 _GROUP = _ROWS.c.group_name == bindparam("this_group")
 _KEY = _GROUP & (_ROWS.c.topic == bindparam("this_topic")) & (_ROWS.c.key == bindparam("this_key"))
 _INSERT = insert(_ROWS)
+_ESCAPED = re.compile(rb"\\x((?:[0-9a-f]{2})?)")
 _PARKED_KEYS = (
     select(_ROWS.c.key)
     .where(
@@ -124,16 +126,27 @@ class Letter:
 
 
 def key_of(record: Record) -> str:
-    """Return the key as text, whatever its bytes are; a record without a key has the key ""."""
-    return (record.key or b"").decode(errors="backslashreplace")
+    r"""Return the key as text, whatever its bytes are: what is not UTF-8, NUL and a backslash become \xHH.
+
+    A record without a key has the key "", one with an empty key "\x": no two keys are one text.
+    """
+    if record.key is None:
+        return ""
+    escaped = record.key.replace(b"\\", rb"\x5c").replace(b"\0", rb"\x00")
+    return escaped.decode(errors="backslashreplace") or r"\x"
+
+
+def _key_from(text: str) -> bytes | None:
+    """Return the key that `key_of` made a text of."""
+    return _ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()), text.encode()) if text else None
 
 
 async def bury(
     connection: AsyncConnection, group: str, record: Record, *, error: BaseException, attempts: int, now: int
 ) -> None:
     """Set a record aside as dead, with the reason; its key is parked from now on."""
-    stack = "".join(traceback.format_exception(error))[-8_000:]
-    reason = f"{type(error).__name__}: {error}"[:2_000]
+    stack = printable("".join(traceback.format_exception(error)))[-8_000:]
+    reason = printable(f"{type(error).__name__}: {error}")[:2_000]
     row = _row(group, record, now) | {
         "state": "dead",
         "kind": classify(error),
@@ -232,7 +245,7 @@ def _letter(row: RowMapping) -> Letter:
         topic=row["topic"],
         partition=row["partition"],
         offset=row["offset"],
-        key=row["key"].encode(),
+        key=_key_from(row["key"]),
         headers=headers,
         value=row["value"],
         appended_at=row["appended_at"],

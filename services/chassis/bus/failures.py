@@ -3,7 +3,7 @@
 *Transient*: the world is away (database, broker, a lock, a deadline); the same record succeeds later, so it is
 tried again in place and order is kept. *Invalid*: the record itself is wrong; trying again cannot help.
 *Unexpected*: a bug of ours, most likely; a few tries, because some bugs are races. This module decides nothing
-about what happens next.
+about what happens next. An error's words may quote the record, so they are made fit for any database here too.
 """
 
 from typing import Literal
@@ -30,3 +30,8 @@ def classify(error: BaseException) -> Failure:
             return "invalid"
         cause = cause.__cause__
     return "unexpected"
+
+
+def printable(words: str) -> str:
+    """Return the words of an error with what no database takes in a text (NUL, lone surrogates) written as escapes."""
+    return words.encode(errors="backslashreplace").decode().replace("\0", "\\x00")

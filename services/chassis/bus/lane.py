@@ -29,7 +29,7 @@ from services.chassis.bus import deadletters, limits, positions
 from services.chassis.bus.delivery import Handler, Together, deliver, microseconds
 from services.chassis.bus.errors import PositionMoved
 from services.chassis.bus.failpoints import reach
-from services.chassis.bus.failures import TRANSIENT, classify
+from services.chassis.bus.failures import TRANSIENT, classify, printable
 from services.chassis.bus.host import Host
 from services.chassis.bus.limits import Burials, Limits
 from services.chassis.bus.positions import Position
@@ -244,7 +244,7 @@ class Lane:
                         )
                         counted = replace(counted, in_a_row=counted.in_a_row + 1)
                     else:
-                        fault = f"{why}; the last fault: {type(error).__name__}: {error}"
+                        fault = printable(f"{why}; the last fault: {type(error).__name__}: {error}")
                         counted = replace(counted, halted_offset=record.offset, halted_at=now, reason=fault)
                     await limits.store(connection, counted)
             except PositionMoved:
