@@ -141,7 +141,7 @@ class Clock:
 
 def timestamp(moment: datetime) -> str:
     """Return an aware moment as RFC 3339 text in UTC with microseconds; such texts sort by time."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 @dataclass(kw_only=True)

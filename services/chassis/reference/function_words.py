@@ -8,7 +8,7 @@ and four more that many profiles are written in, so that a text in one of the si
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.chassis.reference.files import read_rows
@@ -58,16 +58,16 @@ class FunctionWords:
 
     lists: Mapping[str, frozenset[str]]
 
-    def are_all(self, text: str, *, language: str | None) -> bool:
-        """Whether the text consists of nothing but function words of its language; of any one, where it declares none."""
+    def are_all(self, words: Iterable[str], *, language: str | None) -> bool:
+        """Whether a text consists of nothing but function words of its language; of any one, where it declares none."""
         lists = self.lists.values() if language is None else (self._of(language),)
-        words = set(_WORD.findall(text.casefold()))
-        return any(known and words <= known for known in lists)
+        return any(known and known.issuperset(words) for known in lists)
 
-    def foreign(self, text: str, *, language: str) -> Foreign | None:
-        """Return the other language that the text is certainly in; None if it may be in the declared one."""
+    def foreign(self, text: str, words: Sequence[str], *, language: str) -> Foreign | None:
+        """Return the other language that a text of these words is certainly in; None if it may be in the declared one."""
         own = self._of(language)
-        words = _WORD.findall(text.casefold()) if own else []
+        if not own:
+            return None
         here = set(words)  # what is said twice proves no more
         mine = here & own
         if len(words) < FEWEST_WORDS:
@@ -90,6 +90,11 @@ class FunctionWords:
 
     def _of(self, language: str) -> frozenset[str]:
         return self.lists.get(language.split("-", maxsplit=1)[0].lower(), frozenset())
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text in their order, without regard to case."""
+    return _WORD.findall(text.casefold())
 
 
 def load_function_words() -> FunctionWords:

@@ -7,13 +7,13 @@ beside function words.
 
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from babel.core import get_global
 
-from services.chassis.reference.function_words import SHOWN, FunctionWords, load_function_words
+from services.chassis.reference.function_words import SHOWN, FunctionWords, load_function_words, words_of
 from services.chassis.reference.rows import Refusal
 
 CERTAIN_LETTERS = 12
@@ -68,22 +68,19 @@ class LanguageChecks:
 
     def check(self, text: str, *, language: str) -> Refusal | None:
         """Return why a text cannot stand under a BCP 47 tag, or None."""
-        scripts = Counter[str]()
-        for character, count in Counter(text).items():
-            if character.isalpha():
-                script = _named_script(character)
-                scripts[script] += count * (IDEOGRAPH_WEIGHT if script == "CJK" else 1)
+        words = words_of(text)
+        scripts = _letters(text, words)
         if not scripts:
             return Refusal(
                 "text-without-words",
                 "The text has no letter: only white space, digits or signs.",
                 "Write at least one sentence, or leave the text out.",
             )
-        return self._script(scripts, language) or self._words(text, language)
+        return self._script(scripts, language) or self._words(text, words, language)
 
     def check_reason(self, text: str) -> Refusal | None:
         """Return why a published reason, which declares no language, says nothing, or None."""
-        return _NO_SUBJECT if self.function_words.are_all(text, language=None) else None
+        return _NO_SUBJECT if self.function_words.are_all(words_of(text), language=None) else None
 
     def _script(self, scripts: Counter[str], language: str) -> Refusal | None:
         expected = _SCRIPTS.get(script_of(language))
@@ -95,10 +92,10 @@ class LanguageChecks:
         found = scripts.most_common(1)[0][0].capitalize()
         return _elsewhere(f"The text is declared as {language!r}, but its letters are {found}.")
 
-    def _words(self, text: str, language: str) -> Refusal | None:
-        if self.function_words.are_all(text, language=language):
+    def _words(self, text: str, words: Sequence[str], language: str) -> Refusal | None:
+        if self.function_words.are_all(words, language=language):
             return _NO_SUBJECT
-        foreign = self.function_words.foreign(text, language=language)
+        foreign = self.function_words.foreign(text, words, language=language)
         if foreign is None:
             return None
         named = ", ".join(f"“{word}”" for word in foreign.words[:SHOWN])
@@ -107,10 +104,25 @@ class LanguageChecks:
         )
 
 
+def _letters(text: str, words: Sequence[str]) -> Counter[str]:
+    """Return how many (weighted) letters a text has of each script."""
+    if text.isascii():  # then its letters are Latin, and its words are its letters
+        letters = sum(map(len, words))
+        return Counter({"LATIN": letters} if letters else {})
+    scripts: Counter[str] = Counter()
+    for character, count in Counter(text).items():
+        script = _named_script(character)
+        if script:
+            scripts[script] += count * (IDEOGRAPH_WEIGHT if script == "CJK" else 1)
+    return scripts
+
+
 @lru_cache(maxsize=8_192)
-def _named_script(letter: str) -> str:
-    """Return the first word of a letter's Unicode name."""
-    return unicodedata.name(letter, "UNKNOWN").split()[0].split("-")[0]
+def _named_script(character: str) -> str:
+    """Return the first word of a letter's Unicode name; empty for what is no letter."""
+    if not character.isalpha():
+        return ""
+    return unicodedata.name(character, "UNKNOWN").split()[0].split("-")[0]
 
 
 def _elsewhere(detail: str) -> Refusal:

@@ -125,7 +125,7 @@ def _bare(runtime: Runtime, *, title: str, verifier: Verifier | None) -> FastAPI
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
         generate_unique_id_function=_operation_id,
-        dependencies=[Depends(admit), Depends(refuse_unknown_parameters)],
+        dependencies=[Depends(_enter)],
         middleware=[
             Middleware(Edge, runtime=runtime),
             Middleware(
@@ -144,6 +144,12 @@ def _bare(runtime: Runtime, *, title: str, verifier: Verifier | None) -> FastAPI
     application.state.keys_in_flight = set()
     application.state.declared_parameters = {}
     return application
+
+
+async def _enter(request: Request) -> None:
+    """Do what comes before any route; one dependency, for the framework solves each anew at every request."""
+    await admit(request)
+    await refuse_unknown_parameters(request)
 
 
 async def _pass_on(request: Request, error: Exception) -> Response:

@@ -14,6 +14,7 @@ from services.chassis.web.problems import InvalidBody, MalformedBody
 
 _MAYBE_BAD_TEXT = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)|\x00")
 _LARGEST = 2**63 - 1
+_HOLDERS = (dict, list)
 
 
 def parse(body: bytes, *, max_depth: int) -> Any:
@@ -38,7 +39,10 @@ def parse(body: bytes, *, max_depth: int) -> Any:
         ) from None
     except RecursionError:
         raise _too_deep(max_depth) from None
-    _check(value, max_depth=max_depth, texts=_MAYBE_BAD_TEXT.search(body) is not None)
+    if _is_deeper(value, max_depth):
+        raise _too_deep(max_depth)
+    if _MAYBE_BAD_TEXT.search(body) is not None:
+        _check_texts(value)
     return value
 
 
@@ -76,29 +80,36 @@ def whole_number_of(literal: str) -> int:
     return int(literal)
 
 
-def _check(value: Any, *, max_depth: int, texts: bool) -> None:
-    """Walk the value without recursion: its depth, and its texts if any of them may hold what none may."""
-    waiting: list[tuple[Any, int, tuple[str | int, ...]]] = [(value, 1, ())]
-    while waiting:
-        item, depth, place = waiting.pop()
-        if isinstance(item, dict):
-            children: list[tuple[str | int, Any]] = list(item.items())
-            if texts:
-                for name in item:
-                    _check_text(name, place)
-        elif isinstance(item, list):
-            children = list(enumerate(item))
-        else:
-            if texts and isinstance(item, str):
-                _check_text(item, place)
-            continue
-        if depth > max_depth:
-            raise _too_deep(max_depth)
-        waiting += [
-            (child, depth + 1, (*place, name))
-            for name, child in children
-            if texts or isinstance(child, dict | list)
+def _is_deeper(value: Any, most: int) -> bool:
+    """Whether objects and lists stand in more than `most` of each other; one level after the other, without recursion."""
+    level = [value] if isinstance(value, _HOLDERS) else []
+    depth = 0
+    while level:
+        depth += 1
+        if depth > most:
+            return True
+        level = [
+            child
+            for item in level
+            for child in (item.values() if isinstance(item, dict) else item)
+            if isinstance(child, _HOLDERS)
         ]
+    return False
+
+
+def _check_texts(value: Any) -> None:
+    """Walk all texts, names too, without recursion. Raises InvalidBody for one that holds what none may."""
+    waiting: list[tuple[Any, tuple[str | int, ...]]] = [(value, ())]
+    while waiting:
+        item, place = waiting.pop()
+        if isinstance(item, str):
+            _check_text(item, place)
+        elif isinstance(item, dict):
+            for name in item:
+                _check_text(name, place)
+            waiting += [(child, (*place, name)) for name, child in item.items()]
+        elif isinstance(item, list):
+            waiting += [(child, (*place, index)) for index, child in enumerate(item)]
 
 
 def _check_text(text: str, place: tuple[str | int, ...]) -> None:
