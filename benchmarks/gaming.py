@@ -1,4 +1,4 @@
-"""What stuffing a profile pays: fifteen attacks by organisations that do not fit, and one honest sentence.
+"""What stuffing a profile pays: sixteen attacks by organisations that do not fit, and one honest sentence.
 
 What: on the demo data, each attacker (a candidate from the lower half of a list) edits its profile, is rescored exactly,
 and its place before and after is compared; what the door refuses (a text in another language than declared) changes nothing. Why: a defence that nobody attacks is a hope. It must not publish a recipe
@@ -30,6 +30,9 @@ from services.matches.commands import first_epoch
 DAY = "2026-11-24"
 RECORDED_ON, PUBLISHED_ON = "2026-10-01", "2026-11-02"
 """Profiles stand before the projects are published; an attack is an edit that comes after it."""
+
+NO_SUBJECT = tuple(f"Quetzal{number}" for number in range(30))
+"""Words that no project has."""
 
 FIRST = 10
 MOST_GAIN, MOST_IN_HEAD = 5.0, 5.0
@@ -119,10 +122,10 @@ def shuffled(at: Attempt) -> Member:
     return said(at.member, at.project, " ".join(words))
 
 
-def thinned(words: list[str], every: int) -> str:
-    """Return words with one of no subject after every so many."""
+def thinned(words: list[str], every: int, *, foreign: tuple[str, ...] = ("Quetzalcoatlus",)) -> str:
+    """Return words with one of no subject after every so many, the foreign ones in turn."""
     return " ".join(
-        f"{word} Quetzalcoatlus" if number % every == 0 else word
+        f"{word} {foreign[number // every % len(foreign)]}" if number % every == 0 else word
         for number, word in enumerate(words, start=1)
     )
 
@@ -138,10 +141,17 @@ def diluted_thickly(at: Attempt) -> Member:
 
 
 def diluted_shuffled(at: Attempt) -> Member:
-    """The project's text in another order, with a word of no subject after every third: what gets round the rule of quoted passages."""
+    """The project's text in another order, with a word of no subject after every third: what gets round the rule of rows of words."""
     words = text_of(at.project).text.split()
     at.chance.shuffle(words)
     return said(at.member, at.project, thinned(words, 3))
+
+
+def diluted_variously(at: Attempt) -> Member:
+    """The same with words that differ, after each of its own."""
+    words = text_of(at.project).text.split()
+    at.chance.shuffle(words)
+    return said(at.member, at.project, thinned(words, 1, foreign=NO_SUBJECT))
 
 
 def padding(at: Attempt) -> Member:
@@ -192,6 +202,7 @@ ATTACKS: Mapping[str, Attack] = {
     "diluting the project": diluted,
     "diluting it thickly": diluted_thickly,
     "diluting it shuffled": diluted_shuffled,
+    "diluting it with many words": diluted_variously,
     "padding off the subject": padding,
     "copying evidence": copies,
     "tag stuffing": tags,

@@ -3,7 +3,10 @@
 What: two kinds of passage. In order: `in_order` of the project's words that follow one another in its text too, whatever
 foreign words stand between them here. In any order: a row of the project's words counts up to `any_order`, and each foreign word in it
 takes `foreign` off again; it ends where the count is back at nothing. With `foreign` 0 a foreign word ends a passage of
-either kind. Why: a text that is thinned with foreign words is still that text. It must not know documents or points.
+either kind. And a document is an echo as a whole where what stands outside its passages holds more than `share` per mille of a project's different words, or
+more than `field` per mille of those of its objectives (or titles, summaries, needs) alone, and at least `any_order` of them, in whatever
+order and beside whatever else: then every word of the project in it is a passage. Why: a text that is shuffled, or thinned with foreign words, is
+still that text. It must not know points.
 """
 
 from __future__ import annotations
@@ -30,11 +33,13 @@ class Rule:
     in_order: int
     any_order: int
     foreign: int
+    share: int = 0
+    field: int = 0
 
     @classmethod
     def of(cls, quoted: Mapping[str, int]) -> Rule:
         """Take the numbers from the table's `quoted`."""
-        return cls(quoted["in_order"], quoted["any_order"], quoted["foreign"])
+        return cls(*(quoted[name] for name in ("in_order", "any_order", "foreign", "share", "field")))
 
     @property
     def shortest(self) -> int:
@@ -46,22 +51,43 @@ class Rule:
         """What a foreign word takes off the count in any order."""
         return self.foreign or self.any_order
 
+    def echo(self, words: int, share: int) -> int:
+        """How many of so many different words make an echo; 0 where none do."""
+        return max(self.any_order, 1 + share * words // 1000) if share and self.any_order else 0
+
 
 @dataclass(frozen=True, slots=True)
 class OwnText(Generic[_W]):
-    """A project's words, and the strings of `in_order` of them that follow one another in its text."""
+    """A project's words, the strings of `in_order` of them that follow one another in its text, and its echoes.
+
+    `echoes` are sets of its words, each with how many of them in one document make that an echo.
+    """
 
     rule: Rule
     words: frozenset[_W]
     strings: frozenset[tuple[_W, ...]]
+    echoes: tuple[tuple[frozenset[_W], int], ...]
 
     @classmethod
-    def of(cls, texts: Sequence[Sequence[_W]], rule: Rule) -> OwnText[_W]:
-        """Take a project's texts, each a row of words."""
-        words = frozenset(word for text in texts for word in text)
+    def of(cls, texts: Sequence[tuple[str, Sequence[_W]]], rule: Rule) -> OwnText[_W]:
+        """Take a project's fields, each its language and a row of words."""
+        versions: dict[str, frozenset[_W]] = {}
+        for language, text in texts:
+            versions[language] = versions.get(language, frozenset()).union(text)
+        echoes = [(words, rule.echo(len(words), rule.share)) for words in versions.values()]
+        fields = (frozenset(text) for _, text in texts)
+        echoes += [(words, rule.echo(len(words), rule.field)) for words in fields]
         return cls(
-            rule, words, frozenset(string for text in texts for string in _strings(text, rule.in_order))
+            rule,
+            frozenset().union(*versions.values()),
+            frozenset(string for _, text in texts for string in _strings(text, rule.in_order)),
+            tuple((words, fewest) for words, fewest in echoes if 0 < fewest <= len(words)),
         )
+
+    def echoed(self, document: Iterable[_W]) -> bool:
+        """Whether the words of a document that stand outside its passages are an echo."""
+        own = self.words.intersection(document)
+        return any(len(own & words) >= fewest for words, fewest in self.echoes)
 
     def passages(self, field: Sequence[_W]) -> list[tuple[int, int]]:
         """Return (start, stop) of each passage in the words of one field: no two of them touch."""
@@ -98,16 +124,17 @@ class OwnText(Generic[_W]):
 
 
 class NumberedText:
-    """The same of words as numbers, and which of many documents hold a passage, found in one pass over all."""
+    """The same of words as numbers: which of many documents hold a passage or are an echo, found in one pass over all."""
 
     def __init__(self, own: OwnText[int]) -> None:
         self._own = own
         self._numbers = np.array(sorted(own.words), np.int32)
         pairs = {pair for string in own.strings for pair in pairwise(string)}
+        self._echoing = [(np.array(sorted(words), np.int64), fewest) for words, fewest in own.echoes]
         self._pairs = np.array(sorted((one << _HALF) + other for one, other in pairs), np.int64)
 
     def which(self, documents: Sequence[npt.NDArray[np.int32]]) -> list[int]:
-        """Return the places of the documents that hold a passage; each ends with END, as each of its fields does."""
+        """Return the places of these documents; each ends with END, as each of its fields does."""
         if not documents or not len(self._numbers):
             return []
         words = np.concatenate(documents)
@@ -116,9 +143,27 @@ class NumberedText:
         own, ends = table[words], words == END
         bounds = np.cumsum([len(document) for document in documents])
         found = set(np.searchsorted(bounds, self._full(own, ends), side="right").tolist())
+        found.update(self._echoes(words, own, bounds))
         likely = np.searchsorted(bounds, self._following(words, own, ends), side="right").tolist()
         found.update(place for place in set(likely) - found if self._holds(documents[place].tolist()))
         return sorted(found)
+
+    def _echoes(
+        self, words: npt.NDArray[np.int32], own: npt.NDArray[np.bool_], bounds: npt.NDArray[np.int64]
+    ) -> Iterator[int]:
+        """The places of the documents that would echo if they had no passage: each different word of a document is counted once."""
+        least = min((fewest for _, fewest in self._echoing), default=0)
+        held = np.diff(np.concatenate(([0], np.cumsum(own)))[bounds], prepend=0)
+        if not least or held.max() < least:
+            return
+        likely = np.repeat(held >= least, np.diff(bounds, prepend=0))  # most hold too few to be sorted out
+        places = np.flatnonzero(own & likely)
+        documents = np.searchsorted(bounds, places, side="right").astype(np.int64)
+        pairs = np.unique((documents << _HALF) + words[places])
+        documents, met = pairs >> _HALF, pairs & ((1 << _HALF) - 1)
+        for numbers, fewest in self._echoing:
+            counts = np.bincount(documents[np.isin(met, numbers)])
+            yield from np.flatnonzero(counts >= fewest).tolist()
 
     def _full(self, own: npt.NDArray[np.bool_], ends: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
         """Where the count in any order is full: a sum less the least that it has been, so never below nothing."""

@@ -1,7 +1,7 @@
 """Quoted passages: a project's own text inside an organisation's is told apart, not counted, and named.
 
-What: the project's words of each passage (see `passages`) are left out of a document; the foreign ones among them stay. Why:
-who pastes the call, shuffles it, lists its words or thins it with others has said nothing of itself. The rule looks at a document (the profile's text, an evidence
+What: the project's words of each passage (see `passages`), or all of them in a document that is an echo, are left out of a document; the
+foreign ones among them stay. Why: who pastes the call, shuffles it, lists its words or thins it with others has said nothing of itself. The rule looks at a document (the profile's text, an evidence
 item) whose points reach the floor of its component, unless its texts are on record since a day before the project was
 published: they can be no copy of it, and who has done such a project before says so in like words. It depends on the two
 records and the epoch alone, and every passage that it leaves out is named in the explanation. It must not touch what the
@@ -99,9 +99,9 @@ class Quoting:
         self._vocabulary = vocabulary
         rule = Rule.of(weights.quoted)
         self.shortest = rule.shortest
-        texts = [_terms(field) for field in fields] if self.shortest else []
+        texts = [(field.language, _terms(field)) for field in fields] if self.shortest else []
         self._own = OwnText.of(texts, rule)
-        numbered = [[vocabulary.number(term) for term in text] for text in texts]
+        numbered = [(language, [vocabulary.number(term) for term in text]) for language, text in texts]
         self._numbered = NumberedText(OwnText.of(numbered, rule))
         self.bounds: Mapping[str, int] = {
             name: floor * budgets[name] for name, floor in weights.floors.items()
@@ -126,7 +126,7 @@ class Quoting:
         return self._kept((record.role, record.tags, fields), fields, (member, item))
 
     def which_quote(self, documents: Sequence[Stems]) -> list[int]:
-        """Return the places of the documents that hold a passage, in one pass over the words of all of them."""
+        """Return the places of the documents that quote, in one pass over the words of all of them."""
         return self._numbered.which([document.numbers for document in documents])
 
     def fields_of(self, stems: Stems) -> tuple[FieldStems, ...]:
@@ -136,7 +136,7 @@ class Quoting:
     def _kept(
         self, key: tuple[Any, ...], fields: tuple[FieldStems, ...], item: tuple[Member, str] | None
     ) -> Cut | None:
-        if not any(self._near(_terms(field)) for field in fields):
+        if not self._near(term for field in fields for term in _terms(field)):
             return None
         known = self._cuts.get(key)
         if known is not None:
@@ -154,13 +154,16 @@ class Quoting:
 
     def _without(self, fields: Iterable[FieldStems]) -> tuple[tuple[FieldStems, ...], tuple[Passage, ...]]:
         left, passages = [], []
-        for field in fields:
-            terms = _terms(field)
+        texts = [(field, _terms(field), self._own.passages(_terms(field))) for field in fields]
+        if self._own.echoed(term for _, terms, found in texts for term in _outside(terms, found)):
+            texts = [(field, terms, [(0, len(terms))]) for field, terms, _ in texts]
+        for field, terms, found in texts:
             marked = [False] * len(terms)
-            for start, stop in self._own.passages(terms):
+            for start, stop in found:
                 marked[start:stop] = [term in self._own.words for term in terms[start:stop]]
                 words = sum(marked[start:stop])
-                passages.append(Passage(field=field.name, language=field.language, words=words))
+                if words:
+                    passages.append(Passage(field=field.name, language=field.language, words=words))
             left.append(
                 FieldStems(name=field.name, language=field.language, runs=tuple(_rest(field.runs, marked)))
             )
@@ -218,6 +221,15 @@ def _terms(field: FieldStems) -> list[str]:
 
 def _token(term: str) -> str:
     return NEUTRAL + term[2:] if term[0] == "n" else term.split(":", 2)[2]
+
+
+def _outside(terms: Sequence[str], passages: Iterable[tuple[int, int]]) -> Iterator[str]:
+    """Yield the words that stand in no passage."""
+    start = 0
+    for first, stop in passages:
+        yield from terms[start:first]
+        start = stop
+    yield from terms[start:]
 
 
 def _rest(runs: Iterable[str], marked: Sequence[bool]) -> Iterator[str]:

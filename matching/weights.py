@@ -13,7 +13,14 @@ from typing import Any
 from matching.bounds import refuse_out_of_bounds
 
 _NEVER_BACKED: Mapping[str, int] = {"needs": 0, "tags": 0}
-_NEVER_QUOTED: Mapping[str, int] = {"in_order": 0, "any_order": 0, "foreign": 0, "earlier": 0}
+_NEVER_QUOTED: Mapping[str, int] = {
+    "in_order": 0,
+    "any_order": 0,
+    "foreign": 0,
+    "share": 0,
+    "field": 0,
+    "earlier": 0,
+}
 _NO_EMPHASIS: Mapping[str, int] = {"least": 1000, "most": 1000}
 _NO_LANE: Mapping[str, Any] = {"attention": {}, "lane": 0, "concentration": 0}
 _ATTENTION = (
@@ -50,10 +57,10 @@ class Weights:
     saturation of counts in a document, the pull of its length, the saturation of counts in a project's text.
     `passage_bound` computes nothing: it is the most, per mille of a project's total, by which the points of one passage
     may differ between a description and one evidence item, and it is tested. `quoted` is how many words are a
-    quoted passage, in the project's order and in any order, and what a foreign word among them costs (see
-    `matching.passages`); 0 is never, and for `foreign` that it ends a passage. With `earlier` 1, texts on
-    record since a day before the project was published quote nothing. Tables before version 3 have no such rule, those
-    of version 3 have it without `earlier`, those before version 8 without `foreign`: what a table lacks is read as 0. With `willing_reaches` 1, since version 5,
+    quoted passage, in the project's order and in any order, what a foreign word among them costs, and above what share of a
+    project's different words, and of those of one of its fields, per mille, a document is an echo of it (see `matching.passages`); 0 is never, and for `foreign` that it
+    ends a passage. With `earlier` 1, texts on record since a day before the project was published quote nothing. Tables before version 3
+    have no such rule, those of version 3 have it without `earlier`, those before version 8 without `foreign`, those before version 10 without `share` and `field`: what a table lacks is read as 0. With `willing_reaches` 1, since version 5,
     where an organisation is willing to work counts as presence where a project requires presence. `backed`, since version
     6, is the most that needs and tags may give, per mille of what text and evidence give (see `matching.backing`); 0 is no
     bound, as in tables before. `attention` is what a row of a list is given by its rank, falling; `lane` is how many rows the
@@ -63,7 +70,7 @@ class Weights:
     (see `matching.emphasis`), since version 9; tables before let it change nothing.
     """
 
-    version: int = 9
+    version: int = 10
     budgets: Mapping[str, int] = field(
         default_factory=lambda: {
             "text": 1_000_000_000,
@@ -109,7 +116,14 @@ class Weights:
         }
     )
     quoted: Mapping[str, int] = field(
-        default_factory=lambda: {"in_order": 12, "any_order": 16, "foreign": 2, "earlier": 1}
+        default_factory=lambda: {
+            "in_order": 12,
+            "any_order": 16,
+            "foreign": 2,
+            "share": 400,
+            "field": 750,
+            "earlier": 1,
+        }
     )
     backed: Mapping[str, int] = field(default_factory=lambda: {"needs": 1000, "tags": 250})
     emphasis: Mapping[str, int] = field(default_factory=lambda: {"least": 500, "most": 2000})
@@ -140,7 +154,7 @@ class Weights:
             for name, value in asdict(self).items()
             if name not in _NO_LANE or value != _NO_LANE[name]
         }
-        for name in ("foreign", "earlier"):
+        for name in ("foreign", "share", "field", "earlier"):
             if not self.quoted[name]:
                 del body["quoted"][name]
         if not any(self.quoted.values()):

@@ -17,7 +17,7 @@ X = 7
 
 
 def passages(field, *, in_order: int = 12, any_order: int = 16, foreign: int = 2):
-    return OwnText.of([TEXT], Rule(in_order, any_order, foreign)).passages(field)
+    return OwnText.of([("en", TEXT)], Rule(in_order, any_order, foreign)).passages(field)
 
 
 def test_the_projects_order_is_seen_whatever_stands_between():
@@ -54,8 +54,33 @@ def test_each_kind_can_be_off(kind):
     assert passages([*TEXT[:20]], **{kind: 0}) == [(0, 20)]
 
 
+@pytest.mark.parametrize(
+    ("rule", "fewest"),
+    [
+        (Rule(12, 16, 2, share=500), 21),
+        (Rule(12, 16, 2, field=800), 17),
+        (Rule(12, 18, 2, field=800), 18),
+        (Rule(12, 16, 2), 0),
+        (Rule(12, 0, 2, share=500), 0),
+    ],
+)
+def test_an_echo_is_more_than_a_share_of_all_words_or_of_those_of_one_field(rule, fewest):
+    """Each word counts once, in whatever order and whatever stands between."""
+    own = OwnText.of([("en", TEXT[:20]), ("en", TEXT[20:])], rule)
+    for count in range(len(TEXT)):
+        document = [number for word in TEXT[:count] for number in (word, X, word)]
+        assert own.echoed(document[::-1]) == (0 < fewest <= count)
+    assert not own.echoed([])
+
+
+def test_the_languages_of_a_project_are_texts_apart():
+    rule = Rule(12, 16, 2, share=900)
+    assert OwnText.of([("en", TEXT[:20]), ("fr", TEXT[20:])], rule).echoed(TEXT[20:])
+    assert not OwnText.of([("en", TEXT[:20]), ("en", TEXT[20:])], rule).echoed(TEXT[20:])
+
+
 def test_no_passage_goes_over_the_end_of_a_field_or_a_document():
-    own = NumberedText(OwnText.of([TEXT], Rule(12, 16, 2)))
+    own = NumberedText(OwnText.of([("en", TEXT)], Rule(12, 16, 2)))
     half = [*TEXT[:11], END]
     parts = [np.array(one, np.int32) for one in ([*TEXT[:40], END], half, [*half, *TEXT[11:22], END], [END])]
     assert own.which(parts) == [0]
@@ -67,9 +92,16 @@ words = st.lists(st.one_of(st.integers(100, 112), st.integers(100, 112), st.just
 pieces = st.lists(st.one_of(words, st.just([*range(100, 113)]), st.just([X])), max_size=5).map(
     lambda found: [word for piece in found for word in piece]
 )
-rules = st.builds(Rule, st.sampled_from([0, 2, 4, 6]), st.sampled_from([0, 5, 8]), st.integers(0, 9))
+shares = st.sampled_from([0, 300, 700])
+rules = st.builds(
+    Rule, st.sampled_from([0, 2, 4, 6]), st.sampled_from([0, 5, 8]), st.integers(0, 9), shares, shares
+)
 texts = st.lists(
-    st.one_of(st.just([*range(100, 113)]), st.lists(st.integers(100, 112), max_size=9)), max_size=3
+    st.tuples(
+        st.sampled_from(["en", "fr"]),
+        st.one_of(st.just([*range(100, 113)]), st.lists(st.integers(100, 112), max_size=9)),
+    ),
+    max_size=3,
 )
 
 
@@ -77,7 +109,11 @@ texts = st.lists(
 def test_many_at_a_time_are_found_as_one_by_one(own, rule, documents):
     text = OwnText.of(own, rule)
     numbered = [np.array([word for field in one for word in (*field, END)], np.int32) for one in documents]
-    holding = [place for place, one in enumerate(documents) if any(text.passages(field) for field in one)]
+    holding = [
+        place
+        for place, one in enumerate(documents)
+        if any(text.passages(field) for field in one) or text.echoed(word for field in one for word in field)
+    ]
     assert NumberedText(text).which(numbered) == holding
 
 

@@ -160,7 +160,8 @@ def test_an_epoch_of_version_3_asks_not_since_when(quoted, epoch):
 
 def test_an_epoch_of_version_7_ends_a_passage_at_a_foreign_word(quoted, epoch):
     body = epoch.to_json()
-    del body["weights"]["quoted"]["foreign"]
+    for name in ("foreign", "share", "field"):
+        del body["weights"]["quoted"][name]
     before = Epoch.from_json(body)
     assert before.weights.quoted["foreign"] == 0
     assert Epoch.loads(before.dumps()).hash == before.hash != epoch.hash
@@ -169,6 +170,45 @@ def test_an_epoch_of_version_7_ends_a_passage_at_a_foreign_word(quoted, epoch):
     counted = quoted(diluted, of=before).explain("p", "m", DAY)
     assert "quoted" not in codes(counted)
     assert counted.points > points(quoted(diluted), "m")
+
+
+def echo(every: int) -> str:
+    """The project's text backwards, with another word of no subject after every so many."""
+    words = reversed(CALL.replace(".", "").split())
+    return " ".join(
+        f"{word} {'zyxwvu'[number % 6]}{number}" if number % every == 0 else word
+        for number, word in enumerate(words, 1)
+    )
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_a_project_that_is_shuffled_and_thinned_with_words_that_differ_adds_nothing(quoted, every):
+    alone = member("m", HONEST)
+    both = replace(alone, expertise=said(echo(every)), evidence=(proof("e", echo(every)),))
+    explained = quoted(both).explain("p", "m", DAY)
+    assert explained.points <= points(quoted(alone), "m")
+    assert {part.evidence for part in explained.parts if part.code == "quoted"} == {"", "e"}
+    assert any("not counted" in reason for reason in explained.reasons)
+
+
+def test_what_an_organisation_says_itself_counts_beside_a_passage_though_both_would_be_an_echo(quoted):
+    view = quoted(member("m", f"{HONEST} Zebras graze there. {CALL}"))
+    explained = view.explain("p", "m", DAY)
+    assert "quoted" in codes(explained)
+    assert 0 < explained.points <= points(quoted(member("m", HONEST)), "m")
+
+
+def test_an_epoch_of_version_9_knows_no_echo(quoted, epoch):
+    body = epoch.to_json()
+    for name in ("share", "field"):
+        del body["weights"]["quoted"][name]
+    before = Epoch.from_json(body)
+    assert Epoch.loads(before.dumps()).hash == before.hash != epoch.hash
+    assert before.to_json()["weights"]["quoted"] == body["weights"]["quoted"]
+    echoing = member("m", echo(2))
+    counted = quoted(echoing, of=before).explain("p", "m", DAY)
+    assert "quoted" not in codes(counted)
+    assert counted.points > points(quoted(echoing), "m")
 
 
 def test_since_when_moves_no_point_of_who_quotes_nothing(quoted):
@@ -252,7 +292,8 @@ def test_numbered_words_give_the_fields_back(analyser):
 def quoting_members(draw) -> Member:
     """Texts of the project's words with others between, so that passages begin and end anywhere."""
     words = st.lists(st.sampled_from([*CALL.split(), "zebras", "weavers."]), max_size=60).map(" ".join)
-    pieces = st.lists(st.one_of(words, st.just(CALL), st.sampled_from(CALL.split(". "))), max_size=3)
+    whole = st.sampled_from([CALL, echo(1), echo(2)])
+    pieces = st.lists(st.one_of(words, whole, st.sampled_from(CALL.split(". "))), max_size=3)
     texts = pieces.map(". ".join).filter(str.strip)
     items = draw(st.lists(texts, max_size=4))
     evidence = tuple(Evidence(id=f"e{n}", role="lead", texts=said(one)) for n, one in enumerate(items))
@@ -284,7 +325,7 @@ def test_all_ways_give_the_same_integers(quoted, one):
 
 
 @relaxed
-@given(quoting_members(), st.sampled_from([CALL, *CALL.split(". ")]))
+@given(quoting_members(), st.sampled_from([CALL, echo(2), *CALL.split(". ")]))
 def test_adding_evidence_never_lowers_even_if_it_quotes(quoted, one, more):
     view = quoted(one)
     richer = replace(one, evidence=(*one.evidence, Evidence(id="z", role="lead", texts=said(more))))
@@ -320,7 +361,7 @@ def test_the_prefilter_finds_what_is_cut(epoch, analyser):
         vocabulary=vocabulary,
         published_on=None,
     )
-    texts = [CALL, HONEST, CALL.split(". ", maxsplit=1)[0], "zebras", ", ".join(WORDS)]
+    texts = [CALL, HONEST, CALL.split(". ", maxsplit=1)[0], "zebras", ", ".join(WORDS), echo(2)]
     documents = [analyser.analyse_member(member("m", text)).fields for text in texts]
     numbered = [Stems.of(one, vocabulary) for one in documents]
     cut = [place for place, one in enumerate(documents) if quoting.text(one)]
