@@ -113,12 +113,13 @@ class Assignment:
 
     async def retake(self, at: TopicPartition) -> int | None:
         """Take a partition anew whose position somebody else moved while it is still ours: the offset, or None."""
-        self.moved.discard(at)
         if at not in self.lanes:
             return None
         await self._drain([at])
         position = await self._take(at)
-        if position is None or at not in self.held:  # it may have left meanwhile
+        if (
+            position is None or at not in self.held or at in self.lanes
+        ):  # it may have left, or come back, meanwhile
             return None
         self._open(position)
         return position.next_offset

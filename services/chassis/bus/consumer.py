@@ -165,9 +165,24 @@ class Consumer:
 
     async def _consume(self, membership: Membership) -> None:
         self._membership, self._paused, self._reported = membership, set(), {}
+        retaking: dict[TopicPartition, asyncio.Task[int | None]] = {}
+        try:
+            await self._fetch_for_ever(membership, retaking)
+        finally:
+            for task in retaking.values():
+                task.cancel()
+            await asyncio.gather(*retaking.values(), return_exceptions=True)
+
+    async def _fetch_for_ever(
+        self, membership: Membership, retaking: dict[TopicPartition, asyncio.Task[int | None]]
+    ) -> None:
         while not self._stop.is_set() and self._assignment.failure is None:
-            for at in tuple(self._assignment.moved):
-                offset = await self._assignment.retake(at)
+            # A database that is away holds the retaking up, and must not hold up the sign of life with it.
+            while self._assignment.moved:
+                at = self._assignment.moved.pop()
+                retaking[at] = asyncio.create_task(self._assignment.retake(at))
+            for at in [at for at, task in retaking.items() if task.done()]:
+                offset = retaking.pop(at).result()
                 if offset is not None:
                     membership.seek(at, offset)
                     self._resume(at)

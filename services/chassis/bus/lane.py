@@ -132,7 +132,8 @@ class Lane:
         """Store that the end of the log was seen; called when idle there, writes once a day at most."""
         seen = self.position.seen_at_end(microseconds(self._runtime))
         if seen is not self.position and self.idle:
-            with suppress(PositionMoved):  # the next commit will find out, and knows what to do
+            # Whose partition it is now the next commit will find out; a database that is away costs one look at the end.
+            with suppress(PositionMoved, *TRANSIENT):
                 async with self._runtime.database.write() as connection:
                     await positions.move(connection, self.position, seen)
                 self.position = seen
