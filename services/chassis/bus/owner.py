@@ -29,13 +29,16 @@ class Owner:
 
     `keys` returns up to so many keys after one, in order, of everything that the service has said and still holds.
     `say` locks these keys' rows and returns the event of each one's present state under the present incarnation: a
-    tombstone for what is erased or not there. `take_back` is given each record of the own topics, in order, and the
-    incarnation that the database speaks from; it posts nothing.
+    tombstone for what is erased or not there. It raises UnknownKey for what cannot have been said here; `unsay` does the
+    same for what the log has and a backup does not, and raises nothing (`say` itself, where `take_back` brings all back).
+    `take_back` is given each record of the own topics, in order, and the incarnation that the database speaks from; it
+    posts nothing.
     """
 
     keys: Keys
     say: Say
     take_back: TakeBack
+    unsay: Say | None = None
 
 
 def is_news(event: Event, life: int, held: int | None) -> bool:

@@ -20,7 +20,7 @@ from schemas.envelope import EnvelopeError, Event
 from schemas.topics import Topic, topics_of
 from services.chassis.bus import incarnation, outbox
 from services.chassis.bus.host import Host
-from services.chassis.bus.owner import Owner
+from services.chassis.bus.owner import Owner, Say
 from services.chassis.bus.rebuilding import everything
 from services.chassis.bus.transport import TopicPartition
 
@@ -40,15 +40,18 @@ class Restored:
 
 
 async def republish(runtime: Host, owner: Owner, keys: Sequence[str] | None = None) -> int:
-    """Post the present state of these aggregates, or of all, a chunk in each transaction; returns how many."""
+    """Post the present state of these aggregates, or of all, a chunk in each transaction; returns how many.
+
+    Raises UnknownKey, and has posted nothing then.
+    """
     if keys is not None:
         async with runtime.database.write() as connection:
-            return await _say(connection, runtime, owner, keys)
+            return await _say(connection, runtime, owner.say, keys)
     posted, after = 0, ""
     while True:
         async with runtime.database.write() as connection:
             chunk = await owner.keys(connection, after, _CHUNK)
-            posted += await _say(connection, runtime, owner, chunk)
+            posted += await _say(connection, runtime, owner.say, chunk)
         if len(chunk) < _CHUNK:
             return posted
         after = chunk[-1]
@@ -75,19 +78,20 @@ async def restore(runtime: Host, owner: Owner) -> Restored:
         done.incarnation = await incarnation.rise(connection, above=highest)
         after = ""
         while chunk := await owner.keys(connection, after, _CHUNK):
-            done.posted += await _say(connection, runtime, owner, chunk)
+            done.posted += await _say(connection, runtime, owner.say, chunk)
             standing.difference_update(chunk)
             after = chunk[-1]
         strangers = sorted(
             standing
         )  # the log says more of them than the database does: they are taken back there
         for begin in range(0, len(strangers), _CHUNK):
-            done.posted += await _say(connection, runtime, owner, strangers[begin : begin + _CHUNK])
+            some = strangers[begin : begin + _CHUNK]
+            done.posted += await _say(connection, runtime, owner.unsay or owner.say, some)
     return done
 
 
-async def _say(connection: AsyncConnection, runtime: Host, owner: Owner, keys: Sequence[str]) -> int:
-    events = await owner.say(connection, runtime, keys)
+async def _say(connection: AsyncConnection, runtime: Host, say: Say, keys: Sequence[str]) -> int:
+    events = await say(connection, runtime, keys)
     await outbox.post_all(connection, events, max_record_bytes=runtime.settings.log.max_record_bytes)
     return len(events)
 

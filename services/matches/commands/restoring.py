@@ -16,10 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.envelope import Event
 from schemas.topics import DAY_OPENED, EPOCH_PUBLISHED, LIST_VERSIONED
 from services.chassis.bus import incarnation
+from services.chassis.bus.errors import UnknownKey
 from services.chassis.bus.owner import Owner, TakenBack, is_news
 from services.chassis.database import insert_for
 from services.matches import events
-from services.matches.tables import DAYS, EPOCHS, LIST_VERSIONS, STANDINGS
+from services.matches.tables import DAYS, DOCUMENTS, EPOCHS, LIST_VERSIONS, STANDINGS
+from services.matches.worker.documents import MEMBER
 
 _PAIR = tuple_(STANDINGS.c.project, STANDINGS.c.organisation)
 
@@ -33,7 +35,28 @@ async def keys(connection: AsyncConnection, after: str, limit: int) -> Sequence[
 
 
 async def say(connection: AsyncConnection, runtime: Any, wanted: Sequence[str]) -> Sequence[Event]:
-    """Return the present standing of each pair; a tombstone for one that is not above the floor."""
+    """Return the present standing of each pair; a tombstone for one that is not above the floor.
+
+    Raises UnknownKey for a pair whose project never had a list, or whose organisation is not in the archive.
+    """
+    pairs = [key.partition("/") for key in wanted]
+    listed = await _numbers(connection, {project for project, _, _ in pairs})
+    known = select(DOCUMENTS.c.id).where(
+        DOCUMENTS.c.kind == MEMBER,
+        DOCUMENTS.c.latest,
+        DOCUMENTS.c.id.in_({organisation for _, _, organisation in pairs}),
+    )
+    archived = set(await connection.scalars(known))
+    for key, (project, _, organisation) in zip(wanted, pairs, strict=True):
+        if project not in listed or organisation not in archived:
+            raise UnknownKey(
+                f"There is no pair {key}: PROJECT/ORGANISATION, of which the project has a list."
+            )
+    return await unsay(connection, runtime, wanted)
+
+
+async def unsay(connection: AsyncConnection, runtime: Any, wanted: Sequence[str]) -> Sequence[Event]:
+    """Return the same of any pairs: the log may have some whose project or organisation a backup has not."""
     here = {"incarnation": await incarnation.current(connection), "clock": runtime.clock}
     pairs = [tuple(key.split("/", 1)) for key in wanted]
     rows = await connection.execute(select(STANDINGS).where(_PAIR.in_(pairs)).with_for_update())
@@ -75,4 +98,4 @@ async def _numbers(connection: AsyncConnection, projects: set[str]) -> dict[str,
     return {row.project: row.number for row in await connection.execute(newest)}
 
 
-OWNER = Owner(keys=keys, say=say, take_back=take_back)
+OWNER = Owner(keys=keys, say=say, take_back=take_back, unsay=unsay)
