@@ -41,7 +41,9 @@ from services.chassis.bus.transports.kafka_membership import KafkaMembership
 from services.chassis.settings import Settings
 
 _REQUEST_MS = 10_000  # after how long without an answer the broker counts as away
-_TRANSACTION_MS = 20_000  # readers wait at most so long for a relay that died within a transaction
+_TRANSACTION_MS = int(BATCH_SECONDS * 1_500)
+"""Readers wait at most so long for a relay that died within a transaction. Longer than a batch may take: what the broker
+ends by time looks to its relay as if another had taken over."""
 _REBALANCE_MS = 60_000  # how long a member may finish what is in flight before the group goes on without it
 _FETCH_WAIT_MS = 100  # a partition that is resumed waits this long for the fetch under way
 _READ_WAIT_MS = 20
