@@ -25,7 +25,8 @@ AT_ONCE = 500
 _NEWEST = select(DOCUMENTS.c.id, DOCUMENTS.c.version, DOCUMENTS.c.partition, DOCUMENTS.c.record).where(
     DOCUMENTS.c.latest
 )
-_PROJECT = _NEWEST.where(DOCUMENTS.c.kind == PROJECT, DOCUMENTS.c.id == bindparam("project"))
+PROJECT_NAMED = _NEWEST.where(DOCUMENTS.c.kind == PROJECT, DOCUMENTS.c.id == bindparam("project"))
+"""The newest row of the project that the parameter names; to be read by `published`."""
 
 
 def among(dialect: str, parameter: str) -> Select[tuple[str]]:
@@ -80,7 +81,11 @@ def announced(project_id: str) -> ArchivedProject:
 
 async def project_of(connection: AsyncConnection, project_id: str) -> ArchivedProject:
     """Return a project that was published at some time. Raises NotFound for any other: drafts are invisible."""
-    row = (await connection.execute(_PROJECT, {"project": project_id})).first()
+    return published((await connection.execute(PROJECT_NAMED, {"project": project_id})).first())
+
+
+def published(row: Any) -> ArchivedProject:
+    """Read the row of a project that was published at some time. Raises NotFound for any other: drafts are invisible."""
     if row is None or row.record is None:
         raise NotFound("There is no published project with this id, or it is not known here yet.")
     found = archived(row)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
-from sqlalchemy import bindparam, select
+from sqlalchemy import func, select
 
 from matching.changes import WhatIf
 from matching.explanation import Explanation
@@ -24,11 +24,11 @@ from services.chassis.runtime import Runtime
 from services.chassis.web.problems import Unavailable
 from services.matches import events
 from services.matches.queries import closed
-from services.matches.queries.archive import ArchivedProject, project_of
+from services.matches.queries.archive import PROJECT_NAMED, ArchivedProject, published
 from services.matches.queries.computed import Computed, ranked_now
 from services.matches.queries.epochs import epoch_named
 from services.matches.queries.telling import Telling
-from services.matches.tables import LIST_VERSIONS
+from services.matches.tables import DOCUMENTS, LIST_VERSIONS
 from services.matches.worker.documents import Analysis
 from services.matches.worker.index import FOLLOWED, Index, Pinned
 from services.matches.worker.reconciling import reconcile
@@ -37,13 +37,14 @@ from services.matches.worker.versions import counts_of, coverage_of
 State = Literal["ranking", "ranked", "closed"]
 
 _PATIENCE_SECONDS = 2.0
-_WHOLE = {"head", "delta", "rows", "excluded", "attention"}
-_METADATA = [column for column in LIST_VERSIONS.c if column.name not in _WHOLE]
-_NEWEST = (
-    select(*_METADATA)
-    .where(LIST_VERSIONS.c.project == bindparam("project"))
-    .order_by(LIST_VERSIONS.c.number.desc())
-    .limit(1)
+_LEFT_OUT = {"head", "delta", "rows", "excluded", "attention", "partition"}  # the project has a partition too
+_METADATA = [column for column in LIST_VERSIONS.c if column.name not in _LEFT_OUT]
+_NUMBERS = LIST_VERSIONS.alias("numbers")
+_NEWEST = select(func.max(_NUMBERS.c.number)).where(_NUMBERS.c.project == DOCUMENTS.c.id).scalar_subquery()
+_PROJECT_AND_VERSION = PROJECT_NAMED.add_columns(*_METADATA).select_from(
+    DOCUMENTS.outerjoin(
+        LIST_VERSIONS, (LIST_VERSIONS.c.project == DOCUMENTS.c.id) & (LIST_VERSIONS.c.number == _NEWEST)
+    )
 )
 
 
@@ -166,9 +167,8 @@ class Listing:
 async def project_and_version(runtime: Runtime, project_id: str) -> tuple[ArchivedProject, Any]:
     """Return a published project and the newest version of its list, None before the first. Raises NotFound."""
     async with runtime.database.read() as connection:
-        project = await project_of(connection, project_id)
-        newest = await connection.execute(_NEWEST, {"project": project_id})
-        return project, newest.first()
+        row = (await connection.execute(_PROJECT_AND_VERSION, {"project": project_id})).first()
+    return published(row), None if row is None or row.number is None else row
 
 
 async def open_listing(runtime: Runtime, project: ArchivedProject, version: Any) -> Listing:
