@@ -1,5 +1,6 @@
 """Failure: a record that cannot be applied is set aside with its place and reason, and costs nobody else anything."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from services.chassis.bus import deadletters, limits
 from services.chassis.bus.consumer import Delivery
 from services.chassis.bus.errors import Transient
+from services.chassis.bus.failpoints import armed
 from services.chassis.bus.lane import LaneRules
 from services.chassis.bus.limits import Limits
 from services.chassis.bus.partitioner import partition_for
@@ -117,6 +119,37 @@ async def test_c23_a_parked_key_keeps_its_order_and_replays_in_order(bench: Benc
         assert await running.consumer.replay("members.v1", BAD) == 3
     assert [version for key, version in await bench.effects() if key == BAD] == [1, 2, 3, 4]
     assert await bench.letters() == []
+
+
+async def test_a_discard_counts_what_is_parked_while_it_is_made(bench: Bench) -> None:
+    """Who is told that nothing waits any more takes the key for open."""
+    parking, commit = asyncio.Event(), asyncio.Event()
+
+    async def bad(delivery: Delivery) -> None:
+        raise ZeroDivisionError("a bug of ours")
+
+    async def hook(line: str) -> None:
+        if line == "consumer.before_commit":
+            parking.set()
+            await commit.wait()
+
+    async def discard(letter: deadletters.Letter) -> int | None:
+        async with bench.database.write() as connection:
+            return await deadletters.discard(connection, letter)
+
+    await bench.append(revised(BAD, 1))
+    await bench.consume(bad, rules=LaneRules(tries=1))
+    (letter,) = await bench.letters()
+    await bench.append(revised(BAD, 2))
+    with armed(hook):
+        async with bench.consuming() as running:
+            await asyncio.wait_for(parking.wait(), 20)
+            discarding = asyncio.create_task(discard(letter))
+            await asyncio.wait({discarding}, timeout=0.3)
+            commit.set()
+            assert await discarding == 1
+            await bench.caught_up(running)
+    assert [one.state for one in await bench.letters()] == ["parked"]
 
 
 async def halted(bench: Bench) -> dict[int, int | None]:

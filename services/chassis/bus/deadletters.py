@@ -34,7 +34,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.chassis.bus import limits
+from services.chassis.bus import limits, positions
 from services.chassis.bus.failures import classify, printable
 from services.chassis.bus.transport import Record, TopicPartition
 
@@ -205,9 +205,16 @@ async def one(connection: AsyncConnection, letter_id: int) -> Letter | None:
     return None if row is None else _letter(row)
 
 
-async def discard(connection: AsyncConnection, letter_id: int) -> bool:
-    """Give a letter up for good; what is parked behind it stays parked. False if there is no such letter."""
-    return (await connection.execute(_DISCARD, {"this_id": letter_id})).rowcount == 1
+async def discard(connection: AsyncConnection, letter: Letter) -> int | None:
+    """Give a letter up for good; returns how many of its key still wait, None if the letter has gone meanwhile.
+
+    What is parked behind it stays parked. The position is held until the commit, so that no record more is.
+    """
+    record = letter.record
+    await positions.hold(connection, letter.group, TopicPartition(record.topic, record.partition))
+    if (await connection.execute(_DISCARD, {"this_id": letter.id})).rowcount != 1:
+        return None
+    return len(await of_key(connection, letter.group, record.topic, letter.key))
 
 
 async def counts(connection: AsyncConnection, group: str | None = None) -> dict[str, int]:

@@ -197,9 +197,9 @@ async def _replay(unit: Unit, *, letter_id: int) -> Answer:
 async def _discard(unit: Unit, *, letter_id: int, reason: str) -> Answer:
     letter = await _letter(unit, letter_id)
     record = letter.record
-    if not await deadletters.discard(unit.connection, letter_id):
+    waiting = await deadletters.discard(unit.connection, letter)
+    if waiting is None:
         raise NotFound
-    left = await deadletters.of_key(unit.connection, letter.group, record.topic, letter.key)
     await unit.audit(
         action="dead_letter.discarded",
         subject=f"{record.topic}/{letter.key}"[:200],
@@ -208,7 +208,7 @@ async def _discard(unit: Unit, *, letter_id: int, reason: str) -> Answer:
         why=reason,
         details={"group": letter.group, "partition": record.partition, "offset": record.offset},
     )
-    return Answer(body={"topic": record.topic, "key": letter.key, "waiting": len(left)})
+    return Answer(body={"topic": record.topic, "key": letter.key, "waiting": waiting})
 
 
 async def _resume(unit: Unit, *, body: ResumeBody) -> Answer:
