@@ -131,6 +131,15 @@ Index(
 )
 Index("list_versions_by_end", LIST_VERSIONS.c.shown_until)
 
+LIST_NUMBERS = Table(
+    "list_numbers",
+    METADATA,
+    # The highest number of a list that the log was told of and that a backup, put back, had no version of: said is said,
+    # and the versions that follow are numbered from above it.
+    Column("project", Text, primary_key=True),
+    Column("number", Integer, nullable=False),
+)
+
 STANDINGS = Table(
     "standings",
     METADATA,

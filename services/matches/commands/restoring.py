@@ -1,8 +1,8 @@
 """What this service has said on its topics: standings said again as they stand, and what comes back after a restore.
 
 What: the `Owner` of `standings.v1`, `matches.v1` and `epochs.v1`. Days come back from the log; the body of an epoch and
-the list versions made since a backup do not, for the log holds their figures only: they are named, and the lists
-themselves are computed anew from the archive. A standing that the log holds and the backup does not is taken back
+the list versions made since a backup do not, for the log holds their figures only: they are named, their numbers are not
+given out again, and the lists themselves are computed anew from the archive. A standing that the log holds and the backup does not is taken back
 *there*, by a tombstone; the next pass says again what is true. It must not rank.
 """
 
@@ -20,7 +20,7 @@ from services.chassis.bus.errors import UnknownKey
 from services.chassis.bus.owner import Owner, TakenBack, is_news
 from services.chassis.database import insert_for
 from services.matches import events
-from services.matches.tables import DAYS, DOCUMENTS, EPOCHS, LIST_VERSIONS, STANDINGS
+from services.matches.tables import DAYS, DOCUMENTS, EPOCHS, LIST_NUMBERS, LIST_VERSIONS, STANDINGS
 from services.matches.worker.documents import MEMBER
 
 _PAIR = tuple_(STANDINGS.c.project, STANDINGS.c.organisation)
@@ -73,7 +73,10 @@ async def unsay(connection: AsyncConnection, runtime: Any, wanted: Sequence[str]
 async def take_back(
     connection: AsyncConnection, runtime: Any, event: Event, data: BaseModel | None, life: int
 ) -> TakenBack:
-    """Open a day that the backup does not have; say of an epoch or a list version whether it is gone."""
+    """Open a day that the backup does not have; say of an epoch or a list version whether it is gone.
+
+    The number of a version that is gone stays taken.
+    """
     del runtime, data
     if event.type == DAY_OPENED:
         day = {"day": event.key, "opened_at": event.time}
@@ -84,7 +87,17 @@ async def take_back(
         return "gone" if held is None else "known"
     if event.type == LIST_VERSIONED:
         number = (await _numbers(connection, {event.key})).get(event.key)
-        return "gone" if is_news(event, life, number) else "known"
+        if not is_news(event, life, number):
+            return "known"
+        taken = insert_for(connection, LIST_NUMBERS).values(project=event.key, number=event.sequence.version)
+        await connection.execute(
+            taken.on_conflict_do_update(
+                index_elements=[LIST_NUMBERS.c.project],
+                set_={"number": taken.excluded.number},
+                where=LIST_NUMBERS.c.number < taken.excluded.number,
+            )
+        )
+        return "gone"
     return "known"
 
 

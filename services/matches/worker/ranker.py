@@ -47,6 +47,7 @@ class Ranker:
         self._index = index
         self._owned = owned
         self._kept: dict[int, dict[str, Kept]] = {}
+        self._taken: dict[str, int] = {}  # numbers that were given out before a restore, by project
         self._unfinished: dict[int, set[str]] = {}  # projects whose last pass failed, by partition
         self._frame = ("", "")  # epoch and day of the last pass
         self._record = Record()
@@ -141,6 +142,7 @@ class Ranker:
         generation = await self._owned.take_over(partition)
         async with self._runtime.database.read() as connection:
             kept = await versions.load_kept(connection, partition)
+            self._taken = await versions.load_taken(connection)
         if not self._owned.hold(partition, generation):
             logger.info("a partition left while it was taken over", partition=partition)
             return set()
@@ -222,7 +224,13 @@ class Ranker:
                 for outcome in made:
                     before = self._kept[outcome.partition].get(outcome.project, Kept())
                     numbers[outcome.project] = await versions.write(
-                        connection, runtime, outcome, before, pinned=pinned, record=self._record
+                        connection,
+                        runtime,
+                        outcome,
+                        before,
+                        pinned=pinned,
+                        record=self._record,
+                        taken=self._taken.get(outcome.project, 0),
                     )
                 if erased is not None:
                     await self._finish(connection, ours.keys(), erased, pinned)

@@ -33,7 +33,7 @@ from services.matches.rules.material import (
     head_of,
     material,
 )
-from services.matches.tables import LIST_VERSIONS, STANDINGS
+from services.matches.tables import LIST_NUMBERS, LIST_VERSIONS, STANDINGS
 from services.matches.worker.exposure import Record, packed
 from services.matches.worker.index import Pinned
 from services.matches.worker.rows import rows_json
@@ -136,14 +136,15 @@ async def write(
     *,
     pinned: Pinned,
     record: Record,
+    taken: int = 0,
 ) -> int:
-    """Write one version with its lane, standings and events; returns its number. The caller checked the generation.
+    """Write one version with its lane, standings and events; returns its number, which is above `taken`.
 
-    The primary key (project, number) is the compare-and-set: a second writer of the same number fails, and with it its
-    whole transaction.
+    The caller checked the generation. The primary key (project, number) is the compare-and-set: a second writer of the
+    same number fails, and with it its whole transaction.
     """
     ranked = outcome.ranked
-    number = kept.number + 1
+    number = max(kept.number, taken) + 1
     head = rows_json(ranked.rows(0, HEAD_ROWS))
     delta = delta_of(kept.head, head_of(ranked))
     counts = counts_of(ranked)
@@ -222,6 +223,12 @@ async def erase(connection: AsyncConnection, runtime: Runtime, project: str) -> 
         for row in rows
     ]
     await outbox.post_all(connection, lost, max_record_bytes=runtime.settings.log.max_record_bytes)
+
+
+async def load_taken(connection: AsyncConnection) -> dict[str, int]:
+    """Read up to which number versions were given out that a restored database has not, by project."""
+    rows = await connection.execute(select(LIST_NUMBERS.c.project, LIST_NUMBERS.c.number))
+    return {row.project: row.number for row in rows}
 
 
 async def load_kept(connection: AsyncConnection, partition: int) -> dict[str, Kept]:
