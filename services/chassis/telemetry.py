@@ -96,7 +96,11 @@ class Metrics:
         self.stale = self._counter(
             "comity_consumer_stale_records", "Records older than what is held.", "group"
         )
+        # Partitions that this process holds, and that there are: the group holds all of them between its members.
         self.assigned = self._gauge("comity_consumer_assigned_partitions", "Partitions held.", "group")
+        self.partitions = self._gauge(
+            "comity_consumer_partitions", "Partitions that are to be read.", "group"
+        )
         self.paused = self._gauge("comity_consumer_paused_partitions", "Partitions not fetched now.", "group")
         self.in_flight = self._gauge(
             "comity_consumer_in_flight_records", "Records fetched, not applied.", "group"

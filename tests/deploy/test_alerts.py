@@ -63,6 +63,20 @@ def test_every_alert_has_its_runbook_and_every_runbook_its_alert() -> None:
             assert (folder / link).is_file(), (rule["alert"], link)
 
 
+def test_what_ends_is_noticed_by_who_is_left() -> None:
+    """A process that has ended says nothing any more, and a partition that nobody holds has no lag."""
+    asked = {rule["alert"]: " ".join(rule["expr"].split()) for rule in RULES}
+    assert {"up", "absent(comity_loop_running)"} <= set(
+        re.findall(r"\bup\b|absent\(\w+\)", asked["ComityProcessDown"])
+    )
+    held = "sum by (group) (comity_consumer_assigned_partitions)"
+    there = "max by (group) (comity_consumer_partitions)"
+    assert asked["ComityPartitionsUnheld"] == f"{there} > ({held} or {there} * 0)"
+    assert asked["ComityListsIncomplete"].startswith(
+        "max by"
+    )  # the process that is worst off, not the best one
+
+
 def test_alerts_ask_for_ages_rates_and_states_not_for_counts() -> None:
-    states = r"_seconds\b|_days\b|rate\(|increase\(|_up\b|_running\b|_halted_partitions\b"
+    states = r"_seconds\b|_days\b|rate\(|increase\(|_up\b|_running\b|_(halted|assigned)_partitions\b"
     assert [rule["alert"] for rule in RULES if not re.search(states, rule["expr"])] == []

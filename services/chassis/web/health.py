@@ -59,6 +59,7 @@ async def measure(runtime: Runtime) -> None:
     metrics.log_up.labels(name).set(await _reason(lambda: _ask_log(runtime)) is None)
     if down is None:
         await _reason(lambda: _measure_letters(runtime))
+        await _reason(lambda: _measure_partitions(runtime))
         await _reason(lambda: _measure_progress(runtime))
 
 
@@ -82,6 +83,13 @@ async def _measure_letters(runtime: Runtime) -> None:
     metrics.letters_oldest.labels(name).set(age)
     metrics.parked_keys.labels(name).set(keys)
     metrics.halted.labels(name).set(len(halted))
+
+
+async def _measure_partitions(runtime: Runtime) -> None:
+    """Say what there is to read, in every role: who finds that nobody reads it need not be a worker."""
+    for reader in runtime.service.readers:
+        counts = [await runtime.transport.partitions(topic) for topic in reader.topics]
+        runtime.metrics.partitions.labels(reader.group).set(sum(counts))
 
 
 async def gathered_readiness(runtimes: Mapping[str, Runtime]) -> dict[str, str | None]:

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from services.chassis.runtime import Runtime
 from services.chassis.web import health
-from services.matches.consumers import archive
+from services.matches.consumers import ARCHIVE, archive
 from tests.services.matches.test_dead_letters import consume, failing_on
 from tests.services.matches.town import Town
 
@@ -44,6 +44,8 @@ async def test_ages_and_counts_follow_what_happens(town: Town) -> None:
     assert (
         before["comity_consumer_assigned_partitions", "matches"] == 0
     )  # it has left its group in good order
+    to_be_read = sum([await runtime.transport.partitions(topic) for topic in ARCHIVE.topics])
+    assert before["comity_consumer_partitions", "matches"] == to_be_read >= 2
     assert before["comity_consumer_rebalances_total", "matches"] == 2
     assert before["comity_consumer_effect_seconds_count", "matches"] >= 2
     assert before["comity_consumer_lag_seconds", "matches"] == 0
