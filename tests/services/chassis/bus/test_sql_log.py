@@ -16,9 +16,10 @@ from schemas.topics import TOPICS
 from services.chassis.bus.errors import Fenced, GroupBusy, LogBusy, TopicMismatch
 from services.chassis.bus.partitioner import partition_for
 from services.chassis.bus.transport import TopicPartition
+from services.chassis.bus.transports.sql import log
 from services.chassis.bus.transports.sql.compaction import compact
 from services.chassis.bus.transports.sql.log import SqlTransport
-from tests.services.chassis.bus.bench import erased, organisation
+from tests.services.chassis.bus.bench import erased, eventually, organisation
 
 DAY = 86_400
 
@@ -280,3 +281,23 @@ async def test_a_failed_append_leaves_the_known_ends_right(bench):
             with pytest.raises(Fenced):
                 await before.append([organisation(key(2), version=1)])
         assert len(await member.fetch(timeout=1, limit=10)) == 1
+
+
+async def test_compaction_begins_soon_and_goes_on_after_a_pass_that_failed(bench, monkeypatch, logged):
+    passes = []
+
+    async def fail(*_, **__):
+        passes.append(1)
+        raise RuntimeError("one bad pass")
+
+    monkeypatch.setattr(log, "compact", fail)
+    monkeypatch.setattr(log, "_FIRST_PASS_SECONDS", 0.0)
+    monkeypatch.setattr(log, "_PASS_SECONDS", 0.0)
+    await bench.transport.close()
+    await bench.transport.open()
+
+    async def again():
+        return len(passes) > 1
+
+    await eventually(again)
+    assert "log.compaction_failed" in {entry["event"] for entry in logged}

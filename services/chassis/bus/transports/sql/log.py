@@ -26,6 +26,7 @@ from services.chassis.bus.transports.sql.tables import IDENTITY, PARTITIONS
 from services.chassis.bus.transports.sql.tables import TOPICS as TOPIC_ROWS
 from services.chassis.database import Database, insert_for
 
+_FIRST_PASS_SECONDS = 60.0  # a process that never runs for an hour compacts too
 _PASS_SECONDS = 3_600.0
 
 _log = structlog.get_logger(__name__)
@@ -186,8 +187,10 @@ class SqlTransport:
             self._identity = (await connection.execute(select(IDENTITY.c.log))).scalar_one()
 
     async def _compact_for_ever(self) -> None:
+        seconds = _FIRST_PASS_SECONDS
         while True:
-            await asyncio.sleep(_PASS_SECONDS)
+            await asyncio.sleep(seconds)
+            seconds = _PASS_SECONDS
             try:
                 await compact(
                     self.database,
@@ -197,6 +200,8 @@ class SqlTransport:
                 )
             except TRANSIENT as error:
                 _log.warning("log.compaction", error=str(error))
+            except Exception as error:  # noqa: BLE001 - nobody awaits this task: it would end without a word
+                _log.error("log.compaction_failed", exc_info=error)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
