@@ -134,11 +134,11 @@ class Metrics:
         self.halted = self._gauge("comity_halted_partitions", "Partitions that stand still.", "service")
 
     def _add_lists(self) -> None:
-        # Open projects; those without any list yet; for how long some accepted write was not in every list.
+        # Open projects; those without any list yet; the age on the log of the oldest write that is not in every list.
         self.lists_open = self._gauge("comity_lists_open", "Projects that are ranked.", "service")
         self.lists_missing = self._gauge("comity_lists_missing", "Open projects without a list.", "service")
         self.lists_incomplete = self._gauge(
-            "comity_lists_incomplete_seconds", "Seconds since every list covered every write.", "service"
+            "comity_lists_incomplete_seconds", "Age of the oldest write not in every list.", "service"
         )
         self.day_age = self._gauge(
             "comity_reference_date_age_days", "Days since the last day opened.", "service"

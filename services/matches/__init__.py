@@ -20,6 +20,7 @@ from services.matches.queries.computations import Computations
 from services.matches.queries.directory import Directory
 from services.matches.queries.exposure import Shown
 from services.matches.queries.progress import progress as ranking_progress
+from services.matches.queries.progress import uncovered_seconds
 from services.matches.queries.register import Register
 from services.matches.routes import routers
 from services.matches.rules.glossary import glossary_of
@@ -73,10 +74,7 @@ async def measure(runtime: Runtime) -> None:
     lists = await ranking_progress(runtime)
     runtime.metrics.lists_open.labels("matches").set(lists["projects"])
     runtime.metrics.lists_missing.labels("matches").set(lists["projects"] - lists["lists"])
-    since = runtime.state["incomplete_since"] = (
-        None if lists["complete"] else runtime.state.get("incomplete_since") or runtime.clock.monotonic()
-    )
-    age = 0.0 if since is None else runtime.clock.monotonic() - since
+    age = 0.0 if lists["complete"] else await uncovered_seconds(runtime)
     runtime.metrics.lists_incomplete.labels("matches").set(age)
     days = (runtime.clock.now().date() - date.fromisoformat(lists["day"])).days
     runtime.metrics.day_age.labels("matches").set(max(0, days))

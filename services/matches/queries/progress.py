@@ -7,6 +7,7 @@ stand in the outbox of another service, where nobody here can see it. *Never:* a
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Sequence as EventSequence
 from services.chassis.bus import positions
+from services.chassis.bus.delivery import microseconds
 from services.chassis.runtime import Runtime
 from services.matches.consumers import GROUP
 from services.matches.queries.archive import AT_ONCE
@@ -54,6 +56,36 @@ async def progress(runtime: Runtime, tokens: Sequence[Token] = ()) -> dict[str, 
         "day": frame["day"],
         "waiting_for": waiting[:20],
     }
+
+
+async def uncovered_seconds(runtime: Runtime) -> float:
+    """Return how long ago the oldest write was appended, or the frame in force set, that some list does not cover; 0 if none."""
+    async with runtime.database.read() as connection:
+        rows = {row.partition: row for row in (await connection.execute(select(RANKING))).all()}
+        newest = select(EPOCHS.c.hash, EPOCHS.c.published_at).order_by(EPOCHS.c.number.desc()).limit(1)
+        epoch, published_at = (await connection.execute(newest)).one()
+        last = select(DAYS.c.day, DAYS.c.opened_at).order_by(DAYS.c.day.desc()).limit(1)
+        day, opened_at = (await connection.execute(last)).one()
+    reached = [
+        orjson.loads(rows[partition].ranked_to) if partition in rows else {}
+        for partition in range(await runtime.transport.partitions(PROJECTS_TOPIC))
+    ]
+    now = microseconds(runtime)
+    since = [now]
+    for topic in TOPICS:
+        for partition, end in (await runtime.transport.ends(topic)).items():
+            at = f"{topic}/{partition}"
+            covered = min(one.get("positions", {}).get(at, 0) for one in reached)
+            if covered < end:
+                batch = await runtime.transport.read(topic, partition, offset=covered, limit=1)
+                since += [record.appended_at for record in batch.records]
+    since += [_moment(published_at) for one in reached if one.get("epoch") != epoch]
+    since += [_moment(opened_at) for one in reached if one.get("day") != day]
+    return (now - min(since)) / 1_000_000
+
+
+def _moment(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp() * 1_000_000)
 
 
 async def _frame(connection: AsyncConnection) -> dict[str, str]:

@@ -2,10 +2,13 @@
 
 import re
 from datetime import timedelta
+from types import SimpleNamespace
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
+from services.chassis.bus.transports.sql import appending
 from services.chassis.runtime import Runtime
 from services.chassis.web import health
 from services.matches.consumers import ARCHIVE, archive
@@ -90,3 +93,42 @@ async def test_words_that_the_epoch_has_never_seen_are_counted(town: Town) -> No
     told = await town.get("/progress")
     told = told["services"]["matches"]["unknown_words"]
     assert 0 < told["unknown"] < told["words"]
+
+
+async def test_lists_are_behind_by_the_age_of_the_oldest_write_that_they_lack(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy system is at rest at no scrape, and each write is in the lists a moment later."""
+    runtime = town.runtimes["matches"]
+    stamps = SimpleNamespace(time_ns=lambda: int(town.clock.moment.timestamp()) * 1_000_000_000)
+    monkeypatch.setattr(appending, "time", stamps)
+
+    async def behind(*, after: int = 0) -> float:
+        town.clock.moment += timedelta(seconds=after)
+        await health.measure(runtime)
+        return figures(runtime)["comity_lists_incomplete_seconds", "matches"]
+
+    await town.organisation("Ada")
+    await town.published("schools")
+    await town.settle()
+    assert await behind(after=900) == 0
+    for country in ("UGA", "KEN", "UGA"):
+        town.clock.moment += timedelta(seconds=900)
+        await town.organisation("Bea", hq_country=country)
+        await town.relay()
+        assert await behind(after=5) == 5
+        await town.settle()
+        assert await behind() == 0
+    await town.organisation("Bea", hq_country="KEN")
+    await town.relay()
+    await town.consume()
+    assert await behind(after=1_000) == 1_000  # archived, and ranked by nobody
+    await town.organisation("Cleo")
+    await town.relay()
+    assert await behind(after=1) == 1_001
+    await town.settle()
+    opened = await town.call("POST", "/v1/days", {"day": "2026-11-24"})
+    assert opened.status_code == 201
+    assert await behind(after=30) == 30
+    await town.settle()
+    assert await behind() == 0
