@@ -5,11 +5,26 @@ import time
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 
 from services.chassis.bus.consumer import Delivery
-from services.chassis.bus.errors import LogReplaced, TopicMismatch
+from services.chassis.bus.errors import LogBusy, LogReplaced, TopicMismatch
 from services.chassis.bus.partitioner import partition_for
-from tests.conformance.kit import FILLERS, PARTITIONS, TOPIC, Bench, Place, Site, apply, erased, ids, revised
+from services.chassis.bus.transports.sql import holder
+from tests.conformance.kit import (
+    FILLERS,
+    PARTITIONS,
+    POSTGRESQL,
+    TOPIC,
+    Bench,
+    Place,
+    Site,
+    apply,
+    erased,
+    ids,
+    revised,
+    until,
+)
 
 KEYS = ids(6)
 
@@ -151,3 +166,57 @@ async def test_reading_at_the_end_returns_at_once_with_nothing(bench: Bench) -> 
     for partition, end in (await bench.transport.ends("members.v1")).items():
         batch = await bench.transport.read("members.v1", partition, offset=end, limit=10)
         assert (batch.records, batch.offset, batch.next_offset) == ((), end, end)
+
+
+_HELD = """
+    FROM pg_locks
+   WHERE locktype = 'advisory' AND granted
+     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+async def cut(bench: Bench) -> None:
+    """Have the server end the session that holds the log, as a restart of it does."""
+    assert bench.log_database is not None
+    async with bench.log_database.autocommit() as connection:
+        await connection.execute(text(f"SELECT pg_terminate_backend(pid) {_HELD}"))
+
+
+@pytest.mark.parametrize("place", [POSTGRESQL], indirect=True)
+async def test_the_embedded_log_is_held_again_after_the_server_cut_the_session(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holder, "_LOOK_SECONDS", 0.05)
+    bench = await site.process()
+    await cut(bench)
+
+    async def held() -> bool:
+        assert bench.log_database is not None
+        async with bench.log_database.read() as connection:
+            return await connection.scalar(text(f"SELECT count(*) {_HELD}")) == 1
+
+    await until(held)
+    second = Bench(bench.place)
+    with pytest.raises(LogBusy):
+        await second.start()
+    await second.stop()
+    await bench.append(revised(KEYS[0], 1))
+    await bench.consume()
+
+
+@pytest.mark.parametrize("place", [POSTGRESQL], indirect=True)
+async def test_a_process_that_lost_the_embedded_log_to_another_ends(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holder, "_LOOK_SECONDS", 0.05)
+    bench = await site.process()
+    assert bench.log_database is not None
+    async with bench.consuming() as running, bench.log_database.autocommit() as other:
+        await bench.caught_up(running)
+        waiting = asyncio.create_task(other.execute(text("SELECT pg_advisory_lock(:key)"), holder._KEY))
+        await asyncio.wait({waiting}, timeout=0.3)
+        await cut(bench)
+        await waiting
+        with pytest.raises(LogBusy):
+            await asyncio.wait_for(running.task, 20)
+        await other.execute(text("SELECT pg_advisory_unlock(:key)"), holder._KEY)

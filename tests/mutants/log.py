@@ -77,7 +77,7 @@ def _any_count(patch: Patch) -> None:
 
 def _anybody(patch: Patch) -> None:
     @asynccontextmanager
-    async def held(database: Any) -> AsyncIterator[None]:
+    async def held(*_: Any) -> AsyncIterator[None]:
         yield
 
     patch.setattr(log, "held", held)

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import insert, select
 
 from schemas.topics import Topic
-from services.chassis.bus.errors import GroupBusy, TopicMismatch
+from services.chassis.bus.errors import GroupBusy, LogBusy, TopicMismatch
 from services.chassis.bus.failures import TRANSIENT
 from services.chassis.bus.transport import Batch, Listener, TopicPartition
 from services.chassis.bus.transports.sql.appending import SqlAppender
@@ -53,11 +53,12 @@ class SqlTransport:
         self._ends: dict[TopicPartition, int] | None = None
         self._appends = 0
         self._members: dict[str, asyncio.Event] = {}
+        self._lost: LogBusy | None = None
 
     async def open(self) -> None:
         """Hold the log, learn its identity, start compaction. Raises LogBusy."""
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(held(self.database))
+            await stack.enter_async_context(held(self.database, self._lose))
             await self._learn_identity()
             compaction = asyncio.create_task(self._compact_for_ever(), name="log compaction")
             stack.push_async_callback(_ended, compaction)
@@ -153,7 +154,12 @@ class SqlTransport:
             del self._members[group]
 
     async def known_ends(self) -> Mapping[TopicPartition, int]:
-        """Return the ends as this process knows them; asks the tables after a failed append."""
+        """Return the ends as this process knows them; asks the tables after a failed append.
+
+        Raises LogBusy if another process has got the log meanwhile: nobody may read on in this one.
+        """
+        if self._lost is not None:
+            raise self._lost
         while self._ends is None:
             before = self._appends
             async with self.database.read() as connection:
@@ -164,6 +170,10 @@ class SqlTransport:
             if before == self._appends:  # an append meanwhile is not in what was read
                 self._ends = ends
         return self._ends
+
+    def _lose(self, error: LogBusy) -> None:
+        self._lost = error
+        self._wake_members()
 
     def _advance(self, ends: dict[TopicPartition, int]) -> None:
         if self._ends is not None:
