@@ -71,9 +71,12 @@ class Metrics:
         self.relay_seconds = self._histogram(
             "comity_relay_append_seconds", "Seconds an append took.", "service"
         )
-        # Appends that failed and were begun anew; times that a relay took the outbox over.
+        # Appends that failed and were begun anew; when this process took the outbox over, in Unix seconds. A moment, not a
+        # count: who is fenced ends, and a count would begin anew in the process that is started in its place.
         self.relay_failures = self._counter("comity_relay_failures", "Appends that failed.", "service")
-        self.relay_takeovers = self._counter("comity_relay_takeovers", "Take-overs of the outbox.", "service")
+        self.relay_began = self._gauge(
+            "comity_relay_began_timestamp_seconds", "When this process took the outbox over.", "service"
+        )
 
     def _add_consumer(self) -> None:
         # Offsets between the applied and the end (gaps of compaction and markers count), and the age of the oldest

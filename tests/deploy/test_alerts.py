@@ -78,5 +78,7 @@ def test_what_ends_is_noticed_by_who_is_left() -> None:
 
 
 def test_alerts_ask_for_ages_rates_and_states_not_for_counts() -> None:
-    states = r"_seconds\b|_days\b|rate\(|increase\(|_up\b|_running\b|_(halted|assigned)_partitions\b"
+    states = (
+        r"_seconds\b|_days\b|rate\(|increase\(|changes\(|_up\b|_running\b|_(halted|assigned)_partitions\b"
+    )
     assert [rule["alert"] for rule in RULES if not re.search(states, rule["expr"])] == []

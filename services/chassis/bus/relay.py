@@ -68,7 +68,8 @@ class Relay:
             while not stop.is_set():
                 try:
                     async with self._runtime.transport.appender(self._runtime.service.name) as appender:
-                        self._runtime.metrics.relay_takeovers.labels(self._runtime.service.name).inc()
+                        began = self._runtime.metrics.relay_began.labels(self._runtime.service.name)
+                        began.set(self._runtime.clock.now().timestamp())
                         await self._relay(appender, stop)
                     retry = _SHORTEST_POLL
                 except TRANSIENT as error:

@@ -9,6 +9,7 @@ import pytest
 from services.chassis.bus.errors import Fenced
 from services.chassis.bus.failpoints import armed
 from services.chassis.bus.relay import Relay
+from services.chassis.telemetry import Metrics
 from tests.services.chassis.bus.bench import Bench, Crash, erased, eventually, organisation
 
 
@@ -109,6 +110,24 @@ async def test_a_running_relay_sends_at_once_what_is_committed_and_stops_when_to
         await eventually(partial(has, bench, number))
     stop.set()
     await relay
+
+
+async def test_each_start_of_a_relay_shows_from_outside_in_a_new_process_too(bench):
+    """Who is fenced ends; whatever is asked for must not begin anew with the process that is started in its place."""
+    began = set()
+    for _ in range(3):
+        bench.process.metrics = Metrics()
+        relay = asyncio.create_task(Relay(bench.process).run(stop := asyncio.Event()))
+        asked = partial(
+            bench.process.metrics.registry.get_sample_value,
+            "comity_relay_began_timestamp_seconds",
+            {"service": bench.process.service.name},
+        )
+        await eventually(lambda asked=asked: asyncio.sleep(0, asked()))
+        began.add(asked())
+        stop.set()
+        await relay
+    assert len(began) == 3
 
 
 async def test_a_running_relay_finds_what_another_process_wrote(bench, key):
