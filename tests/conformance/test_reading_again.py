@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.chassis.bus import positions
+from services.chassis.bus import deadletters, positions
 from services.chassis.bus.consumer import Delivery
 from services.chassis.bus.errors import LogReplaced
 from services.chassis.bus.partitioner import partition_for
@@ -72,6 +72,24 @@ async def test_c26_a_replay_keeps_to_its_range_and_below_the_stored_position(ben
     assert await bench.things() == {KEYS[0]: (5, "Kigali Fibre")}
     await bench.consume()
     assert await bench.things() == {KEYS[0]: (8, "Kigali Fibre")}
+
+
+async def test_c26_a_replay_gives_back_a_record_that_was_discarded(bench: Bench) -> None:
+    """Where the log takes no sequence twice, saying the same again would not."""
+    await bench.append(revised(KEYS[0], 1))
+
+    async def buggy(delivery: Delivery) -> None:
+        raise ZeroDivisionError("a bug of ours")
+
+    await bench.consume(buggy)
+    (letter,) = await bench.letters()
+    async with bench.database.write() as connection:
+        assert await deadletters.discard(connection, letter) == 0
+    assert await bench.things() == {}
+    at = TopicPartition(letter.record.topic, letter.record.partition)
+    offset = letter.record.offset
+    assert await replay_range(bench.process, READER, at, begin=offset, end=offset + 1) == Replayed(records=1)
+    assert await bench.things() == {KEYS[0]: (1, "Kigali Fibre")}
 
 
 async def test_c26_a_replay_leaves_parked_keys_alone_and_stops_at_what_it_cannot_apply(bench: Bench) -> None:
