@@ -1,8 +1,9 @@
 """What this service has said on `members.v1`: said again as it stands, or taken back from there after a restore.
 
 *What.* The `Owner` of the topic. A record on the log that is newer than the row becomes the row, with its line in the
-history. *Why.* The log has every revision of every profile, so an accepted write that a backup lacks is not lost; all but
-the contact, which never was in an event. *Never:* post an event in `take_back`, or decide what is allowed.
+history. *Why.* The log has the newest revision of every profile, so an accepted write that a backup lacks is not lost; all
+but the contact, which never was in an event, and the history's lines of revisions that compaction has removed. *Never:*
+post an event in `take_back`, or decide what is allowed.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,9 @@
 """What this service has said on `projects.v1`: said again as it stands, or taken back from there after a restore.
 
 *What.* The `Owner` of the topic. A record on the log that is newer than the row becomes the row, with its line in the
-history. *Why.* The log has every revision of every project, drafts too, so an accepted write that a backup lacks is not
-lost. *Never:* post an event in `take_back`, or decide what is allowed; it was, when it was written.
+history. *Why.* The log has the newest revision of every project, drafts too, so an accepted write that a backup lacks is
+not lost; only the history lacks revisions that compaction has removed. *Never:* post an event in `take_back`, or decide
+what is allowed; it was, when it was written.
 """
 
 from collections.abc import Sequence
