@@ -95,7 +95,8 @@ class Metrics:
         self.handler_seconds = self._histogram(
             "comity_consumer_handler_seconds", "Seconds a handler took.", "group", "type"
         )
-        # Records that said less than what is held: duplicates, and what came late (R9's second line of defence).
+        # Records that said less than what is held: duplicates, and what came late (R9's second line of defence). Not of
+        # `notifications`, whose rows of a batch share one upsert: no database says of each whether it was news.
         self.stale = self._counter(
             "comity_consumer_stale_records", "Records older than what is held.", "group"
         )
