@@ -19,6 +19,7 @@ from services.chassis.bus import incarnation, outbox
 from services.chassis.database import insert_for
 from services.chassis.runtime import Runtime, timestamp
 from services.chassis.settings import SettingsError
+from services.chassis.telemetry import log_of
 from services.chassis.web.access import require
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import InvalidBody, Problem
@@ -61,7 +62,7 @@ async def open_frame(runtime: Runtime) -> None:
         known = (await connection.execute(select(func.count()).select_from(EPOCHS))).scalar_one()
         if not known:
             await add_epoch(connection, runtime, *read_first(runtime.settings.matches.epoch_file))
-        await add_day(connection, runtime, runtime.clock.now().date())
+        await add_day_by_clock(connection, runtime, runtime.clock.now().date())
 
 
 def first_epoch(path: Path | None) -> bytes:
@@ -127,6 +128,18 @@ async def add_day(connection: AsyncConnection, runtime: Runtime, day: date) -> b
         event = events.day_opened(day, incarnation=life, clock=runtime.clock)
         await outbox.post(connection, event, max_record_bytes=runtime.settings.log.max_record_bytes)
     return bool(added.rowcount)
+
+
+async def add_day_by_clock(connection: AsyncConnection, runtime: Runtime, day: date) -> bool:
+    """Open the day that the clock shows, unless it is more than a year after the last one opened.
+
+    The clock is wrong then, or nothing ran for a year: only a person can tell, and opens the day by hand.
+    """
+    last = (await connection.execute(select(func.max(DAYS.c.day)))).scalar_one()
+    if last is not None and day > date.fromisoformat(last) + FARTHEST_DAY:
+        log_of("matches").error("a day so far ahead is opened by hand only", day=str(day), last=last)
+        return False
+    return await add_day(connection, runtime, day)
 
 
 async def read_epoch(runtime: Runtime, body: bytes) -> Epoch:

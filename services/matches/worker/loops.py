@@ -12,7 +12,7 @@ from datetime import date
 from services.chassis.bus.consumer import Consumer
 from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Loop, Runtime
-from services.matches.commands import add_day
+from services.matches.commands import add_day_by_clock
 from services.matches.consumers import GROUP, archive
 from services.matches.worker.feeding import prune
 from services.matches.worker.index import FOLLOWED, Index
@@ -62,7 +62,7 @@ async def calendar(runtime: Runtime, stop: asyncio.Event) -> None:
         if today != opened:
             try:
                 async with runtime.database.write() as connection:
-                    added = await add_day(connection, runtime, today)
+                    added = await add_day_by_clock(connection, runtime, today)
             except DatabaseAway:
                 added = False  # tried again at the next turn
             else:

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from matching.epoch import Epoch, canonical
-from services.matches.commands import first_epoch
+from services.matches.commands import first_epoch, open_frame
 from tests.services.matches.town import Town, changed_epoch
 
 
@@ -89,6 +91,26 @@ async def test_days_never_go_back(town: Town) -> None:
     assert [row["day"] for row in await town.rows("SELECT day FROM days ORDER BY day")] == [
         "2026-11-23",
         "2026-11-30",
+    ]
+
+
+async def test_a_clock_that_was_wrong_once_opens_no_day_that_nobody_could_take_back(
+    town: Town, logged: list[Any]
+) -> None:
+    """Nor does one that is right after years of rest: a person opens the day then."""
+    town.clock.moment = datetime(2099, 1, 1, tzinfo=UTC)
+    await open_frame(town.runtimes["matches"])
+    assert [entry["last"] for entry in logged if entry["event"].startswith("a day so far ahead")] == [
+        "2026-11-23"
+    ]
+    town.clock.moment = datetime(2026, 11, 24, tzinfo=UTC)
+    await open_frame(town.runtimes["matches"])
+    town.clock.moment = datetime(2028, 11, 24, tzinfo=UTC)
+    assert (await town.call("POST", "/v1/days", {"day": "2028-11-24"})).status_code == 201
+    assert [row["day"] for row in await town.rows("SELECT day FROM days ORDER BY day")] == [
+        "2026-11-23",
+        "2026-11-24",
+        "2028-11-24",
     ]
 
 
