@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from matching.many_hashes import hashes
 from matching.ties import id_bytes
 
 if TYPE_CHECKING:
     from matching.lists import RankedList
 
 FAN_OUT = 256
+_HASH = 32
 
 ROW = np.dtype(
     [
@@ -52,12 +54,11 @@ def header(*, project: str, revision: int, epoch: str, day: str) -> bytes:
 
 def root(head: bytes, packed: bytes) -> str:
     """Return the hex root of a header and packed rows."""
-    size = ROW.itemsize
-    level = [hashlib.sha256(b"\x00" + packed[i : i + size]).digest() for i in range(0, len(packed), size)]
-    count = len(level)
-    while len(level) > 1:
-        level = [
-            hashlib.sha256(b"\x01" + b"".join(level[i : i + FAN_OUT])).digest()
-            for i in range(0, len(level), FAN_OUT)
-        ]
-    return hashlib.sha256(b"\x02" + head + count.to_bytes(8, "big") + b"".join(level)).hexdigest()
+    level = hashes(packed, ROW.itemsize, prefix=b"\x00")
+    count = len(level) // _HASH
+    while len(level) > _HASH:
+        level = b"".join(
+            hashlib.sha256(b"\x01" + level[i : i + FAN_OUT * _HASH]).digest()
+            for i in range(0, len(level), FAN_OUT * _HASH)
+        )
+    return hashlib.sha256(b"\x02" + head + count.to_bytes(8, "big") + level).hexdigest()
