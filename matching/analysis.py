@@ -17,7 +17,7 @@ from matching.golden import GOLDEN_HASH, GOLDEN_TEXTS
 from matching.records import Member, Project, Text
 from matching.tokens import Pair, Tokeniser
 
-ANALYSER_NUMBER = 2
+ANALYSER_NUMBER = 3
 """Raised with every change of outputs; an epoch names the number and the golden hash that it was fitted with."""
 
 _CACHED_TEXTS = 20_000

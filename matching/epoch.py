@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -28,6 +29,9 @@ LARGEST = 1 << 40
 """No statistic is larger: products with counts and budgets stay exact everywhere."""
 
 FORMAT = 2
+
+_TIE_KEY = re.compile(r"[0-9a-f]{32}")
+_TERM = re.compile(r"n:.+|[wbd]:[^:]*:.+", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +167,7 @@ class Epoch:
             profile=_kind_from_json(body["statistics"][PROFILE]),
             evidence=_kind_from_json(body["statistics"][EVIDENCE]),
             bands=_three(body["bands"]),
-            tie_key=body["tie_key"],
+            tie_key=_key(body["tie_key"]),
             corpus=body["corpus"],
         )
 
@@ -218,6 +222,12 @@ def _three(bounds: Sequence[int]) -> tuple[int, int, int]:
     return possible, good, strong
 
 
+def _key(said: str) -> str:
+    if not _TIE_KEY.fullmatch(said):
+        raise ValueError("tie_key is a key of SipHash: 32 hexadecimal digits in lower case")
+    return said
+
+
 def _language_to_json(one: LanguageStatistics) -> dict[str, Any]:
     return {
         "documents": one.documents,
@@ -230,8 +240,9 @@ def _language_from_json(body: Mapping[str, Any]) -> LanguageStatistics:
     idf = {int(df): value for df, value in body["idf"].items()}
     if 0 not in idf:
         raise ValueError("a table of idf lacks frequency 0, which every unknown word has")
-    for df, value in (*idf.items(), (0, body["documents"]), (0, body["mean"])):
+    for df, value in (*idf.items(), (0, body["documents"])):
         refuse_number(f"a statistic (frequency {df})", value, (0, LARGEST))
+    refuse_number("a mean length", body["mean"], (1, LARGEST))
     return LanguageStatistics(documents=body["documents"], mean=body["mean"], idf=idf)
 
 
@@ -250,6 +261,10 @@ def _kind_from_json(body: Mapping[str, Any]) -> KindStatistics:
         raise ValueError("the table of tags lacks the empty name, whose idf every unknown tag has")
     for tag, value in tags.items():
         refuse_number(f"a statistic (tag {tag})", value, (0, LARGEST))
+    for term, value in body["frequencies"].items():
+        if not _TERM.fullmatch(term):
+            raise ValueError(f"{term[:80]!r} is no term of a text, so nothing can have its frequency")
+        refuse_number(f"the frequency of {term[:80]}", value, (1, LARGEST))
     return KindStatistics(
         languages={language: _language_from_json(found) for language, found in body["languages"].items()},
         unseen=_language_from_json(body["unseen"]),

@@ -64,7 +64,8 @@ def fit_epoch(
     """Fit an epoch.
 
     `lexicon` is a lexicon file's content; `projects` with the members are the reference corpus whose fits make the
-    bands; `vocabularies` are texts that count as further documents (reference vocabularies); `tie_key` is 32 hex digits,
+    bands; `vocabularies` are texts whose words count as those of further documents (reference vocabularies), and whose lengths, being
+    those of titles, do not; `tie_key` is 32 hex digits,
     by default taken from the content. ValueError if there is no text at all.
     """
     members = list(members)
@@ -77,10 +78,10 @@ def fit_epoch(
             profiles.append(analysed.fields)
         tags = {item.id: frozenset(tag_term(tag) for tag in item.tags) for item in member.evidence}
         items.update((fields, tags[item]) for item, fields in analysed.evidence if fields)
-    profiles += [fields for text in vocabularies if (fields := analyser.analyse_evidence([text]))]
-    if not profiles and not items:
+    words = [fields for text in vocabularies if (fields := analyser.analyse_evidence([text]))]
+    if not profiles and not items and not words:
         raise ValueError("there is no text in the corpus, so nothing can be fitted")
-    profile = fit_kind(profiles or list(items), compiled)
+    profile = fit_kind(profiles or list(items), compiled, words=words)
     evidence = fit_kind(list(items), compiled, tags=list(items.values())) if items else profile
     content: dict[str, Any] = {
         "analyser": ANALYSER_NUMBER,
@@ -92,7 +93,11 @@ def fit_epoch(
         "evidence": evidence,
         "bands": (_NEVER, _NEVER, _NEVER),
         "tie_key": tie_key or "0" * 32,
-        "corpus": {PROFILE: len(profiles), EVIDENCE: len(items), "pairs": len(members) * len(projects)},
+        "corpus": {
+            PROFILE: len(profiles) + len(words),
+            EVIDENCE: len(items),
+            "pairs": len(members) * len(projects),
+        },
     }
     draft = Epoch(**content)
     content["bands"] = fit_bands(draft, members, projects, analyser=analyser)
@@ -102,10 +107,18 @@ def fit_epoch(
 
 
 def fit_kind(
-    documents: Sequence[Sequence[FieldStems]], lexicon: Lexicon, *, tags: Sequence[Iterable[str]] = ()
+    documents: Sequence[Sequence[FieldStems]],
+    lexicon: Lexicon,
+    *,
+    words: Sequence[Sequence[FieldStems]] = (),
+    tags: Sequence[Iterable[str]] = (),
 ) -> KindStatistics:
-    """Count one kind of document: frequencies, mean lengths per language, idf by frequency; `tags` of each, too."""
-    counted = [_counts(document, lexicon) for document in documents]
+    """Count one kind of document: frequencies, mean lengths per language, idf by frequency; `tags` of each, too.
+
+    `words` are documents whose frequencies count, and not their lengths. Names, numbers and codes are few in any text, so the mean
+    of their own lengths would let one more of them cost all the others: they have the mean length of the texts.
+    """
+    counted = [_counts(document, lexicon) for document in (*documents, *words)]
     vectoriser = CountVectorizer(analyzer=list, binary=True, dtype=np.int32)
     matrix = vectoriser.fit_transform(counted)
     totals = np.asarray(matrix.sum(axis=0)).ravel()
@@ -115,25 +128,29 @@ def fit_kind(
         if term[0] != "b" or totals[column] >= 2
     }
     lengths: dict[str, list[int]] = {}
-    for counts in counted:
+    sizes: Counter[str] = Counter()
+    for place, counts in enumerate(counted):
         own: Counter[str] = Counter()
         for term, count in counts.items():
             if term[0] in "wn":
                 own[language_of(term)] += count
-        for language, length in own.items():
+        sizes.update(own.keys())
+        for language, length in own.items() if place < len(documents) else ():
             lengths.setdefault(language, []).append(length)
     by_language: dict[str, set[int]] = {}
     for term, frequency in frequencies.items():
         by_language.setdefault(language_of(term), set()).add(frequency)
-    everything = [length for language, found in lengths.items() if language for length in found] or [1]
+    mean = _mean([length for language, found in lengths.items() if language for length in found] or [1])
     statistics = {
         language: _language(
-            len(documents) if not language else len(found), _mean(found), by_language.get(language, set())
+            size if language else len(counted),
+            _mean(lengths[language]) if language and language in lengths else mean,
+            by_language.get(language, set()),
         )
-        for language, found in lengths.items()
-        if len(found) >= FEWEST_DOCUMENTS
+        for language, size in sizes.items()
+        if size >= FEWEST_DOCUMENTS
     }
-    unseen = _language(SMALLEST_CORPUS, _mean(everything), set(range(1, _UNSEEN_FREQUENCIES)))
+    unseen = _language(SMALLEST_CORPUS, mean, set(range(1, _UNSEEN_FREQUENCIES)))
     tagged = Counter(tag for one in tags for tag in one)
     return KindStatistics(
         languages=statistics,

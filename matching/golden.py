@@ -1,6 +1,6 @@
 """Golden texts: what an analyser must turn into the very same tokens on every machine, in six languages and all paths.
 
-The declared hash is that of the outputs of analyser 2. Library and Unicode versions are not compared: only outputs count.
+The declared hash is that of the outputs of analyser 3. Library and Unicode versions are not compared: only outputs count.
 """
 
 from __future__ import annotations
@@ -47,11 +47,16 @@ GOLDEN_TEXTS: tuple[tuple[str, str], ...] = (
             "在农村学校扩大宽带互联网接入，利用5G网络和Starlink卫星，培训教师的数字技能。国际电信联盟发展局支持网络安全与智慧村庄项目、远程医疗。"
         ),
     ),
-    ("en", "Marks with\u00adout width: ru\u200bral sch\u200dools, \u202ereordered\u202c."),
+    (
+        "en",
+        "Marks with\u00adout width: ru\u200bral sch\u200dools, net\u034fwork\ufe0f, \u202ereordered\u202c.",
+    ),
+    ("en", "LTE, VSAT, GPS, GSM\nRURAL SCHOOLS NETWORK\nWe run LTE and VSAT, GPS and 4G."),
+    ("ru", "се\u0301ть школ"),
     ("pt", "Ampliação da banda larga nas escolas do campo; formação de professores."),
     ("sw", "Mtandao wa intaneti vijijini na mafunzo ya walimu."),
 )
 """(language, text); Portuguese and Swahili stand for the languages without an analysis of their own."""
 
-GOLDEN_HASH = "2afd6ea279a4142757517ba7a0d576aa178b7afbc076540bc67ffb8dafad6713"
+GOLDEN_HASH = "2f94cde659b38c2ec20ad17d751bd280523ff52db0c199c752e5e1fd422eae39"
 """SHA-256 of the outputs over GOLDEN_TEXTS; see `Analyser.golden_hash`."""

@@ -87,6 +87,9 @@ def place(
     first = np.array(sorted(head.chosen), np.int64)
     rest = np.ones(len(roots), np.bool_)
     rest[first] = False
+    # A row says how it came to stand where it stands, not what a later step undid.
+    steps[first] &= ~np.uint32(STEP_BITS["parent_cap"] | STEP_BITS["made_room"])
+    steps[rest] &= ~np.uint32(STEP_BITS["local_minimum"] | STEP_BITS["newcomer_minimum"])
     order = np.concatenate((first, np.flatnonzero(rest))).astype(np.int64)
     return Placed(order=order, head=len(first), steps=steps)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
 import Stemmer
 
@@ -31,11 +31,19 @@ _HYPHEN = re.compile(r"[-‐‑]")
 _HAN = re.compile(r"[㐀-䶿一-鿿豈-﫿]+")
 _LATIN = re.compile(r"[A-Za-zÀ-ɏ]")
 _ARABIC_NOISE = re.compile(r"[ً-ْٰـؐ-ؚ]")
-_UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
-"""Marks without width, and those that reorder: they may hide no word and part none."""
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff"
+    "\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+"""Marks without width, and those that reorder (Unicode's Default_Ignorable_Code_Point, and marks of annotations): they may
+hide no word and part none."""
+_STRESS = re.compile("(?<=[\u0400-\u04ff])[\u0300\u0301]")
+"""The stress that Russian marks for learners."""
 _ARABIC_SHAPES = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ؤ": "و", "ئ": "ي"})
 _ARABIC_ARTICLE = re.compile(r"^(?:[وفبك]?ال|و?لل)(?=.{3})")
 _LONGEST = 40
+_LONGEST_ACRONYM = 7  # in capitals throughout
+_MEAN_ACRONYM = 5  # of several in a row
 
 
 class Tokeniser:
@@ -51,13 +59,14 @@ class Tokeniser:
 
     def pieces(self, language: str, text: str) -> list[tuple[str, list[Pair]]]:
         """Cut a text as `runs` does, each run with the piece of the normalised text that it was made of."""
-        text = _ARABIC_NOISE.sub("", _UNSEEN.sub("", unicodedata.normalize("NFKC", text)))
+        text = unicodedata.normalize("NFKC", text)
+        text = _STRESS.sub("", _ARABIC_NOISE.sub("", _UNSEEN.sub("", text)))
         found = ((piece, self._run(language, piece)) for piece in _RUN_END.split(text) if piece)
         return [(piece, run) for piece, run in found if run]
 
     def _run(self, language: str, piece: str) -> list[Pair]:
         stop = STOP_WORDS.get(language, frozenset())
-        shouting = _shouts(piece)
+        shouting = _shouts(piece, stop)
         words: list[Pair] = []
         run: list[Pair | None] = []
         for match in _TOKEN.finditer(piece):
@@ -156,7 +165,7 @@ def _is_acronym(word: str) -> bool:
     if word[1:].islower():
         return False
     capitals = sum(character.isupper() for character in word)
-    return capitals >= 2 and 2 <= len(word) <= (7 if capitals == len(word) else 12)
+    return capitals >= 2 and 2 <= len(word) <= (_LONGEST_ACRONYM if capitals == len(word) else 12)
 
 
 def _singular(word: str) -> str:
@@ -169,10 +178,21 @@ def _open_teh(word: str) -> str:
     return word.replace("ة", "ه")
 
 
-def _shouts(piece: str) -> bool:
-    """Whether a run is set in capitals throughout, so that capitals mark no acronym."""
+def _shouts(piece: str, stop: Container[str]) -> bool:
+    """Whether a run is set in capitals throughout, so that capitals mark no acronym. A list of acronyms does not shout.
+
+    Their words are short, and no stop word is among them.
+    """
     capitals = sum(map(str.isupper, piece))
-    return capitals > 8 and 10 * capitals > 6 * sum(map(str.isalpha, piece)) > 72
+    if capitals <= 8 or not 10 * capitals > 6 * sum(map(str.isalpha, piece)) > 72:
+        return False
+    words = [word for word in _TOKEN.findall(piece) if word.isupper() and len(word) > 1]
+    longest = max(map(len, words), default=0)
+    return (
+        longest > _LONGEST_ACRONYM
+        or sum(map(len, words)) > _MEAN_ACRONYM * len(words)
+        or any(word.lower() in stop for word in words)
+    )
 
 
 def _load_jieba() -> Callable[[str], Iterator[str]]:

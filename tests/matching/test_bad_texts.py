@@ -77,6 +77,39 @@ def test_marks_that_cannot_be_seen_hide_no_word_and_make_none(analyser):
     assert analyser.runs("en", "\u2066rural\u2069 \u202eschools\u202c net\u2060work broad\u180eband") == plain
 
 
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "\u034f",
+        "\u115f",
+        "\u180b",
+        "\u2065",
+        "\u206a",
+        "\u3164",
+        "\ufe0f",
+        "\ufff9",
+        "\U000e0061",
+        "\U000e0101",
+    ],
+)
+def test_nor_does_any_other_mark_that_cannot_be_seen(analyser, mark):
+    assert analyser.runs("en", f"ru{mark}ral sch{mark}ools") == analyser.runs("en", "rural schools")
+
+
+def test_a_stress_mark_parts_no_russian_word(analyser):
+    assert analyser.runs("ru", "се\u0301ть шко\u0301л") == analyser.runs("ru", "сеть школ")
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "es"])
+def test_a_list_of_acronyms_does_not_shout_and_a_headline_does(analyser, language):
+    assert analyser.runs(language, "LTE, VSAT, GPS, GSM") == ("=lte =vsat =gps =gsm",)
+    assert analyser.runs("en", "LTE / VSAT / GSM / GPS / UMTS") == ("=lte =vsat =gsm =gps =umts",)
+    assert analyser.runs("en", "RURAL SCHOOLS NETWORK") == analyser.runs("en", "rural schools network")
+    assert analyser.runs("en", "CAPACITY BUILDING FOR REGULATORS") == analyser.runs(
+        "en", "capacity building for regulators"
+    )
+
+
 def test_what_looks_like_an_index_term_is_only_words(epoch, analyser):
     engine = Engine(epoch, analyser=analyser)
     engine.put_member(member("forger", "country:TCD offer:training sdg:4 lang:fr d:fr:ecol"))

@@ -186,14 +186,28 @@ def test_weights_that_would_break_a_promise_are_refused_by_name(changed, named):
 
 
 def test_statistics_out_of_bounds_are_no_epoch(epoch):
-    for path, value in ((("profile", "unseen", "idf"), {"1": 5}), (("profile", "unseen", "mean"), -1)):
+    for path, value in (
+        (("profile", "unseen", "idf"), {"1": 5}),
+        (("profile", "unseen", "mean"), 0),
+        (("profile", "frequencies"), {"w:en:school": "3"}),
+        (("profile", "frequencies"), {"w:en:school": -1}),
+        (("profile", "frequencies"), {"": 1}),
+        (("profile", "frequencies"), {"offer:training": 1}),
+    ):
         body = json.loads(epoch.dumps())
         found = body["statistics"]
         for step in path[:-1]:
             found = found[step]
         found[path[-1]] = value
-        with pytest.raises(ValueError, match="frequency"):
+        with pytest.raises(ValueError, match=r"frequency|mean length"):
             Epoch.loads(canonical(body))
+
+
+@pytest.mark.parametrize("key", ["", "00", "zz", "A" * 32, "0" * 31])
+def test_a_tie_key_that_is_none_is_no_epoch(epoch, key):
+    body = json.loads(epoch.dumps()) | {"tie_key": key}
+    with pytest.raises(ValueError, match="tie_key"):
+        Epoch.loads(canonical(body))
 
 
 def test_groups_are_resolved_at_a_day():

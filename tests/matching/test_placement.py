@@ -71,6 +71,13 @@ def test_one_candidate_may_satisfy_both():
     assert found.order.tolist()[:10] == [0, 1, 2, 3, 4, 5, 6, 7, 14, 16]
 
 
+def test_who_left_the_head_and_came_back_is_not_said_to_have_left():
+    found = placed(20, local=[12], newcomer=[9, 3])
+    assert found.order.tolist()[:10] == [0, 1, 2, 3, 4, 5, 6, 7, 9, 12]
+    assert steps(found, 9) == ("newcomer_minimum",)
+    assert steps(found, 8) == ("made_room",)
+
+
 def test_short_lists_and_empty_ones():
     assert placed(0).order.tolist() == []
     found = placed(3, roots=[1, 1, 1], low=[0, 1, 2], local=[2], newcomer=[2])
@@ -96,6 +103,11 @@ def test_placement_keeps_everyone_the_cap_and_the_minima(seed, size):
     if above & set(local.tolist()):
         assert set(head) & set(local.tolist()), (
             "where nobody in the head is local, a local can always be placed"
+        )
+    for one in range(size):
+        said = set(steps(found, one))
+        assert not said & (
+            {"parent_cap", "made_room"} if one in head else {"local_minimum", "newcomer_minimum"}
         )
     twice = placed(size, roots=roots, low=low, local=local, newcomer=newcomer)
     assert twice.order.tolist() == order

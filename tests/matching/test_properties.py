@@ -8,7 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from matching.engine import Engine
+from matching.epoch import Epoch
 from matching.records import Evidence, Member, Need, Project, Text
+from services.matches.commands import first_epoch
 from tests.matching.builders import DAY, offer, project, said
 
 WORDS = (
@@ -195,7 +197,7 @@ def test_an_honest_word_up_to_the_mean_never_lowers(fresh, words, word, asked):
 def test_a_translation_costs_nothing(fresh, one, asked):
     engine = fresh()
     engine.put_project(asked)
-    plain = replace(one, descriptions=one.descriptions[:1])
+    plain = replace(one, descriptions=tuple(text for text in one.descriptions if text.language == "en"))
     engine.put_member(plain)
     view = engine.pin()
     translated = replace(
@@ -298,3 +300,32 @@ def test_a_translation_into_any_language_never_lowers(worded, own, more, asked):
     translated = Member(id="m", descriptions=(*own, *(text for text in more if text.language not in known)))
     view = engine.pin()
     assert view.explain("p", "m", DAY, edited=translated).points >= view.explain("p", "m", DAY).points
+
+
+NAMES = ("LTE", "VSAT", "GPS", "4G", "Starlink", "UNESCO", "2026", "5G", "TIC", "GSM")
+
+
+@pytest.fixture(scope="module")
+def shipped(analyser):
+    return Engine(Epoch.loads(first_epoch(None)), analyser=analyser)
+
+
+@relaxed
+@given(
+    st.sampled_from(sorted(SIX)),
+    st.lists(st.sampled_from(NAMES), max_size=5),
+    st.sampled_from(NAMES),
+    st.data(),
+)
+def test_one_more_name_number_or_acronym_never_lowers_in_any_language(shipped, language, names, more, data):
+    words = data.draw(st.lists(st.sampled_from(SIX[language]), max_size=5))
+    asked = project("p", ". ".join([*SIX[language], *NAMES]), language=language)
+    shipped.remove_project("p")
+    shipped.put_project(asked)
+    view = shipped.pin()
+    short = Member(id="m", descriptions=said(", ".join([*words, *names]) or more, language))
+    longer = Member(id="m", descriptions=said(", ".join([*words, *names, more]), language))
+    shipped.remove_member("m")
+    shipped.put_member(short)
+    view = shipped.pin()
+    assert view.explain("p", "m", DAY, edited=longer).points >= view.explain("p", "m", DAY).points

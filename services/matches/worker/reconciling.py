@@ -65,7 +65,12 @@ async def sample(runtime: Runtime, stop: asyncio.Event) -> None:
     """Explain one candidate of one open list now and then, chosen by lot, and hold it against the list."""
     while not stop.is_set():
         pinned = await runtime.state["index"].pin()
-        await asyncio.to_thread(sample_once, runtime, pinned, Random())
+        try:
+            await asyncio.to_thread(sample_once, runtime, pinned, Random())
+        except Exception:
+            # The edge of a check: what it cannot look at is as bad as what does not add up, and no reason to end the process.
+            runtime.metrics.explanations.labels("off").inc()
+            logger.exception("a candidate could not be explained")
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), SAMPLE_SECONDS)
 
