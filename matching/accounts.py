@@ -7,17 +7,19 @@ of a pair, which depend on its two records alone, whoever else is on the list. N
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import cached_property
 
 from matching.analysis import Analyser, FieldStems
 from matching.cache import Cache
-from matching.documents import DocumentBuilder, MemberDocument, bridged, count_terms
+from matching.documents import DocumentBuilder, MemberDocument, bridged, count_terms, given
 from matching.epoch import EVIDENCE, PROFILE, Epoch
 from matching.quoting import Quoting, Reading
 from matching.records import Member, Project, Text
 from matching.wording import Wording
 
+FIELDS = ("mission", "expertise", "offers")
+"""The fields of a profile's text."""
 _KEPT = 1_024
 _TOLD = 16_384
 """Pairs whose reasons are kept: about a kilobyte each."""
@@ -100,21 +102,34 @@ class MemberAccount:
     @cached_property
     def profile(self) -> Source:
         """The source of the profile's text."""
-        texts = (
-            *self.record.descriptions,
-            *self.record.expertise,
-            *(text for offer in self.record.offers for text in offer.texts),
-        )
-        return self._source(self._analysed.fields, texts, kind=PROFILE)
+        return self._source(self._analysed.fields, self._texts(FIELDS), kind=PROFILE)
+
+    def profile_left(self, fields: tuple[FieldStems, ...]) -> Source:
+        """Return the source of what is left of the profile's text without quoted passages; it is not kept."""
+        return self._source(fields, self._texts({field.name for field in fields if field.runs}), kind=PROFILE)
 
     def evidence(self, item: str) -> Source:
         """Return the source of one evidence item."""
         found = self._evidence.get(item)
         if found is None:
             fields = next(fields for name, fields in self._analysed.evidence if name == item)
-            texts = next(one.texts for one in self.record.evidence if one.id == item)
-            found = self._evidence[item] = self._source(fields, texts, kind=EVIDENCE)
+            found = self._evidence[item] = self.evidence_left(item, fields)
         return found
+
+    def evidence_left(self, item: str, fields: tuple[FieldStems, ...]) -> Source:
+        """Return the source of what is left of an evidence item; it is not kept."""
+        texts = next(one.texts for one in self.record.evidence if one.id == item)
+        return self._source(fields, texts, kind=EVIDENCE)
+
+    def _texts(self, fields: Container[str]) -> tuple[Text, ...]:
+        """The texts of these fields of the profile that are its own words, as the analyser takes them."""
+        record = self.record
+        named = {
+            "mission": given(record, "descriptions", record.descriptions),
+            "expertise": given(record, "expertise", record.expertise),
+            "offers": tuple(text for offer in given(record, "offers", record.offers) for text in offer.texts),
+        }
+        return tuple(text for name, texts in named.items() if name in fields for text in texts)
 
     def _source(self, fields: tuple[FieldStems, ...], texts: Sequence[Text], *, kind: str) -> Source:
         return Source(
@@ -149,8 +164,13 @@ class Accounts:
         """Return the words of exactly this record of a project."""
         found = self._projects.get(record.id)
         if found is None or found[0] is not record:
-            needs = (text for need in record.needs for text in need.texts)
-            texts = (*record.titles, *record.summaries, *record.objectives, *needs)
+            needs = given(record, "needs", record.needs)
+            texts = (
+                *given(record, "titles", record.titles),
+                *given(record, "summaries", record.summaries),
+                *given(record, "objectives", record.objectives),
+                *(text for need in needs for text in need.texts),
+            )
             wording = Wording(self._analyser.told(texts), self._epoch.lexicon)
             found = self._projects.keep(record.id, (record, wording))
         return found[1]

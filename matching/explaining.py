@@ -18,7 +18,7 @@ from matching.lists import COMPONENTS, Row
 from matching.openings import ProjectState
 from matching.queries import STRUCTURED
 from matching.records import Evidence
-from matching.scoring import PairScore
+from matching.scoring import ItemScore, PairScore
 from matching.sentences import MOST_LISTED, Phrases
 from matching.wording import Wording
 
@@ -93,16 +93,17 @@ def reasons_of(
     reasons = []
     telling = _Telling(asked, phrases)
     if score.version:
-        words = _words(score.version.text, score.text, account.profile, telling)
+        words = _words(score.version.text, score.text, _profile(score, account), telling)
         reasons += [phrases.common_words(words)] if words else []
     titles = (
         {item.id: _title(item) for item in account.record.evidence} if score.items or score.quoted else {}
     )
     for item in score.items:
         one = account.document.evidence[item.place]
-        own = _words(item.version.evidence, item.impacts, account.evidence(one.id), telling)
+        own = _words(item.version.evidence, item.impacts, _item(item, one.id, account), telling)
         reasons.append(phrases.evidence(titles[one.id], own))
     structured = [part.sentence for part in _structured_parts(state, account, phrases)]
+    structured += dict.fromkeys(part.sentence for part in _unbacked_parts(score, phrases))
     if not reasons and not structured:
         reasons = [phrases.nothing()]
     return (*reasons, *_quoted_reasons(score, titles, phrases), *structured)
@@ -124,7 +125,7 @@ def _text_parts(score: PairScore, account: MemberAccount, telling: _Telling) -> 
         "text",
         score.version.text,
         score.text,
-        source=account.profile,
+        source=_profile(score, account),
         telling=telling,
         language=score.version.language,
     )
@@ -140,7 +141,7 @@ def _evidence_parts(
             "evidence",
             item.version.evidence,
             item.impacts,
-            source=account.evidence(one.id),
+            source=_item(item, one.id, account),
             telling=telling,
             language=item.version.language,
             evidence=one.id,
@@ -166,6 +167,16 @@ def _evidence_parts(
     for item_id in dict.fromkeys(item for item, _ in score.quoted if item and item not in counted):
         parts += _quoted_parts(score, item_id, telling.phrases)
     return parts
+
+
+def _profile(score: PairScore, account: MemberAccount) -> Source:
+    """The source of the profile's text as it counted: without quoted passages."""
+    return account.profile if score.cut is None else account.profile_left(score.cut.fields)
+
+
+def _item(score: ItemScore, item: str, account: MemberAccount) -> Source:
+    """The source of an evidence item as it counted."""
+    return account.evidence(item) if score.cut is None else account.evidence_left(item, score.cut.fields)
 
 
 def _term_parts(
@@ -312,13 +323,17 @@ def _gaps(
 def _words(
     weights: Mapping[str, int], impacts: Mapping[str, int], source: Source, telling: _Telling
 ) -> list[str]:
-    """The dearest single terms that both texts have, each once: the asked words, or the pair that met over a bridge."""
+    """The dearest single terms that both texts have, each once: the asked words, or the pair that met over a bridge.
+
+    Where they have no single one, the dearest phrases.
+    """
+    common = [term for _, term in _common(weights, impacts)]
+    single = [term for term in common if term[0] != "b"]
     found: dict[str, None] = {}
-    for _, term in _common(weights, impacts):
-        if term[0] != "b":
-            ours, origin = telling.asked.of(term), source.bridged_from(term)
-            pair = telling.phrases.pair(ours, source.wording.of(origin)) if origin else ""
-            found[pair or telling.phrases.quoted(ours)] = None
+    for term in single or common:
+        ours, origin = telling.asked.of(term), source.bridged_from(term)
+        pair = telling.phrases.pair(ours, source.wording.of(origin)) if origin else ""
+        found[pair or telling.phrases.quoted(ours)] = None
         if len(found) == MOST_LISTED:
             break
     return list(found)

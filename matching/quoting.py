@@ -41,9 +41,10 @@ class Passage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """A document without its quoted passages: the impacts that are left, and the passages."""
+    """A document without its quoted passages: the impacts that are left, the fields that make them, and the passages."""
 
     impacts: Mapping[str, int]
+    fields: tuple[FieldStems, ...]
     passages: tuple[Passage, ...]
 
 
@@ -144,9 +145,9 @@ class Quoting:
         left, passages = self._without(fields)
         cut: Cut | None = None
         if passages and item is None:
-            cut = Cut(impacts=self._builder.text(left), passages=passages)
+            cut = Cut(impacts=self._builder.text(left), fields=left, passages=passages)
         elif passages and item is not None:
-            cut = Cut(impacts=self._builder.item(left, *item), passages=passages)
+            cut = Cut(impacts=self._builder.item(left, *item), fields=left, passages=passages)
         return self._cuts.keep(key, (cut,))[0]
 
     def _near(self, terms: Iterable[str]) -> bool:

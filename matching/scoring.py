@@ -6,13 +6,13 @@ The indexes give the same integers faster; this is what they are held against, a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matching.backing import backed
 from matching.documents import MemberDocument
 from matching.items import Pairs, best_items, near_duplicates
 from matching.queries import STRUCTURED, Query, Version
-from matching.quoting import Passage, Reading
+from matching.quoting import Cut, Passage, Reading
 from matching.weights import Weights
 
 
@@ -20,13 +20,14 @@ from matching.weights import Weights
 class ItemScore:
     """One evidence item that counts: its place in the document, its best version and its points above the threshold.
 
-    `impacts` are those that counted: without quoted passages.
+    `impacts` are those that counted: without quoted passages, where `cut` says what is left.
     """
 
     place: int
     version: Version
     points: int
     impacts: Mapping[str, int]
+    cut: Cut | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ class PairScore:
     """Points of one pair: per component, the language version that the text component took, and the items counted.
 
     `text` are the profile's impacts that counted; `quoted` the passages that did not, each with the id of its evidence
-    item (empty: the profile), whether what is left of the item counts or not. `unbacked` are the points of declarations, by
+    item (empty: the profile), whether what is left of the item counts or not; `cut` is what is left of the profile's text. `unbacked` are the points of declarations, by
     component, that are left out of `components` because no text bears them out.
     """
 
@@ -43,6 +44,7 @@ class PairScore:
     items: tuple[ItemScore, ...]
     text: Mapping[str, int]
     quoted: tuple[tuple[str, Passage], ...] = ()
+    cut: Cut | None = None
     unbacked: Mapping[str, int]
 
     @property
@@ -83,6 +85,7 @@ def score_pair(
         items=items,
         text=impacts,
         quoted=(*quoted, *left_out),
+        cut=cut,
         unbacked={name: points - counted[name] for name, points in components.items()},
     )
 
@@ -103,7 +106,7 @@ def score_items(
         one = _item_score(query, item.impacts, place)
         cut = reading.item(item.id, one.points)
         if cut is not None:
-            one = _item_score(query, cut.impacts, place)
+            one = replace(_item_score(query, cut.impacts, place), cut=cut)
             quoted += [(item.id, passage) for passage in cut.passages]
         scored.append(one)
     known = near_duplicates(document.evidence, weights.near_duplicate) if pairs is None else pairs

@@ -116,6 +116,8 @@ def review(
         typer.echo(json.dumps(line, ensure_ascii=False))
         return
     line["status"] = "reviewed" if accept else "rejected"
+    if accept and (found := next(faults_of([line]), None)) is not None:
+        stop(Exit.BAD_INPUT, f"{file}: {found}; correct the line, or reject it.")
     write(file, body)
     typer.echo(f"{concept} is {line['status']}; it shows with the next epoch that is built.")
 
@@ -124,24 +126,30 @@ def read(file: Path) -> dict[str, Any]:
     """Read a lexicon file; ends the command with a sentence where it is none."""
     try:
         body: dict[str, Any] = json.loads(file.read_bytes())
-        short = next((one for one in body["concepts"] if not {"id", "status", "terms"} <= set(one)), None)
+        short = next((one for one in body["concepts"] if not _is_concept(one)), None)
     except (OSError, ValueError, KeyError, TypeError) as error:
         stop(Exit.BAD_INPUT, f"{file} is no lexicon file: {error!r}.")
     if short is not None:
         stop(
             Exit.BAD_INPUT,
-            f"{file}: a concept needs id, status and terms: {json.dumps(short, ensure_ascii=False)}",
+            f"{file}: a concept needs an id and a status, both texts, and terms, a list of texts for each language: "
+            f"{json.dumps(short, ensure_ascii=False)}",
         )
     return body
 
 
 def write(file: Path, body: Mapping[str, Any]) -> None:
     """Write a lexicon file: what is said of the whole, then one concept a line, by id."""
-    head = json.dumps({key: value for key, value in body.items() if key != "concepts"}, ensure_ascii=False)
+    said = {key: value for key, value in body.items() if key != "concepts"} | {"concepts": []}
+    head = json.dumps(said, ensure_ascii=False).removesuffix("]}")
     lines = [
         json.dumps(one, ensure_ascii=False) for one in sorted(body["concepts"], key=lambda one: one["id"])
     ]
-    file.write_text(head[:-1] + ', "concepts": [\n' + ",\n".join(lines) + "\n]}\n", "utf-8")
+    whole = file.with_name(
+        f"{file.name}.new"
+    )  # so that a command that is killed leaves the file that was there
+    whole.write_text(head + "\n" + ",\n".join(lines) + "\n]}\n", "utf-8")
+    whole.replace(file)
 
 
 def texts_of_members(members: Iterable[Member]) -> Iterator[Text]:
@@ -178,7 +186,8 @@ def faults_of(concepts: list[dict[str, Any]]) -> Iterator[str]:
         except ValueError as error:
             yield str(error)
             continue
-        if concept["status"] == "reviewed" and (missing := set(LANGUAGES) - set(concept["terms"])):
+        told = {language.partition("-")[0] for language, terms in concept["terms"].items() if terms}
+        if concept["status"] == "reviewed" and (missing := set(LANGUAGES) - told):
             yield f"concept {name} has no term in {', '.join(sorted(missing))}"
         for language, terms in concept["terms"].items():
             for term in terms:
@@ -188,6 +197,15 @@ def faults_of(concepts: list[dict[str, Any]]) -> Iterator[str]:
                         f"concept {name}: of {term!r} ({language}) only the word after {min(lost)!r} is left, "
                         "which means the opposite; write it otherwise"
                     )
+
+
+def _is_concept(one: Any) -> bool:
+    if not isinstance(one, dict) or not isinstance(terms := one.get("terms"), dict):
+        return False
+    texts = [one.get("id"), one.get("status"), *(term for some in terms.values() for term in some)]
+    return all(isinstance(text, str) for text in texts) and all(
+        isinstance(some, list) for some in terms.values()
+    )
 
 
 def _counted(counts: Mapping[str, int]) -> str:

@@ -17,6 +17,11 @@ LINE = {
     "provenance": "test",
     "terms": {"en": ["radio"], "fr": ["radio"]},
 }
+WHOLE = LINE | {
+    "terms": {
+        "en": ["radio"], "fr": ["radio"], "es": ["radio"], "ru": ["радио"], "ar": ["راديو"], "zh": ["无线电"]
+    }
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -60,15 +65,34 @@ def test_a_fault_is_named_with_its_concept(tmp_path: Path, change: dict[str, obj
 def test_a_line_is_taken_or_rejected_and_stays_in_the_file(file: Path) -> None:
     run = CliRunner()
     assert json.loads(run.invoke(app, ["review", "--file", str(file)]).stdout) == LINE
+    write(file, {"concepts": [WHOLE]})
     assert run.invoke(app, ["review", "radio", "--accept", "--file", str(file)]).exit_code == 0
     assert read(file)["concepts"][0]["status"] == "reviewed"
     assert run.invoke(app, ["review", "radio", "--reject", "--file", str(file)]).exit_code == 0
-    assert read(file)["concepts"] == [LINE | {"status": "rejected"}]
+    assert read(file)["concepts"] == [WHOLE | {"status": "rejected"}]
     assert run.invoke(app, ["review", "nothing", "--file", str(file)]).exit_code == 5
 
 
+@pytest.mark.parametrize(
+    "terms", [LINE["terms"], WHOLE["terms"] | {"en": ["the"]}, WHOLE["terms"] | {"fr": []}]
+)
+def test_a_line_with_a_fault_is_not_taken_and_the_file_stays(file: Path, terms: dict[str, list[str]]) -> None:
+    write(file, {"concepts": [WHOLE | {"terms": terms}]})
+    before = file.read_bytes()
+    found = CliRunner().invoke(app, ["review", "radio", "--accept", "--file", str(file)])
+    assert (found.exit_code, file.read_bytes()) == (5, before)
+    assert "radio" in found.stderr
+
+
 def test_what_is_no_lexicon_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
-    for content in ("[", "{}", '{"concepts": [{"id": "x"}]}'):
+    wrong_lines = [
+        WHOLE | {"terms": ["radio"]},
+        WHOLE | {"id": 7},
+        WHOLE | {"status": []},
+        WHOLE | {"terms": {"en": "radio"}},
+    ]
+    lines = [json.dumps({"concepts": [line]}) for line in wrong_lines]
+    for content in ("[", "{}", '{"concepts": [{"id": "x"}]}', *lines):
         wrong = tmp_path / "wrong.json"
         wrong.write_text(content, "utf-8")
         assert CliRunner().invoke(app, ["check", "--file", str(wrong)]).exit_code == 5
