@@ -42,6 +42,7 @@ _STRESS = re.compile("(?<=[\u0400-\u04ff])[\u0300\u0301]")
 _ARABIC_SHAPES = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ؤ": "و", "ئ": "ي"})
 _ARABIC_ARTICLE = re.compile(r"^(?:[وفبك]?ال|و?لل)(?=.{3})")
 _LONGEST = 40
+_LISTED = re.compile(r"[,/،]")
 _LONGEST_ACRONYM = 7  # in capitals throughout
 _MEAN_ACRONYM = 5  # of several in a row
 
@@ -179,20 +180,17 @@ def _open_teh(word: str) -> str:
 
 
 def _shouts(piece: str, stop: Container[str]) -> bool:
-    """Whether a run is set in capitals throughout, so that capitals mark no acronym. A list of acronyms does not shout.
+    """Whether a run is set in capitals throughout, so that capitals mark no acronym.
 
-    Their words are short, and no stop word is among them.
+    A list of acronyms does not shout: its words are short, no stop word is among them, and longer ones are parted by commas.
     """
     capitals = sum(map(str.isupper, piece))
     if capitals <= 8 or not 10 * capitals > 6 * sum(map(str.isalpha, piece)) > 72:
         return False
     words = [word for word in _TOKEN.findall(piece) if word.isupper() and len(word) > 1]
     longest = max(map(len, words), default=0)
-    return (
-        longest > _LONGEST_ACRONYM
-        or sum(map(len, words)) > _MEAN_ACRONYM * len(words)
-        or any(word.lower() in stop for word in words)
-    )
+    long = sum(map(len, words)) > _MEAN_ACRONYM * len(words) and not _LISTED.search(piece)
+    return long or longest > _LONGEST_ACRONYM or any(word.lower() in stop for word in words)
 
 
 def _load_jieba() -> Callable[[str], Iterator[str]]:
