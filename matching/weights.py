@@ -97,7 +97,7 @@ class Weights:
     evidence_threshold: int = 40
     evidence_tags: int = 30
     near_duplicate: int = 600
-    passage_bound: int = 200
+    passage_bound: int = 300
     roles: Mapping[str, int] = field(default_factory=lambda: {"lead": 1000, "partner": 870})
     place_shares: Mapping[str, int] = field(default_factory=lambda: {"country": 600, "region": 400})
     place_impacts: Mapping[str, int] = field(

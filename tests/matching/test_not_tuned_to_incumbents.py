@@ -99,6 +99,22 @@ def test_one_passage_is_worth_about_the_same_in_description_and_in_one_evidence_
     assert says.points > 0
 
 
+@pytest.mark.parametrize("role", ["lead", "partner"])
+def test_a_passage_that_repeats_the_words_of_the_project_stays_within_the_bound_too(
+    shipped: Epoch, role: str
+) -> None:
+    passage = "Satellite links: we run satellite links to islands, and repair satellite links on islands."
+    view = ranked(
+        shipped,
+        project("p", "Satellite links to islands", needs=(need("connectivity"),)),
+        member("says", passage),
+        Member(id="did", evidence=(proof("e", passage, role=role),)),
+    )
+    says, did = (view.explain("p", name, DAY) for name in ("says", "did"))
+    assert says.points - did.points > 200_000_000, "the worst that is known"
+    assert (says.points - did.points) * 1000 <= shipped.weights.passage_bound * says.total_budget
+
+
 def test_evidence_has_at_most_half_of_the_budget_where_a_project_states_needs(shipped: Epoch) -> None:
     view = ranked(shipped, project("p", "Anything", needs=(need("training"),)), member("m", "Anything"))
     found = view.rank("p", DAY)
