@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from report import Claim, machine, report
 
+from benchmarks.report import Claim, machine, report
 from matching.analysis import Analyser, prove_analyser
 from matching.engine import Engine
 from matching.epoch import Epoch
