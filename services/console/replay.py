@@ -32,6 +32,8 @@ def replay(
     from services.chassis.settings import load_settings
     from services.console.exits import Exit, stop
 
+    if end is not None and end <= begin:
+        stop(Exit.USAGE, f"--to {end} is not above --from {begin}, so there is no record between them.")
     reading = known(service, lambda one: one.readers, "reads the log")
     readers = [reader for reader in reading.readers if topic in reader.topics]
     if not readers:
@@ -55,6 +57,11 @@ def replay(
     counts = asyncio.run(run())
     if as_json:
         typer.echo(json.dumps(counts))
+        return
+    if not any(counts.values()):
+        typer.echo(
+            f"{service}: no record of {topic} stands there that it has passed; nothing was handed over."
+        )
         return
     left = f"; {counts['parked']} of parked keys were left out" if counts["parked"] else ""
     typer.echo(f"{service}: {counts['records']} records of {topic} were handed over again{left}.")

@@ -11,7 +11,7 @@ from services.chassis.bus.consumer import Delivery
 from services.chassis.bus.errors import LogReplaced
 from services.chassis.bus.partitioner import partition_for
 from services.chassis.bus.reader import Reader
-from services.chassis.bus.rebuilding import NotApplied, Replayed, rebuild, replay_range
+from services.chassis.bus.rebuilding import AbsentFromLog, NotApplied, Replayed, rebuild, replay_range
 from services.chassis.bus.transport import TopicPartition
 from tests.conformance.kit import EFFECTS, PARTITIONS, THINGS, Bench, Site, apply, erased, ids, revised
 
@@ -157,3 +157,11 @@ async def test_c27_a_rebuild_goes_over_to_another_log(site: Site, bench: Bench) 
     assert await after.things() == dict.fromkeys(KEYS[1:5], (1, "Kigali Fibre")) | {
         KEYS[0]: (2, "Kigali Fibre")
     }
+
+
+async def test_c27_a_rebuild_that_misses_keys_names_what_says_them_again(bench: Bench) -> None:
+    async def absent(_connection: AsyncConnection) -> list[str]:
+        return [KEYS[0]]
+
+    with pytest.raises(AbsentFromLog, match="`comity republish members --all`"):
+        await rebuild(bench.process, replace(READER, absent=absent))

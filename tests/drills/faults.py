@@ -222,7 +222,7 @@ def rename(data: Path) -> None:
 
 
 def strange_records(scene: Scene) -> Findings:
-    """Records of a type, a version, a shape or a size that no reader takes, and one older than what is known."""
+    """Records of a type, a version or a shape that no reader takes, a large one among them, and one older than what is known."""
     with scene.sqlite() as town:
         town.write(3)
         town.settled()
@@ -251,7 +251,7 @@ def strange(example: tuple[bytes, bytes, str]) -> Iterator[tuple[bytes, bytes]]:
     yield changed(headers, "ce_type", kind.replace("revised", "sponsored")), example[1]  # unknown type
     yield changed(headers, "ce_type", kind.replace(".v1", ".v9")), example[1]  # unknown version
     yield example[0], b'{"id": 7}'  # broken schema
-    yield example[0], json.dumps({"padding": "x" * 2_000_000}).encode()  # oversize
+    yield example[0], json.dumps({"padding": "x" * 2_000_000}).encode()  # broken too, and large
     yield b"[]", b"\\x00 no event at all"
 
 

@@ -221,6 +221,7 @@ def test_a_log_from_an_older_backup_is_filled_again_and_read_anew(tmp_path: Path
         lists = rows(world, first)
         # Beside the running system: nothing is news, and nothing is said twice.
         assert site.comity("replay", "matches", "members.v1", "--json") == '{"records": 4, "parked": 0}\n'
+        assert "no record" in site.comity("replay", "matches", "members.v1", "--from", "1000")
         assert site.comity("republish", "members", kept) == "members: 1 records wait for the relay.\n"
         world.settle()
         assert "has its database open" in site.comity("rebuild", "matches", code=1)

@@ -15,6 +15,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.topics import TOPICS
 from services.chassis.bus import deadletters, limits, positions
 from services.chassis.bus.delivery import deliver, microseconds
 from services.chassis.bus.errors import BusError
@@ -98,10 +99,12 @@ async def rebuild(runtime: Host, reader: Reader, *, erase_absent: bool = False) 
             await positions.put(connection, reached)
         absent = tuple(await reader.absent(connection))
         if absent and not erase_absent:
+            owners = sorted({TOPICS[topic].owner for topic in reader.topics})
+            again = " and ".join(f"`comity republish {owner} --all`" for owner in owners)
             raise AbsentFromLog(
                 f"{len(absent)} keys are kept here and are not on the log, such as {', '.join(absent[:3])}. Either they "
                 "were erased longer ago than tombstones are kept: then say --erase-absent. Or the log is not whole: "
-                "then run `comity republish --all` first. Nothing was changed."
+                f"then run {again} first. Nothing was changed."
             )
         await reader.erase(connection, absent)
     return Rebuilt(records=records, letters=letters, erased=absent)
