@@ -1,5 +1,6 @@
 """Mutants of the matching workers: the archive's gate, ownership, versions, `ranked_to`, the day."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,11 +8,13 @@ from sqlalchemy import update
 
 from services.matches import consumers
 from services.matches.commands import frame
+from services.matches.rules import material
 from services.matches.tables import LIST_VERSIONS, RANKING
 from services.matches.worker import ownership, ranker, versions
 from tests.mutants.mutant import Mutant, Patch
 
 WORKER = "tests/services/matches/test_worker.py"
+MATERIAL = "tests/services/matches/test_material.py"
 OWNERSHIP = "tests/services/matches/test_ownership.py"
 TAKING_OVER = "tests/services/matches/test_taking_over.py"
 
@@ -138,6 +141,21 @@ def _days_go_back(patch: Patch) -> None:
     )
 
 
+def _rank_on_the_loop(patch: Patch) -> None:
+    class Direct:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(asyncio, name)
+
+        async def to_thread(self, work: Any, *of: Any) -> Any:
+            return work(*of)
+
+    patch.setattr(ranker, "asyncio", Direct())
+
+
+def _nobody_is_placed(patch: Patch) -> None:
+    patch.setattr(material, "_SEEN_LABELS", 0)
+
+
 MUTANTS = (
     Mutant(
         name="stale-sequence-applied",
@@ -218,5 +236,19 @@ MUTANTS = (
         how="a day is opened although a later one is",
         patch=_days_go_back,
         tests=("tests/services/matches/test_days.py::test_a_day_that_has_passed_is_not_opened_again",),
+    ),
+    Mutant(
+        name="pass-on-the-event-loop",
+        rule="Workers: a pass runs in a thread, never on the event loop",
+        how="lists are ranked where requests are answered and partitions are fetched",
+        patch=_rank_on_the_loop,
+        tests=(f"{WORKER}::test_a_pass_runs_in_a_thread_never_on_the_event_loop",),
+    ),
+    Mutant(
+        name="placed-rows-not-moved",
+        rule="Lists: what a changed member moves includes a local or newcomer above the floor",
+        how="whoever has fewer points than the first rows moves no list, local or newcomer or not",
+        patch=_nobody_is_placed,
+        tests=(f"{MATERIAL}::test_a_local_or_newcomer_below_the_first_rows_moves_a_list",),
     ),
 )

@@ -1,6 +1,7 @@
 """The matching worker: what makes a version, who may write it, and what is never lost or written twice."""
 
 import asyncio
+import threading
 from collections.abc import MutableMapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -123,6 +124,32 @@ async def test_a_change_of_the_parent_reaches_the_lists_of_its_descendants(town:
     assert await town.names_of(project) == []
     row = await town.row_of(project, "Child")
     assert [rule["code"] for rule in row["failed_rules"]] == ["affiliate_of_owner"]
+
+
+async def test_a_pass_runs_in_a_thread_never_on_the_event_loop(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much there is to rank, requests are answered, and a group hears that its member is alive."""
+    seen: dict[str, set[int]] = {"rank": set(), "points_of": set()}
+
+    def noting(name: str) -> Any:
+        whole = getattr(View, name)
+
+        def noted(*of: Any) -> Any:
+            seen[name].add(threading.get_ident())
+            return whole(*of)
+
+        return noted
+
+    for name in seen:
+        monkeypatch.setattr(View, name, noting(name))
+    await town.published("schools")
+    for more in ({}, {"languages": ["en", "fr"]}):
+        await town.organisation("Ada", **more)
+        await town.settle()
+    for threads in seen.values():
+        assert threads
+        assert threading.get_ident() not in threads
 
 
 async def test_an_older_revision_that_comes_late_is_ignored_and_logged(
