@@ -82,14 +82,14 @@ class LanguageChecks:
         """Return why a published reason, which declares no language, says nothing, or None."""
         return _NO_SUBJECT if self.function_words.are_all(words_of(text), language=None) else None
 
-    def _script(self, scripts: Counter[str], language: str) -> Refusal | None:
+    def _script(self, scripts: Mapping[str, int], language: str) -> Refusal | None:
         expected = _SCRIPTS.get(script_of(language))
-        total = scripts.total()
+        total = sum(scripts.values())
         if expected is None or total < CERTAIN_LETTERS:
             return None
-        if sum(scripts[name] for name in expected) >= SHARE * total:
+        if sum(scripts.get(name, 0) for name in expected) >= SHARE * total:
             return None
-        found = scripts.most_common(1)[0][0].capitalize()
+        found = max(scripts, key=scripts.__getitem__).capitalize()
         return _elsewhere(f"The text is declared as {language!r}, but its letters are {found}.")
 
     def _words(self, text: str, words: Sequence[str], language: str) -> Refusal | None:
@@ -104,16 +104,17 @@ class LanguageChecks:
         )
 
 
-def _letters(text: str, words: Sequence[str]) -> Counter[str]:
+def _letters(text: str, words: Sequence[str]) -> dict[str, int]:
     """Return how many (weighted) letters a text has of each script."""
     if text.isascii():  # then its letters are Latin, and its words are its letters
         letters = sum(map(len, words))
-        return Counter({"LATIN": letters} if letters else {})
-    scripts: Counter[str] = Counter()
+        return {"LATIN": letters} if letters else {}
+    scripts: dict[str, int] = {}
     for character, count in Counter(text).items():
         script = _named_script(character)
         if script:
-            scripts[script] += count * (IDEOGRAPH_WEIGHT if script == "CJK" else 1)
+            weight = IDEOGRAPH_WEIGHT if script == "CJK" else 1
+            scripts[script] = scripts.get(script, 0) + count * weight
     return scripts
 
 
