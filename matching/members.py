@@ -50,7 +50,10 @@ class MemberState:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PinnedMembers:
-    """The members at one moment; arrays run over rows. `conflicts` are the members that have near-duplicates."""
+    """The members at one moment; arrays run over rows. `conflicts` are the members that have near-duplicates.
+
+    `moment` is the same thing as long as no member has changed, and keeps nothing of them in memory.
+    """
 
     rows: MemberColumns
     ids: npt.NDArray[np.object_]
@@ -63,6 +66,7 @@ class PinnedMembers:
     intervals: Mapping[int, tuple[tuple[int, int], ...]]
     roots: npt.NDArray[np.int64]
     parents: Mapping[str, str]
+    moment: object = field(default_factory=object)
     _enrolled: dict[int, npt.NDArray[np.bool_]] = field(default_factory=dict)
 
     def enrolled(self, day: int) -> npt.NDArray[np.bool_]:

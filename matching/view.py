@@ -5,7 +5,7 @@ All reading goes through a view, so one answer never mixes two states. It comput
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -100,6 +100,13 @@ class View:
     def project(self, project: str) -> Project:
         """Return a project's record as it stands here (KeyError if unknown)."""
         return self._projects.states[project].record
+
+    def basis(self, project: str) -> Hashable:
+        """Return what a project's list is computed from, beside epoch and day (KeyError if unknown).
+
+        It is the same thing in every view for as long as neither that project nor any member has changed.
+        """
+        return self._members.moment, self._projects.states[project]
 
     def rank(
         self, project: str, reference_date: str, *, instead: Mapping[str, Mapping[str, int]] | None = None

@@ -1,8 +1,8 @@
 """Ranked lists that were computed for a reader, kept a while: one computation for all who ask at the same moment.
 
 *What.* A small bounded cache whose entries are computed in threads, each key once. *Why.* A page costs the ranking of the
-whole list; the pages after it, and other readers, should not pay again. Keys carry the index's version, so nothing here
-is ever stale. *Never:* compute on the event loop.
+whole list; the pages after it, and other readers, should not pay again. Keys name what a result is computed from, so nothing
+here is ever stale. *Never:* compute on the event loop.
 """
 
 import asyncio

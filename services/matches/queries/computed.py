@@ -79,4 +79,5 @@ def offer(runtime: Runtime, lists: Mapping[str, Computed], pinned: Pinned) -> No
 
 
 def _key(project: str, pinned: Pinned) -> Hashable:
-    return "list", project, pinned.version, pinned.epoch, pinned.day
+    """Name what the list is computed from: whatever else is written meanwhile, it is the same list."""
+    return "list", project, pinned.view.basis(project), pinned.epoch, pinned.day

@@ -204,6 +204,33 @@ async def test_the_reader_of_a_write_gets_the_list_that_was_ranked(
     assert work.writing == []
 
 
+async def test_a_list_is_ranked_anew_only_when_its_project_or_a_member_has_changed(
+    settled: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, project = await settled.published("water"), uuid_of("schools")
+    await settled.settle()
+    first = await settled.list_of(project)
+    ranked = []
+    rank = View.rank
+
+    def count(view: View, project: str, day: str) -> Any:
+        ranked.append(project)
+        return rank(view, project, day)
+
+    monkeypatch.setattr(View, "rank", count)
+    await settled.draft("water", countries=["UGA"])
+    await moved(settled)
+    after = await settled.list_of(project)
+    assert (ranked, after["as_of"] != first["as_of"]) == ([], True)
+    assert after["candidates"] == first["candidates"]
+    await settled.list_of(other)
+    assert ranked == [other]
+    await settled.organisation("Organisation 3", legal_name="Another Name")
+    await moved(settled)
+    await settled.list_of(project)
+    assert ranked == [other, project]
+
+
 async def test_a_page_costs_the_same_statements_whatever_its_length(settled: Town) -> None:
     counts = []
     for limit in (1, MANY):
