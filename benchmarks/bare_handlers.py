@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+import uvloop
 from fastapi import FastAPI, Request, Response
 from sqlalchemy import event, text
 
@@ -120,4 +121,4 @@ async def serve(body: bytes, pages: Mapping[str, bytes]) -> None:
 
 if __name__ == "__main__":
     said = json.loads(Path(sys.argv[1]).read_text("utf-8"))
-    asyncio.run(serve(said["body"].encode(), {key: page.encode() for key, page in said["pages"].items()}))
+    uvloop.run(serve(said["body"].encode(), {key: page.encode() for key, page in said["pages"].items()}))

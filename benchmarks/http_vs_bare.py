@@ -7,7 +7,8 @@ same files. A *durable write* makes a new draft project: the bare handler runs t
 the real command, in one transaction, and answers the same bytes. A *list page* is the first fifty rows of a project: the
 bare handler makes the same kernel call that ranks the list, and answers the bytes of the real answer. Neither has auth,
 validation, ETag, idempotency, problems, headers, logs or metrics. Each project is asked for in turn, more of them than
-lists are kept, so that both rank every time. Both are asked by the same clients, one after the other, in turns.
+lists are kept, so that both rank every time. Both run on the same server and event loop, and are asked by the same
+clients, one after the other, in turns.
 """
 
 import argparse
