@@ -45,9 +45,10 @@ _TRANSACTION_MS = int(BATCH_SECONDS * 1_500)
 """Readers wait at most so long for a relay that died within a transaction. Longer than a batch may take: what the broker
 ends by time looks to its relay as if another had taken over."""
 _REBALANCE_MS = 60_000  # how long a member may finish what is in flight before the group goes on without it
-_FETCH_WAIT_MS = 100  # a partition that is resumed waits this long for the fetch under way
+_FETCH_WAIT_MS = 100  # where nothing new stands; who seeks meanwhile waits this long for the fetch under way
 _READ_WAIT_MS = 20
 _BATCH_BYTES = 524_288
+_NOWHERE = aiokafka.TopicPartition("", 0)  # a place that nobody is assigned
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,9 +322,17 @@ class _Group:
     def seen(self, places: Iterable[Any]) -> frozenset[TopicPartition]:
         return frozenset(self._names.at(place) for place in places)
 
-    async def fetch(self, *, timeout: float, limit: int) -> Mapping[TopicPartition, tuple[Record, ...]]:  # noqa: ASYNC109
+    async def fetch(
+        self,
+        *,
+        timeout: float,  # noqa: ASYNC109
+        limit: int,
+        of: frozenset[TopicPartition] | None = None,
+    ) -> Mapping[TopicPartition, tuple[Record, ...]]:
+        # To the client no partition means all of them.
+        places = () if of is None else [self._names.place(at) for at in of] or [_NOWHERE]
         with _translated("fetching"):
-            found = await self._consumer.getmany(timeout_ms=int(timeout * 1000), max_records=limit)
+            found = await self._consumer.getmany(*places, timeout_ms=int(timeout * 1000), max_records=limit)
         return self._names.records(found)
 
     async def position(self, at: TopicPartition) -> int | None:

@@ -9,6 +9,8 @@ Why apart from the client: everything here is about order and time, and reads be
 - `_expected` holds, for each partition whose start is known, the offset that the caller gets next. What is fetched of
   any other partition is thrown away. Where a **seek** or a new start came while a fetch was under way, what it brought
   is thrown away and sought again; so a fetch never delivers from before a seek.
+- A partition that is **paused** is not asked for, and the client keeps what it holds of it ready: told to pause, it would
+  throw that away and fetch it again, behind whatever fetch is under way by then.
 - The client sends no sign of life before "assigned" returns, so the **listener's part runs as a task**; "revoked" waits
   for it first, and then for the listener to finish what is in flight.
 
@@ -17,6 +19,7 @@ It must not decide where to start, nor what to do with a record.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -26,6 +29,7 @@ from services.chassis.bus.errors import LogReplaced, Transient
 from services.chassis.bus.transport import Batch, Listener, Record, TopicPartition
 
 _SLACK_SECONDS = 0.05
+_LOOK_SECONDS = 0.02  # between two looks at what arrives of some partitions while others are paused
 _REPORT_SECONDS = 5.0
 
 _log = structlog.get_logger(__name__)
@@ -46,8 +50,14 @@ class GroupClient(Protocol):
         """Return the partitions that the group has given to this member."""
         ...
 
-    async def fetch(self, *, timeout: float, limit: int) -> Mapping[TopicPartition, tuple[Record, ...]]:  # noqa: ASYNC109
-        """Fetch committed records of assigned partitions that are not paused."""
+    async def fetch(
+        self,
+        *,
+        timeout: float,  # noqa: ASYNC109
+        limit: int,
+        of: frozenset[TopicPartition] | None = None,
+    ) -> Mapping[TopicPartition, tuple[Record, ...]]:
+        """Fetch committed records of the assigned partitions that are not paused, or of some of them; of none is a sign of life."""
         ...
 
     async def position(self, at: TopicPartition) -> int | None:
@@ -80,6 +90,8 @@ class KafkaMembership:
         self._listener = listener
         self._expected: dict[TopicPartition, int] = {}
         self._moved: set[TopicPartition] = set()
+        self._paused: set[TopicPartition] = set()
+        self._room = asyncio.Event()
         self._fetching: asyncio.Task[Mapping[TopicPartition, tuple[Record, ...]]] | None = None
         self._assigning: asyncio.Task[None] | None = None
         self._reporting: asyncio.Task[None] | None = None
@@ -108,7 +120,7 @@ class KafkaMembership:
         self._raise_failure()
         if self._fetching is None:
             self._moved.clear()
-            self._fetching = asyncio.create_task(self._client.fetch(timeout=timeout, limit=limit))
+            self._fetching = asyncio.create_task(self._fetch(timeout, limit))
         await asyncio.wait({self._fetching}, timeout=timeout + _SLACK_SECONDS)
         self._raise_failure()
         if not self._fetching.done():
@@ -131,11 +143,12 @@ class KafkaMembership:
 
     def pause(self, partitions: frozenset[TopicPartition]) -> None:
         """Fetch nothing more of these until they are resumed or assigned anew."""
-        self._client.pause(partitions & self._client.assignment())
+        self._paused |= partitions
 
     def resume(self, partitions: frozenset[TopicPartition]) -> None:
         """Fetch these again."""
-        self._client.resume(partitions & self._client.assignment() & self._expected.keys())
+        self._paused -= partitions
+        self._room.set()
 
     async def report(self, positions: Mapping[TopicPartition, int]) -> None:
         """Store the positions in the group, in the background; only the newest of each partition matters."""
@@ -154,6 +167,7 @@ class KafkaMembership:
             await asyncio.wait({self._assigning})
             self._assigning = None
         self._expected.clear()
+        self._paused.clear()
         try:
             await self._listener.revoked(partitions)
         except Exception as error:  # noqa: BLE001 - the client would swallow it; the next fetch raises it
@@ -176,6 +190,19 @@ class KafkaMembership:
                 self._moved.add(at)
                 self._client.seek(at, offset)
         self._client.resume(held & starts.keys())
+
+    async def _fetch(self, timeout: float, limit: int) -> Mapping[TopicPartition, tuple[Record, ...]]:  # noqa: ASYNC109
+        """Fetch; while partitions are paused, only what stands ready of the others, so that none waits that is resumed."""
+        assigned = self._client.assignment()
+        wanted = assigned - self._paused
+        if wanted == assigned:
+            return await self._client.fetch(timeout=timeout, limit=limit)
+        self._room.clear()
+        fetched = await self._client.fetch(timeout=0, limit=limit, of=wanted)
+        if not fetched:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._room.wait(), min(timeout, _LOOK_SECONDS) if wanted else timeout)
+        return fetched
 
     async def _batches(self, fetched: Mapping[TopicPartition, tuple[Record, ...]]) -> Sequence[Batch]:
         batches = []

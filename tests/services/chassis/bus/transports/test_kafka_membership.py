@@ -24,6 +24,8 @@ class Client:
         self.settled = asyncio.Event()
         self.cancelled = False
         self.fetches = 0
+        self.alive = asyncio.Event()
+        self.paused: list[frozenset[TopicPartition]] = []
         self.refused = asyncio.Event()
 
     async def join(self, member: KafkaMembership) -> None:
@@ -35,13 +37,19 @@ class Client:
     def assignment(self) -> frozenset[TopicPartition]:
         return frozenset({AT})
 
-    async def fetch(self, **_: float) -> Mapping[TopicPartition, tuple[Record, ...]]:
+    async def fetch(
+        self, of: frozenset[TopicPartition] | None = None, **_: float
+    ) -> Mapping[TopicPartition, tuple[Record, ...]]:
         self.fetches += 1
+        if of == frozenset():
+            self.alive.set()
         try:
             await self.settled.wait()  # the library does not honour its timeout meanwhile
         except asyncio.CancelledError:
             self.cancelled = True
             raise
+        if of is not None and AT not in of:
+            return {}
         return {
             AT: (
                 Record(
@@ -57,7 +65,7 @@ class Client:
         pass
 
     def pause(self, partitions: frozenset[TopicPartition]) -> None:
-        pass
+        self.paused.append(partitions)
 
     def resume(self, partitions: frozenset[TopicPartition]) -> None:
         pass
@@ -104,6 +112,21 @@ async def test_a_member_that_is_given_nothing_is_told_so() -> None:
         await member.revoked(frozenset({AT}))
         await member.assigned(frozenset())
     assert listener.told == [frozenset({AT}), frozenset()]
+
+
+async def test_a_paused_partition_is_not_asked_for_and_the_client_keeps_what_it_holds_ready_of_it() -> None:
+    client = Client()
+    client.settled.set()
+    async with KafkaMembership(client, group="things", listener=Listener()) as member, asyncio.timeout(20):
+        while not await member.fetch(timeout=1, limit=10):
+            pass
+        member.pause(frozenset({AT}))
+        fetching = asyncio.create_task(member.fetch(timeout=60, limit=10))
+        await client.alive.wait()
+        member.resume(frozenset({AT}))
+        assert not await fetching  # at once: it does not sit its sixty seconds out
+        assert await member.fetch(timeout=1, limit=10)
+        assert client.paused == [frozenset({AT})]  # on its arrival, until it was known where to start
 
 
 async def test_h7_a_report_that_a_rebalance_refuses_is_swallowed_and_fetching_goes_on() -> None:
