@@ -7,7 +7,7 @@ begins exactly where the last commit stands. This module must not read from the 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
@@ -80,7 +80,7 @@ class Assignment:
     async def _assigned(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
         await self._drain([at for at in sorted(partitions) if at in self.lanes])
         try:
-            taken = [position for at in sorted(partitions) if (position := await self._take(at)) is not None]
+            taken = await self._take(sorted(partitions))
             self.held.update(position.at for position in taken)
             if self._on_assigned is not None and taken:
                 await self._on_assigned(frozenset(position.at for position in taken))
@@ -116,13 +116,11 @@ class Assignment:
         if at not in self.lanes:
             return None
         await self._drain([at])
-        position = await self._take(at)
-        if (
-            position is None or at not in self.held or at in self.lanes
-        ):  # it may have left, or come back, meanwhile
+        taken = await self._take([at])
+        if not taken or at not in self.held or at in self.lanes:  # it may have left, or come back, meanwhile
             return None
-        self._open(position)
-        return position.next_offset
+        self._open(taken[0])
+        return taken[0].next_offset
 
     @contextmanager
     def _rebalancing(self, partitions: frozenset[TopicPartition]) -> Iterator[None]:
@@ -133,33 +131,42 @@ class Assignment:
             metrics.rebalances.labels(self._group).inc()
         metrics.assigned.labels(self._group).set(len(self.held))
 
-    async def _take(self, at: TopicPartition) -> Position | None:
-        """Load and prove the stored position; waits for a database or a log that is away; None once stopping."""
-        while not self._stop.is_set():
+    async def _take(self, partitions: Sequence[TopicPartition]) -> Sequence[Position]:
+        """Load and prove the stored positions; waits for a database or a log that is away; none once stopping."""
+        while partitions and not self._stop.is_set():
             try:
-                now = microseconds(self._runtime)
-                log = await self._runtime.transport.identity(at.topic)
-                begin = await self._beginning(at)
-                async with self._runtime.database.write() as connection:
-                    position = await positions.take(
-                        connection, self._group, at, log=log, now=now, begin=begin
-                    )
-                    self._burials[at] = await limits.load(connection, self._group, at)
-                compacted = at.topic in TOPICS and TOPICS[at.topic].compacted
-                await positions.verify(
-                    self._runtime.transport,
-                    position,
-                    now=now,
-                    compacted=compacted,
-                    tombstone_seconds=self._runtime.settings.log.tombstone_seconds,
-                )
+                return await self._taken(partitions)
             except TRANSIENT as error:
-                _log.warning("consumer.assign", group=self._group, at=str(at), error=str(error))
+                at = ", ".join(map(str, partitions))
+                _log.warning("consumer.assign", group=self._group, at=at, error=str(error))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stop.wait(), _RETRY_SECONDS)
-            else:
-                return position
-        return None
+        return ()
+
+    async def _taken(self, partitions: Sequence[TopicPartition]) -> Sequence[Position]:
+        """Load the positions of all in one transaction, then prove each."""
+        transport, now = self._runtime.transport, microseconds(self._runtime)
+        logs = {topic: await transport.identity(topic) for topic in {at.topic for at in partitions}}
+        begins = {at: await self._beginning(at) for at in partitions}
+        taken = []
+        async with self._runtime.database.write() as connection:
+            for at, begin in begins.items():
+                taken.append(
+                    await positions.take(
+                        connection, self._group, at, log=logs[at.topic], now=now, begin=begin
+                    )
+                )
+                self._burials[at] = await limits.load(connection, self._group, at)
+        for position in taken:
+            topic = position.at.topic
+            await positions.verify(
+                transport,
+                position,
+                now=now,
+                compacted=topic in TOPICS and TOPICS[topic].compacted,
+                tombstone_seconds=self._runtime.settings.log.tombstone_seconds,
+            )
+        return taken
 
     async def _beginning(self, at: TopicPartition) -> int:
         """Return where a group that was never here begins."""
