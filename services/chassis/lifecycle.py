@@ -157,12 +157,12 @@ async def run_services(
                 stop=stop or asyncio.Event(),
             )
             application = merge_applications(runtimes, verifier=verifier, routes=role in {"all", "api"})
-            with _settled():
+            with settled():
                 await _run(system, application, listening, role=role, ready=ready)
 
 
 @contextmanager
-def _settled() -> Iterator[None]:
+def settled() -> Iterator[None]:
     """Keep the garbage collector from stopping every answer for 0.2 s.
 
     What was built at start is spared, for it stays; and since an index is millions of objects without a cycle, all
