@@ -69,7 +69,8 @@ def _place(event: Event) -> None:
 
 def _validated(event: Event, data: bytes, *, closed: bool) -> BaseModel:
     try:
-        return MODELS[event.type].model_validate_json(
+        # The validator itself: `model_validate_json` asks again at every event whether its arguments go together.
+        validated: BaseModel = MODELS[event.type].__pydantic_validator__.validate_json(
             data, strict=True, extra="forbid" if closed else "ignore"
         )
     except ValidationError as error:
@@ -79,3 +80,4 @@ def _validated(event: Event, data: bytes, *, closed: bool) -> BaseModel:
             f"The data of {event.type} does not meet its schema at /{where}: {first['msg']} "
             f"({error.error_count()} fault(s) in all)."
         ) from error
+    return validated

@@ -14,7 +14,7 @@ This module must not know what any event's data means: that is `schemas.events`.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import orjson
 import uuid_utils
@@ -72,8 +72,7 @@ class Clock(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Sequence:
+class Sequence(NamedTuple):
     """The position of one record in the life of its key: (incarnation of the owner, version), in that order.
 
     The version is the aggregate's revision. The incarnation rises when an owner is restored from a backup, so

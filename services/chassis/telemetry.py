@@ -7,6 +7,7 @@ label may hold a secret, a token or personal data.
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, cast
 
 import structlog
@@ -95,6 +96,8 @@ class Metrics:
         self.handler_seconds = self._histogram(
             "comity_consumer_handler_seconds", "Seconds a handler took.", "group", "type"
         )
+        # Its child for (group, type): to find one anew costs more than to observe.
+        self.handled = cache(self.handler_seconds.labels)
         # Records that said less than what is held: duplicates, and what came late (R9's second line of defence). Not of
         # `notifications`, whose rows of a batch share one upsert: no database says of each whether it was news.
         self.stale = self._counter(

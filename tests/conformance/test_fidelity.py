@@ -105,8 +105,7 @@ async def test_c10_a_structured_event_is_readable_too(bench: Bench) -> None:
         "partitionkey": event.partitionkey,
         "data": json.loads(event.data or b""),
     }
-    structured = replace(
-        record,
+    structured = record._replace(
         headers=(("content-type", b"application/cloudevents+json; charset=utf-8"),),
         value=json.dumps(whole).encode(),
     )

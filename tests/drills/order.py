@@ -14,7 +14,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -94,7 +93,7 @@ def disordered(records: list[Record], chance: random.Random) -> list[Record]:
         place = chance.randrange(begin + 10, len(found) + 1)
         found[place:place] = again
     offsets: dict[TopicPartition, Iterator[int]] = defaultdict(count)
-    return [replace(record, offset=next(offsets[at_of(record)])) for record in found]
+    return [record._replace(offset=next(offsets[at_of(record)])) for record in found]
 
 
 def at_of(record: Record) -> TopicPartition:

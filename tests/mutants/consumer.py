@@ -18,7 +18,7 @@ POSITIONS = "tests/services/chassis/bus/test_positions.py"
 def _skip_effects(patch: Patch) -> None:
     original, seen = lane.deliver, [0]
 
-    async def deliver(connection: Any, record: Any, **more: Any) -> bool:
+    async def deliver(connection: Any, record: Any, **more: Any) -> Any:
         seen[0] += 1
         return True if seen[0] % 5 == 0 else await original(connection, record, **more)
 
@@ -122,11 +122,11 @@ def _let_through(patch: Patch) -> None:
 def _park_tombstones(patch: Patch) -> None:
     original = delivery.deliver
 
-    async def deliver(connection: Any, record: Any, **more: Any) -> bool:
+    async def deliver(connection: Any, record: Any, **more: Any) -> Any:
         if deadletters.key_of(record) in more["parked"] and record.value is None:
             now = microseconds(more["runtime"])
             await deadletters.park(connection, more["group"], record, now=now)
-            return False
+            return None
         return await original(connection, record, **more)
 
     patch.setattr(lane, "deliver", deliver)

@@ -51,7 +51,7 @@ class Consumer:
         handle: Handler,
         on_assigned: PartitionsHook | None = None,
         on_revoked: PartitionsHook | None = None,
-        batch: int = 200,
+        batch: int = 500,
         rules: LaneRules | None = None,
         drain_seconds: float = 10.0,
         begin: Beginning = "earliest",

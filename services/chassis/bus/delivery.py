@@ -5,10 +5,11 @@ performs no effect outside its database (it writes a row for that, which somebod
 `event.sequence`: what is not newer than what it holds changes nothing.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 from sqlalchemy import Executable
@@ -23,8 +24,7 @@ from services.chassis.bus.transport import Record, TopicPartition
 from services.chassis.telemetry import bound, unbound
 
 
-@dataclass(frozen=True, slots=True)
-class Coordinates:
+class Coordinates(NamedTuple):
     """Where a record stands in the log."""
 
     topic: str
@@ -100,8 +100,8 @@ async def deliver(
     parked: set[str],
     late: bool = False,
     together: Together | None = None,
-) -> bool:
-    """Hand one record to the handler, or set it aside if its key is parked; whether the handler had it.
+) -> Event | None:
+    """Hand one record to the handler and return its event, or set it aside if its key is parked and return None.
 
     A tombstone opens its key and drops what was set aside for it: nothing of an erased aggregate is kept. What is given as
     `together` the caller writes before the commit.
@@ -109,7 +109,7 @@ async def deliver(
     key = deadletters.key_of(record)
     if key in parked and record.value is not None:
         await deadletters.park(connection, group, record, now=microseconds(runtime))
-        return False
+        return None
     event = Event.from_record(record)
     data = contracts.read(event)
     if key in parked:
@@ -125,18 +125,22 @@ async def deliver(
         late=late,
         together=together,
     )
-    with runtime.metrics.handler_seconds.labels(group, event.type).time(), _traced(given):
-        await handle(given)
-    return True
+    began = time.perf_counter()
+    try:
+        if event.traceparent is None:
+            await handle(given)
+        else:
+            with _traced(given, event.traceparent):
+                await handle(given)
+    finally:
+        runtime.metrics.handled(group, event.type).observe(time.perf_counter() - began)
+    return event
 
 
 @contextmanager
-def _traced(given: Delivery) -> Iterator[None]:
+def _traced(given: Delivery, traceparent: str) -> Iterator[None]:
     """Go on with the trace that the event came from, in spans and in log lines."""
-    traceparent, at = given.event.traceparent, given.at
-    if traceparent is None:
-        yield
-        return
+    at = given.at
     attributes = tracing.handled(given.group, at.topic, partition=at.partition, offset=at.offset)
     lines = bound(trace_id=tracing.trace_id_of(traceparent))
     try:

@@ -25,6 +25,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.envelope import Event
 from services.chassis.bus import deadletters, limits, positions
 from services.chassis.bus.delivery import Handler, Together, deliver, microseconds
 from services.chassis.bus.errors import PositionMoved
@@ -175,14 +176,14 @@ class Lane:
         planned = before.past(records[-1], positions.event_id(records[-1]))
         started = runtime.clock.monotonic()
         taken, after = 0, planned
-        applied: list[Record] = []
+        applied: list[Event] = []
         together = Together()
         async with runtime.database.write() as connection:
             await positions.move(connection, before, planned)
             await reach("consumer.moved")
             parked = await self._parked(connection) if self._letters else set()
             for record in records:
-                if await deliver(
+                event = await deliver(
                     connection,
                     record,
                     runtime=runtime,
@@ -190,8 +191,9 @@ class Lane:
                     handle=self._handle,
                     parked=parked,
                     together=together,
-                ):
-                    applied.append(record)
+                )
+                if event is not None:
+                    applied.append(event)
                 taken += 1
                 if runtime.clock.monotonic() - started > self._rules.transaction_seconds:
                     break
@@ -211,16 +213,16 @@ class Lane:
         await self._committed()
         return taken
 
-    def _observe(self, applied: Sequence[Record]) -> None:
+    def _observe(self, applied: Sequence[Event]) -> None:
         """Note how long each event took from its time to this commit; a clock that is behind ours counts as none."""
-        now, effect = (
-            self._runtime.clock.now(),
-            self._runtime.metrics.effect_seconds.labels(self.position.group),
-        )
-        for record in applied:
-            with suppress(ValueError, TypeError):  # a foreign writer's time may be anything
-                written = datetime.fromisoformat(dict(record.headers).get("ce_time", b"").decode())
+        now = self._runtime.clock.now()
+        effect = self._runtime.metrics.effect_seconds.labels(self.position.group)
+        for event in applied:
+            try:
+                written = datetime.fromisoformat(event.time)
                 effect.observe(max(0.0, (now - written).total_seconds()))
+            except (ValueError, TypeError):
+                continue  # a foreign writer's time may be anything
 
     async def _parked(self, connection: AsyncConnection) -> set[str]:
         """Return the parked keys of this partition. Where there is none, only a burial of this lane can park one."""

@@ -20,7 +20,7 @@ service's database and must not look into an event's data.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from schemas.envelope import Event
 from schemas.topics import Topic
@@ -40,9 +40,11 @@ class TopicPartition:
         return f"{self.topic}/{self.partition}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """One record as the log holds it. `value` None is a tombstone, b"" is not. `appended_at`: Unix microseconds."""
+class Record(NamedTuple):
+    """One record as the log holds it. `value` None is a tombstone, b"" is not. `appended_at`: Unix microseconds.
+
+    A tuple, because one is made of every record that is read: it costs a third of a frozen dataclass.
+    """
 
     topic: str
     partition: int
