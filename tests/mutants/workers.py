@@ -10,11 +10,13 @@ from services.matches import consumers
 from services.matches.commands import frame
 from services.matches.rules import material
 from services.matches.tables import LIST_VERSIONS, RANKING
-from services.matches.worker import ownership, ranker, versions
+from services.matches.worker import feeding, ownership, ranker, versions
 from tests.mutants.mutant import Mutant, Patch
 
 WORKER = "tests/services/matches/test_worker.py"
 MATERIAL = "tests/services/matches/test_material.py"
+RESTORING = "tests/services/matches/test_restoring.py"
+FEEDS = "tests/services/matches/test_feeds.py"
 OWNERSHIP = "tests/services/matches/test_ownership.py"
 TAKING_OVER = "tests/services/matches/test_taking_over.py"
 
@@ -156,6 +158,17 @@ def _nobody_is_placed(patch: Patch) -> None:
     patch.setattr(material, "_SEEN_LABELS", 0)
 
 
+def _number_anew(patch: Patch) -> None:
+    async def none(*_: Any) -> dict[str, int]:
+        return {}
+
+    patch.setattr(versions, "load_taken", none)
+
+
+def _feed_again(patch: Patch) -> None:
+    patch.setattr(feeding, "_news", lambda events, _fed: list(events))
+
+
 MUTANTS = (
     Mutant(
         name="stale-sequence-applied",
@@ -250,5 +263,19 @@ MUTANTS = (
         how="whoever has fewer points than the first rows moves no list, local or newcomer or not",
         patch=_nobody_is_placed,
         tests=(f"{MATERIAL}::test_a_local_or_newcomer_below_the_first_rows_moves_a_list",),
+    ),
+    Mutant(
+        name="number-given-out-again",
+        rule="Workers: after a restore versions are numbered above those that the log was told of",
+        how="a restored database numbers its lists on from the backup",
+        patch=_number_anew,
+        tests=(f"{RESTORING}::test_a_number_that_the_log_was_told_of_is_not_given_out_again",),
+    ),
+    Mutant(
+        name="republished-and-fed-again",
+        rule="R6",
+        how="the feed takes any event of the relay for news",
+        patch=_feed_again,
+        tests=(f"{FEEDS}::test_what_is_republished_is_fed_once",),
     ),
 )
