@@ -106,8 +106,11 @@ class Position:
         return replace(self, next_offset=record.offset + 1, last_offset=record.offset, last_event=event_id)
 
     def seen_at_end(self, now: int) -> "Position":
-        """Return the position with the day on which the end was seen; changes once a day at most."""
-        return replace(self, at_end_on=now) if now - self.at_end_on >= _MICROSECONDS_A_DAY else self
+        """Return the position with the day on which the end was seen; changes once a day at most.
+
+        A note from a clock that was ahead is put right too: it would hide that tombstones may be gone.
+        """
+        return replace(self, at_end_on=now) if abs(now - self.at_end_on) >= _MICROSECONDS_A_DAY else self
 
 
 async def take(

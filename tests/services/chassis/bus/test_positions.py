@@ -146,3 +146,8 @@ async def test_the_end_is_noted_once_a_day_at_most(bench):
     position = await taken(bench)
     assert position.seen_at_end(NOW + DAY - 1) is position
     assert position.seen_at_end(NOW + DAY).at_end_on == NOW + DAY
+
+
+async def test_a_note_of_the_end_from_a_clock_that_was_ahead_is_put_right(bench):
+    position = replace(await taken(bench), at_end_on=NOW + 400 * DAY)
+    assert position.seen_at_end(NOW).at_end_on == NOW
