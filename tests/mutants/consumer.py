@@ -12,6 +12,7 @@ from tests.mutants.mutant import Mutant, Patch
 
 MACHINE = "tests/services/chassis/bus/test_state_machine.py"
 TESTS = "tests/services/chassis/bus/test_consumer.py"
+LANE = "tests/services/chassis/bus/test_lane.py"
 POSITIONS = "tests/services/chassis/bus/test_positions.py"
 
 
@@ -110,6 +111,10 @@ def _any_last(patch: Patch) -> None:
 
 def _any_absence(patch: Patch) -> None:
     patch.setattr(positions, "_verify_tombstones", _nothing)
+
+
+def _note_nothing(patch: Patch) -> None:
+    patch.setattr(lane.Lane, "note_end", _nothing)
 
 
 def _let_through(patch: Patch) -> None:
@@ -213,6 +218,13 @@ MUTANTS = (
         how="a group that was away longer than tombstones are kept reads on",
         patch=_any_absence,
         tests=(f"{POSITIONS}::test_a_position_below_the_horizon_asks_for_a_rebuild",),
+    ),
+    Mutant(
+        name="end-not-noted",
+        rule="Topics and sequences: when a consumer was last at the end is recorded daily",
+        how="a group at rest never stores that it has seen the end",
+        patch=_note_nothing,
+        tests=(f"{LANE}::test_a_group_at_rest_stores_every_day_that_it_has_seen_the_end",),
     ),
     Mutant(
         name="parked-key-let-through",

@@ -1,4 +1,4 @@
-"""A lane notes the end of its partition, and what goes wrong with that concerns nobody else."""
+"""A lane notes on which day it saw the end of its partition, and what goes wrong with that concerns nobody else."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,8 +6,35 @@ from datetime import timedelta
 
 import pytest
 
+from services.chassis.bus import consumer, positions
+from services.chassis.bus.delivery import microseconds
 from services.chassis.database import DatabaseAway
-from tests.services.chassis.bus.bench import Bench
+from tests.services.chassis.bus.bench import Bench, eventually
+
+
+async def noted(bench: Bench) -> set[int]:
+    """The days, as they are stored, on which the ends were seen."""
+    async with bench.database.read() as connection:
+        return {one.at_end_on for one in await positions.all_of(connection, "things")}
+
+
+async def test_a_group_at_rest_stores_every_day_that_it_has_seen_the_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else tombstones would count as missed by a group that only had nothing to do (`positions.verify`)."""
+    monkeypatch.setattr(consumer, "_NOTE_END_SECONDS", 0.0)
+    clock = bench.process.clock
+    start = clock.now()
+    async with bench.consuming() as running:
+        await bench.caught_up(running)
+        for day in (1, 2):
+            now = start + timedelta(days=day, hours=1)
+            monkeypatch.setattr(clock, "now", lambda now=now: now)
+
+            async def stored() -> bool:
+                return await noted(bench) == {microseconds(bench.process)}
+
+            await eventually(stored)
 
 
 async def test_a_database_that_is_away_when_the_end_is_noted_ends_no_membership(
