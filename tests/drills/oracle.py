@@ -7,7 +7,8 @@ compares what a reader can see. It prints one JSON object. It must not look into
 - **lost**: an accepted revision that does not stand, is not archived, or is not in the lists; a list that stays
   incomplete; a list version that is missing between two others.
 - **doubled**: a revision that nobody's accepted write made, an organisation twice on a list, two list versions that say
-  the same, a head that its deltas do not lead to, or (where the log is dense) a record that was appended twice.
+  the same, a head that its deltas do not lead to, an entry of the feed that says no more than one before it of its
+  subject, or (where the log is dense) a record that was appended twice.
 """
 
 import hashlib
@@ -232,6 +233,18 @@ def judge_versions(system: System, projects: list[str], verdict: Verdict) -> int
     return total
 
 
+def judge_feed(system: System, verdict: Verdict) -> None:
+    """Read the feed from its beginning; of each subject the sequences rise."""
+    newest: dict[str, str] = {}
+    path = "/v1/feeds/matches"
+    while entries := system.get(path):
+        for entry in entries:
+            if entry["sequence"] <= newest.get(entry["subject"], ""):
+                verdict.doubled.append(f"the feed's entry {entry['sequence']} of {entry['subject']}")
+            newest[entry["subject"]] = entry["sequence"]
+        path = f"/v1/feeds/matches?lastEventId={entries[-1]['id']}"
+
+
 def judge_log(system: System, ledger: list[dict[str, Any]], verdict: Verdict) -> None:
     """Count what was appended to a dense log, as the lists' own positions tell."""
     project = next(write["id"] for write in ledger if write["verb"] == "publish")
@@ -299,6 +312,7 @@ def main() -> None:
         digest = hashlib.sha256(json.dumps(lists, sort_keys=True).encode()).hexdigest()
         versions = judge_versions(killed, sorted(lists), verdict)
         judge_letters(killed, verdict, order["letters"])
+        judge_feed(killed, verdict)
         if order["dense"]:
             judge_log(killed, ledger, verdict)
         if order["clean"] is not None:

@@ -4,9 +4,11 @@ import ast
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from services.chassis.bus.failpoints import LINES
 from tests.drills.judging import ORACLE
+from tests.drills.oracle import System, Verdict, judge_feed
 from tests.mutants.catalogue import MUTANTS
 
 SERVICES = Path(__file__).resolve().parents[2] / "services"
@@ -32,3 +34,16 @@ def test_every_named_line_is_listed_and_reached() -> None:
 
 def test_the_kill_drill_proves_itself_with_six_mutants_at_least() -> None:
     assert sum("kill" in mutant.drills for mutant in MUTANTS.values()) >= 6
+
+
+def test_the_oracle_finds_what_the_feed_says_twice() -> None:
+    said = [("1-1", "a", "1.1"), ("1-2", "b", "1.1"), ("1-3", "a", "1.2"), ("1-4", "b", "1.1")]
+    entries = [{"id": place, "subject": subject, "sequence": number} for place, subject, number in said]
+
+    class Told(System):
+        def get(self, path: str) -> Any:
+            begin = int(path.rpartition("-")[2]) if "-" in path else 0
+            return entries[begin : begin + 2]
+
+    judge_feed(Told({}, []), verdict := Verdict())
+    assert verdict.doubled == ["the feed's entry 1.1 of b"]
