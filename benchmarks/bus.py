@@ -34,6 +34,8 @@ for attach in (outbox.attach, positions.attach, deadletters.attach):
     attach(TABLES)
 
 _LARGEST = 900_000
+_GROUP = "benchmark"
+_COMMITTED = "comity_consumer_effect_seconds_count"  # events whose effects are committed
 
 
 @dataclass(kw_only=True)
@@ -83,21 +85,26 @@ async def fill(database: Database, events: list[Event], *, at_once: int = 500) -
             await outbox.post_all(connection, events[begin : begin + at_once], max_record_bytes=_LARGEST)
 
 
-async def consume(process: Process, count: int) -> None:
-    """Consume `count` events with a handler that does nothing, and stop."""
-    seen, done, stop = 0, asyncio.Event(), asyncio.Event()
+async def consume(process: Process, count: int) -> float:
+    """Consume `count` events with a handler that does nothing, and stop; the seconds until all of them were committed."""
+    seen, stop = 0, asyncio.Event()
 
     async def handle(_delivery: Delivery) -> None:
         nonlocal seen
         seen += 1
-        if seen == count:
-            done.set()
 
-    consumer = Consumer(process, group="benchmark", topics=[TOPIC], handle=handle)
+    def committed() -> float:
+        return process.metrics.registry.get_sample_value(_COMMITTED, {"group": _GROUP}) or 0
+
+    began = time.perf_counter()
+    consumer = Consumer(process, group=_GROUP, topics=[TOPIC], handle=handle)
     task = asyncio.create_task(consumer.run(stop))
-    await asyncio.wait({task, asyncio.create_task(done.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    while not task.done() and (seen < count or committed() < count):
+        await process.signals.wait(f"consumed:{_GROUP}", 1.0)
+    seconds = time.perf_counter() - began
     stop.set()
     await task
+    return seconds
 
 
 @contextmanager

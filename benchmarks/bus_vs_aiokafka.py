@@ -11,7 +11,7 @@ hands it to a handler that does nothing, and moves its position in PostgreSQL in
 and reads committed records, and looks at none of them. So that it can be seen what validation alone costs, a third reader
 is the peer that also validates each value (`fetched_and_validated`): no consumer that obeys the rules can be faster.
 Same broker, same topic settings, same process, whose garbage collector is set as a service's; each side has a topic of its
-own, and what it takes to join its group is counted.
+own; joining a group is counted and leaving it is not.
 """
 
 import argparse
@@ -57,8 +57,7 @@ async def ours(settings: Settings, events: list[Event]) -> dict[str, float]:
         with timed(figures, "relayed", len(events)):
             while await relay.step(appender):
                 pass
-    with timed(figures, "consumed", len(events)):
-        await consume(process, len(events))
+    figures["consumed"] = round(len(events) / await consume(process, len(events)))
     await transport.close()
     await database.close()
     return figures
