@@ -90,7 +90,19 @@ def tie_hashes(key: str, project: str, words: npt.NDArray[np.uint64]) -> npt.NDA
 def sorted_order(
     points: npt.NDArray[np.int64], tie: npt.NDArray[np.uint64], ids: npt.NDArray[np.uint64]
 ) -> npt.NDArray[np.int64]:
-    """Return the order by (points downwards, tie hash, id). Two equal hashes are all but impossible, so ids come last."""
+    """Return the order by (points downwards, tie hash, id)."""
+    found: npt.NDArray[np.int64] = np.argsort(-points)
+    equal = np.diff(points[found]) == 0
+    tied = np.flatnonzero(np.append(equal, False) | np.append(False, equal))
+    rows = found[tied]  # in a long list few points are equal, so only those are asked for more
+    found[tied] = rows[_stable_order(points[rows], tie[rows], ids[rows])]
+    return found
+
+
+def _stable_order(
+    points: npt.NDArray[np.int64], tie: npt.NDArray[np.uint64], ids: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.int64]:
+    """The same where many are equal. Two equal hashes are all but impossible, so ids come last."""
     by_tie = np.argsort(tie)
     if (np.diff(tie[by_tie]) == 0).any():
         return np.lexsort((ids[:, 1], ids[:, 0], tie, -points))

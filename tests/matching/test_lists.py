@@ -72,6 +72,17 @@ def test_order_is_points_then_hash_then_id():
     assert sorted_order(points, distinct, ids).tolist() == [3, 1, 2, 4, 0]
 
 
+_few = st.integers(0, 3)
+
+
+@given(st.lists(st.tuples(_few, _few, _few, _few), max_size=40, unique_by=lambda one: one[2:]))
+def test_equal_points_fall_by_hash_and_then_by_id_however_many_are_equal(candidates):
+    rows = np.array(candidates, np.int64).reshape(-1, 4)
+    tie, ids = rows[:, 1].astype(np.uint64), rows[:, 2:].astype(np.uint64)
+    expected = sorted(range(len(rows)), key=lambda row: (-candidates[row][0], *candidates[row][1:]))
+    assert sorted_order(rows[:, 0], tie, ids).tolist() == expected
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.integers(0, 9), max_size=7),
