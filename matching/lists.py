@@ -206,6 +206,19 @@ class RankedList:
                 tie=tie,
             )
 
+    def tie_groups(self, places: Sequence[int]) -> list[tuple[int, int] | None]:
+        """Return, for rows at these places, first and last rank of the neighbours with the same fit; None for who has none.
+
+        Fit is in whole per mille: within a group the order says next to nothing.
+        """
+        edges = np.flatnonzero(np.diff(self.fit)) + 1
+        bounds = np.concatenate(([0], edges, [len(self)]))
+        groups = np.searchsorted(edges, np.asarray(places, np.int64), side="right")
+        firsts, lasts = bounds[groups].tolist(), bounds[groups + 1].tolist()
+        return [
+            (first + 1, last) if last - first > 1 else None for first, last in zip(firsts, lasts, strict=True)
+        ]
+
     def packed(self) -> bytes:
         """Return the canonical rows: 92 bytes each, see `ledger_rows.ROW`."""
         return ledger_rows.pack(self)

@@ -132,6 +132,13 @@ class OrganisationFacts(Answered):
     fictional: bool | None
 
 
+class TieGroup(Answered):
+    """The ranks, first to last, of neighbours with the same fit: a near tie, whose order says next to nothing."""
+
+    first: Annotated[int, Field(ge=1)]
+    last: Annotated[int, Field(ge=2)]
+
+
 class Candidate(OrganisationFacts):
     """One row: its rank in the whole list, exact points, and why."""
 
@@ -139,7 +146,7 @@ class Candidate(OrganisationFacts):
         "rank": 1, "organisation": "018f3c2a-7d10-7000-8000-000000000001", "revision": 3,
         "name": "Mwangaza Community Networks (fictional)", "category": "prospect", "hq_country": "KEN",
         "sector": "other", "fictional": True, "points": 612345678, "fit": 322, "band": "strong", "above_floor": True,
-        "confidence": 640, "labels": ["newcomer", "local"], "steps": [],
+        "confidence": 640, "labels": ["newcomer", "local"], "steps": [], "tie_group": None,
         "components": {"text": 300000000, "evidence": 62345678, "needs": 250000000},
         "shown": {"text": 158, "evidence": 33, "needs": 131},
         "reasons": ["Your texts share: solar, rural schools, community network."],
@@ -157,6 +164,7 @@ class Candidate(OrganisationFacts):
     labels: tuple[str, ...]
     steps: tuple[str, ...]
     reasons: tuple[str, ...]
+    tie_group: TieGroup | None
     need_points: Count | None = None
     parts: tuple[Part, ...] | None = None
 
@@ -266,6 +274,7 @@ class CandidateAnswer(Stood):
     labels: tuple[str, ...]
     steps: tuple[str, ...]
     reasons: tuple[str, ...]
+    tie_group: TieGroup | None
     parts: tuple[Part, ...]
     margin: Margin | None
     failed_rules: tuple[FailedRule, ...]
@@ -365,6 +374,7 @@ class StatementAnswer(Answered):
     bands: dict[str, int]
     hard_rules: tuple[dict[str, str], ...]
     order: tuple[str, ...]
+    tie_groups: str
     labels: tuple[dict[str, str], ...]
     steps: tuple[dict[str, str], ...]
     inputs: tuple[str, ...]

@@ -16,7 +16,7 @@ from matching.ledger_rows import FAN_OUT, ROW, root
 from matching.records import Evidence, Member, Project, Tag, Term, Text
 from matching.ties import id_bytes, id_words, tie_hashes
 from matching.view import sorted_order
-from tests.matching.builders import DAY, MEMBERS, PROJECTS
+from tests.matching.builders import DAY, MEMBERS, PROJECTS, member, project
 
 MASK = (1 << 64) - 1
 
@@ -179,3 +179,20 @@ def test_records_survive_json():
         assert Member.from_json(known.to_json()) == known
     for known in PROJECTS:
         assert Project.from_json(known.to_json()) == known
+
+
+def test_neighbours_with_the_same_fit_are_a_tie_group(engine):
+    for number in range(4):
+        engine.put_member(member(f"copy {number}", "Fibre networks for schools of the islands"))
+    engine.put_member(
+        member("better", "Fibre networks for schools of the islands, with teachers trained in the schools")
+    )
+    engine.put_member(member("off", "Marble quarries"))
+    engine.put_project(project("p", "Fibre networks for schools and teachers trained"))
+    ranked = engine.pin().rank("p", DAY)
+    groups = ranked.tie_groups(range(len(ranked)))
+    by_member = dict(zip(ranked.members, groups, strict=True))
+    assert [by_member[f"copy {number}"] for number in range(4)] == [(2, 5)] * 4
+    assert (by_member["better"], by_member["off"]) == (None, None)
+    assert ranked.tie_groups([5, 1]) == [None, (2, 5)]
+    assert ranked.tie_groups([]) == []

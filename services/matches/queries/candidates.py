@@ -162,6 +162,7 @@ async def candidate(listing: Listing, organisation: str, *, view: View, language
             total=ranked.total_budget,
             reasons=None if explanation is None else explanation.reasons,
             parts=() if explanation is None else explanation.parts,
+            tie_group=ranked.tie_groups([rank - 1])[0] if view == "whole" else None,
             language=language,
         )
         what_ifs = await listing.what_ifs(organisation, language=language)
@@ -265,8 +266,10 @@ async def _shown(
         reasons = await listing.reasons(rows, language=asked.language)
     need = asked.filters.need
     points = None if need is None else ranked.need_points(need)
+    # An organisation that sees its own row alone is not told how near others stand.
+    ties = ranked.tie_groups(places) if asked.own is None else [None] * len(rows)
     shown = []
-    for place, row in zip(places, rows, strict=True):
+    for place, row, tie_group in zip(places, rows, ties, strict=True):
         explanation = explained.get(row.member)
         shown.append(
             candidate_json(
@@ -276,6 +279,7 @@ async def _shown(
                 reasons=reasons.get(row.member),
                 parts=(explanation.parts if explanation else ()) if asked.parts else None,
                 need_points=None if points is None else int(points[place]),
+                tie_group=tie_group,
                 language=asked.language,
             )
         )

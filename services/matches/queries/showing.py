@@ -25,12 +25,14 @@ def candidate_json(
     reasons: Sequence[str] | None,
     parts: Sequence[Part] | None = None,
     need_points: int | None = None,
+    tie_group: tuple[int, int] | None = None,
     language: str = "en",
 ) -> dict[str, Any]:
     """Return one row of a page. `reasons` None: its record was erased; `parts` are added as they are, with all points."""
     body = row_json(row)
     body |= face or NO_FACE
     body["shown"] = shown(row.components, total)
+    body["tie_group"] = None if tie_group is None else {"first": tie_group[0], "last": tie_group[1]}
     steps = sentences_of(row.steps, language)
     body["reasons"] = [*steps, ERASED] if reasons is None else [*reasons, *steps]
     if need_points is not None:

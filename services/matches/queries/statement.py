@@ -113,6 +113,8 @@ def statement(epoch: Epoch, *, number: int, published_at: str, day: str) -> dict
             ),
             "placement steps move places among the first rows only; they are named in the row, and change no score",
         ],
+        "tie_groups": "Neighbours with the same fit in whole per mille are a near tie, named in each row as tie_group with its first and "
+        "last rank: within it the order says next to nothing.",
         "head": weights.head,
         "parent_cap": weights.parent_cap,
         "local_minimum": weights.local_minimum,
