@@ -7,8 +7,9 @@ an epoch: a file is published byte for byte, for its hash is its name.
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -19,6 +20,7 @@ from services.console.reaching import Token, Url, Why, reach
 
 if TYPE_CHECKING:
     from matching.epoch import Epoch
+    from matching.weights import Weights
 
 app = typer.Typer(help="Make the frozen statistics of ranking, and put them in force.", no_args_is_help=True)
 
@@ -35,17 +37,36 @@ def build(
             file_okay=False,
         ),
     ] = None,
+    lexicon: Annotated[
+        Path | None,
+        typer.Option(
+            "--lexicon", help="Another lexicon file than the shipped one.", exists=True, dir_okay=False
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights",
+            help="Another table of weights, as `weights` of the ranking statement holds it.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")] = False,
 ) -> None:
     """Fit an epoch on a folder's texts and the reference vocabularies, and write it to a file."""
+    from services.console.lexicon import read
     from services.console.loading import DEMO_FOLDER
 
     started = time.monotonic()
     make_room(out)
+    table = None if weights is None else weights_in(weights)
+    words = None if lexicon is None else read(lexicon)
     try:
-        content, digest = built(source or DEMO_FOLDER)
+        content, digest = built(source or DEMO_FOLDER, lexicon=words, weights=table)
     except ValueError as error:
-        stop(Exit.BAD_INPUT, f"{source or DEMO_FOLDER}: {error}.")
+        named = [str(one) for one in (source or DEMO_FOLDER, lexicon) if one]
+        stop(Exit.BAD_INPUT, f"{' with '.join(named)}: {error}.")
     keep(out, content)
     said = {
         "file": str(out),
@@ -79,10 +100,23 @@ def keep(file: Path, content: bytes) -> None:
         stop(Exit.FAILED, f"{file} cannot be written ({error.strerror}).")
 
 
-def built(folder: Path) -> tuple[bytes, str]:
+def weights_in(file: Path) -> "Weights":
+    """Return the table of weights that a file holds as JSON; ends the command where it holds none."""
+    from matching.weights import Weights
+
+    try:
+        return Weights.from_json(json.loads(file.read_bytes()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        stop(Exit.BAD_INPUT, f"{file} holds no table of weights: {error}.")
+
+
+def built(
+    folder: Path, *, lexicon: Mapping[str, Any] | None = None, weights: "Weights | None" = None
+) -> tuple[bytes, str]:
     """Return the bytes and the hash of the epoch that a folder's texts give: the same for the same folder, anywhere.
 
-    Raises ValueError if the folder holds no text.
+    Under the shipped lexicon and weights, unless others are given. Raises ValueError if the folder holds no text, or the
+    lexicon does not compile.
     """
     from matching.analysis import prove_analyser
     from matching.fitting import fit_epoch
@@ -96,7 +130,8 @@ def built(folder: Path) -> tuple[bytes, str]:
         corpus.members,
         analyser=prove_analyser(),
         reference=geography(reference),
-        lexicon=shipped_lexicon(),
+        lexicon=shipped_lexicon() if lexicon is None else lexicon,
+        weights=weights,
         projects=corpus.projects,
         vocabularies=corpus.vocabularies if corpus.members else (),
     )

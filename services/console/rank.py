@@ -18,13 +18,18 @@ def rank(
     project: Annotated[str, typer.Argument(help="The project's id.")],
     top: Annotated[int, typer.Option(min=1, max=200, help="How many rows.")] = 10,
     explain: Annotated[bool, typer.Option("--explain", help="Show every part of the points.")] = False,
+    language: Annotated[
+        str, typer.Option("--language", help="Language of the sentences: en, fr, es, ru, ar or zh.")
+    ] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")] = False,
     url: Url = None,
     token: Token = None,
 ) -> None:
     """Print the first rows of a project's list, with the reasons in words."""
     with reach(url, token) as connection:
-        path = f"/v1/lists/{quote(project, safe='')}/candidates?limit={top}"
+        path = (
+            f"/v1/lists/{quote(project, safe='')}/candidates?limit={top}&language={quote(language, safe='')}"
+        )
         answer = connection.read(path + ("&include=parts" if explain or as_json else ""))
         titles = {}
         if explain and not as_json:

@@ -5,6 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from matching.epoch import Epoch
+from matching.weights import Weights
 from services.__main__ import app as comity
 from services.chassis.reference import load_reference
 from services.chassis.settings import SettingsError
@@ -14,6 +15,10 @@ from services.console.loading import DEMO_FOLDER
 from services.matches.commands import first_epoch
 from services.matches.commands.frame import read_first
 
+VILLAGE = {
+    "id": "018f3c2a-7d10-7000-8000-000000000001",
+    "descriptions": [{"language": "en", "text": "Village radio links"}],
+}
 AGAIN = "comity epoch build --out services/matches/epochs/first.json"
 
 
@@ -43,11 +48,7 @@ def test_a_folder_without_texts_is_refused_with_a_sentence(tmp_path: Path) -> No
 
 
 def test_a_folder_of_the_same_shape_gives_an_epoch_of_its_own(tmp_path: Path) -> None:
-    body = {
-        "id": "018f3c2a-7d10-7000-8000-000000000001",
-        "descriptions": [{"language": "en", "text": "Village radio links"}],
-    }
-    (tmp_path / "organisations.jsonl").write_text(json.dumps(body) + "\n", "utf-8")
+    (tmp_path / "organisations.jsonl").write_text(json.dumps(VILLAGE) + "\n", "utf-8")
     out = tmp_path / "new" / "e.json"
     found = CliRunner().invoke(app, ["build", "--out", str(out), "--from", str(tmp_path), "--json"])
     assert found.exit_code == 0, found.stderr
@@ -56,6 +57,31 @@ def test_a_folder_of_the_same_shape_gives_an_epoch_of_its_own(tmp_path: Path) ->
         == Epoch.loads(out.read_bytes()).hash
         != Epoch.loads(first_epoch(None)).hash
     )
+
+
+def test_another_lexicon_and_another_table_go_into_the_epoch(tmp_path: Path) -> None:
+    (tmp_path / "organisations.jsonl").write_text(json.dumps(VILLAGE) + "\n", "utf-8")
+    line = {"id": "link", "status": "reviewed", "terms": {"en": ["radio link"], "fr": ["liaison radio"]}}
+    lexicon, table, out = (tmp_path / name for name in ("lexicon.json", "weights.json", "e.json"))
+    lexicon.write_text(json.dumps({"concepts": [line]}), "utf-8")
+    table.write_text(json.dumps(Weights().to_json() | {"version": 77, "k1": 900}), "utf-8")
+    asked = ["build", "--out", str(out), "--from", str(tmp_path)]
+    found = CliRunner().invoke(app, [*asked, "--lexicon", str(lexicon), "--weights", str(table)])
+    assert found.exit_code == 0, found.stderr
+    epoch = Epoch.loads(out.read_bytes())
+    assert (epoch.weights.version, epoch.weights.k1) == (77, 900)
+    assert set(epoch.lexicon.concepts) == {"link"}
+    out.unlink()
+    for option, file, content in (
+        ("--lexicon", lexicon, "{}"),
+        ("--lexicon", lexicon, json.dumps({"concepts": [line | {"status": "sure"}]})),
+        ("--weights", table, "{}"),
+        ("--weights", table, json.dumps(Weights().to_json() | {"k1": -1})),
+    ):
+        file.write_text(content, "utf-8")
+        found = CliRunner().invoke(app, [*asked, option, str(file)])
+        assert (found.exit_code, out.exists()) == (5, False)
+        assert str(file) in found.stderr
 
 
 def test_a_file_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
