@@ -1,7 +1,8 @@
 """Changes: the few edits of a profile that would give it the most points on a project, found in closed form.
 
 Every part of a score is a product of non-negative integers, and a word that is new to a profile up to the mean length
-takes nothing from the others: so the n changes that give the most are the n largest gaps, and no search is needed. What is
+takes nothing from the others: so the n changes that give the most are the n largest gaps, and no search is needed; a gap of an
+offer or a tag is what its bound (`backing`) leaves room for, and one without room is no change. What is
 said of a change is not this estimate but what rescoring and ranking anew gave. Places are left out: they would change
 labels, and nobody moves its headquarters for a rank.
 """
@@ -80,7 +81,7 @@ def changes_of(explained: Explanation, record: Member, weights: Weights) -> Iter
     for count in range(1, min(MOST_WORDS, len(words)) + 1):
         yield Change(code="words", gaps=tuple(words[:count]), edited=_saying(record, words[:count]))
     for code in ("need", "tag", "language"):
-        gap = next((one for one in explained.gaps if one.code == code), None)
+        gap = next((one for one in explained.gaps if one.code == code and one.points), None)
         if gap is not None:
             yield Change(code=code, gaps=(gap,), edited=_having(record, code, gap.term))
 

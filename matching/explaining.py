@@ -11,6 +11,7 @@ from dataclasses import replace
 from heapq import nsmallest
 
 from matching.accounts import MemberAccount, Source
+from matching.backing import room
 from matching.documents import FULL
 from matching.epoch import Epoch
 from matching.explanation import Explanation, Part, per_mille
@@ -20,6 +21,7 @@ from matching.queries import STRUCTURED
 from matching.records import Evidence
 from matching.scoring import ItemScore, PairScore
 from matching.sentences import MOST_LISTED, Phrases
+from matching.weights import Weights
 from matching.wording import Wording
 
 _TEXT_CODES = {"w": "word", "b": "phrase", "n": "name", "d": "concept"}
@@ -76,7 +78,7 @@ def explain_pair(
         labels=row.labels,
         failed_rules=failed,
         rule_sentences=tuple(phrases.rule(code, state.record.presence_reason) for code in failed),
-        gaps=_gaps(state, score, account, telling),
+        gaps=_gaps(state, score, account, telling, weights=epoch.weights),
         reasons=reasons_of(state, account, asked, score=score, phrases=phrases),
     )
 
@@ -292,12 +294,24 @@ def _structured(
 
 
 def _gaps(
-    state: ProjectState, score: PairScore, account: MemberAccount, telling: _Telling
+    state: ProjectState, score: PairScore, account: MemberAccount, telling: _Telling, *, weights: Weights
 ) -> tuple[Part, ...]:
+    """What the profile lacks, dearest first, each with the most that it could give.
+
+    An offer or a tag gives nothing where no text bears it out.
+    """
     phrases = telling.phrases
     profile, text = account.terms, account.document.text
+    most = room(score.components, score.unbacked, weights)
     gaps = [
-        _structured(state, name, term, points=weight * FULL, gap=True, phrases=phrases)
+        _structured(
+            state,
+            name,
+            term,
+            points=min(weight * FULL, most.get(name, weight * FULL)),
+            gap=True,
+            phrases=phrases,
+        )
         for name in STRUCTURED
         for term, weight in state.query.structured[name].items()
         if not profile.get(term)

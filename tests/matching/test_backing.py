@@ -138,3 +138,24 @@ def test_one_more_offer_tag_or_past_project_never_lowers(view_of, one, kind, lab
         [replace(one, evidence=(*one.evidence, proof("z", text)))],
     ):
         assert view.explain("p", "m", DAY, edited=more).points >= before
+
+
+@pytest.mark.parametrize(
+    "text", ["Opera singing in marble halls.", "We run courses for teachers in schools.", CALL]
+)
+@pytest.mark.parametrize("kinds", [(), KINDS[:1], KINDS[:2]])
+def test_a_gap_of_an_offer_or_a_tag_is_what_the_declaration_gives(view_of, text, kinds):
+    one = member("m", text, offers=tuple(offer(kind) for kind in kinds))
+    view = view_of(one)
+    before = view.explain("p", "m", DAY)
+    gaps = [gap for gap in before.gaps if gap.code in {"need", "tag"}]
+    assert len(gaps) == len(KINDS) - len(kinds) + len(TAGS)
+    for gap in gaps:
+        value = gap.term.partition(":")[2]
+        more = (
+            {"offers": (*one.offers, offer(value))} if gap.code == "need" else {"tags": (tag("sdg", value),)}
+        )
+        if gap.code == "tag" and not gap.term.startswith("sdg:"):
+            more = {"tags": (tag("wsis", value),)}
+        after = view.explain("p", "m", DAY, edited=replace(one, **more))
+        assert after.points - before.points == gap.points
