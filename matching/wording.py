@@ -29,7 +29,7 @@ class Wording:
         met = self._met(language, tokens)
         if met is not None:
             number, place = met
-            return " ".join(word for word, _ in self._runs[number].pairs[place : place + len(tokens)])
+            return _written(self._runs[number], place, place + len(tokens))
         if term[0] == "d":
             return self._lexicon.surface_of(term) or " ".join(tokens)
         return " ".join(self._word(language, token) for token in tokens)
@@ -69,6 +69,20 @@ def _tokens(term: str) -> tuple[str, list[str]]:
 
 def _language(language: str, token: str) -> str:
     return "" if token.startswith(NEUTRAL) else language
+
+
+def _written(run: ToldRun, first: int, stop: int) -> str:
+    """Return the words of a run as its text writes them, with the small words that stand between."""
+    words = [word for word, _ in run.pairs[:stop]]
+    start = end = 0
+    for place, word in enumerate(words):
+        found = run.text.find(word, end)
+        if found < 0:  # a word that the text parts by a hyphen
+            if place >= first:
+                return " ".join(words[first:])
+            continue
+        start, end = (found if place == first else start), found + len(word)
+    return " ".join(run.text[start:end].split())
 
 
 def _cut(text: str, word: str) -> str:

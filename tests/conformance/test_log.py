@@ -176,10 +176,10 @@ _HELD = """
 
 
 async def cut(bench: Bench) -> None:
-    """Have the server end the session that holds the log, as a restart of it does."""
+    """Have the server end the session that holds the log, as a restart of it does, and wait until its lock is gone."""
     assert bench.log_database is not None
     async with bench.log_database.autocommit() as connection:
-        await connection.execute(text(f"SELECT pg_terminate_backend(pid) {_HELD}"))
+        await connection.execute(text(f"SELECT pg_terminate_backend(pid, 10000) {_HELD}"))
 
 
 @pytest.mark.parametrize("place", [POSTGRESQL], indirect=True)

@@ -80,7 +80,10 @@ async def test_one_candidate_is_told_with_passages_and_with_changes_that_help(to
         "own points, a gap and a rank give another's points"
     )
     assert [one["term"] for one in own["gaps"]] == [one["term"] for one in whole["gaps"]]
-    assert all(one["points"] > 0 for one in whole["gaps"])
+    assert all(one["points"] > 0 for one in whole["gaps"] if one["component"] == "text")
+    declared = [one["points"] for one in whole["gaps"] if one["component"] == "needs"]
+    assert declared, "an offer is missing"
+    assert not any(declared), "and would give nothing, for no text bears it out"
     first = next(row for row in (await town.list_of(project))["candidates"] if row["rank"] == 1)
     assert (await town.row_of(project, first["name"]))["what_ifs"] == []
 
