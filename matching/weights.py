@@ -127,7 +127,7 @@ class Weights:
     )
     backed: Mapping[str, int] = field(default_factory=lambda: {"needs": 1000, "tags": 250})
     emphasis: Mapping[str, int] = field(default_factory=lambda: {"least": 500, "most": 2000})
-    floors: Mapping[str, int] = field(default_factory=lambda: {"text": 35, "evidence": 14})
+    floors: Mapping[str, int] = field(default_factory=lambda: {"text": 38, "evidence": 14})
     band_percentiles: Mapping[str, int] = field(
         default_factory=lambda: {"possible": 800, "good": 950, "strong": 990}
     )
