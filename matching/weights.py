@@ -125,7 +125,7 @@ class Weights:
             "earlier": 1,
         }
     )
-    backed: Mapping[str, int] = field(default_factory=lambda: {"needs": 1000, "tags": 250})
+    backed: Mapping[str, int] = field(default_factory=lambda: {"needs": 700, "tags": 250})
     emphasis: Mapping[str, int] = field(default_factory=lambda: {"least": 500, "most": 2000})
     floors: Mapping[str, int] = field(default_factory=lambda: {"text": 38, "evidence": 14})
     band_percentiles: Mapping[str, int] = field(
