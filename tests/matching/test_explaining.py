@@ -13,7 +13,7 @@ from matching.epoch import PROFILE
 from matching.records import Text
 from matching.sentences import LANGUAGES, phrases_in
 from matching.wording import LONGEST_PASSAGE
-from tests.matching.builders import DAY, MEMBERS, PROJECTS, member, project
+from tests.matching.builders import DAY, MEMBERS, PROJECTS, member, offer, project
 
 
 @pytest.fixture
@@ -85,11 +85,22 @@ def test_each_language_words_every_label_step_rule_and_field():
         phrases_in("de")
 
 
-def test_a_change_is_proved_by_ranking_anew(epoch, analyser, view):
+def test_a_change_is_proved_by_ranking_anew(epoch, analyser):
     """What is promised for a change is what an engine gives that holds the changed record."""
+    answers = "We bring broadband to rural schools by satellite and teach their teachers digital skills"
+    everybody = (
+        *MEMBERS,
+        member("silent", f"{answers} and more.", hq_country="TCD"),
+        member("offering", f"{answers}.", hq_country="TCD", offers=(offer("training"),)),
+    )
+    engine = Engine(epoch, analyser=analyser)
+    for one in everybody:
+        engine.put_member(one)
+    engine.put_project(PROJECTS[0])
+    view = engine.pin()
     proved = [
         (name, one)
-        for name in ("carrier", "fund", "shield", "kuandai")
+        for name in ("carrier", "fund", "shield", "kuandai", "silent")
         for one in view.what_ifs("schools", name, DAY)
     ]
     assert {one.code for _, one in proved} >= {"words", "need"}
@@ -102,7 +113,7 @@ def test_a_change_is_proved_by_ranking_anew(epoch, analyser, view):
             if (change.code, tuple(gap.term for gap in change.gaps)) == (one.code, one.terms)
         ]
         engine = Engine(epoch, analyser=analyser)
-        for other in MEMBERS:
+        for other in everybody:
             engine.put_member(replace(change.edited, revision=2) if other.id == name else other)
         engine.put_project(view.project("schools"))
         ranked = engine.pin().rank("schools", DAY)
