@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from report import Claim, machine, report
-from synthetic import WORDS, corpus, queries, weighted
+from benchmarks.report import Claim, machine, report
+from benchmarks.synthetic import WORDS, corpus, queries, weighted
 
 from matching.index import Index, PinnedIndex
 from matching.kernel import largest

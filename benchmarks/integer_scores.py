@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from report import Claim, machine, report
+from benchmarks.report import Claim, machine, report
 from scipy.sparse import csr_matrix
 
 from matching.analysis import Analysed, prove_analyser

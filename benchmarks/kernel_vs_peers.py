@@ -29,8 +29,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from report import Claim, machine, report
-from synthetic import K1, WORDS, B, Corpus, corpus, queries, weighted
+from benchmarks.report import Claim, machine, report
+from benchmarks.synthetic import K1, WORDS, B, Corpus, corpus, queries, weighted
 
 TOP = 100
 LENGTHS = (4, 150)

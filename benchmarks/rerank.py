@@ -20,7 +20,7 @@ import uuid
 from typing import Any
 
 import numpy as np
-from report import Claim, machine, report
+from benchmarks.report import Claim, machine, report
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfTransformer
 

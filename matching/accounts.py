@@ -10,9 +10,18 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from functools import cached_property
 
-from matching.analysis import Analyser, FieldStems
+from matching.analysis import Analysed, Analyser, FieldStems
 from matching.cache import Cache
-from matching.documents import DocumentBuilder, MemberDocument, bridged, count_terms, given
+from matching.documents import (
+    DocumentBuilder,
+    MemberDocument,
+    Strongest,
+    bridge_to,
+    count_terms,
+    given,
+    own_impacts,
+    strongest,
+)
 from matching.epoch import EVIDENCE, PROFILE, Epoch
 from matching.quoting import Quoting, Reading
 from matching.records import Member, Project, Text
@@ -35,16 +44,24 @@ class Source:
         *,
         kind: str,
         analyser: Analyser,
-        builder: DocumentBuilder,
         epoch: Epoch,
+        own: Mapping[str, int] | None = None,
     ) -> None:
         self._fields = fields
         self._texts = texts
         self._kind = kind
         self._analyser = analyser
         self._epoch = epoch
-        self._own = builder.own(fields, kind)
-        self._bridges: dict[str, str] = {}
+        if own is not None:
+            self._own = own
+
+    @cached_property
+    def _own(self) -> Mapping[str, int]:
+        return own_impacts(self._fields, kind=self._kind, epoch=self._epoch)
+
+    @cached_property
+    def _strongest(self) -> Strongest:
+        return strongest(self._own, self._epoch.lexicon)
 
     @cached_property
     def wording(self) -> Wording:
@@ -55,12 +72,8 @@ class Source:
         """The term that a concept was reached through, empty where the document's own term is at least as strong."""
         if term[0] != "d":
             return ""
-        found = self._bridges.get(term)
-        if found is None:
-            concepts = self._epoch.lexicon.concepts_of(term)
-            impact, source = bridged(self._own, self._epoch, concepts=concepts).get(term, (0, ""))
-            found = self._bridges[term] = source if impact > self._own.get(term, 0) else ""
-        return found
+        impact, source = bridge_to(term, self._strongest, self._epoch.lexicon)
+        return source if impact > self._own.get(term, 0) else ""
 
     def fields(self, term: str) -> tuple[str, ...]:
         """Names of the fields that hold a term."""
@@ -81,14 +94,21 @@ class Source:
 class MemberAccount:
     """One revision of an organisation: its document, and the sources of its profile and evidence, made when asked for."""
 
-    def __init__(self, record: Member, *, analyser: Analyser, builder: DocumentBuilder, epoch: Epoch) -> None:
+    def __init__(
+        self,
+        record: Member,
+        analysed: Analysed,
+        document: MemberDocument,
+        *,
+        analyser: Analyser,
+        epoch: Epoch,
+    ) -> None:
         self.record = record
+        self.document = document
         self._analyser = analyser
-        self._builder = builder
         self._epoch = epoch
-        self._analysed = analyser.analyse_member(record)
+        self._analysed = analysed
         self._evidence: dict[str, Source] = {}
-        self.document: MemberDocument = builder.build(record, self._analysed)
 
     def read_by(self, quoting: Quoting) -> Reading:
         """Return these texts as a project reads them, which counts no passage of its own."""
@@ -102,7 +122,8 @@ class MemberAccount:
     @cached_property
     def profile(self) -> Source:
         """The source of the profile's text."""
-        return self._source(self._analysed.fields, self._texts(FIELDS), kind=PROFILE)
+        own = self.document.own
+        return self._source(self._analysed.fields, self._texts(FIELDS), kind=PROFILE, own=own)
 
     def profile_left(self, fields: tuple[FieldStems, ...]) -> Source:
         """Return the source of what is left of the profile's text without quoted passages; it is not kept."""
@@ -131,10 +152,15 @@ class MemberAccount:
         }
         return tuple(text for name, texts in named.items() if name in fields for text in texts)
 
-    def _source(self, fields: tuple[FieldStems, ...], texts: Sequence[Text], *, kind: str) -> Source:
-        return Source(
-            fields, texts, kind=kind, analyser=self._analyser, builder=self._builder, epoch=self._epoch
-        )
+    def _source(
+        self,
+        fields: tuple[FieldStems, ...],
+        texts: Sequence[Text],
+        *,
+        kind: str,
+        own: Mapping[str, int] | None = None,
+    ) -> Source:
+        return Source(fields, texts, kind=kind, analyser=self._analyser, epoch=self._epoch, own=own)
 
 
 class Accounts:
@@ -152,13 +178,24 @@ class Accounts:
         """Return the account of exactly this record (not of another that has the same id)."""
         found = self._members.get(record.id)
         if found is None or found.record is not record:
-            found = self.of_edited(record)
-            self._members.keep(record.id, found)
+            found = self._members.keep(record.id, self.of_edited(record))
         return found
 
     def of_edited(self, record: Member) -> MemberAccount:
         """Return the account of a record that stands nowhere; it is not kept."""
-        return MemberAccount(record, analyser=self._analyser, builder=self._builder, epoch=self._epoch)
+        analysed = self._analyser.analyse_member(record)
+        return self._account(record, analysed, self._builder.build(record, analysed))
+
+    def keep(self, record: Member, analysed: Analysed, document: MemberDocument) -> None:
+        """Keep the account of a record whose document was just made: what changed last is likely to be looked at."""
+        self._members.keep(record.id, self._account(record, analysed, document))
+
+    def forget(self, member: str) -> None:
+        """Keep nothing more of an organisation's texts: it was erased."""
+        self._members.drop(member)
+
+    def _account(self, record: Member, analysed: Analysed, document: MemberDocument) -> MemberAccount:
+        return MemberAccount(record, analysed, document, analyser=self._analyser, epoch=self._epoch)
 
     def of_project(self, record: Project) -> Wording:
         """Return the words of exactly this record of a project."""

@@ -29,3 +29,8 @@ class Cache(Generic[K, V]):
                 del self._values[next(iter(self._values))]
             self._values[key] = value
         return value
+
+    def drop(self, key: K) -> None:
+        """Keep this no longer."""
+        with self._lock:
+            self._values.pop(key, None)

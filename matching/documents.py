@@ -23,7 +23,6 @@ FULL = 255
 """The impact of what is there altogether, and the most that any impact can be."""
 
 _CACHED_ITEMS = 4_096
-_CACHED_OWN = 64
 _T = TypeVar("_T")
 
 
@@ -41,8 +40,12 @@ class EvidenceDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberDocument:
-    """All that is matched of one organisation: its profile, and its evidence items in the order of their ids."""
+    """All that is matched of one organisation: its profile, and its evidence items in the order of their ids.
 
+    `own` is what of `text` the profile's own words make, without what concepts add.
+    """
+
+    own: Mapping[str, int]
     text: Mapping[str, int]
     needs: Mapping[str, int]
     places: Mapping[str, int]
@@ -63,14 +66,10 @@ class MemberDocument:
 
 
 class DocumentBuilder:
-    """Makes documents under one epoch, with a cache by the stems of an evidence item (many share one).
-
-    The impacts of a document's own words are kept for a while: who explains a document asks for them after it was made.
-    """
+    """Makes documents under one epoch, with a cache by the stems of an evidence item (many share one)."""
 
     def __init__(self, epoch: Epoch) -> None:
         self._epoch = epoch
-        self._own: Cache[tuple[str, tuple[FieldStems, ...]], Mapping[str, int]] = Cache(_CACHED_OWN)
         self._items: Cache[
             tuple[tuple[FieldStems, ...], str, tuple[str, ...]], tuple[Mapping[str, int], frozenset[str]]
         ]
@@ -86,8 +85,10 @@ class DocumentBuilder:
             if words
         )
         open_fields = _Open(member)
+        own = own_impacts(analysed.fields, kind=PROFILE, epoch=self._epoch)
         return MemberDocument(
-            text=self.text(analysed.fields),
+            own=own,
+            text=with_bridges(own, self._epoch),
             needs={f"offer:{offer.kind}": FULL for offer in open_fields.offers},
             places=_places(open_fields, self._epoch),
             tags={tag_term(tag): FULL for tag in open_fields.tags},
@@ -97,15 +98,7 @@ class DocumentBuilder:
 
     def text(self, fields: tuple[FieldStems, ...]) -> Mapping[str, int]:
         """Make the impacts of a profile's text from some fields."""
-        return with_bridges(self.own(fields, PROFILE), self._epoch)
-
-    def own(self, fields: tuple[FieldStems, ...], kind: str) -> Mapping[str, int]:
-        """Make the impacts of the terms that a document's own words make."""
-        key = (kind, fields)
-        found = self._own.get(key)
-        if found is None:
-            found = self._own.keep(key, own_impacts(fields, kind=kind, epoch=self._epoch))
-        return found
+        return text_impacts(fields, kind=PROFILE, epoch=self._epoch)
 
     def item(self, fields: tuple[FieldStems, ...], member: Member, item: str) -> Mapping[str, int]:
         """Make the impacts of one evidence item of an organisation from some fields."""
@@ -118,7 +111,7 @@ class DocumentBuilder:
         found = self._items.get(key)
         if found is None:
             factor = self._epoch.weights.roles.get(record.role, self._epoch.weights.roles["partner"])
-            plain = with_bridges(self.own(fields, EVIDENCE), self._epoch) | dict.fromkeys(key[2], FULL)
+            plain = text_impacts(fields, kind=EVIDENCE, epoch=self._epoch) | dict.fromkeys(key[2], FULL)
             impacts = {term: impact * factor // 1000 for term, impact in plain.items()}
             words = frozenset(
                 f"{field.language}:{token}"
@@ -178,11 +171,10 @@ def text_impacts(fields: Sequence[FieldStems], *, kind: str, epoch: Epoch) -> di
 
 def with_bridges(own: Mapping[str, int], epoch: Epoch) -> dict[str, int]:
     """Add to a document's own terms what concepts add: for each term the larger impact of the two."""
-    impacts = dict(own)
-    for term, (impact, _) in bridged(own, epoch).items():
-        if impact > impacts.get(term, 0):
-            impacts[term] = impact
-    return impacts
+    added = _added(strongest(own, epoch.lexicon), epoch.lexicon)
+    for term in added.keys() & own.keys():
+        added[term] = max(added[term], own[term])
+    return {**own, **added}
 
 
 def own_impacts(fields: Sequence[FieldStems], *, kind: str, epoch: Epoch) -> dict[str, int]:
@@ -236,46 +228,61 @@ def _saturate(
     return impacts
 
 
-def bridged(
-    impacts: Mapping[str, int], epoch: Epoch, *, concepts: Container[str] | None = None
-) -> dict[str, tuple[int, str]]:
-    """Return what concepts (or some of them) add to a document: term -> (impact, the domain term that it is bridged from).
-
-    Each term of a concept at floor(discount x impact) of the document's strongest term of it, the discount being the
-    concept's own: in every language for a concept of the domain, in every other language for a general one.
-    """
-    lexicon = epoch.lexicon
-    strongest = _strongest(impacts, lexicon, concepts)
-    found: dict[str, tuple[int, str]] = {}
-    for name, by_language in strongest.items():
-        meant = lexicon.concepts[name]
-        best = max(by_language.values())
-        for language, terms in lexicon.keys[name]:
-            if meant.kind == "domain" or not language:
-                impact, source = best
-            else:
-                others = [some for said, some in by_language.items() if said != language]
-                impact, source = max(others, default=(0, ""))
-            offered = (impact * meant.discount // 1000, source)
-            if offered[0]:
-                for term in terms:
-                    if term != source and offered > found.get(term, (0, "")):
-                        found[term] = offered
-    return found
+Strongest = Mapping[str, Mapping[str, tuple[int, str]]]
+"""A document's strongest term of each concept in each language: concept -> language -> (impact, term)."""
 
 
-def _strongest(
-    impacts: Mapping[str, int], lexicon: Lexicon, concepts: Container[str] | None
-) -> dict[str, dict[str, tuple[int, str]]]:
-    """Return a document's strongest term of each concept (or of those) in each language: (impact, term)."""
+def strongest(own: Mapping[str, int], lexicon: Lexicon) -> Strongest:
+    """Find the strongest terms among a document's own."""
     found: dict[str, dict[str, tuple[int, str]]] = {}
-    for term, impact in impacts.items():
+    for term, impact in own.items():
         if term[0] == "d":
             language = language_of(term)
             for concept in lexicon.concepts_of(term):
-                if concepts is None or concept in concepts:
-                    here = found.setdefault(concept, {})
-                    here[language] = max(here.get(language, (0, "")), (impact, term))
+                here = found.setdefault(concept, {})
+                here[language] = max(here.get(language, (0, "")), (impact, term))
+    return found
+
+
+def bridge_to(term: str, held: Strongest, lexicon: Lexicon) -> tuple[int, str]:
+    """Return what concepts add to one term: (impact, the domain term that it is bridged from), or (0, "")."""
+    language = language_of(term)
+    offers = (
+        _offer(name, held[name], language, lexicon) for name in lexicon.concepts_of(term) if name in held
+    )
+    return max(((impact, source) for impact, source in offers if impact and source != term), default=(0, ""))
+
+
+def _offer(
+    name: str, by_language: Mapping[str, tuple[int, str]], language: str, lexicon: Lexicon
+) -> tuple[int, str]:
+    """Return what a concept offers its terms of a language: floor(discount x impact) of a document's strongest term of it.
+
+    The discount is the concept's own. A concept of the domain joins all its terms; a general one only carries words to
+    other languages.
+    """
+    concept = lexicon.concepts[name]
+    if concept.kind == "domain" or not language:
+        impact, source = max(by_language.values())
+    else:
+        others = (some for said, some in by_language.items() if said != language)
+        impact, source = max(others, default=(0, ""))
+    return impact * concept.discount // 1000, source
+
+
+def _added(held: Strongest, lexicon: Lexicon) -> dict[str, int]:
+    """Return the impact of every term that concepts add to a document; the same as `bridge_to` says of each."""
+    found: dict[str, int] = {}
+    for name, by_language in held.items():
+        for group in lexicon.groups[name]:
+            impact, source = _offer(name, by_language, group.language, lexicon)
+            if impact:
+                offered = dict.fromkeys(group.alone, impact)
+                offered.pop(source, None)
+                found.update(offered)
+                for term in group.shared:
+                    if term != source and impact > found.get(term, 0):
+                        found[term] = impact
     return found
 
 

@@ -92,13 +92,16 @@ class Engine:
         if self._member_sequences.get(member.id, (-1, 0)) >= sequence:
             return False
         stems = self._checked(analysed) or self._analyser.analyse_member(member)
-        self._members.put(member, self._builder.build(member, stems), stems)
+        document = self._builder.build(member, stems)
+        self._members.put(member, document, stems)
+        self._accounts.keep(member, stems, document)
         self._member_sequences[member.id] = sequence
         return True
 
     def remove_member(self, member: str) -> bool:
         """Forget a member (erasure, or a withdrawn record that is to vanish); False if it was not there."""
         self._member_sequences.pop(member, None)
+        self._accounts.forget(member)
         return self._members.remove(member)
 
     def put_project(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,18 @@ class Concept:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Index terms of a concept to which the same is offered: all of a domain concept's, a general one's of one language.
+
+    `alone` are in no other concept; `shared` are, and take the most that any offers.
+    """
+
+    language: str
+    alone: tuple[str, ...]
+    shared: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A domain term met in a run at tokens [start, stop)."""
 
@@ -68,7 +81,8 @@ class Lexicon:
 
     def __init__(self, concepts: Mapping[str, Concept]) -> None:
         self.concepts = dict(sorted(concepts.items()))
-        self.keys = {name: _by_language(one) for name, one in self.concepts.items()}
+        holders = Counter(term.key for one in self.concepts.values() for term in one.terms)
+        self.groups = {name: _groups(one, holders) for name, one in self.concepts.items()}
         self._domain = frozenset(
             term.key for one in self.concepts.values() if one.kind == "domain" for term in one.terms
         )
@@ -181,12 +195,19 @@ def _check(name: str, kind: Any, discount: Any) -> None:
         raise ValueError(f"concept {name}: discount {discount!r} is not between 1 and 1000 per mille")
 
 
-def _by_language(concept: Concept) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return the index terms of a concept, by language."""
+def _groups(concept: Concept, holders: Mapping[str, int]) -> tuple[Group, ...]:
+    """Return the index terms of a concept in groups; `holders` says how many concepts hold each term."""
     found: dict[str, list[str]] = {}
     for term in concept.terms:
-        found.setdefault(term.language, []).append(term.key)
-    return tuple((language, tuple(keys)) for language, keys in found.items())
+        found.setdefault("" if concept.kind == "domain" else term.language, []).append(term.key)
+    return tuple(
+        Group(
+            language,
+            tuple(key for key in keys if holders[key] == 1),
+            tuple(key for key in keys if holders[key] > 1),
+        )
+        for language, keys in found.items()
+    )
 
 
 def _written(language: str, stems: str) -> str:

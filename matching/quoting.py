@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -137,12 +137,13 @@ class Quoting:
     def _kept(
         self, key: tuple[Any, ...], fields: tuple[FieldStems, ...], item: tuple[Member, str] | None
     ) -> Cut | None:
-        if not self._near(term for field in fields for term in _terms(field)):
-            return None
         known = self._cuts.get(key)
         if known is not None:
             return known[0]
-        left, passages = self._without(fields)
+        texts = [(field, _terms(field)) for field in fields]
+        if not self._near(terms for _, terms in texts):
+            return None
+        left, passages = self._without(texts)
         cut: Cut | None = None
         if passages and item is None:
             cut = Cut(impacts=self._builder.text(left), fields=left, passages=passages)
@@ -150,17 +151,24 @@ class Quoting:
             cut = Cut(impacts=self._builder.item(left, *item), fields=left, passages=passages)
         return self._cuts.keep(key, (cut,))[0]
 
-    def _near(self, terms: Iterable[str]) -> bool:
-        return bool(self.shortest) and sum(term in self._own.words for term in terms) >= self.shortest
+    def _near(self, texts: Iterable[Sequence[str]]) -> bool:
+        words = self._own.words
+        return bool(self.shortest) and sum(map(words.__contains__, chain(*texts))) >= self.shortest
 
-    def _without(self, fields: Iterable[FieldStems]) -> tuple[tuple[FieldStems, ...], tuple[Passage, ...]]:
+    def _without(
+        self, texts: Sequence[tuple[FieldStems, Sequence[str]]]
+    ) -> tuple[tuple[FieldStems, ...], tuple[Passage, ...]]:
+        found = [self._own.passages(terms) for _, terms in texts]
+        if self._own.echoed(
+            term for (_, terms), here in zip(texts, found, strict=True) for term in _outside(terms, here)
+        ):
+            found = [[(0, len(terms))] for _, terms in texts]
+        if not any(found):
+            return (), ()
         left, passages = [], []
-        texts = [(field, _terms(field), self._own.passages(_terms(field))) for field in fields]
-        if self._own.echoed(term for _, terms, found in texts for term in _outside(terms, found)):
-            texts = [(field, terms, [(0, len(terms))]) for field, terms, _ in texts]
-        for field, terms, found in texts:
+        for (field, terms), here in zip(texts, found, strict=True):
             marked = [False] * len(terms)
-            for start, stop in found:
+            for start, stop in here:
                 marked[start:stop] = [term in self._own.words for term in terms[start:stop]]
                 words = sum(marked[start:stop])
                 if words:

@@ -34,7 +34,20 @@ def test_the_reasons_of_a_page_are_those_of_the_explanation(engine):
             assert view.reasons(project.id, member.id) == view.explain(project.id, member.id, DAY).reasons
 
 
-def test_an_organisation_is_taken_apart_once_for_all_the_lists_it_is_explained_on(epoch):
+def test_an_organisation_is_taken_apart_when_it_is_put_and_not_again_to_be_explained(epoch):
+    analyser = CountingAnalyser()
+    view = loaded(Engine(epoch, analyser=analyser))
+    analyser.members = 0
+    for project in PROJECTS:
+        view.reasons(project.id, MEMBERS[0].id)
+        view.explain(project.id, MEMBERS[0].id, DAY)
+    assert analyser.members == 0
+
+
+def test_one_that_others_have_crowded_out_is_taken_apart_once_for_all_the_lists_it_is_explained_on(
+    epoch, monkeypatch
+):
+    monkeypatch.setattr("matching.accounts._KEPT", 1)
     analyser = CountingAnalyser()
     view = loaded(Engine(epoch, analyser=analyser))
     analyser.members = 0
@@ -42,6 +55,14 @@ def test_an_organisation_is_taken_apart_once_for_all_the_lists_it_is_explained_o
         view.reasons(project.id, MEMBERS[0].id)
         view.explain(project.id, MEMBERS[0].id, DAY)
     assert analyser.members == 1
+
+
+def test_of_an_erased_organisation_nothing_is_kept(engine):
+    loaded(engine)
+    engine.remove_member(MEMBERS[0].id)
+    kept = engine.pin()._accounts._members._values
+    assert MEMBERS[0].id not in kept
+    assert MEMBERS[1].id in kept
 
 
 def test_a_new_revision_and_an_edited_copy_are_told_from_the_record_that_stands(engine):
