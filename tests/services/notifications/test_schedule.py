@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from services.notifications.rules.schedule import DELAYS, JITTER, Outcome, next_try
 from tests.services.matches.town import NOON
-from tests.services.notifications.hall import Hall
+from tests.services.notifications.hall import Hall, open_hall
 from tests.services.notifications.village import Receiver, receiving, verified
 
 
@@ -144,6 +145,28 @@ async def test_a_killed_try_is_explained_and_sent_again_under_the_same_id(
     assert [headers["webhook-id"] for headers, _ in receiver.taken] == [message, message]
     shown = await hall.call("GET", f"/v1/deliveries/{message}")
     assert [one["outcome"] for one in shown["tries"]] == ["interrupted", "delivered"]
+
+
+async def test_an_endpoint_gets_so_many_tries_a_second_and_the_others_do_not_wait_for_it(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        open_hall(tmp_path, notifications={"endpoint_per_second": 2.0}) as hall,
+        receiving() as other,
+    ):
+        seconds = 0.0
+        monkeypatch.setattr(hall.clock, "monotonic", lambda: seconds)
+        busy, quiet = await hall.endpoint(receiver), await hall.endpoint(other)  # a ping each
+        seconds += 10
+        for _ in range(5):
+            await send_test(hall, busy)
+        await send_test(hall, quiet)
+        taken = []
+        for _ in range(4):
+            await hall.dispatch()
+            taken.append((len(receiver.events()), len(other.events())))
+            seconds += 1
+        assert taken == [(2, 1), (4, 1), (5, 1), (5, 1)]
 
 
 @pytest.mark.parametrize("asked", [0.0, 30.0, 10.0**9])
