@@ -340,14 +340,19 @@ async def newest_version(connection: AsyncConnection, project: str) -> int | Non
 
 
 async def told_of(connection: AsyncConnection, project: str, *, facts_hash: str) -> list[Mapping[str, Any]]:
-    """Return the listening subscriptions that were told of a project and have not dismissed it."""
+    """Return the listening subscriptions that were told of a project, and of no fall since, and have not dismissed it."""
+    newest = (
+        select(func.max(NOTICES.c.id))
+        .where(NOTICES.c.project == project, NOTICES.c.state != "dropped")
+        .group_by(NOTICES.c.subscription)
+    )
     query = (
         select(SUBSCRIPTIONS.c.id.label("subscription"), SUBSCRIPTIONS.c.organisation)
         .outerjoin(ORGANISATIONS, ORGANISATIONS.c.id == SUBSCRIPTIONS.c.organisation)
         .where(
             SUBSCRIPTIONS.c.id.in_(
                 select(NOTICES.c.subscription).where(
-                    NOTICES.c.project == project, NOTICES.c.state != "dropped"
+                    NOTICES.c.id.in_(newest), NOTICES.c.type != MATCH_WITHDRAWN
                 )
             ),
             listening(),

@@ -253,6 +253,8 @@ async def test_every_notice_shares_the_terms_and_says_what_is_newer(hall: Hall) 
     await hall.remind()
     await hall.rank(project, 5, {}, lost=[ada])
     await hall.settle()
+    await hall.rank(project, 6, {ada: "good"})
+    await hall.settle()
     await hall.open_project(state="closed")
     await hall.settle()
     said = [
@@ -263,7 +265,8 @@ async def test_every_notice_shares_the_terms_and_says_what_is_newer(hall: Hall) 
         ("above-floor", 4, 4, ["school"]),
         ("deadline-near", 4, 4, ["school"]),
         ("fell-below-floor", 5, 5, ["school"]),
-        ("project-closed", 5, 5, ["school"]),
+        ("above-floor-again", 6, 6, ["of another day"]),
+        ("project-closed", 6, 6, ["of another day"]),
     ]
 
 

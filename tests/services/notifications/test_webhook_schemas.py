@@ -62,6 +62,8 @@ async def one_life(hall: Hall, receiver: Receiver, language: str) -> None:
     await hall.settle()
     await hall.rank(first, 4, {}, lost=[ada])
     await hall.settle()
+    await hall.rank(first, 5, {ada: "good"})
+    await hall.settle()
     await hall.open_project(state="closed")
     await hall.settle()
 

@@ -169,6 +169,30 @@ async def test_who_fell_while_the_news_was_made_hears_nothing(hall: Hall) -> Non
     assert await hall.rows("SELECT id FROM notices WHERE state = 'waiting'") == []
 
 
+async def test_who_was_told_of_its_fall_hears_of_the_project_no_more_unless_it_rises_again(
+    hall: Hall, receiver: Receiver
+) -> None:
+    await by_webhook(hall, receiver)
+    await hall.member("Ada")
+    project, ada = await hall.open_project(deadline="2026-11-27"), uuid_of("Ada")
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    await hall.rank(project, 2, {}, lost=[ada])
+    await hall.settle()
+    await hall.remind()
+    told = ["match.proposed.v1", "match.withdrawn.v1"]
+    assert said(receiver) == told  # neither its deadline
+    await hall.rank(project, 3, {ada: "good"})
+    await hall.settle()
+    await hall.remind()
+    told += ["match.proposed.v1", "opportunity.closing-soon.v1"]
+    assert said(receiver) == told
+    await hall.rank(project, 4, {}, lost=[ada])
+    await hall.settle()
+    await closed(hall, project, 5)
+    assert said(receiver) == [*told, "match.withdrawn.v1"]  # nor its end
+
+
 async def test_who_rose_and_fell_again_before_its_fall_was_told_is_told_of_the_fall(
     hall: Hall, receiver: Receiver
 ) -> None:
