@@ -2,9 +2,11 @@
 
 *What.* The SMTP conversation up to the recipient, then a row that says "handed over", then the content. *Why that row.*
 SMTP has no id that keeps a second copy out: once the content may have been taken, nobody sends it again, whatever is
-killed. *Never:* try again; the schedule does, and only for tries that had handed nothing over.
+killed. *Never:* try again; the schedule does, and only for tries that had handed nothing over; or keep an address, which servers
+like to repeat.
 """
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +24,9 @@ from services.notifications.rules.keys import Keys
 from services.notifications.rules.refusals import About, about
 from services.notifications.rules.schedule import Outcome
 from services.notifications.tables import ATTEMPTS, SUPPRESSIONS
+
+_ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+")
+_MOST_KEPT = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Post:
                 await self._hand_over(runtime, row["id"], number)
                 handed_over = True
                 answer = await server.data(message.as_bytes())
-                return Outcome(status=answer.code, response=answer.message.encode()[:300])
+                return Outcome(status=answer.code, response=_kept(answer.message))
         except aiosmtplib.SMTPResponseException as error:  # refused in words, so it was not taken
             concerns = _about(error, taken=handed_over)
             if concerns == "address":
@@ -78,13 +83,13 @@ class Post:
             return Outcome(
                 error="smtp",
                 status=error.code,
-                response=error.message.encode()[:300],
+                response=_kept(error.message),
                 permanent=concerns in {"address", "mail"},
             )
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             return Outcome(
                 error="unconfirmed" if handed_over else "connect",
-                response=str(error).encode()[:300],
+                response=_kept(str(error)),
                 permanent=handed_over,
             )
 
@@ -107,6 +112,11 @@ class Post:
                 .where(ATTEMPTS.c.delivery == delivery, ATTEMPTS.c.number == number)
                 .values(handed_over_at=timestamp(runtime.clock.now()))
             )
+
+
+def _kept(said: str) -> bytes:
+    """Return what the delivery log keeps of a server's words: the first of them, without any address."""
+    return _ADDRESS.sub("…@…", said).encode()[:_MOST_KEPT]
 
 
 def _about(error: aiosmtplib.SMTPResponseException, *, taken: bool) -> About | None:

@@ -24,6 +24,7 @@ class Sink:
         self.refuse_content = ""
         self.taken: list[tuple[str, EmailMessage]] = []
         self.refuse = ""
+        self.take = "250 taken"
         self.ask: Callable[[], Awaitable[str]] | None = None
         """What a recipient is refused with, found out when it is named."""
 
@@ -52,7 +53,7 @@ class Sink:
         message = email.message_from_bytes(envelope.content, policy=default)
         assert isinstance(message, EmailMessage)
         self.taken.append((envelope.rcpt_tos[0], message))
-        return "250 taken"
+        return self.take
 
     def digests(self) -> list[EmailMessage]:
         return [one for _, one in self.taken if one["List-Unsubscribe"]]

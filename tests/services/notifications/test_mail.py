@@ -2,6 +2,7 @@
 
 import asyncio
 import html
+from collections.abc import MutableMapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -85,14 +86,18 @@ async def test_a_digest_in_each_language_has_text_and_html_that_say_the_same(
     assert digest["Content-Language"] == language
 
 
-async def test_one_click_ends_it_at_once_and_looking_does_not(office: tuple[Hall, Sink]) -> None:
+async def test_one_click_ends_it_at_once_and_looking_does_not(
+    office: tuple[Hall, Sink], logged: list[MutableMapping[str, Any]]
+) -> None:
     hall, sink = office
     subscription = await confirmed(hall, sink, cadence="instant")
     await crossing(hall)
     [digest] = sink.digests()
     assert digest["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     link = digest["List-Unsubscribe"].strip("<>").removeprefix(hall.runtime.settings.address)
+    logged.clear()
     await hall.http.get(link)
+    assert [line["path"] for line in logged] == ["/v1/mail-links/{token}"]  # no log is a way to end it
     assert (await hall.call("GET", f"/v1/subscriptions/{subscription}"))["state"] == "active"
     answer = await hall.http.post(
         link,
@@ -235,6 +240,32 @@ async def test_a_refused_address_is_not_written_to_again(office: tuple[Hall, Sin
     problem = await hall.call("PUT", f"/v1/subscriptions/{uuid_of('again')}", body, status=422)
     assert problem["errors"][0]["rule"] == "address-suppressed"
     assert ADDRESS not in str(await hall.rows("SELECT * FROM suppressions"))
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("550 5.1.1 <NEWS@ada.example>: no such user", "5.1.1 <…@…>: no such user"),
+        ("451 news@ada.example is busy, ask desk@ada.example", "…@… is busy, ask …@…"),
+        ("250 taken for news@ada.example", "taken for …@…"),
+    ],
+)
+async def test_the_delivery_log_keeps_no_address_that_a_server_repeats(
+    office: tuple[Hall, Sink], said: str, kept: str
+) -> None:
+    hall, sink = office
+    await confirmed(hall, sink)
+    if said.startswith("250"):
+        sink.take = said
+    else:
+        sink.refuse = said
+    await crossing(hall)
+    hall.clock.moment += timedelta(days=8)
+    await hall.settle()
+    [row] = await hall.rows(
+        "SELECT response FROM attempts JOIN deliveries ON id = delivery WHERE type = 'digest'"
+    )
+    assert bytes(row["response"]).decode() == kept
 
 
 async def test_an_address_is_asked_once_while_the_question_stands_and_so_often_a_day(
