@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from benchmarks.report import Claim, machine, report
 from benchmarks.synthetic import WORDS, corpus, queries, weighted
-
 from matching.index import Index, PinnedIndex
 from matching.kernel import largest
 from matching.snapshots import Snapshot, pieces, read

@@ -12,8 +12,8 @@ from random import Random
 from typing import Any
 
 import numpy as np
-from benchmarks.report import Claim, machine, report
 
+from benchmarks.report import Claim, machine, report
 from matching.analysis import prove_analyser
 from matching.engine import Engine
 from matching.epoch import Epoch

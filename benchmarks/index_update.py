@@ -20,9 +20,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
 from benchmarks.report import Claim, machine, report
 from benchmarks.synthetic import WORDS, Corpus, corpus
-
 from matching.index import Index
 from matching.vocabulary import Vocabulary
 

@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from benchmarks.report import Claim, machine, report
 from scipy.sparse import csr_matrix
 
+from benchmarks.report import Claim, machine, report
 from matching.analysis import Analysed, prove_analyser
 from matching.documents import count_terms, own_impacts
 from matching.epoch import EVIDENCE, Epoch

@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 from benchmarks.report import Claim, machine, report
 from benchmarks.synthetic import K1, WORDS, B, Corpus, corpus, queries, weighted
 

@@ -20,10 +20,10 @@ import uuid
 from typing import Any
 
 import numpy as np
-from benchmarks.report import Claim, machine, report
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfTransformer
 
+from benchmarks.report import Claim, machine, report
 from matching.analysis import Analysed, Analyser, FieldStems, prove_analyser
 from matching.engine import Engine
 from matching.epoch import Epoch
