@@ -32,6 +32,7 @@ from services.notifications.rules.schedule import UNSIGNED, Outcome, next_try
 from services.notifications.tables import ATTEMPTS, DELIVERIES, ENDPOINTS, SECRETS, SUBSCRIPTIONS
 from services.notifications.worker import endpoints, mailing, webhooks
 from services.notifications.worker.cycles import KEYS
+from services.notifications.worker.untaken import take_up_again
 
 DUE = "notifications.due"
 """The signal that something may be due."""
@@ -378,10 +379,18 @@ class Dispatcher:
                 for one in ended
             ],
         )
-        await connection.execute(_END, [self._end_of(one) for one in ended])
+        ends = [self._end_of(one) for one in ended]
+        await connection.execute(_END, ends)
         await endpoints.note(connection, self.runtime, ended)
+        now = self.runtime.clock.now()
         failed = [one.row["id"] for one in ended if not one.outcome.delivered]
-        await cancel_unwanted(connection, failed, now=timestamp(self.runtime.clock.now()))
+        await cancel_unwanted(connection, failed, now=timestamp(now))
+        given_up = [
+            one.row["id"]
+            for one, end in zip(ended, ends, strict=True)
+            if end["new_state"] == "exhausted" and one.row["channel"] == "email" and not one.outcome.permanent
+        ]
+        await take_up_again(connection, given_up, now=now)
 
     def _end_of(self, one: Ended) -> dict[str, Any]:
         again = None

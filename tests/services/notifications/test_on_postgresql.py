@@ -33,8 +33,7 @@ async def test_a_notice_goes_its_way_on_postgresql(
         assert len({event["id"] for event in receiver.events()}) == 1
         hall.clock.moment += timedelta(days=1)
         await hall.settle()
-        [digest] = await hall.rows("SELECT state FROM deliveries WHERE type = 'digest'")
-        assert digest["state"] == "pending"  # there is no mail server here, so it waits
+        assert await hall.rows("SELECT id FROM deliveries WHERE type = 'digest'") == []  # no mail server here
         await hall.say_again(rebuilding=True)
         await hall.remind()
         assert len(receiver.events()) == 2
@@ -51,10 +50,7 @@ async def test_a_notice_goes_its_way_on_postgresql(
         hall.clock.moment += timedelta(days=31)
         await retention.step(hall.runtime)
         [left] = await hall.rows("SELECT min(type) AS type, count(*) AS count FROM deliveries")
-        assert (left["type"], left["count"]) == (
-            "confirmation",
-            1,
-        )  # the mail that waits; the digest was of what is dismissed
+        assert (left["type"], left["count"]) == ("confirmation", 1)  # the mail that waits
 
 
 async def test_the_cap_and_the_yearly_question_hold_on_postgresql(

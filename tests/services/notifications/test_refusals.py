@@ -1,12 +1,16 @@
 """A mail server that refuses us loses no mail and nobody's good name; one that refuses an address is believed."""
 
+from datetime import timedelta
+from pathlib import Path
+
 import pytest
 from pydantic import SecretStr
 
 from services.notifications.rules.refusals import about
+from services.notifications.rules.schedule import DELAYS
 from services.notifications.worker.mailing import Post
-from tests.services.notifications.hall import Hall
-from tests.services.notifications.office import ADDRESS, Sink, confirmed, crossing
+from tests.services.notifications.hall import Hall, open_hall
+from tests.services.notifications.office import ADDRESS, Sink, confirmed, crossing, mail_to, sinking
 
 
 @pytest.mark.parametrize(
@@ -89,6 +93,52 @@ async def test_content_that_is_refused_is_not_sent_again_and_blames_no_address(
     await crossing(hall)
     assert await digest_state(hall) == ("exhausted", 1)
     assert await hall.rows("SELECT * FROM suppressions") == []
+
+
+@pytest.mark.parametrize("cadence", ["instant", "weekly"])
+async def test_what_no_server_took_in_all_its_tries_comes_with_the_next_digest(
+    office: tuple[Hall, Sink], cadence: str
+) -> None:
+    hall, sink = office
+    await confirmed(hall, sink, cadence=cadence, weekly_cap=1)
+    sink.refuse = "451 4.3.2 the server is being moved"
+    await crossing(hall)
+    if cadence == "weekly":
+        hall.clock.moment += timedelta(days=7)
+        await hall.settle()
+    while await hall.until_due():
+        pass
+    [row] = await hall.rows("SELECT state, attempts FROM deliveries WHERE type = 'digest'")
+    assert (row["state"], row["attempts"]) == ("exhausted", len(DELAYS))
+    sink.refuse = ""
+    await crossing(hall, name="another")
+    hall.clock.moment += timedelta(days=1 if cadence == "instant" else 7)
+    await hall.settle()
+    [digest] = sink.digests()
+    assert digest.get_body(("plain",)).get_content().count("* Community networks") == 2
+    hall.clock.moment += timedelta(days=14)
+    await hall.settle()
+    assert len(sink.digests()) == 1
+
+
+async def test_a_digest_is_not_made_before_there_is_a_mail_server_and_then_once(
+    tmp_path: Path,
+) -> None:
+    async with open_hall(tmp_path) as hall:
+        mail = await hall.subscribe(channel="email", email=ADDRESS, cadence="daily")
+        link = hall.runtime.state["keys"].link("confirm", mail, email=ADDRESS)
+        await hall.http.post(f"/v1/mail-links/{link}")
+        for name in ("first", "second", "third"):
+            await crossing(hall, name=name)
+            hall.clock.moment += timedelta(days=7)
+            await hall.settle()
+        assert await hall.rows("SELECT id FROM deliveries WHERE type = 'digest'") == []
+        now = hall.clock.moment
+    async with sinking() as (sink, port), open_hall(tmp_path, mail=mail_to(port)) as hall:
+        hall.clock.moment = now
+        await hall.settle()
+        [digest] = sink.digests()
+        assert digest.get_body(("plain",)).get_content().count("* Community networks") == 3
 
 
 async def test_the_administrator_lifts_what_an_address_was_suppressed_for(office: tuple[Hall, Sink]) -> None:

@@ -116,6 +116,23 @@ async def test_nobody_is_paused_whose_question_has_not_left_or_left_late(office:
     assert (await shown(hall, subscription))["state"] == "paused"
 
 
+async def test_a_question_that_no_server_took_is_asked_anew_and_nobody_is_paused_for_it(
+    office: tuple[Hall, Sink],
+) -> None:
+    hall, sink = office
+    subscription = await confirmed(hall, sink)
+    sink.refuse = "451 4.3.2 the server is being moved"
+    await pass_time(hall, ASK_AFTER.days)
+    while await hall.until_due():
+        pass
+    sink.refuse = ""
+    await pass_time(hall, ANSWER_WITHIN.days + 1)
+    assert len(questions(sink)) == 1
+    found = await shown(hall, subscription)
+    assert found["state"] == "active"
+    assert found["confirm_by"][:19] == (hall.clock.moment + ANSWER_WITHIN).isoformat()[:19]
+
+
 async def test_without_a_mail_server_nobody_is_asked_and_other_channels_never_are(hall: Hall) -> None:
     feed = await hall.subscribe(channel="feed")
     mail = await hall.subscribe(channel="email", email=ADDRESS)
