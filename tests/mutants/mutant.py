@@ -16,8 +16,8 @@ Patch = pytest.MonkeyPatch
 class Mutant:
     """One broken rule.
 
-    `rule` names it as the design does, `how` says what the mutant does instead. `tests` are the node ids of those that
-    must fail with it, the cheapest first; `drills` the drills that must.
+    `rule` is its code in the table of rules (`rules`), `how` says what the mutant does instead. `tests` are the node ids
+    of those that must fail with it, the cheapest first; `drills` the drills that must.
     """
 
     name: str

@@ -103,7 +103,7 @@ MUTANTS = (
     ),
     Mutant(
         name="id-of-the-try-not-of-the-delivery",
-        rule="R7: the delivery id is the idempotency key",
+        rule="R7",
         how="each try of a message has an id of its own, so its receiver cannot know it again",
         patch=_an_id_for_each_try,
         tests=(f"{SCHEDULE}::test_a_killed_try_is_explained_and_sent_again_under_the_same_id",),

@@ -1,4 +1,4 @@
-"""Every rule can be broken, and somebody notices: the cheapest test of each mutant fails with it."""
+"""Every rule can be broken, and somebody notices: each has a mutant, and the cheapest test of each mutant fails with it."""
 
 import subprocess
 import sys
@@ -7,11 +7,19 @@ import pytest
 
 from tests.mutants.catalogue import MUTANTS
 from tests.mutants.page import PAGE, page
+from tests.mutants.rules import RULES
 from tests.mutants.trial import ROOT
 
 
 def test_the_page_is_the_generated_one() -> None:
     assert PAGE.read_text("utf-8") == page(), "run python -m tests.mutants --page"
+
+
+def test_no_rule_is_without_a_mutant_and_no_mutant_without_a_rule() -> None:
+    """Against the design's rules: R1 to R9, and each sentence of its parts on topics and on workers."""
+    assert [code for code in RULES if code.startswith("R")] == [f"R{number}" for number in range(1, 10)]
+    assert {one.rule for one in MUTANTS.values()} == RULES.keys()
+    assert all(one.tests for one in MUTANTS.values())
 
 
 @pytest.mark.slow

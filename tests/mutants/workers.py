@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import update
 
+from schemas.envelope import Sequence
 from services.matches import consumers
 from services.matches.commands import frame
 from services.matches.rules import material
@@ -24,6 +25,20 @@ TAKING_OVER = "tests/services/matches/test_taking_over.py"
 def _take_anything(patch: Patch) -> None:
     async def newest(*_: Any) -> None:
         return None
+
+    patch.setattr(consumers, "newest", newest)
+
+
+def _one_life(patch: Patch) -> None:
+    original = consumers.newest
+
+    class Same(Sequence):
+        def __ge__(self, other: tuple[Any, ...]) -> bool:
+            return self.version >= other[1]
+
+    async def newest(*of: Any) -> Sequence | None:
+        known = await original(*of)
+        return None if known is None else Same(*known)
 
     patch.setattr(consumers, "newest", newest)
 
@@ -125,6 +140,14 @@ def _never_drop(patch: Patch) -> None:
     patch.setattr(ownership.Ownership, "lost", lost)
 
 
+def _own_everything(patch: Patch) -> None:
+    async def assigned(self: ownership.Ownership, _partitions: Any) -> None:
+        self.arriving |= set(range(await self._runtime.transport.partitions(ownership.PROJECTS_TOPIC)))
+
+    patch.setattr(ownership.Ownership, "assigned", assigned)
+    patch.setattr(ownership.Ownership, "_given", lambda *_: True)
+
+
 def _descendants_stay(patch: Patch) -> None:
     original = ranker.Ranker._targets
 
@@ -179,16 +202,33 @@ MUTANTS = (
         drills=("order",),
     ),
     Mutant(
+        name="archive-forgets-incarnations",
+        rule="T12",
+        how="the archive compares versions alone, so what a restored owner says is taken for old",
+        patch=_one_life,
+        tests=(f"{WORKER}::test_a_word_of_a_new_life_is_above_every_version_before_it",),
+    ),
+    Mutant(
         name="version-by-a-former-owner",
-        rule="Workers: every version is written in a transaction that checks the generation",
+        rule="W11",
         how="nobody's generation is compared",
         patch=_refuse_nobody,
         tests=(f"{WORKER}::test_a_taken_over_partition_refuses_its_former_owner",),
         drills=("workers",),
     ),
     Mutant(
+        name="owned-without-the-group",
+        rule="W7",
+        how="a process owns every partition, whatever the group gives to it",
+        patch=_own_everything,
+        tests=(
+            f"{TAKING_OVER}::test_a_worker_ranks_what_the_group_gives_to_it_and_nothing_else",
+            f"{OWNERSHIP}::test_a_partition_that_leaves_while_it_is_taken_over_is_not_owned[sqlite]",
+        ),
+    ),
+    Mutant(
         name="generation-not-raised",
-        rule="Workers: taking a partition over raises its generation",
+        rule="W8",
         how="a new owner goes on under the generation of the one before",
         patch=_same_generation,
         tests=(f"{OWNERSHIP}::test_a_refused_owner_that_is_still_assigned_takes_over_anew[sqlite]",),
@@ -196,84 +236,84 @@ MUTANTS = (
     ),
     Mutant(
         name="ranked-to-moved-past-a-failure",
-        rule="Workers: `ranked_to` never moves past a project that failed",
+        rule="W15",
         how="a pass in which a project failed counts as complete",
         patch=_pass_failures,
         tests=(f"{TAKING_OVER}::test_ranked_to_stands_before_a_project_that_failed",),
     ),
     Mutant(
         name="ranked-to-moved-with-a-version-only",
-        rule="Workers: `ranked_to` moves after every pass, with or without a version",
+        rule="W14",
         how="a pass that makes no version leaves `ranked_to` where it was",
         patch=_only_with_a_version,
         tests=(f"{TAKING_OVER}::test_a_pass_without_a_version_moves_ranked_to",),
     ),
     Mutant(
         name="taken-over-before-the-index-has-followed",
-        rule="Workers: taking over waits until the indexes have reached the committed positions",
+        rule="W9",
         how="a new owner ranks on whatever its index holds",
         patch=_take_over_at_once,
         tests=(f"{TAKING_OVER}::test_a_new_owner_ranks_nothing_older_than_what_is_archived",),
     ),
     Mutant(
         name="version-written-over",
-        rule="Workers: (project, number) is compared and set",
+        rule="W12",
         how="a second version of the same number replaces the first",
         patch=_write_over,
         tests=(f"{TAKING_OVER}::test_a_number_is_given_out_once",),
     ),
     Mutant(
         name="refused-owner-gives-up",
-        rule="Workers: a refused owner that is still assigned takes over anew",
+        rule="W17",
         how="a refused owner drops the partition without asking the group",
         patch=_always_drop,
         tests=(f"{OWNERSHIP}::test_a_refused_owner_that_is_still_assigned_takes_over_anew[sqlite]",),
     ),
     Mutant(
         name="refused-owner-insists",
-        rule="Workers: a refused owner that is not assigned any more drops the partition",
+        rule="W18",
         how="a refused owner takes over again without asking the group",
         patch=_never_drop,
         tests=(f"{WORKER}::test_a_taken_over_partition_refuses_its_former_owner",),
     ),
     Mutant(
         name="descendants-not-ranked-again",
-        rule="Workers: a rule input re-ranks where the member or a descendant of it is eligible",
+        rule="W6",
         how="a change of a parent, a registration or another rule input counts as a change of points",
         patch=_descendants_stay,
         tests=(f"{TAKING_OVER}::test_a_change_of_a_parents_parent_reaches_whoever_descends_from_it",),
     ),
     Mutant(
         name="days-go-back",
-        rule="Time: the reference date is the last day opened, never backwards",
+        rule="D1",
         how="a day is opened although a later one is",
         patch=_days_go_back,
         tests=("tests/services/matches/test_days.py::test_a_day_that_has_passed_is_not_opened_again",),
     ),
     Mutant(
         name="pass-on-the-event-loop",
-        rule="Workers: a pass runs in a thread, never on the event loop",
+        rule="W20",
         how="lists are ranked where requests are answered and partitions are fetched",
         patch=_rank_on_the_loop,
         tests=(f"{WORKER}::test_a_pass_runs_in_a_thread_never_on_the_event_loop",),
     ),
     Mutant(
         name="placed-rows-not-moved",
-        rule="Lists: what a changed member moves includes a local or newcomer above the floor",
+        rule="W5",
         how="whoever has fewer points than the first rows moves no list, local or newcomer or not",
         patch=_nobody_is_placed,
         tests=(f"{MATERIAL}::test_a_local_or_newcomer_below_the_first_rows_moves_a_list",),
     ),
     Mutant(
         name="number-given-out-again",
-        rule="Workers: after a restore versions are numbered above those that the log was told of",
+        rule="T25",
         how="a restored database numbers its lists on from the backup",
         patch=_number_anew,
         tests=(f"{RESTORING}::test_a_number_that_the_log_was_told_of_is_not_given_out_again",),
     ),
     Mutant(
         name="republished-and-fed-again",
-        rule="R6",
+        rule="T16",
         how="the feed takes any event of the relay for news",
         patch=_feed_again,
         tests=(f"{FEEDS}::test_what_is_republished_is_fed_once",),

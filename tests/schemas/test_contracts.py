@@ -1,12 +1,13 @@
 """Closed for writers, open for readers, and every type on its own topic."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from schemas import contracts
+from schemas import contracts, topics
 from schemas.envelope import Event, Sequence, new_event
 from schemas.releases import sample
 from schemas.topics import LIST_VERSIONED, ORGANISATION_ERASED, TOMBSTONES, TOPIC_OF, TOPICS, topics_of
@@ -77,6 +78,11 @@ def test_a_tombstone_has_no_data_and_everything_else_has():
 
 def test_every_type_of_the_catalogue_has_a_model_or_is_a_tombstone():
     assert set(TOPIC_OF) == set(contracts.MODELS) | TOMBSTONES
+
+
+def test_every_type_is_reverse_dns_in_the_past_tense_with_its_version_last():
+    for kind in topics.TOPIC_OF:
+        assert re.fullmatch(r"org\.comity\.[a-z]+\.([a-z]+ed|lost)\.v[1-9][0-9]*", kind), kind
 
 
 def test_tombstones_stand_on_state_topics_only():

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import exc
 
 from matching.view import View
+from services.chassis.bus.transport import TopicPartition
 from services.matches.rules.material import Kept
 from services.matches.worker import versions
 from tests.services.matches.test_worker import another
@@ -34,6 +35,40 @@ async def test_a_new_owner_ranks_nothing_older_than_what_is_archived(town: Town)
         await second.ranker.step()
         assert second.owned.generations
         assert await reached(town) == before, "`ranked_to` went back"
+
+
+async def test_a_new_owner_ranks_what_changed_while_nobody_ranked(town: Town) -> None:
+    """Its index holds the change from its beginning, so nothing but the taking over tells it to rank."""
+    await town.organisation("Ada")
+    project = await town.published("schools")
+    await town.settle()
+    await town.organisation("Bea", hq_country="KEN")
+    await town.relay()
+    await town.consume()
+    async with AsyncExitStack() as stack:
+        second = await new_worker(await another(town, stack, "second"), "second")
+        while await second.ranker.step():
+            pass
+        assert [one["number"] for one in await town.versions(project)] == [2, 1]
+
+
+async def test_a_worker_ranks_what_the_group_gives_to_it_and_nothing_else(town: Town) -> None:
+    await town.organisation("Ada")
+    worker, partitions = town.worker, set()
+    given = TopicPartition("projects.v1", 0)
+    worker.group &= {given}
+    worker.owned.arriving.clear()
+    await worker.owned.assigned(frozenset({given, TopicPartition("members.v1", 1)}))
+    listed: dict[int, list[int]] = {0: [], 1: []}
+    for number in range(8):
+        project = await town.published(f"project {number}")
+        await town.settle()
+        partition = worker.index.projects[project]
+        partitions.add(partition)
+        listed[partition].append(len(await town.versions(project)))
+    assert worker.owned.generations == {0: 1}
+    assert partitions == {0, 1}
+    assert (set(listed[0]), set(listed[1])) == ({1}, {0})
 
 
 async def test_a_pass_without_a_version_moves_ranked_to(town: Town) -> None:
@@ -100,6 +135,7 @@ async def test_ranked_to_stands_before_a_project_that_failed(
     after = await reached(town)
     assert after[good_at] != before[good_at]
     assert after[bad_at] == before[bad_at]
+    assert (await town.get("/v1/ranking-progress"))["complete"] is False
     assert len(await town.versions(good)) == len(await town.versions(bad)) + 1
 
 

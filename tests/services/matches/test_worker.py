@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import MutableMapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from matching.lists import BANDS
 from matching.view import View
+from schemas.envelope import Event, Sequence
 from services.chassis.database import Database
 from services.chassis.runtime import Runtime
 from services.matches import SERVICE, startup
@@ -162,6 +164,17 @@ async def test_an_older_revision_that_comes_late_is_ignored_and_logged(
     await town.deliver_again([new, old])
     assert [row["version"] for row in await town.rows("SELECT version FROM documents")] == [2]
     assert any("older revision" in entry["event"] for entry in logged)
+
+
+async def test_a_word_of_a_new_life_is_above_every_version_before_it(town: Town) -> None:
+    await town.organisation("Ada")
+    await town.organisation("Ada", hq_country="KEN")
+    await town.settle()
+    record = (await town.records("members.v1"))[0]
+    again = replace(Event.from_record(record), sequence=Sequence(2, 1))
+    await town.deliver_again([record._replace(headers=again.headers())])
+    rows = await town.rows("SELECT incarnation, version FROM documents WHERE kind = 'member' AND latest")
+    assert rows == [{"incarnation": 2, "version": 1}]
 
 
 async def test_erasure_empties_every_row_of_the_archive(town: Town) -> None:

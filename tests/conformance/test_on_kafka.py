@@ -1,0 +1,91 @@
+"""What only Apache Kafka can get wrong: where a partition ends, when a member has reached that, what a topic is made with."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiokafka
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from schemas.topics import TOPICS
+from services.chassis.bus.errors import TopicMismatch
+from tests.conformance.kit import KAFKA, PARTITIONS, Bench, Place, ids, revised
+
+pytestmark = pytest.mark.parametrize("place", [KAFKA], indirect=True)
+KEYS = ids(6)
+
+
+@asynccontextmanager
+async def administrator(place: Place) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=place.log_url)
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def test_the_end_is_the_last_stable_offset(bench: Bench) -> None:
+    """What stands in a transaction that is open has offsets and a high watermark above it, and nobody can read it."""
+    await bench.append(*(revised(key, 1) for key in KEYS))
+    before = dict(await bench.transport.ends("members.v1"))
+    producer = aiokafka.AIOKafkaProducer(
+        bootstrap_servers=bench.place.log_url, transactional_id=f"{bench.place.prefix}a-stranger"
+    )
+    async with producer:
+        await producer.begin_transaction()
+        for partition in range(PARTITIONS):
+            await producer.send_and_wait(
+                bench.place.prefix + "members.v1", b"{}", key=KEYS[0].encode(), partition=partition
+            )
+        assert await bench.transport.ends("members.v1") == before
+        await bench.consume()  # it has caught up although records stand above it
+        await producer.abort_transaction()
+    assert await bench.things() == dict.fromkeys(KEYS, (1, "Kigali Fibre"))
+
+
+async def test_a_member_at_rest_has_reached_the_end_behind_the_markers(bench: Bench) -> None:
+    """“The last record and one” is never the end: the marker of its transaction stands there."""
+    await bench.append(*(revised(key, 1) for key in KEYS))
+    last = {partition: found[-1].offset for partition, found in (await bench.partitions()).items() if found}
+    async with bench.consuming() as running, asyncio.timeout(10):
+        await bench.caught_up(running)
+        lanes = running.consumer._assignment.lanes
+        done: dict[int, Any] = {at.partition: lane.done_to for at, lane in lanes.items()}
+    assert done == await bench.transport.ends("members.v1")
+    assert all(done[partition] > offset + 1 for partition, offset in last.items())
+
+
+async def test_a_topic_is_made_with_the_settings_of_the_catalogue(bench: Bench) -> None:
+    wanted = {
+        "members.v1": {
+            "cleanup.policy": "compact",
+            "max.compaction.lag.ms": "604800000",
+            "delete.retention.ms": "2592000000",
+        },
+        "matches.v1": {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"},
+    }
+    await bench.transport.create_topics([TOPICS[name] for name in wanted])
+    async with administrator(bench.place) as admin:
+        for name, settings in wanted.items():
+            asked = ConfigResource(
+                ConfigResourceType.TOPIC, bench.place.prefix + name, dict.fromkeys(settings)
+            )
+            (answer,) = await admin.describe_configs([asked])
+            # Name, value and whence: 1 is what the topic itself was given, and no default of the broker's.
+            found = {entry[0]: (entry[1], entry[3]) for each in answer.resources for entry in each[4]}
+            assert found == {setting: (value, 1) for setting, value in settings.items()}
+
+
+async def test_a_topic_that_is_not_compacted_as_the_catalogue_says_is_refused(bench: Bench) -> None:
+    """Somebody made it by hand, before the first start."""
+    made = NewTopic(
+        f"{bench.place.prefix}standings.v1", PARTITIONS, 1, topic_configs={"cleanup.policy": "delete"}
+    )
+    async with administrator(bench.place) as admin:
+        await admin.create_topics([made])
+    with pytest.raises(TopicMismatch, match=r"has cleanup\.policy = delete on Kafka"):
+        await bench.transport.create_topics([TOPICS["standings.v1"]])

@@ -1,0 +1,107 @@
+"""Mutants of what is said or read again: republishing, restoring, rebuilding."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import delete
+
+from schemas.envelope import Sequence
+from services.chassis.bus import outbox, rebuilding, restoring
+from services.matches import consumers
+from services.matches.tables import DOCUMENTS
+from tests.mutants.mutant import Mutant, Patch
+
+REPUBLISHING = "tests/services/matches/test_republishing.py"
+RESTORING = "tests/services/matches/test_restoring.py"
+READING = "tests/conformance/test_reading_again.py"
+
+
+def _say_as_news(patch: Patch) -> None:
+    async def say(connection: Any, runtime: Any, how: Any, keys: Any) -> int:
+        events = [
+            replace(event, sequence=Sequence(event.sequence.incarnation, event.sequence.version + 1))
+            for event in await how(connection, runtime, keys)
+        ]
+        await outbox.post_all(connection, events, max_record_bytes=runtime.settings.log.max_record_bytes)
+        return len(events)
+
+    patch.setattr(restoring, "_say", say)
+
+
+def _say_all_but_the_last(patch: Patch) -> None:
+    original = restoring._say
+
+    async def say(connection: Any, runtime: Any, how: Any, keys: Any) -> int:
+        return await original(connection, runtime, how, keys[:-1])
+
+    patch.setattr(restoring, "_say", say)
+
+
+def _say_nothing(patch: Patch) -> None:
+    async def say(*_: Any) -> int:
+        return 0
+
+    patch.setattr(restoring, "_say", say)
+
+
+def _all_but_the_last_of(module: Any) -> Any:
+    """Read a partition up to its last record, and not that."""
+    original = module.everything
+
+    async def everything(*of: Any, **more: Any) -> AsyncIterator[Any]:
+        records = [record async for record in original(*of, **more)]
+        for record in records[:-1]:
+            yield record
+
+    return lambda patch: patch.setattr(module, "everything", everything)
+
+
+def _forget_what_is_older(patch: Patch) -> None:
+    patch.setattr(consumers, "_FORGET", delete(DOCUMENTS))
+
+
+MUTANTS = (
+    Mutant(
+        name="republished-as-news",
+        rule="T16",
+        how="what is republished has a sequence above the one that it had",
+        patch=_say_as_news,
+        tests=(f"{REPUBLISHING}::test_what_is_republished_keeps_its_sequences_and_adds_nothing_to_the_log",),
+    ),
+    Mutant(
+        name="republished-in-part",
+        rule="T16",
+        how="of every chunk of aggregates the last one is left out",
+        patch=_say_all_but_the_last,
+        tests=(f"{REPUBLISHING}::test_what_is_republished_keeps_its_sequences_and_adds_nothing_to_the_log",),
+    ),
+    Mutant(
+        name="restored-before-the-end-is-read",
+        rule="T23",
+        how="a restore leaves the last record of each partition unread, and what it says stands nowhere then",
+        patch=_all_but_the_last_of(restoring),
+        tests=(f"{RESTORING}::test_a_number_that_the_log_was_told_of_is_not_given_out_again",),
+    ),
+    Mutant(
+        name="restored-and-silent",
+        rule="T23",
+        how="a restore does not say what is now, so readers keep what the backup does not know",
+        patch=_say_nothing,
+        tests=(f"{RESTORING}::test_what_stands_after_a_restore_is_said_in_a_new_life",),
+    ),
+    Mutant(
+        name="rebuilt-in-part",
+        rule="T24",
+        how="a rebuild leaves the last record of each partition unread",
+        patch=_all_but_the_last_of(rebuilding),
+        tests=(f"{READING}::test_c27_what_is_rebuilt_equals_what_is_live[sqlite]",),
+    ),
+    Mutant(
+        name="rebuild-takes-older-revisions",
+        rule="T25",
+        how="a rebuild empties the archive, and what compaction took from the log does not come back",
+        patch=_forget_what_is_older,
+        tests=(f"{RESTORING}::test_a_rebuild_leaves_what_the_log_holds_no_more_where_it_is",),
+    ),
+)

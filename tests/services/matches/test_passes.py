@@ -1,0 +1,117 @@
+"""What a pass ranks: what is archived and nothing else, each list once, all of them on one view at one vector of positions."""
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+
+import pytest
+
+from services.chassis.bus.failpoints import armed
+from services.matches.queries.recomputing import recompute
+from services.matches.worker import ranker
+from tests.services.matches.test_work import moved, ranks_counted
+from tests.services.matches.test_worker import another
+from tests.services.matches.town import Town, uuid_of
+
+pytestmark = pytest.mark.timeout(300)
+
+
+async def passed(town: Town) -> None:
+    """Pass until there is nothing to do, and take nothing new."""
+    while await town.worker.ranker.step():
+        pass
+
+
+async def test_a_process_that_archives_nothing_follows_what_others_archive(town: Town) -> None:
+    """It hears no signal of theirs, so it looks."""
+    project = await town.published("schools")
+    await town.settle()
+    async with AsyncExitStack() as stack:
+        other = (await another(town, stack, "second")).state["index"]
+        stop = asyncio.Event()
+        following = asyncio.create_task(other.run(stop))
+        await asyncio.sleep(0)  # it has looked once, and waits
+        await town.organisation("Ada")
+        await moved(town)
+
+        async def known() -> bool:
+            pinned = await other.pin()
+            return uuid_of("Ada") in pinned.view.rank(project, pinned.day).members
+
+        async with asyncio.timeout(5):
+            while not await known():  # noqa: ASYNC110 - nobody tells us
+                await asyncio.sleep(0.02)
+        stop.set()
+        other.runtime.signals.notify("consumed:matches")
+        await following
+
+
+async def test_nothing_is_ranked_that_is_not_archived(town: Town) -> None:
+    """What stands on the log is nobody's to rank before a worker has archived it, and with it the position."""
+    await town.organisation("Ada")
+    project = await town.published("schools")
+    await town.settle()
+    await town.organisation("Bea", hq_country="KEN")
+    await town.relay()
+    await town.worker.index.follow()
+    await passed(town)
+    assert list((await town.ranked(project)).members) == [uuid_of("Ada")]
+    assert [one["number"] for one in await town.versions(project)] == [1]
+    await town.settle()
+    assert [one["number"] for one in await town.versions(project)] == [2, 1]
+
+
+async def test_a_member_that_moves_nothing_ranks_no_list(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    await town.organisation("Ada")
+    for name in ("schools", "clinics"):
+        await town.published(name)
+    await town.settle()
+    ranked = ranks_counted(monkeypatch)
+    await town.organisation("Ada", aliases=["A.D.A."])
+    await moved(town)
+    await passed(town)
+    assert ranked == []
+
+
+async def test_a_batch_of_changed_members_ranks_a_list_once(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await town.organisation("Ada")
+    project = await town.published("schools")
+    await town.settle()
+    ranked = ranks_counted(monkeypatch)
+    for name in ("Bea", "Cleo", "Dora"):
+        await town.organisation(name, hq_country="KEN")
+    await moved(town)
+    await passed(town)
+    assert ranked == [project]
+
+
+async def test_every_list_of_a_pass_is_ranked_at_the_positions_that_it_names(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the lists of a pass the index goes on: what it takes belongs to the next pass, and to all of that."""
+    monkeypatch.setattr(ranker, "CHUNK", 1)
+    await town.organisation("Ada")
+    projects = [await town.published(name) for name in ("schools", "clinics", "harbours")]
+    await moved(town)
+    before = (await town.worker.index.pin()).positions
+    meanwhile = ["Bea"]
+
+    async def go_on(line: str) -> None:
+        if line == "ranker.ranked" and meanwhile:
+            await town.organisation(meanwhile.pop(), hq_country="KEN")
+            await moved(town)
+
+    with armed(go_on):
+        assert await town.worker.ranker.step()
+    assert (await town.worker.index.pin()).positions != before
+    reached = [json.loads(row["ranked_to"]) for row in await town.rows("SELECT ranked_to FROM ranking")]
+    assert [one["positions"] for one in reached] == [before] * len(reached)
+    await passed(town)
+    database = town.runtimes["matches"].database
+    for project in projects:
+        assert [one["number"] for one in await town.versions(project)] == [2, 1]
+        for number in (1, 2):
+            found = await recompute(database, project, number)
+            assert found.stored == found.found
