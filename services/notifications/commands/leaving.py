@@ -162,7 +162,12 @@ async def take_back(
 
 
 async def silence(connection: AsyncConnection, *, organisation: str, project: str, now: str) -> None:
-    """Tell an organisation nothing more of a project it dismissed; a mail that has not left is made anew without it."""
+    """Tell an organisation nothing more of a project it dismissed; a mail that has not left is made anew without it.
+
+    Its subscriptions are held first: whoever makes a message for one of them now is done, and what was made is found.
+    """
+    listening = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.organisation == organisation)
+    await connection.execute(listening.order_by(SUBSCRIPTIONS.c.id).with_for_update(key_share=True))
     about = select(NOTICES.c.delivery).where(
         NOTICES.c.organisation == organisation, NOTICES.c.project == project, NOTICES.c.delivery.is_not(None)
     )

@@ -29,6 +29,7 @@ from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import next_digest, released
 from services.notifications.tables import (
     DELIVERIES,
+    DISMISSALS,
     ENDPOINTS,
     NOTICE_HEAD,
     NOTICES,
@@ -151,12 +152,23 @@ async def _placed(connection: AsyncConnection, notices: Sequence[dict[str, Any]]
 
 
 async def _still_waiting(connection: AsyncConnection, project: str) -> frozenset[str]:
-    """Return the notices that wait, held against whoever would end their subscriptions or dismiss their project now."""
-    about = select(NOTICES.c.subscription).where(NOTICES.c.project == project, NOTICES.c.state == "waiting")
+    """Return the notices that wait, held against whoever would end their subscriptions or dismiss their project now.
+
+    Of a pair that was dismissed while a cycle made its notice, the notice is dropped.
+    """
+    waiting = (NOTICES.c.project == project) & (NOTICES.c.state == "waiting")
+    about = select(NOTICES.c.subscription).where(waiting)
     held = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.id.in_(about)).order_by(SUBSCRIPTIONS.c.id)
     await connection.execute(held.with_for_update(key_share=True))
-    waiting = select(NOTICES.c.id).where(NOTICES.c.project == project, NOTICES.c.state == "waiting")
-    return frozenset(await connection.scalars(waiting.with_for_update()))
+    dismissed = (
+        select(DISMISSALS.c.organisation)
+        .join(PROJECTS, PROJECTS.c.id == DISMISSALS.c.project)
+        .where(DISMISSALS.c.project == project, DISMISSALS.c.facts_hash == PROJECTS.c.facts_hash)
+    )
+    await connection.execute(
+        update(NOTICES).where(waiting, NOTICES.c.organisation.in_(dismissed)).values(state="dropped")
+    )
+    return frozenset(await connection.scalars(select(NOTICES.c.id).where(waiting).with_for_update()))
 
 
 async def _waiting(connection: AsyncConnection, project: str) -> Sequence[Mapping[str, Any]]:

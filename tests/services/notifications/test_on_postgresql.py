@@ -1,12 +1,16 @@
 """The way of a notice on PostgreSQL: told, tried again, gathered, dismissed, rebuilt; the same SQL, another database."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from services.notifications.rules.cadence import CAP_WINDOW
 from services.notifications.rules.yearly import ANSWER_WITHIN, ASK_AFTER
-from services.notifications.worker import retention, yearly
+from services.notifications.worker import cycles, readying, retention, yearly
 from tests.services.notifications.hall import open_hall
 from tests.services.notifications.office import ADDRESS, confirmed, crossing, mail_to, sinking
 from tests.services.notifications.village import Receiver
@@ -74,3 +78,40 @@ async def test_the_cap_and_the_yearly_question_hold_on_postgresql(
             found = await hall.call("GET", f"/v1/subscriptions/{subscription}")
             assert found["state"] == state
         assert len(sink.taken) == 4  # two questions, two digests
+
+
+@pytest.mark.parametrize(("module", "step"), [(cycles, "insert_notices"), (readying, "_placed")])
+async def test_what_is_dismissed_while_a_cycle_tells_of_it_or_its_messages_are_made_is_not_sent(
+    postgresql_url: Callable[[], str],
+    tmp_path: Path,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    module: Any,
+    step: str,
+) -> None:
+    async with open_hall(tmp_path, database={"url": postgresql_url()}) as hall:
+        await hall.subscribe(channel="webhook", endpoint=await hall.endpoint(receiver))
+        ada, project = await hall.member("Ada"), await hall.open_project()
+        under_way, go_on, real = asyncio.Event(), asyncio.Event(), getattr(module, step)
+
+        async def held(*given: Any, **named: Any) -> Any:
+            under_way.set()
+            await go_on.wait()
+            return await real(*given, **named)
+
+        monkeypatch.setattr(module, step, held)
+        await hall.rank(project, 1, {ada: "good"})
+        telling = asyncio.create_task(hall.herald())
+        await under_way.wait()
+        dismissing = asyncio.create_task(
+            hall.call("PUT", f"/v1/dismissals/{project}", {"reason": "other"}, status=201)
+        )
+        while not dismissing.done() and not await hall.rows(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        ):
+            await asyncio.sleep(0.01)
+        go_on.set()
+        await asyncio.gather(telling, dismissing)
+        await hall.settle()
+        assert receiver.events() == []
+        assert (await hall.call("GET", "/v1/notices"))["items"] == []
