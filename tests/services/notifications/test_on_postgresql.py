@@ -106,7 +106,9 @@ async def test_what_is_dismissed_while_a_cycle_tells_of_it_or_its_messages_are_m
         dismissing = asyncio.create_task(
             hall.call("PUT", f"/v1/dismissals/{project}", {"reason": "other"}, status=201)
         )
-        lock = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        lock = (
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
         while not dismissing.done() and not await hall.rows(lock):  # noqa: ASYNC110 - asked over SQL
             await asyncio.sleep(0.01)
         go_on.set()
