@@ -111,7 +111,7 @@ def _validation(error: RequestValidationError, scope: Scope) -> Problem:
     outside = [fault for fault in faults if fault["loc"][:1] != ("body",)]
     if outside:
         return problems.InvalidParameter(
-            " ".join(f"{fault['loc'][-1]}: {sentence_of(fault)}" for fault in outside)[:1000],
+            " ".join(f"{_name(fault)}: {sentence_of(fault)}" for fault in outside)[:1000],
             errors=[_outside(fault) for fault in outside],
         )
     kind = Headers(scope=scope).get("content-type", "")
@@ -126,8 +126,13 @@ def _validation(error: RequestValidationError, scope: Scope) -> Problem:
 
 
 def _outside(fault: Mapping[str, Any]) -> ErrorEntry:
-    name = str(fault["loc"][-1])
+    name = _name(fault)
     return entry_of(fault) | ({"header": name} if fault["loc"][0] == "header" else {"parameter": name})
+
+
+def _name(fault: Mapping[str, Any]) -> str:
+    """Return which parameter or header is meant; of a repeatable one it is not the place of the value."""
+    return str(fault["loc"][:2][-1])
 
 
 def _pointer(place: Sequence[Any]) -> str:

@@ -221,8 +221,9 @@ async def test_filters_choose_the_same_in_the_database_and_in_the_stream(town: T
                 chosen.add(len(wanted))
     assert len(chosen) > 5
     assert {e["data"]["project"] for e in await town.get(f"{FEED}?region=AFR&level=national")} == {first}
-    problem = await town.get(f"{FEED}?region=Afrika", status=400)
-    assert problem["errors"][0]["parameter"] == "region"
+    for query in ("region=Afrika", f"type={events.STANDING_CROSSED}&type=what"):
+        problem = await town.get(f"{FEED}?{query}", status=400)
+        assert problem["errors"][0]["parameter"] == query.partition("=")[0]
 
 
 async def test_a_deletion_reaches_who_saw_the_pair_come_even_if_its_project_has_moved(town: Town) -> None:
