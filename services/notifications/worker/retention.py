@@ -1,7 +1,8 @@
 """The delivery log lets go of what is old: messages that ended longer ago than the settings keep them, with every try.
 
 *What.* A batch a transaction, so many batches a step; beyond that the next step goes on. How often an address was asked is
-forgotten after a day, too. *Why notices stay.* What was told
+forgotten after a day, too. What has waited as long for an endpoint that is not verified or is paused is cancelled: `recover` finds it
+until it goes in its turn, so nothing grows without end. *Why notices stay.* What was told
 is told once, also in a year; a notice only forgets by which message it was told. *Never:* a message that may still be
 sent, however old, or one whose end lies within the time that a cap of mails looks back on.
 """
@@ -11,9 +12,10 @@ from datetime import timedelta
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from schemas.webhooks.notifications import ENDPOINT_PINGED
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.rules.yearly import ASKED_WITHIN
-from services.notifications.tables import ATTEMPTS, DELIVERIES, NOTICES, QUESTIONS
+from services.notifications.tables import ATTEMPTS, DELIVERIES, ENDPOINTS, NOTICES, QUESTIONS
 
 BATCH = 500
 BATCHES = 20
@@ -34,7 +36,33 @@ async def step(runtime: Runtime) -> int:
         gone += batch
         if batch < BATCH:
             break
+    for _ in range(BATCHES):
+        async with runtime.database.write() as connection:
+            if await _give_up_waiting(connection, before, now=timestamp(runtime.clock.now())) < BATCH:
+                break
     return gone
+
+
+async def _give_up_waiting(connection: AsyncConnection, before: str, *, now: str) -> int:
+    held = select(ENDPOINTS.c.id).where(ENDPOINTS.c.state.in_(("pending", "paused")))
+    waiting = (
+        select(DELIVERIES.c.id)
+        .where(
+            DELIVERIES.c.state.in_(("pending", "retrying")),
+            DELIVERIES.c.due_at < before,
+            DELIVERIES.c.endpoint.in_(held),
+            DELIVERIES.c.type != ENDPOINT_PINGED,
+        )
+        .order_by(DELIVERIES.c.due_at)
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    found = (await connection.scalars(waiting)).all()
+    if found:
+        await connection.execute(
+            update(DELIVERIES).where(DELIVERIES.c.id.in_(found)).values(state="cancelled", ended_at=now)
+        )
+    return len(found)
 
 
 async def _batch(connection: AsyncConnection, before: str) -> int:

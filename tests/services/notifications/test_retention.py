@@ -7,6 +7,7 @@ import pytest
 
 from services.notifications.worker import retention
 from tests.services.notifications.hall import Hall, uuid_of
+from tests.services.notifications.test_endpoints import put
 from tests.services.notifications.test_schedule import send_test
 from tests.services.notifications.village import Receiver
 
@@ -77,6 +78,31 @@ async def test_what_may_still_be_sent_stays_and_every_way_to_end_goes(hall: Hall
     hall.clock.moment += timedelta(days=31)
     await retention.step(hall.runtime)
     assert await counted(hall) == (0, 0)
+
+
+async def test_what_waits_for_a_paused_endpoint_does_not_grow_without_end_and_can_be_recovered(
+    hall: Hall, receiver: Receiver
+) -> None:
+    endpoint = await hall.endpoint(receiver)
+    await put(hall, endpoint, paused=True)
+    await hall.subscribe(channel="webhook", endpoint=endpoint)
+    ada = await hall.member("Ada")
+    sizes = []
+    for day in range(80):
+        project = await hall.open_project(f"of day {day}")
+        await hall.rank(project, 1, {ada: "good"})
+        await hall.settle()
+        await retention.step(hall.runtime)
+        sizes.append((await counted(hall))[0])
+        hall.clock.moment += timedelta(days=1)
+    assert set(sizes[62:]) == {62}  # as many days waiting, as many to be recovered
+    await put(hall, endpoint, paused=False)
+    await hall.dispatch()
+    assert len(receiver.events()) == 31
+    since = {"since": "2026-11-01T00:00:00Z"}
+    recovered = await hall.call("POST", f"/v1/endpoints/{endpoint}/recover", since)
+    await hall.dispatch()
+    assert (recovered["messages"], len({one["id"] for one in receiver.events()})) == (31, 62)
 
 
 async def told(hall: Hall, receiver: Receiver) -> tuple[str, str]:
