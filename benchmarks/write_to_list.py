@@ -10,7 +10,8 @@ answers as soon as the list covers the write.
 Hops, from the stamps that the system itself leaves: `accept` (the PUT is answered: durable in its service), `rank` (outbox,
 log, archive, index, ranked: the version is written), `read` (the reader is woken and has the page). Before each write
 the system has come to rest (`--rest`), so that none waits for the tail of the one before, which tells of every standing
-that crossed: about a hundred events, for each write replaces the project's objectives. The peer in the same
+that crossed (about a hundred events, for each write replaces the project's objectives) and ends with the cycle of notices,
+which lingers for 0.2 s. The peer in the same
 run is what nobody can go below: the same two requests without anything between them (a PUT of a draft, which no list
 covers, and a page of a list that nothing waits for). The ratio to it hardly depends on the machine.
 """
@@ -304,7 +305,7 @@ def main() -> None:
     parser.add_argument("--writes", type=int, default=200)
     parser.add_argument("--organisations", type=int, default=1000)
     parser.add_argument("--projects", type=int, default=500)
-    parser.add_argument("--rest", type=float, default=0.1, help="seconds of rest before each write")
+    parser.add_argument("--rest", type=float, default=0.4, help="seconds of rest before each write")
     parser.add_argument("--seed", type=int, default=71)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     arguments = parser.parse_args()

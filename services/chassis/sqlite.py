@@ -14,7 +14,7 @@ import math
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
@@ -173,15 +173,7 @@ class Connection(aiosqlite.Connection):
     async def in_thread(self, function: Callable[[], None]) -> None:
         """Call a function in the connection's thread; whoever is cancelled meanwhile waits until it has returned."""
         self._until = math.inf
-        done = asyncio.ensure_future(self._execute(function))  # type: ignore[no-untyped-call]
-        try:
-            await asyncio.shield(done)
-        except asyncio.CancelledError:
-            while not done.done():
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait([done])
-            done.exception()  # told to nobody: the one who asked has gone
-            raise
+        await undisturbed(self._execute(function))  # type: ignore[no-untyped-call]
 
     def _patiently(self, function: Callable[[], None]) -> None:
         self._conn.execute(f"PRAGMA busy_timeout={self._busy_milliseconds}")
@@ -211,6 +203,19 @@ class Connection(aiosqlite.Connection):
         return Cursor(self)
 
 
+async def undisturbed(work: Coroutine[Any, Any, Any]) -> None:
+    """Wait for work in a thread; whoever is cancelled meanwhile waits until it has returned."""
+    done = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(done)
+    except asyncio.CancelledError:
+        while not done.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([done])
+        done.exception()  # told to nobody: the one who asked has gone
+        raise
+
+
 async def connect(
     path: str, *, pragmas: Sequence[str], busy_seconds: float, reading: bool = False
 ) -> Connection:
@@ -234,6 +239,15 @@ async def connect(
     except asyncio.CancelledError:
         await connection.close()
         raise
+
+
+def checkpoint(path: str) -> None:
+    """Carry what the WAL holds into the file, as far as no reader is in the way; nobody waits for it.
+
+    Whatever is wrong with the file, the next commit finds it and says so.
+    """
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as alone:
+        alone.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def back_up(path: str, target: str) -> None:

@@ -21,6 +21,7 @@ from services.matches.queries.directory import Directory
 from services.matches.queries.exposure import Shown
 from services.matches.queries.progress import progress as ranking_progress
 from services.matches.queries.progress import uncovered_seconds
+from services.matches.queries.reasons import Awaited
 from services.matches.queries.register import Register
 from services.matches.routes import routers
 from services.matches.rules.glossary import glossary_of
@@ -37,6 +38,7 @@ async def startup(runtime: Runtime) -> None:
     runtime.state["reference"] = load_reference()
     runtime.state["glossary"] = glossary_of(runtime.state["reference"])
     runtime.state["computations"] = Computations()
+    runtime.state["awaited"] = Awaited()
     runtime.state["directory"] = Directory()
     runtime.state["register"] = Register(runtime.state["reference"])
     runtime.state["exposure"] = Shown()

@@ -27,6 +27,7 @@ from services.matches.queries import closed
 from services.matches.queries.archive import PROJECT_NAMED, ArchivedProject, published
 from services.matches.queries.computed import Computed, ranked_now
 from services.matches.queries.epochs import epoch_named
+from services.matches.queries.reasons import say
 from services.matches.queries.telling import Telling
 from services.matches.tables import DOCUMENTS, LIST_VERSIONS
 from services.matches.worker.documents import Analysis
@@ -72,7 +73,11 @@ class Listing:
         names = [row.member for row in rows]
         found = self.pinned.view.reasons_told(self.project.id, names, language=language)
         missing = [name for name in names if name not in found]
-        return found | (await asyncio.to_thread(self._reasons, missing, language) if missing else {})
+        if missing:
+            found |= await asyncio.to_thread(
+                say, self.runtime, self.pinned.view, self.project.id, missing, language
+            )
+        return found
 
     async def explained(
         self, organisations: Sequence[tuple[str, int]], *, language: str, passages: bool = False
@@ -94,16 +99,6 @@ class Listing:
         if self.state != "ranked":
             return ()
         return await asyncio.to_thread(self._what_ifs, organisation, language)
-
-    def _reasons(self, organisations: Sequence[str], language: str) -> dict[str, tuple[str, ...]]:
-        analysis: Analysis = self.runtime.state["analysis"]
-        found = {}
-        for organisation in organisations:
-            with suppress(KeyError), analysis.turn:
-                found[organisation] = self.pinned.view.reasons(
-                    self.project.id, organisation, language=language
-                )
-        return found
 
     def _explained(self, organisations: Sequence[str], asked: Telling) -> dict[str, Explanation]:
         analysis: Analysis = self.runtime.state["analysis"]

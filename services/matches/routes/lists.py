@@ -20,6 +20,7 @@ from services.matches.queries.coverage import coverage
 from services.matches.queries.filters import Filters
 from services.matches.queries.listing import Listing, open_listing, project_and_version
 from services.matches.queries.pages import Place
+from services.matches.queries.reasons import Awaited
 from services.matches.queries.waiting import (
     Token,
     on_its_way,
@@ -86,7 +87,9 @@ def router() -> APIRouter:
         reached, awaited = None, None if token is None else read_token(token)
         wait = preferred_wait(prefer, longest=runtime.settings.http.wait_seconds)
         if awaited is not None:
-            reached = await wait_until_covered(runtime, project, awaited, seconds=wait)
+            readers: Awaited = runtime.state["awaited"]
+            with readers.by_reader(project, language):
+                reached = await wait_until_covered(runtime, project, awaited, seconds=wait)
         elif wait:
             await wait_until_listed(runtime, project, seconds=wait)
         headers = told_in(language) | ({"Preference-Applied": f"wait={wait:.0f}"} if wait else {})

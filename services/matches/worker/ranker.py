@@ -21,6 +21,7 @@ from services.chassis.bus.failpoints import reach
 from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Runtime, timestamp
 from services.matches.queries.computed import Computed, offer
+from services.matches.queries.reasons import Awaited
 from services.matches.rules.material import Kept, gone, touched
 from services.matches.worker import ownership, versions
 from services.matches.worker.exposure import Record
@@ -51,6 +52,7 @@ class Ranker:
         self._unfinished: dict[int, set[str]] = {}  # projects whose last pass failed, by partition
         self._frame = ("", "")  # epoch and day of the last pass
         self._record = Record()
+        self._awaited: Awaited = runtime.state["awaited"]
 
     async def run(self, stop: asyncio.Event) -> None:
         """Pass until `stop` is set; between passes wait for the index to follow, or poll."""
@@ -104,8 +106,10 @@ class Ranker:
         for begin in range(0, len(work) or 1, CHUNK):
             chunk = [one for one in work[begin : begin + CHUNK] if one[0] in self._owned.generations]
             lists: dict[str, Computed] | None = {} if len(work) <= OFFERED else None
-            outcomes = await asyncio.to_thread(self._outcomes, chunk, pinned, lists) if chunk else []
-            offer(self._runtime, lists or {}, pinned)
+            outcomes = await self._ranked(chunk, pinned, lists) if chunk else []
+            if lists:
+                offer(self._runtime, lists, pinned)
+                self._awaited.say_ahead(self._runtime, lists, pinned)
             if outcomes:
                 await reach("ranker.ranked")
             last = begin + CHUNK >= len(work)
@@ -158,6 +162,19 @@ class Ranker:
             here = self._index.projects
             erased |= {project for project, known in kept.items() if known.standing and project not in here}
         return sorted(erased)
+
+    async def _ranked(
+        self, work: Sequence[tuple[int, str]], pinned: Pinned, lists: dict[str, Computed] | None
+    ) -> list[versions.Outcome]:
+        """Rank a chunk in a thread, and meanwhile read what the lists that stand give and owe."""
+        loop = asyncio.get_running_loop()
+        ranking = loop.run_in_executor(None, self._outcomes, work, pinned, lists)  # begins before we read
+        try:
+            async with self._runtime.database.read() as connection:
+                await self._record.refresh(connection)
+        finally:
+            await asyncio.wait([ranking])
+        return ranking.result()
 
     def _outcomes(
         self, work: Sequence[tuple[int, str]], pinned: Pinned, lists: dict[str, Computed] | None
@@ -219,8 +236,6 @@ class Ranker:
                 for partition in refused:
                     del ours[partition]
                 made = [one for one in outcomes if one.reasons and one.partition in ours]
-                if made:
-                    await self._record.refresh(connection)
                 for outcome in made:
                     before = self._kept[outcome.partition].get(outcome.project, Kept())
                     numbers[outcome.project] = await versions.write(

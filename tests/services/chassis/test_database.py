@@ -243,6 +243,24 @@ async def test_sqlite_is_set_up_to_survive_a_power_cut(database: Database) -> No
             assert (await connection.exec_driver_sql(f"PRAGMA {pragma}")).scalar_one() == value
 
 
+async def test_no_commit_carries_what_changed_into_the_file_but_soon_it_is_there(database: Database) -> None:
+    def pages() -> int:
+        return Path(database.url.database or "").stat().st_size // 4096
+
+    async with database.write() as connection:
+        await add(connection, "small")
+    before = pages()
+    async with database.write() as connection:  # twice what SQLite by itself would leave in the WAL
+        await add(connection, "x" * 4096 * 2_000)
+    assert pages() == before
+    async with asyncio.timeout(20):
+        while pages() <= 2_000:  # noqa: ASYNC110 - the file tells nobody that it grew
+            await asyncio.sleep(0.05)
+    await database.close()
+    async with database.read() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM things")) == 2
+
+
 async def test_a_small_write_costs_few_round_trips(database: Database) -> None:
     """The bound is loose for a busy machine; what it guards is that nobody adds a sleep or a reconnect."""
     times = []

@@ -1,7 +1,8 @@
 """How much work lies between a write and its list: transactions and statements, which do not depend on the machine."""
 
+import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from matching.view import View
 from services.chassis.bus.relay import Relay
 from services.matches.queries import computed
 from services.matches.queries.computed import Computed
+from services.matches.queries.reasons import Awaited
 from services.matches.worker.ranker import CHUNK
 from tests.services.matches.town import Town, uuid_of
 
@@ -134,7 +136,7 @@ async def test_following_asks_once_and_reads_once_where_something_moved(settled:
     assert [len(one) for one in work.of("matches")] == [2]
 
 
-async def test_a_pass_over_a_few_lists_is_one_transaction_whatever_crossed(settled: Town) -> None:
+async def test_a_pass_over_a_few_lists_is_one_writing_transaction_whatever_crossed(settled: Town) -> None:
     far = [
         {"language": "en", "text": "Audit of insurance contracts of shipping companies in large harbours."}
     ]
@@ -144,10 +146,10 @@ async def test_a_pass_over_a_few_lists_is_one_transaction_whatever_crossed(settl
     with counted(settled) as work:
         assert await settled.worker.ranker.step()
     assert work.writing == ["matches"], "versions, standings, events and ranked_to go together"
-    ((statements),) = work.of("matches")
+    reading, statements = work.of("matches")
+    assert len(reading) == 1, "which versions stand, for the lane; read while the list is ranked"
     assert [one.split(" ", 1)[0] for one in statements] == [
         "SELECT",  # the generation
-        "SELECT",  # which versions stand, for the lane
         "UPDATE",  # the version before is shown no more
         "INSERT",  # the version
         "SELECT",  # the incarnation
@@ -275,3 +277,25 @@ async def test_the_root_of_rows_that_stay_the_same_is_worked_out_once(
     assert first.digest == again.digest == replace(ranked, reference_date="2031-01-01").digest()
     assert (other.digest != first.digest, other.rows_digest == first.rows_digest) == (True, True)
     assert len(rooted) == 2
+
+
+@pytest.mark.parametrize("waiting", [True, False])
+async def test_the_reasons_of_a_first_page_are_said_while_its_version_is_written_where_somebody_waits(
+    settled: Town, waiting: bool
+) -> None:
+    runtime, project = settled.runtimes["matches"], uuid_of("schools")
+    awaited: Awaited = runtime.state["awaited"]
+    await settled.draft("schools", objectives=[{"language": "en", "text": "Satellite backhaul for clinics."}])
+    with awaited.by_reader(project, "en") if waiting else nullcontext():
+        await settled.settle()
+    first = (await settled.ranked(project)).members[:10]
+    pinned = await settled.worker.index.pin()
+    told = pinned.view.reasons_told(project, first)
+    if not waiting:
+        assert told == {}
+        return
+    async with asyncio.timeout(20):
+        while len(told) < len(first):
+            await asyncio.sleep(0.01)
+            told = pinned.view.reasons_told(project, first)
+    assert told == {name: pinned.view.reasons(project, name) for name in first}

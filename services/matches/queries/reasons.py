@@ -1,0 +1,57 @@
+"""Reasons of rows in a reader's language, and those of a first page said ahead while its version is being written.
+
+*What.* Says reasons in a thread, one pair at a time under the analyser's turn; what was said is kept by the engine. Somebody
+who waits for a list is going to ask for its first page: as soon as the ranking is known, and while its version is written,
+the reasons of those rows are said. *Never:* show anything (who may see what is asked later), or hold the ranker up.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+
+from matching.view import View
+from services.chassis.runtime import Runtime
+from services.matches.queries.computed import Computed
+from services.matches.worker.documents import Analysis
+from services.matches.worker.index import Pinned
+
+_FIRST = 10
+"""Rows of a first page; a longer one says the rest itself."""
+
+
+class Awaited:
+    """The lists that somebody waits for in this process, each with the language that it will be told in."""
+
+    def __init__(self) -> None:
+        self._readers: Counter[tuple[str, str]] = Counter()
+
+    @contextmanager
+    def by_reader(self, project: str, language: str) -> Iterator[None]:
+        """Count a reader for as long as this lasts."""
+        self._readers[project, language] += 1
+        try:
+            yield
+        finally:
+            self._readers[project, language] -= 1
+            self._readers += Counter()  # lets go of those for whom nobody waits any more
+
+    def say_ahead(self, runtime: Runtime, lists: Mapping[str, Computed], pinned: Pinned) -> None:
+        """Begin to say the reasons of the first rows of those lists that are waited for; nobody waits for this."""
+        for project, language in self._readers:
+            if project in lists:
+                names = lists[project].ranked.members[:_FIRST]
+                loop = asyncio.get_running_loop()
+                loop.run_in_executor(None, say, runtime, pinned.view, project, names, language)
+
+
+def say(
+    runtime: Runtime, view: View, project: str, organisations: Sequence[str], language: str
+) -> dict[str, tuple[str, ...]]:
+    """Say why, in a few sentences, for each of these pairs; those not known in the view are left out. Runs in a thread."""
+    analysis: Analysis = runtime.state["analysis"]
+    found = {}
+    for organisation in organisations:
+        with suppress(KeyError), analysis.turn:
+            found[organisation] = view.reasons(project, organisation, language=language)
+    return found
