@@ -4,7 +4,7 @@
 where clocks change. *Never:* read a clock; the moment is an argument.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
@@ -14,6 +14,14 @@ Cadence = Literal["instant", "daily", "weekly", "monthly"]
 
 DIGEST_HOUR = time(8, 0)
 """The local time at which a digest is sent: mornings, Mondays, the first of a month."""
+
+REMINDED_BEFORE: Mapping[Cadence, tuple[int, int]] = {
+    "instant": (5, 1),
+    "daily": (5, 1),
+    "weekly": (7, 1),
+    "monthly": (31, 1),
+}
+"""So many days before a deadline it is told once more: where digests come seldom, so early that one comes before it."""
 
 CAP_WINDOW = timedelta(days=7)
 """So many days a subscription's cap counts over, today among them."""

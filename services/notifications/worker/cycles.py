@@ -51,6 +51,8 @@ For the project's own record there is no such end: without it nobody can say who
 told now would never be.
 """
 CYCLES_AT_ONCE = 50
+ENDS = frozenset({MATCH_WITHDRAWN, OPPORTUNITY_CLOSED, OPPORTUNITY_WITHDRAWN})
+"""Types of news after which a subscriber takes a project for over."""
 PROJECT_CHANGED = "project-changed"
 """The rule of news that no pair's crossing caused."""
 
@@ -340,20 +342,23 @@ async def newest_version(connection: AsyncConnection, project: str) -> int | Non
 
 
 async def told_of(connection: AsyncConnection, project: str, *, facts_hash: str) -> list[Mapping[str, Any]]:
-    """Return the listening subscriptions that were told of a project, and of no fall since, and have not dismissed it."""
+    """Return the listening subscriptions, with their cadence, to whom a project is open: told of it and of no end since.
+
+    Those that have dismissed it are left out.
+    """
     newest = (
         select(func.max(NOTICES.c.id))
         .where(NOTICES.c.project == project, NOTICES.c.state != "dropped")
         .group_by(NOTICES.c.subscription)
     )
     query = (
-        select(SUBSCRIPTIONS.c.id.label("subscription"), SUBSCRIPTIONS.c.organisation)
+        select(
+            SUBSCRIPTIONS.c.id.label("subscription"), SUBSCRIPTIONS.c.organisation, SUBSCRIPTIONS.c.cadence
+        )
         .outerjoin(ORGANISATIONS, ORGANISATIONS.c.id == SUBSCRIPTIONS.c.organisation)
         .where(
             SUBSCRIPTIONS.c.id.in_(
-                select(NOTICES.c.subscription).where(
-                    NOTICES.c.id.in_(newest), NOTICES.c.type != MATCH_WITHDRAWN
-                )
+                select(NOTICES.c.subscription).where(NOTICES.c.id.in_(newest), NOTICES.c.type.not_in(ENDS))
             ),
             listening(),
             ~select(DISMISSALS.c.project)

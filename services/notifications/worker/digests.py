@@ -18,19 +18,14 @@ import orjson
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.webhooks.notifications import (
-    MATCH_PROPOSED,
-    MATCH_WITHDRAWN,
-    OPPORTUNITY_CLOSED,
-    OPPORTUNITY_CLOSING_SOON,
-    OPPORTUNITY_WITHDRAWN,
-)
+from schemas.webhooks.notifications import MATCH_PROPOSED, OPPORTUNITY_CLOSING_SOON
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.mail.letters import Letter, render, words_of
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import CAP_WINDOW, next_digest, next_under_cap
 from services.notifications.rules.keys import Keys
 from services.notifications.tables import DELIVERIES, FLAGSHIPS, NOTICES, ORGANISATIONS, SUBSCRIPTIONS
+from services.notifications.worker.cycles import ENDS
 from services.notifications.worker.endpoints import delivery_row
 from services.notifications.worker.readying import title_in
 
@@ -38,14 +33,7 @@ DIGEST = "digest"
 MOST_SHOWN = 20
 AT_ONCE = 500
 """Of one step. All that are due are put in order first, so that whoever subscribed early is in no earlier batch."""
-_SECTION = {
-    MATCH_PROPOSED: "new",
-    OPPORTUNITY_CLOSING_SOON: "closing",
-    OPPORTUNITY_CLOSED: "ended",
-    OPPORTUNITY_WITHDRAWN: "ended",
-    MATCH_WITHDRAWN: "ended",
-}
-ENDS = frozenset(kind for kind, section in _SECTION.items() if section == "ended")
+_SECTION = {MATCH_PROPOSED: "new", OPPORTUNITY_CLOSING_SOON: "closing"} | dict.fromkeys(ENDS, "ended")
 SECTIONS = ("new", "changed", "closing", "ended")
 
 

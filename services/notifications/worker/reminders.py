@@ -1,37 +1,70 @@
-"""Deadline reminders: those who were told of a project hear once more, five days and one day before it closes.
+"""Deadline reminders: those who were told of a project hear once more, some days and one day before it closes.
 
-*Never:* remind of a project that is not open, that was dismissed, or of which nobody was told.
+*What.* How many days depends on how often somebody hears (`rules.cadence`), so that a digest that carries the reminder comes
+before the deadline. *Never:* remind of a project that is not open, that was dismissed, or of which nobody was told.
 """
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import OPPORTUNITY_CLOSING_SOON
 from services.chassis.runtime import Runtime
-from services.notifications.tables import PROJECTS
+from services.notifications.rules.cadence import REMINDED_BEFORE
+from services.notifications.tables import NOTICES, PROJECTS
 from services.notifications.worker.cycles import News, insert_notices, newest_version, told_of
 
-DAYS_BEFORE = (5, 1)
+_LONGEST = timedelta(days=max(days for some in REMINDED_BEFORE.values() for days in some))
 
 
 async def step(runtime: Runtime) -> int:
     """Make the reminders that are due today; returns how many were given. The same reminder is made once."""
     today = runtime.clock.now().date()
-    due = select(PROJECTS.c.id, PROJECTS.c.deadline, PROJECTS.c.facts_hash).where(
+    near = select(PROJECTS.c.id).where(
         PROJECTS.c.state == "published",
         PROJECTS.c.deadline >= today.isoformat(),
-        PROJECTS.c.deadline <= (today + timedelta(days=max(DAYS_BEFORE))).isoformat(),
+        PROJECTS.c.deadline <= (today + _LONGEST).isoformat(),
     )
     async with runtime.database.read() as connection:
-        projects = (await connection.execute(due)).all()
+        projects = (await connection.scalars(near)).all()
+        due = [project for project in projects if await _news(connection, project, today=today)]
     made = 0
-    for project in projects:
-        left = (date.fromisoformat(project.deadline) - today).days
-        before = min(days for days in DAYS_BEFORE if days >= left)
-        cause = f"deadline:{project.deadline}:{before}"
+    for project in due:
         async with runtime.database.write() as connection:
-            news = [
+            news = await _news(connection, project, today=today)  # it may have closed since
+            number = await newest_version(connection, project)
+            made += await insert_notices(
+                runtime,
+                connection,
+                project,
+                news,
+                list_version=number,
+                cycle=f"{project}|deadline:{today.isoformat()}",
+            )
+    return made
+
+
+async def _news(connection: AsyncConnection, project: str, *, today: date) -> Sequence[News]:
+    """Return the reminders of a project that are due and were not made yet."""
+    query = select(PROJECTS.c.deadline, PROJECTS.c.facts_hash).where(
+        PROJECTS.c.id == project, PROJECTS.c.state == "published", PROJECTS.c.deadline.is_not(None)
+    )
+    found = (await connection.execute(query)).first()
+    if found is None:
+        return []
+    left = (date.fromisoformat(found.deadline) - today).days
+    prefix = f"deadline:{found.deadline}:"
+    reminded = select(NOTICES.c.subscription, NOTICES.c.cause).where(
+        NOTICES.c.project == project, NOTICES.c.cause.startswith(prefix, autoescape=True)
+    )
+    made = {(row.subscription, row.cause) for row in await connection.execute(reminded)}
+    news = []
+    for one in await told_of(connection, project, facts_hash=found.facts_hash):
+        due = [days for days in REMINDED_BEFORE[one["cadence"]] if days >= left]
+        if due and (one["subscription"], cause := f"{prefix}{min(due)}") not in made:
+            news.append(
                 News(
                     subscription=one["subscription"],
                     organisation=one["organisation"],
@@ -39,10 +72,5 @@ async def step(runtime: Runtime) -> int:
                     rule="deadline-near",
                     cause=cause,
                 )
-                for one in await told_of(connection, project.id, facts_hash=project.facts_hash)
-            ]
-            number = await newest_version(connection, project.id)
-            made += await insert_notices(
-                runtime, connection, project.id, news, list_version=number, cycle=f"{project.id}|{cause}"
             )
-    return made
+    return news

@@ -3,7 +3,7 @@
 import asyncio
 import html
 from collections.abc import MutableMapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -240,6 +240,31 @@ async def test_a_refused_address_is_not_written_to_again(office: tuple[Hall, Sin
     problem = await hall.call("PUT", f"/v1/subscriptions/{uuid_of('again')}", body, status=422)
     assert problem["errors"][0]["rule"] == "address-suppressed"
     assert ADDRESS not in str(await hall.rows("SELECT * FROM suppressions"))
+
+
+@pytest.mark.parametrize("cadence", ["daily", "weekly", "monthly"])
+@pytest.mark.parametrize("deadline", ["2026-12-26", "2026-12-27", "2026-12-28", "2026-12-29"])
+async def test_every_cadence_is_reminded_before_the_deadline(
+    office: tuple[Hall, Sink], cadence: str, deadline: str
+) -> None:
+    hall, sink = office
+    await confirmed(hall, sink, cadence=cadence, time_zone="Pacific/Auckland")
+    await hall.member("Ada")
+    project = await hall.open_project(deadline=deadline)
+    await hall.rank(project, 1, {uuid_of("Ada"): "good"})
+    reminded = []
+    while hall.clock.moment.date().isoformat() <= deadline:
+        before = len(sink.digests())
+        await hall.remind()
+        reminded += [
+            hall.clock.moment
+            for one in sink.digests()[before:]
+            if f"-- {words_of('en')['closing']}" in one.get_body(("plain",)).get_content()
+        ]
+        hall.clock.moment += timedelta(hours=6)
+    first = min(reminded, default=hall.clock.moment)
+    lead = timedelta({"daily": 6, "weekly": 7, "monthly": 31}[cadence])
+    assert deadline > first.date().isoformat() >= (date.fromisoformat(deadline) - lead).isoformat()
 
 
 @pytest.mark.parametrize(
