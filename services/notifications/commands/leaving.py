@@ -7,7 +7,7 @@ nothing of it needs no word of its end either. *Never:* delete the audit trail, 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import ENDPOINT_PINGED
@@ -132,15 +132,17 @@ async def take_back(
     """Take back what was not told yet of a project, to everybody or to these organisations (SQL or a list).
 
     A webhook that has not arrived is not sent any more, by nobody's recovery either. One that was tried may have arrived:
-    its notice stays told. Notices in one of `states` have no message yet.
+    its notice stays told. A digest that has not left is made anew. Notices in one of `states` have no message yet.
     """
     whose = [NOTICES.c.project == project]
     if organisations is not None:
         whose.append(NOTICES.c.organisation.in_(organisations))
+    about = DELIVERIES.c.id.in_(select(NOTICES.c.delivery).where(*whose, NOTICES.c.delivery.is_not(None)))
+    await _open_digests(connection, about, now=now)
     await connection.execute(
         update(DELIVERIES)
         .where(
-            DELIVERIES.c.id.in_(select(NOTICES.c.delivery).where(*whose, NOTICES.c.delivery.is_not(None))),
+            about,
             DELIVERIES.c.channel == "webhook",
             DELIVERIES.c.state.in_(("pending", "retrying", "cancelled")),
         )
@@ -162,27 +164,26 @@ async def take_back(
 
 
 async def silence(connection: AsyncConnection, *, organisation: str, project: str, now: str) -> None:
-    """Tell an organisation nothing more of a project it dismissed; a mail that has not left is made anew without it.
+    """Tell an organisation nothing more of a project it dismissed.
 
     Its subscriptions are held first: whoever makes a message for one of them now is done, and what was made is found.
     """
     listening = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.organisation == organisation)
     await connection.execute(listening.order_by(SUBSCRIPTIONS.c.id).with_for_update(key_share=True))
-    about = select(NOTICES.c.delivery).where(
-        NOTICES.c.organisation == organisation, NOTICES.c.project == project, NOTICES.c.delivery.is_not(None)
+    await take_back(
+        connection, project=project, organisations=[organisation], states=("waiting", "ready"), now=now
     )
-    reopened = await connection.execute(
+
+
+async def _open_digests(connection: AsyncConnection, about: ColumnElement[bool], *, now: str) -> None:
+    """Cancel the digests among these that have not left, also between two tries: their news is ready, for a digest due now."""
+    opened = await connection.execute(
         update(DELIVERIES)
-        .where(
-            DELIVERIES.c.id.in_(about),
-            DELIVERIES.c.channel == "email",
-            DELIVERIES.c.state == "pending",
-            DELIVERIES.c.attempts == 0,
-        )
+        .where(about, DELIVERIES.c.channel == "email", DELIVERIES.c.state.in_(("pending", "retrying")))
         .values(state="cancelled", body=None, ended_at=now)
         .returning(DELIVERIES.c.id, DELIVERIES.c.subscription)
     )
-    for digest in reopened.all():
+    for digest in opened.all():
         await connection.execute(
             update(NOTICES)
             .where(NOTICES.c.delivery == digest.id, NOTICES.c.state == "sent")
@@ -193,6 +194,3 @@ async def silence(connection: AsyncConnection, *, organisation: str, project: st
             .where(SUBSCRIPTIONS.c.id == digest.subscription, SUBSCRIPTIONS.c.state == "active")
             .values(next_digest_at=now)
         )
-    await take_back(
-        connection, project=project, organisations=[organisation], states=("waiting", "ready"), now=now
-    )

@@ -22,7 +22,7 @@ from schemas.webhooks.notifications import MATCH_PROPOSED, OPPORTUNITY_CLOSING_S
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.mail.letters import Letter, render, words_of
 from services.notifications.queries.reading import quiet_of
-from services.notifications.rules.cadence import CAP_WINDOW, next_digest, next_under_cap
+from services.notifications.rules.cadence import CAP_WINDOW, next_digest, next_under_cap, released
 from services.notifications.rules.keys import Keys
 from services.notifications.tables import DELIVERIES, FLAGSHIPS, NOTICES, ORGANISATIONS, SUBSCRIPTIONS
 from services.notifications.worker.cycles import ENDS
@@ -113,7 +113,8 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
         place=keys.place(period, subscription),
         now=now,
     )
-    await connection.execute(insert(DELIVERIES).values(queued | {"due_at": period}))
+    due = released(datetime.fromisoformat(period), quiet_of(row), row["time_zone"])
+    await connection.execute(insert(DELIVERIES).values(queued | {"due_at": timestamp(due)}))
     await connection.execute(
         update(NOTICES)
         .where(NOTICES.c.id.in_([one["id"] for one in notices]))

@@ -83,9 +83,10 @@ async def test_a_dismissal_silences_news_that_waits_for_its_reasons(hall: Hall) 
     assert await notices(hall) == []
 
 
-@pytest.mark.parametrize("made", [False, True])
-async def test_a_dismissal_silences_a_digest_also_one_that_is_made_and_has_not_left(
-    office: tuple[Hall, Sink], made: bool
+@pytest.mark.parametrize("digest", ["not made", "made", "refused for now"])
+@pytest.mark.parametrize("how", ["dismissed", "closed", "fallen"])
+async def test_a_digest_that_has_not_left_says_nothing_of_what_is_over_or_dismissed_since(
+    office: tuple[Hall, Sink], digest: str, how: str
 ) -> None:
     hall, sink = office
     await confirmed(hall, sink)
@@ -93,16 +94,44 @@ async def test_a_dismissal_silences_a_digest_also_one_that_is_made_and_has_not_l
     await hall.open_project("another", titles=[{"language": "en", "text": "Cables for the islands"}])
     await hall.rank(uuid_of("another"), 1, {uuid_of("Ada"): "good"})
     await hall.settle()
-    if made:
+    if digest != "not made":
         hall.clock.moment += timedelta(days=7)
         await hall.herald()
-    await dismissed(hall, project)
+    if digest == "refused for now":
+        sink.refuse = "451 4.3.2 the server is being moved"
+        await hall.dispatch()
+        sink.refuse = ""
+    if how == "dismissed":
+        await dismissed(hall, project)
+    elif how == "closed":
+        await closed(hall, project, 2)
+    else:
+        await hall.rank(project, 2, {}, lost=[uuid_of("Ada")])
+    await hall.settle()
     hall.clock.moment += timedelta(days=7)
     await hall.settle()
-    [digest] = sink.digests()
-    text = digest.get_body(("plain",)).get_content()
+    [mail] = sink.digests()
+    text = mail.get_body(("plain",)).get_content()
     assert "* Cables for the islands" in text
     assert "* Community networks for rural schools" not in text
+
+
+async def test_a_digest_that_is_made_anew_at_night_waits_for_the_morning(office: tuple[Hall, Sink]) -> None:
+    hall, sink = office
+    await confirmed(hall, sink, cadence="daily", quiet_hours={"from": "20:00", "until": "07:00"})
+    project = await crossing(hall)
+    await crossing(hall, name="another")
+    hall.clock.moment = hall.clock.moment.replace(hour=8) + timedelta(days=1)
+    sink.refuse = "451 4.3.2 the server is being moved"
+    await hall.settle()
+    sink.refuse = ""
+    hall.clock.moment = hall.clock.moment.replace(hour=23)
+    await dismissed(hall, project)
+    await hall.settle()
+    assert sink.digests() == []
+    hall.clock.moment += timedelta(hours=8)
+    await hall.settle()
+    assert len(sink.digests()) == 1
 
 
 async def test_a_project_that_closes_before_its_news_has_left_is_not_told_of_at_all(
