@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from services.chassis.bus.consumer import Delivery
+from services.chassis.bus.transport import TopicPartition
 from tests.conformance.kit import KAFKA, PARTITIONS, Bench, Place, Site, apply, ids, revised, until
 
 pytestmark = pytest.mark.parametrize("place", [KAFKA], indirect=True)
@@ -15,7 +16,9 @@ KEYS = ids(20)
 
 @pytest.fixture
 def place(place: Place, request: pytest.FixtureRequest) -> Place:
-    return replace(place, max_poll_interval_ms=1_500) if "surplus" in request.node.name else place
+    """Where it is about signs of life, a member that gives none for 1.5 s is put out of the group."""
+    alive = request.node.name.startswith(("test_c18", "test_c19"))
+    return replace(place, max_poll_interval_ms=1_500) if alive else place
 
 
 async def test_c17_members_that_come_and_go_under_load_lose_nothing_and_keep_the_order_of_keys(
@@ -60,25 +63,30 @@ async def test_c17_two_members_share_the_partitions(site: Site) -> None:
 async def test_c18_a_surplus_member_takes_over_long_after_its_poll_interval(site: Site) -> None:
     """A member without partitions must go on asking, or it could not rejoin when it is needed."""
     bench = await site.process()
-    async with bench.consuming() as surplus:
-        async with AsyncExitStack() as owners:
-            members = [await owners.enter_async_context(bench.consuming()) for _ in range(PARTITIONS)]
+    async with AsyncExitStack() as everybody:
+        leaving = [await everybody.enter_async_context(AsyncExitStack()) for _ in range(PARTITIONS + 1)]
+        members = [await each.enter_async_context(bench.consuming()) for each in leaving]
 
-            async def one_has_none() -> bool:
-                return sorted(len(each.consumer.assigned) for each in (surplus, *members)) == [0, 1, 1, 1, 1]
+        async def one_has_none() -> bool:
+            return sorted(len(each.consumer.assigned) for each in members) == [0, 1, 1, 1, 1]
 
-            await until(one_has_none, seconds=30)
-            await asyncio.sleep(2.5)  # longer than the poll interval
+        await until(one_has_none, seconds=30)
+        (spare,) = [each for each in members if not each.consumer.assigned]  # the group says who that is
+        await asyncio.sleep(2.5)  # longer than the poll interval
+        for each, goes in zip(members, leaving, strict=True):
+            if each is not spare:
+                await goes.aclose()
         await bench.append(*(revised(key, 1) for key in KEYS))
-        await bench.caught_up(surplus)
+        await bench.caught_up(spare)
     assert sorted(await bench.effects()) == [(key, 1) for key in KEYS]
 
 
 async def test_c19_a_slow_handler_keeps_its_partitions(site: Site) -> None:
-    """One transaction takes longer than the session; the member goes on giving signs of life."""
+    """One transaction takes longer than the session and than the poll interval; its member goes on fetching beside it."""
     first, second = await site.process(), await site.process()
     await first.append(*(revised(key, 1) for key in KEYS))
     slept: list[str] = []
+    left: set[TopicPartition] = set()
 
     async def slow(delivery: Delivery) -> None:
         if not slept:
@@ -86,8 +94,12 @@ async def test_c19_a_slow_handler_keeps_its_partitions(site: Site) -> None:
             await asyncio.sleep(4)  # the session is 3 s
         await apply(delivery)
 
-    async with first.consuming(slow) as one:
+    async def gone(partitions: frozenset[TopicPartition]) -> None:
+        left.update(partitions)
+
+    async with first.consuming(slow, on_revoked=gone) as one:
         await first.caught_up(one)
+        assert not left
     assert len(slept) == 1
     assert sorted(await second.effects()) == [(key, 1) for key in KEYS]
 

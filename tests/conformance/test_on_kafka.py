@@ -1,8 +1,9 @@
 """What only Apache Kafka can get wrong: where a partition ends, when a member has reached that, what a topic is made with."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import aiokafka
@@ -12,10 +13,16 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.topics import TOPICS
 from services.chassis.bus.errors import TopicMismatch
-from tests.conformance.kit import KAFKA, PARTITIONS, Bench, Place, ids, revised
+from services.chassis.bus.transport import TopicPartition
+from tests.conformance.kit import KAFKA, PARTITIONS, Bench, Place, ids, revised, until
 
 pytestmark = pytest.mark.parametrize("place", [KAFKA], indirect=True)
 KEYS = ids(6)
+
+
+@pytest.fixture
+def place(place: Place, request: pytest.FixtureRequest) -> Place:
+    return replace(place, max_poll_interval_ms=1_500) if "test_h11" in request.node.name else place
 
 
 @asynccontextmanager
@@ -89,3 +96,37 @@ async def test_a_topic_that_is_not_compacted_as_the_catalogue_says_is_refused(be
         await admin.create_topics([made])
     with pytest.raises(TopicMismatch, match=r"has cleanup\.policy = delete on Kafka"):
         await bench.transport.create_topics([TOPICS["standings.v1"]])
+
+
+class Newcomer:
+    """A listener that takes its time to say where a group begins that was never here."""
+
+    def __init__(self) -> None:
+        self.assigned_to: frozenset[TopicPartition] = frozenset()
+        self.revoked_from: frozenset[TopicPartition] = frozenset()
+
+    async def assigned(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
+        await asyncio.sleep(0.5)
+        self.assigned_to = partitions
+        return dict.fromkeys(partitions, 0)
+
+    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+        self.revoked_from = partitions
+
+    def report_refused(self) -> None: ...
+
+
+async def test_h11_a_member_that_fetches_no_more_leaves_its_group_also_after_fetches_that_failed(
+    bench: Bench,
+) -> None:
+    """The client fails a fetch of partitions that have no position yet, and goes on counting it as under way."""
+    listener = Newcomer()
+    async with bench.transport.membership("newcomers", ["members.v1"], listener) as member:
+        async with asyncio.timeout(20):
+            while not listener.assigned_to:
+                await member.fetch(timeout=0.1, limit=10)
+
+        async def put_out() -> bool:
+            return listener.revoked_from == listener.assigned_to
+
+        await until(put_out, seconds=10)

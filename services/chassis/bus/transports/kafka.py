@@ -14,6 +14,7 @@ Semantics do not belong here: what is retried, skipped or parked is decided abov
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -331,9 +332,20 @@ class _Group:
     ) -> Mapping[TopicPartition, tuple[Record, ...]]:
         # To the client no partition means all of them.
         places = () if of is None else [self._names.place(at) for at in of] or [_NOWHERE]
-        with _translated("fetching"):
+        with _translated("fetching"), self._counted():
             found = await self._consumer.getmany(*places, timeout_ms=int(timeout * 1000), max_records=limit)
         return self._names.records(found)
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count a fetch that failed as ended, which the client does not: its member would look busy, and so alive, for ever."""
+        fetches = self._consumer._subscription  # noqa: SLF001
+        under_way = fetches._fetch_count  # noqa: SLF001
+        try:
+            yield
+        except Exception:
+            fetches._fetch_count, fetches._last_fetch_ended = under_way, time.monotonic()  # noqa: SLF001
+            raise
 
     async def position(self, at: TopicPartition) -> int | None:
         try:
