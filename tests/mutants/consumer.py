@@ -217,7 +217,10 @@ MUTANTS = (
         rule="T21",
         how="a group that was away longer than tombstones are kept reads on",
         patch=_any_absence,
-        tests=(f"{POSITIONS}::test_a_position_below_the_horizon_asks_for_a_rebuild",),
+        tests=(
+            f"{POSITIONS}::test_a_position_below_the_horizon_asks_for_a_rebuild",
+            f"{POSITIONS}::test_where_the_log_cannot_tell_the_time_since_its_end_decides",
+        ),
     ),
     Mutant(
         name="end-not-noted",

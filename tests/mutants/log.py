@@ -1,7 +1,7 @@
-"""Mutants of the embedded log."""
+"""Mutants of the embedded log, and of what Kafka is held to likewise."""
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from schemas.envelope import Sequence as Version
 from services.chassis.bus.errors import TopicMismatch
+from services.chassis.bus.transports import kafka_topics
 from services.chassis.bus.transports.sql import appending, compaction, log
 from tests.mutants.mutant import Mutant, Patch
 
@@ -72,7 +73,13 @@ def _any_count(patch: Patch) -> None:
         with suppress(TopicMismatch):
             await original(self, topics)
 
+    refuse = kafka_topics.refuse_difference
+
+    def refuse_settings(name: str, wanted: Mapping[str, object], found: Mapping[str, object]) -> None:
+        refuse(name, {what: value for what, value in wanted.items() if what != "partitions"}, found)
+
     patch.setattr(log.SqlTransport, "create_topics", create_topics)
+    patch.setattr(kafka_topics, "refuse_difference", refuse_settings)
 
 
 def _anybody(patch: Patch) -> None:
@@ -126,7 +133,10 @@ MUTANTS = (
         rule="T22",
         how="a topic of another partition count is taken as it is",
         patch=_any_count,
-        tests=(f"{TESTS}::test_creating_topics_again_keeps_what_is_there_and_refuses_another_count",),
+        tests=(
+            f"{TESTS}::test_creating_topics_again_keeps_what_is_there_and_refuses_another_count",
+            "tests/conformance/test_log.py::test_a_topic_of_another_shape_is_refused[kafka]",
+        ),
     ),
     Mutant(
         name="log-opened-twice",

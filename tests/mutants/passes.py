@@ -7,10 +7,11 @@ from typing import Any
 import orjson
 
 from schemas.topics import LIST_VERSIONED
-from services.chassis.bus import outbox
+from services import matches
+from services.chassis.bus import outbox, positions
 from services.chassis.runtime import Signals
 from services.matches import events
-from services.matches.consumers import KINDS
+from services.matches.consumers import GROUP, KINDS
 from services.matches.queries import progress
 from services.matches.worker import index, ranker, versions
 from tests.mutants.mutant import Mutant, Patch
@@ -18,6 +19,7 @@ from tests.mutants.mutant import Mutant, Patch
 WORKER = "tests/services/matches/test_worker.py"
 PASSES = "tests/services/matches/test_passes.py"
 TAKING_OVER = "tests/services/matches/test_taking_over.py"
+METRICS = "tests/services/matches/test_metrics.py"
 WORK = "tests/services/matches/test_work.py"
 
 
@@ -145,6 +147,16 @@ def _believe_the_index(patch: Patch) -> None:
     patch.setattr(progress, "_line", lambda *of: original(*of) | {"behind": 0, "framed": True})
 
 
+def _age_of_the_archive(patch: Patch) -> None:
+    async def uncovered_seconds(runtime: Any) -> float:
+        async with runtime.database.read() as connection:
+            stored = {str(one.at): one.next_offset for one in await positions.all_of(connection, GROUP)}
+        return await original(runtime) if await progress._unread(runtime, stored) else 0.0
+
+    original = matches.uncovered_seconds
+    patch.setattr(matches, "uncovered_seconds", uncovered_seconds)
+
+
 def _rank_what_is_there(patch: Patch) -> None:
     original = ranker.Ranker._outcomes
 
@@ -248,6 +260,13 @@ MUTANTS = (
         how="lists count as complete once everything is archived",
         patch=_believe_the_index,
         tests=(f"{TAKING_OVER}::test_ranked_to_stands_before_a_project_that_failed",),
+    ),
+    Mutant(
+        name="lag-of-the-archive",
+        rule="W16",
+        how="lists are behind by what is not archived, and not by what is not ranked",
+        patch=_age_of_the_archive,
+        tests=(f"{METRICS}::test_lists_are_behind_by_the_age_of_the_oldest_write_that_they_lack",),
     ),
     Mutant(
         name="pass-not-pinned",

@@ -238,6 +238,16 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        name="tombstones-not-kept-on-kafka",
+        rule="T20",
+        how="a state topic is made on Kafka with the broker's own retention of tombstones, which is a day",
+        patch=_made_without("delete.retention.ms"),
+        tests=(
+            f"{KAFKA_TOPICS}::test_a_state_topic_is_compacted_within_a_bound_and_keeps_tombstones_thirty_days",
+            f"{ON_KAFKA}::test_a_topic_is_made_with_the_settings_of_the_catalogue[kafka]",
+        ),
+    ),
+    Mutant(
         name="topic-settings-not-compared",
         rule="T20",
         how="a state topic that somebody made with another cleanup policy is taken as it is",
