@@ -1,7 +1,9 @@
-"""The page of hazards and the conformance suite are whole: each names what there is."""
+"""The page of hazards, the mutants and the conformance suite are whole: each names what there is."""
 
 import re
 from pathlib import Path
+
+from tests.mutants.catalogue import MUTANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 BUS = ROOT / "services" / "chassis" / "bus"
@@ -26,6 +28,15 @@ def test_each_hazard_has_a_rule_code_and_a_test_that_exist() -> None:
         named = re.findall(r"`(test_\w+)`", tests)
         assert named, number
         assert set(named) <= there, (number, set(named) - there)
+
+
+def test_each_mutant_names_tests_that_exist() -> None:
+    """Told here, in seconds: whoever renames a test need not try every mutant to hear of it."""
+    for mutant in MUTANTS.values():
+        for test in mutant.tests:
+            path, _, name = test.partition("[")[0].partition("::")
+            text = (ROOT / path).read_text("utf-8")
+            assert re.search(rf"def {name}\(" if name else "def test_|TestCase", text), (mutant.name, test)
 
 
 def test_each_scenario_of_the_conformance_suite_is_there() -> None:

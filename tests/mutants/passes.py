@@ -252,7 +252,7 @@ MUTANTS = (
         rule="W13",
         how="versions are committed first, and `ranked_to` after them",
         patch=_advance_apart,
-        tests=(f"{WORK}::test_a_pass_over_a_few_lists_is_one_transaction_whatever_crossed",),
+        tests=(f"{WORK}::test_a_pass_over_a_few_lists_is_one_writing_transaction_whatever_crossed",),
     ),
     Mutant(
         name="complete-whatever-is-ranked",
