@@ -98,6 +98,16 @@ async def test_a_topic_that_is_not_compacted_as_the_catalogue_says_is_refused(be
         await bench.transport.create_topics([TOPICS["standings.v1"]])
 
 
+async def test_h12_a_topic_that_was_made_has_a_leader_in_every_partition(bench: Bench) -> None:
+    """Else its first batches would find none, and come in another order than they were sent."""
+    settings = bench.transport._settings
+    many = settings.log.model_copy(update={"partitions": 64})
+    bench.transport._settings = settings.model_copy(update={"log": many})
+    await bench.transport.create_topics([TOPICS["standings.v1"]])
+    known = await bench.transport._describe("standings.v1")
+    assert (known.partitions, known.led) == (64, 64)
+
+
 class Newcomer:
     """A listener that takes its time to say where a group begins that was never here."""
 

@@ -9,6 +9,7 @@ import pytest
 from services.chassis.bus.failpoints import armed
 from services.matches.queries.recomputing import recompute
 from services.matches.worker import ranker
+from services.matches.worker.index import CONSUMED
 from tests.services.matches.test_work import moved, ranks_counted
 from tests.services.matches.test_worker import another
 from tests.services.matches.town import Town, uuid_of
@@ -30,7 +31,9 @@ async def test_a_process_that_archives_nothing_follows_what_others_archive(town:
         other = (await another(town, stack, "second")).state["index"]
         stop = asyncio.Event()
         following = asyncio.create_task(other.run(stop))
-        await asyncio.sleep(0)  # it has looked once, and waits
+        async with asyncio.timeout(5):
+            while CONSUMED not in other.runtime.signals._waiting:  # noqa: ASYNC110 - it has looked once, and waits
+                await asyncio.sleep(0.01)
         await town.organisation("Ada")
         await moved(town)
 
@@ -42,7 +45,7 @@ async def test_a_process_that_archives_nothing_follows_what_others_archive(town:
             while not await known():  # noqa: ASYNC110 - nobody tells us
                 await asyncio.sleep(0.02)
         stop.set()
-        other.runtime.signals.notify("consumed:matches")
+        other.runtime.signals.notify(CONSUMED)
         await following
 
 
