@@ -160,7 +160,8 @@ def count_terms(
         tokens = run.split(" ")
         counts.update(token_term(language, token) for token in tokens)
         counts.update(pair for a, b in pairwise(tokens) if (pair := f"b:{language}:{a} {b}") in bigrams)
-        counts.update(found.term.key for found in lexicon.find_all(language, tokens))
+        for found in lexicon.find_all(language, tokens):
+            counts[found.term.key] += 1
     return counts
 
 
@@ -274,7 +275,9 @@ def _added(held: Strongest, lexicon: Lexicon) -> dict[str, int]:
     """Return the impact of every term that concepts add to a document; the same as `bridge_to` says of each."""
     found: dict[str, int] = {}
     for name, by_language in held.items():
-        for group in lexicon.groups[name]:
+        # Nearly every document says a concept in one language, and then all that it reaches is offered the same.
+        groups = lexicon.reached(name, *by_language) if len(by_language) == 1 else lexicon.groups[name]
+        for group in groups:
             impact, source = _offer(name, by_language, group.language, lexicon)
             if impact:
                 offered = dict.fromkeys(group.alone, impact)

@@ -83,12 +83,15 @@ class Lexicon:
         self.concepts = dict(sorted(concepts.items()))
         holders = Counter(term.key for one in self.concepts.values() for term in one.terms)
         self.groups = {name: _groups(one, holders) for name, one in self.concepts.items()}
+        self._reached: dict[tuple[str, str], tuple[Group, ...]] = {}
         self._domain = frozenset(
             term.key for one in self.concepts.values() if one.kind == "domain" for term in one.terms
         )
         self._terms: dict[tuple[str, str], DomainTerm] = {}
         self._longest: dict[str, int] = {}  # characters, of a language that is written without spaces
-        self._begun: dict[tuple[str, str], int] = {}  # tokens of the longest term that begins with one
+        self._begun: dict[
+            str, dict[str, int]
+        ] = {}  # by language: tokens of the longest term that begins with one
         self._concepts_of: dict[str, tuple[str, ...]] = {}
         self._surfaces: dict[str, str] = {}
         for name, concept in self.concepts.items():
@@ -99,8 +102,8 @@ class Lexicon:
                 written = _written(term.language, term.stems)
                 self._longest[term.language] = max(len(written), self._longest.get(term.language, 0))
                 tokens = term.stems.split(" ")
-                begun = (term.language, tokens[0])
-                self._begun[begun] = max(len(tokens), self._begun.get(begun, 0))
+                begun = self._begun.setdefault(term.language, {})
+                begun[tokens[0]] = max(len(tokens), begun.get(tokens[0], 0))
 
     def find(self, language: str, tokens: Sequence[str]) -> list[Found]:
         """Find the domain terms of a query's run: from the left, the longest at each place, none overlapping."""
@@ -120,9 +123,10 @@ class Lexicon:
 
         A document keeps them all, as it keeps their words: otherwise a word more could take a term away from it.
         """
+        begun = self._begun.get(language, {})
         for place, token in enumerate(tokens):
             # Nearly everywhere no term begins; a token of Chinese says little of it.
-            if language == _UNSPACED or (language, token) in self._begun or token.startswith(NEUTRAL):
+            if token in begun or token[:1] == NEUTRAL or language == _UNSPACED:
                 yield from self._at(language, tokens, place)
 
     def _at(self, language: str, tokens: Sequence[str], place: int) -> Iterator[Found]:
@@ -142,7 +146,7 @@ class Lexicon:
             yield from self._spaced("", tokens, place)
 
     def _spaced(self, language: str, tokens: Sequence[str], place: int) -> Iterator[Found]:
-        last = min(place + self._begun.get((language, tokens[place]), 0), len(tokens))
+        last = min(place + self._begun.get(language, {}).get(tokens[place], 0), len(tokens))
         for stop in range(place + 1, last + 1):
             term = self._terms.get((language, " ".join(tokens[place:stop])))
             if term is not None:
@@ -151,6 +155,16 @@ class Lexicon:
     def concepts_of(self, key: str) -> tuple[str, ...]:
         """Names of the concepts that a domain term (by index term) belongs to."""
         return self._concepts_of.get(key, ())
+
+    def reached(self, name: str, said: str) -> tuple[Group, ...]:
+        """Return what a concept said in one language alone reaches: its groups that are offered anything, as one."""
+        found = self._reached.get((name, said))
+        if found is None:
+            some = [group for group in self.groups[name] if not group.language or group.language != said]
+            alone = tuple(key for group in some for key in group.alone)
+            shared = tuple(key for group in some for key in group.shared)
+            found = self._reached[name, said] = (Group("", alone, shared),)
+        return found
 
     def of_the_domain(self, key: str) -> bool:
         """Whether a term (by index term) belongs to a concept of the domain."""

@@ -42,6 +42,13 @@ class Vocabulary:
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[Any]]:
         """Return term numbers and values as arrays of one length; terms without a value are left out."""
         numbers = self._numbers
-        terms = [numbers.setdefault(term, len(numbers)) for term, value in values.items() if value]
-        kept = [value for value in values.values() if value]
-        return np.array(terms, np.int32), np.array(kept, dtype)
+        kept = np.fromiter(values.values(), dtype, len(values))
+        if not kept.all():
+            return self.interned({term: value for term, value in values.items() if value}, dtype)
+        try:
+            terms = list(
+                map(numbers.__getitem__, values)
+            )  # nearly every term is known: no Python for each of them
+        except KeyError:
+            terms = [numbers.setdefault(term, len(numbers)) for term in values]
+        return np.array(terms, np.int32), kept
