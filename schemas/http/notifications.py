@@ -47,6 +47,16 @@ class QuietHours(Shape):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
+    @model_validator(mode="after")
+    def _some_hours(self) -> "QuietHours":
+        if self.start == self.end:
+            raise refuse(
+                "quiet-hours",
+                "Hours that end when they begin are none.",
+                "Write another end, or leave them out. To hear nothing for a while, set paused.",
+            )
+        return self
+
 
 class Conditions(Shape):
     """What a project must be like: all that is given must hold, and within one any value will do."""

@@ -1,6 +1,7 @@
-"""The receiver that the guide prints, run as it is printed."""
+"""The receiver that the guide prints, in Python and in a shell, run as it is printed."""
 
 import asyncio
+import os
 import re
 import socket
 import sys
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.services.notifications.hall import Hall
+from tests.services.notifications.village import Receiver
 
 GUIDE = Path(__file__).parents[3] / "docs" / "guide" / "notifications.md"
 
@@ -66,3 +68,24 @@ async def test_the_printed_receiver_takes_a_ping_an_example_and_news(hall: Hall)
     ]
     tries = await hall.rows("SELECT outcome, status FROM attempts")
     assert {(one["outcome"], one["status"]) for one in tries} == {("delivered", 204)}
+
+
+async def test_the_printed_shell_lines_come_to_the_signature(
+    hall: Hall, receiver: Receiver, tmp_path: Path
+) -> None:
+    endpoint = await hall.endpoint(receiver)
+    await hall.call("POST", f"/v1/endpoints/{endpoint}/test", status=202)
+    await hall.dispatch()
+    headers, body = receiver.taken[-1]
+    await asyncio.to_thread((tmp_path / "body.json").write_bytes, body)
+    [lines] = re.findall(r"```sh\n(key=.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    shell = await asyncio.create_subprocess_exec(
+        "sh", "-c", lines, cwd=tmp_path, stdout=PIPE,
+        env=os.environ | {
+            "SECRET": receiver.secrets[-1].removeprefix("whsec_"),
+            "WEBHOOK_ID": headers["webhook-id"],
+            "WEBHOOK_TIMESTAMP": headers["webhook-timestamp"],
+        },
+    )  # fmt: skip
+    said, _ = await shell.communicate()
+    assert f"v1,{said.decode().strip()}" == headers["webhook-signature"]

@@ -50,6 +50,12 @@ async def test_every_condition_says_yes_and_no(hall: Hall, conditions: Any, told
     assert len(await notices(hall)) == int(told)
 
 
+async def test_hours_that_end_when_they_begin_are_refused_for_nobody_knows_what_they_mean(hall: Hall) -> None:
+    body = {"channel": "feed", "quiet_hours": {"from": "21:00", "until": "21:00"}}
+    problem = await hall.call("PUT", f"/v1/subscriptions/{uuid_of('new')}", body, status=422)
+    assert [(one["pointer"], one["rule"]) for one in problem["errors"]] == [("/quiet_hours", "quiet-hours")]
+
+
 async def test_a_preview_counts_the_month_and_names_what_excludes_most(hall: Hall) -> None:
     ada = await hall.member("Ada")
     for number in range(14):
