@@ -86,6 +86,7 @@ RULES = frozenset(
         "channel-target",
         "channel-cadence",
         "channel-cap",
+        "quiet-hours",
         "endpoint-known",
         "address-suppressed",
         "address-asked-enough",

@@ -121,6 +121,16 @@ async def cancel_unsent(connection: AsyncConnection, *, subscription: str, now: 
     )
 
 
+async def leave_mail(connection: AsyncConnection, *, subscription: str, channel: str, now: str) -> None:
+    """Tell what waits for a mail by the channel that the subscription is given instead; the feed has shown it already."""
+    await _open_digests(connection, DELIVERIES.c.subscription == subscription, now=now)
+    await connection.execute(
+        update(NOTICES)
+        .where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready")
+        .values(state="waiting" if channel == "webhook" else "sent")
+    )
+
+
 async def take_back(
     connection: AsyncConnection,
     *,

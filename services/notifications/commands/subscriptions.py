@@ -16,7 +16,7 @@ from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import ErrorEntry, Forbidden, InvalidBody, NotFound
 from services.notifications.commands.asking import ask_for_confirmation, question_stands
-from services.notifications.commands.leaving import cancel_unsent, silence
+from services.notifications.commands.leaving import cancel_unsent, leave_mail, silence
 from services.notifications.queries.reading import Row, dismissal_json, quiet_of, subscription_json
 from services.notifications.rules import rights
 from services.notifications.rules.cadence import next_digest
@@ -61,6 +61,13 @@ async def put_subscription(unit: Unit, *, subscription: str, body: SubscriptionB
     if before is None:
         await unit.connection.execute(insert(SUBSCRIPTIONS).values(row))
     else:
+        if before["channel"] == "email" != row["channel"]:
+            await leave_mail(
+                unit.connection,
+                subscription=subscription,
+                channel=row["channel"],
+                now=timestamp(unit.now),
+            )
         await unit.connection.execute(
             update(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == subscription).values(row)
         )

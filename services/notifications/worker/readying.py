@@ -52,7 +52,7 @@ _READY = (
         state=bindparam("new_state"),
         data=bindparam("new_data"),
         delivery=bindparam("new_delivery"),
-        position=bindparam("new_position"),
+        position=func.coalesce(NOTICES.c.position, bindparam("new_position")),  # shown once, wherever it goes
     )
 )
 

@@ -9,7 +9,7 @@ import pytest
 from services.notifications.mail.letters import words_of
 from services.notifications.worker.digests import SECTIONS
 from tests.services.notifications.hall import Hall, uuid_of
-from tests.services.notifications.office import Sink, confirmed, crossing
+from tests.services.notifications.office import ADDRESS, Sink, confirmed, crossing
 from tests.services.notifications.test_subscriptions import notices
 from tests.services.notifications.village import Receiver
 
@@ -114,6 +114,36 @@ async def test_a_digest_that_has_not_left_says_nothing_of_what_is_over_or_dismis
     text = mail.get_body(("plain",)).get_content()
     assert "* Cables for the islands" in text
     assert "* Community networks for rural schools" not in text
+
+
+@pytest.mark.parametrize("made", [False, True])
+@pytest.mark.parametrize("channel", ["webhook", "feed"])
+async def test_what_waits_for_a_mail_is_told_by_the_channel_that_is_chosen_instead(
+    office: tuple[Hall, Sink], receiver: Receiver, channel: str, *, made: bool
+) -> None:
+    hall, sink = office
+    subscription = await confirmed(hall, sink)
+    endpoint = await hall.endpoint(receiver)
+    await crossing(hall)
+    if made:
+        hall.clock.moment += timedelta(days=7)
+        await hall.herald()
+    before = await hall.call("GET", "/v1/notices")
+    path = f"/v1/subscriptions/{subscription}"
+    body = {"channel": channel, "opt_in": True} | ({"endpoint": endpoint} if channel == "webhook" else {})
+    await hall.call("PUT", path, body, If_Match='"2"')
+    hall.clock.moment += timedelta(days=7)
+    await hall.settle()
+    assert said(receiver) == (["match.proposed.v1"] if channel == "webhook" else [])
+    after = await hall.call("GET", "/v1/notices")
+    assert [one["id"] for one in after["items"]] == [one["id"] for one in before["items"]]
+    assert (await hall.call("GET", f"/v1/notices?cursor={before['behind']}"))["items"] == []
+    await hall.call("PUT", path, {"channel": "email", "email": ADDRESS, "opt_in": True}, If_Match='"3"')
+    link = hall.runtime.state["keys"].link("confirm", subscription, email=ADDRESS)
+    await hall.http.post(f"/v1/mail-links/{link}")
+    hall.clock.moment += timedelta(days=14)
+    await hall.settle()
+    assert sink.digests() == []  # it was told
 
 
 async def test_a_digest_that_is_made_anew_at_night_waits_for_the_morning(office: tuple[Hall, Sink]) -> None:
