@@ -11,6 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SMALL = {
     "sql_log": ["--records", "600"],
+    "catch_up": ["--profiles", "60"],
+    "deliveries": ["--messages", "60", "--subscriptions", "20"],
     "http_vs_bare": ["--requests", "40", "--clients", "2", "--organisations", "20", "--projects", "20"],
     "sse_fanout": ["--clients", "10", "--broadcasts", "3", "--rest", "0.2"],
     "feed_replay": ["--entries", "1200"],
