@@ -3,10 +3,14 @@
 *What.* A resolver that refuses a name if any of its answers is refused, and a socket factory that vets the very address
 of every connection, literals and every spelling included. *Why at the socket.* Whatever a name meant when it was saved,
 or a moment ago, what counts is where the packet would go. *Why no redirect and no proxy.* Either would let somebody
-else choose the address. *Never:* decide which addresses are allowed; `rules.addresses` does.
+else choose the address. *Why threads of its own for names.* Whoever names a host also answers for its name, or does not: a
+lookup that hangs must hold up no other work of the process. *Never:* decide which addresses are allowed; `rules.addresses` does.
 """
 
+import asyncio
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -45,6 +49,24 @@ class VettedResolver(AbstractResolver):
         await self._inner.close()
 
 
+class Lookups:
+    """The lookups of a resolver in threads of their own, as a loop would make them in those of everybody."""
+
+    def __init__(self, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="names")
+
+    async def getaddrinfo(self, host: str, port: int, **asked: Any) -> Any:
+        """Return the addresses of a name. Raises OSError."""
+        return await self._run(partial(socket.getaddrinfo, host, port, **asked))
+
+    async def getnameinfo(self, address: Any, flags: int) -> Any:
+        """Return an address as text with its scope. Raises OSError."""
+        return await self._run(partial(socket.getnameinfo, address, flags))
+
+    async def _run(self, lookup: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, lookup)
+
+
 def refuse(reach: Reach, address: str) -> None:
     """Raise ForbiddenTarget if the address may not be connected to."""
     refusal = reach.refusal_of_address(address)
@@ -72,7 +94,7 @@ def open_session(
         limit=asked.concurrency,
         limit_per_host=0,
         use_dns_cache=False,
-        resolver=VettedResolver(resolver or ThreadedResolver(), reach),
+        resolver=VettedResolver(resolver or _resolver(2 * asked.concurrency), reach),
         socket_factory=socket_factory(reach),
     )
     return ClientSession(
@@ -83,6 +105,12 @@ def open_session(
         auto_decompress=False,
         headers={"User-Agent": USER_AGENT},
     )
+
+
+def _resolver(threads: int) -> ThreadedResolver:
+    """Return the system's resolver; more threads than tries, for a lookup outlives a try that waited in vain."""
+    lookups: Any = Lookups(threads)
+    return ThreadedResolver(lookups)
 
 
 def reach_of(settings: Settings) -> Reach:

@@ -5,10 +5,13 @@ import resource
 import socket
 import ssl
 import struct
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from services.notifications.worker.webhooks import MOST_KEPT
 from tests.services.notifications.hall import Hall, open_hall
@@ -228,3 +231,30 @@ def self_signed(folder: Path) -> Path:
     )
     path.write_bytes(private + made_.public_bytes(serialization.Encoding.PEM))
     return path
+
+
+async def test_names_that_are_never_answered_hold_up_no_other_name_and_no_other_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, real = threading.Event(), socket.getaddrinfo
+
+    def looked_up(host: Any, port: Any, *given: Any, **named: Any) -> Any:
+        if str(host).startswith("silent"):
+            asked.wait(60)
+            raise socket.gaierror(socket.EAI_AGAIN, "nobody answered")
+        return real("127.0.0.1" if host == "healthy.test" else host, port, *given, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+    by_name = {"public_addresses": True, "attempt_seconds": 5.0}
+    async with receiving() as receiver, open_hall(tmp_path, notifications=by_name) as hall:
+        try:
+            for number in range(1, 11):
+                await queue(hall, await made(hall, f"http://silent-{number}.test/", number), 4)
+            healthy = await made(hall, receiver.url.replace("127.0.0.1", "healthy.test"), 11)
+            await queue(hall, healthy, 4)
+            async with asyncio.timeout(20):
+                await drive(hall, until=lambda: len(receiver.taken) == 4)
+                assert await asyncio.to_thread(lambda: "done") == "done"
+        finally:
+            asked.set()
+            await hall.dispatch()
