@@ -11,6 +11,7 @@ from dataclasses import replace
 from heapq import nsmallest
 
 from matching.accounts import MemberAccount, Source
+from matching.analysis import primary_language
 from matching.backing import room
 from matching.documents import FULL
 from matching.epoch import Epoch
@@ -98,7 +99,9 @@ def reasons_of(
         words = _words(score.version.text, score.text, _profile(score, account), telling)
         reasons += [phrases.common_words(words)] if words else []
     titles = (
-        {item.id: _title(item) for item in account.record.evidence} if score.items or score.quoted else {}
+        {item.id: _title(item, phrases.language) for item in account.record.evidence}
+        if score.items or score.quoted
+        else {}
     )
     for item in score.items:
         one = account.document.evidence[item.place]
@@ -353,5 +356,7 @@ def _words(
     return list(found)
 
 
-def _title(item: Evidence) -> str:
-    return next((text.title or text.text[:80] for text in item.texts), item.id)
+def _title(item: Evidence, language: str) -> str:
+    """Name an evidence item by its title in the reader's language where it has one, else by its first text."""
+    own = (text for text in item.texts if primary_language(text.language) == language)
+    return next((text.title or text.text[:80] for text in (*own, *item.texts)), item.id)

@@ -67,6 +67,22 @@ def test_every_reason_is_told_in_six_languages_and_no_point_changes(view, langua
         assert not set(told.reasons) & set(english.reasons)
 
 
+def test_an_evidence_item_is_named_in_the_readers_language_where_it_has_a_title_in_it(epoch, analyser):
+    carrier = next(one for one in MEMBERS if one.id == "carrier")
+    first = carrier.evidence[0]
+    french = Text(language="fr", text=first.texts[0].text, title="Le haut débit par satellite")
+    engine = Engine(epoch, analyser=analyser)
+    engine.put_member(replace(carrier, evidence=(replace(first, texts=(*first.texts, french)),)))
+    engine.put_project(next(one for one in PROJECTS if one.id == "schools"))
+    view = engine.pin()
+    told = {
+        language: " ".join(view.reasons("schools", "carrier", language=language)) for language in LANGUAGES
+    }
+    named = {language for language, reasons in told.items() if french.title in reasons}
+    assert named == {"fr"}
+    assert first.texts[0].text[:40] in told["en"]
+
+
 def test_each_language_words_every_label_step_rule_and_field():
     from matching.lists import LABELS, OFFER_KINDS, STEPS
     from matching.rules import RULES
