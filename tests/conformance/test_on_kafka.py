@@ -58,7 +58,7 @@ async def test_a_member_at_rest_has_reached_the_end_behind_the_markers(bench: Be
     """“The last record and one” is never the end: the marker of its transaction stands there."""
     await bench.append(*(revised(key, 1) for key in KEYS))
     last = {partition: found[-1].offset for partition, found in (await bench.partitions()).items() if found}
-    async with bench.consuming() as running, asyncio.timeout(10):
+    async with bench.consuming() as running:
         await bench.caught_up(running)
         lanes = running.consumer._assignment.lanes
         done: dict[int, Any] = {at.partition: lane.done_to for at, lane in lanes.items()}
@@ -94,6 +94,11 @@ async def test_a_topic_that_is_not_compacted_as_the_catalogue_says_is_refused(be
     )
     async with administrator(bench.place) as admin:
         await admin.create_topics([made])
+
+    async def known() -> bool:
+        return await bench.transport._describe("standings.v1") is not None
+
+    await until(known)
     with pytest.raises(TopicMismatch, match=r"has cleanup\.policy = delete on Kafka"):
         await bench.transport.create_topics([TOPICS["standings.v1"]])
 
