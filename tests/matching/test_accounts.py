@@ -37,11 +37,7 @@ def test_the_reasons_of_a_page_are_those_of_the_explanation(engine):
 def test_an_organisation_is_taken_apart_when_it_is_put_and_not_again_to_be_explained(epoch):
     analyser = CountingAnalyser()
     view = loaded(Engine(epoch, analyser=analyser))
-    analyser.members = 0
-    for project in PROJECTS:
-        view.reasons(project.id, MEMBERS[0].id)
-        view.explain(project.id, MEMBERS[0].id, DAY)
-    assert analyser.members == 0
+    assert _taken_apart(view, analyser) == 0
 
 
 def test_one_that_others_have_crowded_out_is_taken_apart_once_for_all_the_lists_it_is_explained_on(
@@ -50,11 +46,7 @@ def test_one_that_others_have_crowded_out_is_taken_apart_once_for_all_the_lists_
     monkeypatch.setattr("matching.accounts._KEPT", 1)
     analyser = CountingAnalyser()
     view = loaded(Engine(epoch, analyser=analyser))
-    analyser.members = 0
-    for project in PROJECTS:
-        view.reasons(project.id, MEMBERS[0].id)
-        view.explain(project.id, MEMBERS[0].id, DAY)
-    assert analyser.members == 1
+    assert _taken_apart(view, analyser) == 1
 
 
 def test_of_an_erased_organisation_nothing_is_kept(engine):
@@ -77,3 +69,12 @@ def test_a_new_revision_and_an_edited_copy_are_told_from_the_record_that_stands(
     assert view.explain("schools", one.id, DAY) == before, (
         "the pinned view still tells the record that it holds"
     )
+
+
+def _taken_apart(view, analyser):
+    """How often organisations are taken apart to explain one on every list, in short and in full."""
+    analyser.members = 0
+    for project in PROJECTS:
+        view.reasons(project.id, MEMBERS[0].id)
+        view.explain(project.id, MEMBERS[0].id, DAY)
+    return analyser.members
