@@ -9,7 +9,7 @@ import importlib.resources
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from matching.analysis import Analyser, primary_language
@@ -33,17 +33,17 @@ _UNSPACED = "zh"
 class DomainTerm:
     """One term of a concept: its stems as they stand in a run, and the words as the lexicon writes them.
 
-    `language` is empty where all its tokens are neutral (IoT): such a term is the same in every language.
+    `language` is empty where all its tokens are neutral (IoT): such a term is the same in every language. `key` is its
+    index term.
     """
 
     language: str
     stems: str
     surface: str
+    key: str = field(init=False)
 
-    @property
-    def key(self) -> str:
-        """The index term."""
-        return f"d:{self.language}:{self.stems}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", f"d:{self.language}:{self.stems}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,10 @@ class Found:
     term: DomainTerm
 
 
+_Begun = dict[str, dict[tuple[str, ...], DomainTerm]]
+"""Terms by their first token and by all of them, the shortest first."""
+
+
 class Lexicon:
     """Compiled concepts: finds domain terms in runs and gives the terms that share a concept with one."""
 
@@ -87,23 +91,26 @@ class Lexicon:
         self._domain = frozenset(
             term.key for one in self.concepts.values() if one.kind == "domain" for term in one.terms
         )
-        self._terms: dict[tuple[str, str], DomainTerm] = {}
-        self._longest: dict[str, int] = {}  # characters, of a language that is written without spaces
-        self._begun: dict[
-            str, dict[str, int]
-        ] = {}  # by language: tokens of the longest term that begins with one
+        self._unspaced: dict[str, DomainTerm] = {}  # by its characters
+        self._longest = 0  # characters of one
+        self._begun: dict[str, _Begun] = {}  # by language
         self._concepts_of: dict[str, tuple[str, ...]] = {}
         self._surfaces: dict[str, str] = {}
         for name, concept in self.concepts.items():
             for term in concept.terms:
                 self._concepts_of[term.key] = (*self._concepts_of.get(term.key, ()), name)
                 self._surfaces.setdefault(term.key, term.surface)
-                self._terms.setdefault((term.language, _written(term.language, term.stems)), term)
-                written = _written(term.language, term.stems)
-                self._longest[term.language] = max(len(written), self._longest.get(term.language, 0))
-                tokens = term.stems.split(" ")
-                begun = self._begun.setdefault(term.language, {})
-                begun[tokens[0]] = max(len(tokens), begun.get(tokens[0], 0))
+                if term.language == _UNSPACED:
+                    written = term.stems.replace(" ", "")
+                    self._unspaced.setdefault(written, term)
+                    self._longest = max(len(written), self._longest)
+                else:
+                    tokens = term.stems.split(" ")
+                    begun = self._begun.setdefault(term.language, {}).setdefault(tokens[0], {})
+                    begun.setdefault(tuple(tokens), term)
+        for by_token in self._begun.values():
+            for token, begun in by_token.items():
+                by_token[token] = dict(sorted(begun.items(), key=lambda one: len(one[0])))
 
     def find(self, language: str, tokens: Sequence[str]) -> list[Found]:
         """Find the domain terms of a query's run: from the left, the longest at each place, none overlapping."""
@@ -123,34 +130,31 @@ class Lexicon:
 
         A document keeps them all, as it keeps their words: otherwise a word more could take a term away from it.
         """
-        begun = self._begun.get(language, {})
-        for place, token in enumerate(tokens):
-            # Nearly everywhere no term begins; a token of Chinese says little of it.
-            if token in begun or token[:1] == NEUTRAL or language == _UNSPACED:
+        if language == _UNSPACED:
+            for place in range(len(tokens)):
                 yield from self._at(language, tokens, place)
+            return
+        begun, neutral = self._begun.get(language, {}), self._begun.get("", {})
+        for place, token in enumerate(tokens):  # nearly everywhere no term begins
+            if token in begun:
+                yield from _spaced(begun, tokens, place)
+            if token in neutral:
+                yield from _spaced(neutral, tokens, place)
 
     def _at(self, language: str, tokens: Sequence[str], place: int) -> Iterator[Found]:
         """Yield the terms that begin at a place, shortest first; a term of neutral tokens is in no language."""
         if language == _UNSPACED:
-            written, longest = "", self._longest.get(language, 0)
+            written = ""
             for stop in range(place + 1, len(tokens) + 1):
                 written += tokens[stop - 1]
-                if len(written) > longest:
+                if len(written) > self._longest:
                     break
-                term = self._terms.get((language, written))
+                term = self._unspaced.get(written)
                 if term is not None:
                     yield Found(place, stop, term)
         else:
-            yield from self._spaced(language, tokens, place)
-        if tokens[place].startswith(NEUTRAL):
-            yield from self._spaced("", tokens, place)
-
-    def _spaced(self, language: str, tokens: Sequence[str], place: int) -> Iterator[Found]:
-        last = min(place + self._begun.get(language, {}).get(tokens[place], 0), len(tokens))
-        for stop in range(place + 1, last + 1):
-            term = self._terms.get((language, " ".join(tokens[place:stop])))
-            if term is not None:
-                yield Found(place, stop, term)
+            yield from _spaced(self._begun.get(language, {}), tokens, place)
+        yield from _spaced(self._begun.get("", {}), tokens, place)
 
     def concepts_of(self, key: str) -> tuple[str, ...]:
         """Names of the concepts that a domain term (by index term) belongs to."""
@@ -224,8 +228,12 @@ def _groups(concept: Concept, holders: Mapping[str, int]) -> tuple[Group, ...]:
     )
 
 
-def _written(language: str, stems: str) -> str:
-    return stems.replace(" ", "") if language == _UNSPACED else stems
+def _spaced(begun: _Begun, tokens: Sequence[str], place: int) -> Iterator[Found]:
+    """Yield the terms of a language with spaces that begin at a place, shortest first."""
+    for wanted, term in begun.get(tokens[place], {}).items():
+        stop = place + len(wanted)
+        if len(wanted) == 1 or tuple(tokens[place:stop]) == wanted:
+            yield Found(place, stop, term)
 
 
 def compile_lexicon(source: Mapping[str, Any], analyser: Analyser) -> Lexicon:
