@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import promql_parser
 import pytest
 import yaml
 
@@ -34,6 +35,17 @@ def expressions() -> Iterator[tuple[str, str]]:
     yield from ((rule["alert"], rule["expr"]) for rule in RULES)
     for panel in DASHBOARD["panels"]:
         yield from ((panel["title"], target["expr"]) for target in panel["targets"])
+
+
+@pytest.mark.parametrize(("where", "expression"), list(expressions()))
+def test_every_expression_is_promql(where: str, expression: str) -> None:
+    assert promql_parser.parse(expression), where
+
+
+def test_what_is_no_promql_is_found() -> None:
+    for wrong in ("sum by (group (comity_lag)", "rate(comity_lag)", "comity_lag >", "nosuch(comity_lag)"):
+        with pytest.raises(ValueError, match=r"."):
+            promql_parser.parse(wrong)
 
 
 @pytest.mark.parametrize(("where", "expression"), list(expressions()))
