@@ -3,8 +3,9 @@
 What: `read()` and `write()` give a connection inside a transaction; leaving `write()` commits, an error rolls back,
 and callbacks run only after the commit. SQLite has one writer (BEGIN IMMEDIATE, serialised in the process by a lock,
 between processes by SQLite's own) beside a pool of readers in WAL mode; `synchronous=FULL` because an accepted write
-must survive a power cut. Why two forms behind one: the services run unchanged on both. This module must not know any
-table, and no other module opens a connection.
+must survive a power cut; the WAL is carried into the file between commits, so that none of them has to wait for it. Why
+two forms behind one: the services run unchanged on both. This module must not know any table, and no other module opens a
+connection.
 """
 
 import asyncio
