@@ -63,6 +63,7 @@ class Subscriber:
     forged: int = 0  # came whole, with a signature that is wrong
     examples: set[str] = field(default_factory=set)  # messages whose making was acknowledged
     unanswered: list[str] = field(default_factory=list)  # idempotency keys of asks that nobody answered
+    gone: list[str] = field(default_factory=list)  # ... of those for whom there was no endpoint: it is erased
     known: threading.Event = field(
         default_factory=threading.Event
     )  # the secret is: a ping may come before it
@@ -86,6 +87,9 @@ class Subscriber:
                 if answer.status_code == 202:
                     self.examples.add(answer.json()["id"])
                     self.unanswered.remove(one)
+                elif answer.status_code == 404:
+                    self.unanswered.remove(one)
+                    self.gone.append(one)
                 elif answer.status_code not in {*UNANSWERED, 409}:
                     raise RuntimeError(f"An example was refused: {answer.status_code} {answer.text[:300]}")
 
@@ -307,6 +311,7 @@ def _verdict(
     figures: Counter[str] = Counter()
     for one in living:
         findings += [*findings_of(one, figures), *told_twice(one)]
+        findings += [f"its endpoint was not there: {one.organisation}, asked as {key}" for key in one.gone]
     above = above_floor(admin)
     for one in living:
         told, standing = told_of(one), above.get(one.organisation, set())
