@@ -47,6 +47,24 @@ async def test_a_crossing_reaches_a_verified_receiver_with_its_reasons(
     assert len(receiver.events()) == 1
 
 
+async def test_the_public_page_is_open_before_anybody_is_told(village: Village, receiver: Receiver) -> None:
+    await village.town.organisation("Ada")
+    await village.hooked("Ada", receiver)
+    seen = []
+
+    async def look(body: bytes) -> None:
+        event = json.loads(body)
+        page = await village.town.client.get(f"/v1/projects/{event['data']['project']}")  # as anybody
+        listed = await village.town.client.get("/v1/feeds/opportunities.atom")
+        assert event["data"]["project"] in listed.text
+        seen.append((page.status_code, page.json()["published_at"] <= event["time"]))
+
+    receiver.look = look
+    await village.town.published("schools")
+    await village.settle()
+    assert seen == [(200, True)]
+
+
 async def test_each_message_gives_its_reasons_in_the_language_of_its_subscription(
     village: Village, receiver: Receiver
 ) -> None:

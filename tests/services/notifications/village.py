@@ -46,7 +46,7 @@ LOOPBACK = {
     "public_addresses": False,  # nothing that a test does may leave the machine
 }
 
-Answer = Callable[[web.Request, bytes], Awaitable[web.StreamResponse | None]]
+Look = Callable[[bytes], Awaitable[None]]
 
 
 @dataclass
@@ -58,10 +58,14 @@ class Receiver:
     status: int = 204
     headers: dict[str, str] = field(default_factory=dict)
     secrets: list[str] = field(default_factory=list)
+    look: Look | None = None
+    """What it does with a body before it answers."""
 
     async def handle(self, request: web.Request) -> web.Response:
         body = await request.read()
         self.taken.append((dict(request.headers), body))
+        if self.look is not None:
+            await self.look(body)
         return web.Response(status=self.status, headers=self.headers)
 
     def events(self, kind: str = "") -> list[dict[str, Any]]:
