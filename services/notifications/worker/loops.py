@@ -20,13 +20,22 @@ from services.notifications.worker.reasons import READER, open_reader
 CONSUMER = "consumer"
 REMIND_SECONDS = 60.0
 
+CONSUMER_LINGER_SECONDS = 0.05
+"""So long what comes in waits for its transaction: whoever waits for a list waits for the group that archives, not for this one."""
+
 LINGER_SECONDS = 0.2
 """After news came in, so long is waited for more: a burst is looked at once, and whoever waits for a list goes first."""
 
 
 def loops(runtime: Runtime) -> tuple[Loop, ...]:
     """Return the loops of the worker."""
-    consumer = Consumer(runtime, group=LOG_READER.group, topics=LOG_READER.topics, handle=LOG_READER.handle)
+    consumer = Consumer(
+        runtime,
+        group=LOG_READER.group,
+        topics=LOG_READER.topics,
+        handle=LOG_READER.handle,
+        linger=CONSUMER_LINGER_SECONDS,
+    )
     runtime.state[CONSUMER] = consumer
     return (
         Loop(name="notifications.consumer", run=consumer.run),
