@@ -1,13 +1,14 @@
 """Deadline reminders: those who were told of a project hear once more, some days and one day before it closes.
 
 *What.* How many days depends on how often somebody hears (`rules.cadence`), so that a digest that carries the reminder comes
-before the deadline. *Never:* remind of a project that is not open, that was dismissed, or of which nobody was told.
+before the deadline. *Never:* remind of a project that is not open, that was dismissed, or of which nobody was told; or of what
+was told no earlier than the reminder is due, for every message names the deadline.
 """
 
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import OPPORTUNITY_CLOSING_SOON
@@ -54,7 +55,13 @@ async def _news(connection: AsyncConnection, project: str, *, today: date) -> Se
     found = (await connection.execute(query)).first()
     if found is None:
         return []
-    left = (date.fromisoformat(found.deadline) - today).days
+    deadline = date.fromisoformat(found.deadline)
+    told = (
+        select(NOTICES.c.subscription, func.min(NOTICES.c.made_at).label("first"))
+        .where(NOTICES.c.project == project, NOTICES.c.state != "dropped")
+        .group_by(NOTICES.c.subscription)
+    )
+    first = {row.subscription: row.first for row in await connection.execute(told)}
     prefix = f"deadline:{found.deadline}:"
     reminded = select(NOTICES.c.subscription, NOTICES.c.cause).where(
         NOTICES.c.project == project, NOTICES.c.cause.startswith(prefix, autoescape=True)
@@ -62,8 +69,11 @@ async def _news(connection: AsyncConnection, project: str, *, today: date) -> Se
     made = {(row.subscription, row.cause) for row in await connection.execute(reminded)}
     news = []
     for one in await told_of(connection, project, facts_hash=found.facts_hash):
-        due = [days for days in REMINDED_BEFORE[one["cadence"]] if days >= left]
-        if due and (one["subscription"], cause := f"{prefix}{min(due)}") not in made:
+        due = [days for days in REMINDED_BEFORE[one["cadence"]] if days >= (deadline - today).days]
+        if not due or first[one["subscription"]] >= (deadline - timedelta(min(due))).isoformat():
+            continue
+        cause = f"{prefix}{min(due)}"
+        if (one["subscription"], cause) not in made:
             news.append(
                 News(
                     subscription=one["subscription"],

@@ -235,6 +235,19 @@ async def test_reminders_come_five_days_and_one_day_before_and_once_each(hall: H
     assert (await notices(hall))[-1]["type"] == "org.comity.opportunity.closing-soon.v1"
 
 
+async def test_who_was_just_told_of_a_deadline_is_not_reminded_of_it_before_the_day(hall: Hall) -> None:
+    await hall.subscribe(channel="feed")
+    ada, project = await hall.member("Ada"), await hall.open_project(deadline="2026-11-27")
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    while hall.clock.moment.date().isoformat() < "2026-11-26":
+        await hall.remind()
+        assert len(await notices(hall)) == 1
+        hall.clock.moment += timedelta(days=1)
+    await hall.remind()
+    assert (await notices(hall))[-1]["type"] == "org.comity.opportunity.closing-soon.v1"
+
+
 async def test_a_fall_out_of_the_bands_that_were_asked_for_is_told_and_what_moves_below_is_not(
     hall: Hall,
 ) -> None:

@@ -233,11 +233,12 @@ async def test_who_was_told_of_its_fall_hears_of_the_project_no_more_unless_it_r
 ) -> None:
     await by_webhook(hall, receiver)
     await hall.member("Ada")
-    project, ada = await hall.open_project(deadline="2026-11-27"), uuid_of("Ada")
+    project, ada = await hall.open_project(deadline="2026-11-29"), uuid_of("Ada")
     await hall.rank(project, 1, {ada: "good"})
     await hall.settle()
     await hall.rank(project, 2, {}, lost=[ada])
     await hall.settle()
+    hall.clock.moment += timedelta(days=2)
     await hall.remind()
     told = ["match.proposed.v1", "match.withdrawn.v1"]
     assert said(receiver) == told  # neither its deadline
