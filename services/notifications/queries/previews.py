@@ -1,7 +1,7 @@
 """What conditions would have brought, before they are saved.
 
-*What.* Of the open projects on which the organisation crossed the floor or a band in the last 30 days, how many meet the
-conditions, and what each condition costs. *Why.* Too broad floods, too narrow is silent; both are seen before, not after.
+*What.* Of the open projects on which the organisation crossed the floor or a band in the last 30 days, and that it has not
+dismissed, how many meet the conditions, and what each condition costs. *Why.* Too broad floods, too narrow is silent; both are seen before, not after.
 *Never:* confidence, which is looked at when a notice is made, or a place in a list.
 """
 
@@ -16,7 +16,7 @@ from sqlalchemy import select
 from services.chassis.reference import Reference
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.rules.conditions import failed, reaches_band
-from services.notifications.tables import PROJECTS, STANDINGS
+from services.notifications.tables import DISMISSALS, PROJECTS, STANDINGS
 
 DAYS = 30
 
@@ -33,6 +33,13 @@ async def preview(runtime: Runtime, organisation: str, conditions: Mapping[str, 
             STANDINGS.c.standing,
             STANDINGS.c.crossed_at >= timestamp(now - timedelta(days=DAYS)),
             PROJECTS.c.state == "published",
+            ~select(DISMISSALS.c.project)
+            .where(
+                DISMISSALS.c.organisation == organisation,
+                DISMISSALS.c.project == PROJECTS.c.id,
+                DISMISSALS.c.facts_hash == PROJECTS.c.facts_hash,
+            )
+            .exists(),
         )
     )
     async with runtime.database.read() as connection:

@@ -79,6 +79,20 @@ async def test_a_preview_counts_the_month_and_names_what_excludes_most(hall: Hal
     assert (await hall.call("POST", "/v1/subscription-previews", preview))["considered"] == 0
 
 
+async def test_a_preview_leaves_out_what_was_dismissed_until_it_changes(hall: Hall) -> None:
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    await hall.rank(project, 1, {ada: "good"})
+    considered = []
+    for step in ("crossed", "dismissed", "changed"):
+        if step == "dismissed":
+            await hall.call("PUT", f"/v1/dismissals/{project}", {"reason": "timing"}, status=201)
+        if step == "changed":
+            await hall.open_project(countries=["KEN", "TZA"])
+        found = await hall.call("POST", "/v1/subscription-previews", {"conditions": {}})
+        considered.append((found["considered"], found["matching"]))
+    assert considered == [(1, 1), (0, 0), (1, 1)]
+
+
 async def test_a_band_that_rises_a_floor_that_is_lost_and_a_project_that_changes_are_told(hall: Hall) -> None:
     await hall.subscribe(channel="feed")
     ada, project = await hall.member("Ada"), await hall.open_project()
