@@ -11,8 +11,9 @@ import pytest
 from services.notifications.rules.cadence import CAP_WINDOW
 from services.notifications.rules.yearly import ANSWER_WITHIN, ASK_AFTER
 from services.notifications.worker import cycles, readying, retention, yearly
-from tests.services.notifications.hall import open_hall
+from tests.services.notifications.hall import open_hall, uuid_of
 from tests.services.notifications.office import ADDRESS, confirmed, crossing, mail_to, sinking
+from tests.services.notifications.test_endpoints import put
 from tests.services.notifications.village import Receiver
 
 
@@ -41,12 +42,12 @@ async def test_a_notice_goes_its_way_on_postgresql(
         await hall.say_again(rebuilding=True)
         await hall.remind()
         assert len(receiver.events()) == 2
+        preview = await hall.call("POST", "/v1/subscription-previews", {"conditions": {"levels": ["global"]}})
+        assert preview["excludes_most"] == "levels"
         await hall.call("PUT", f"/v1/dismissals/{project}", {"reason": "other"}, status=201)
         await hall.rank(project, 2, {ada: "strong"})
         await hall.settle()
         assert len(receiver.events()) == 2
-        preview = await hall.call("POST", "/v1/subscription-previews", {"conditions": {"levels": ["global"]}})
-        assert preview["excludes_most"] == "levels"
         hall.killed()
         await hall.dispatch()
         body = {"since": "2026-11-01T00:00:00Z"}
@@ -78,6 +79,42 @@ async def test_the_cap_and_the_yearly_question_hold_on_postgresql(
             found = await hall.call("GET", f"/v1/subscriptions/{subscription}")
             assert found["state"] == state
         assert len(sink.taken) == 4  # two questions, two digests
+
+
+async def test_what_was_not_taken_reminded_or_waited_for_comes_its_way_on_postgresql(
+    postgresql_url: Callable[[], str], tmp_path: Path, receiver: Receiver
+) -> None:
+    async with (
+        sinking() as (sink, port),
+        open_hall(tmp_path, database={"url": postgresql_url()}, mail=mail_to(port)) as hall,
+    ):
+        endpoint = await hall.endpoint(receiver)
+        subscription = await confirmed(hall, sink, cadence="daily")
+        sink.refuse = "451 4.3.2 the server is being moved"
+        project = await crossing(hall)
+        hall.clock.moment += timedelta(days=1)
+        await hall.settle()
+        while await hall.until_due():
+            pass
+        sink.refuse = ""
+        await hall.open_project(deadline=(hall.clock.moment + timedelta(days=3)).date().isoformat())
+        await hall.rank(project, 2, {}, above=1)
+        await hall.remind()
+        hall.clock.moment += timedelta(days=1)
+        await hall.settle()
+        [digest] = sink.digests()
+        assert "* Community networks" in digest.get_body(("plain",)).get_content()
+        await hall.rank(project, 3, {uuid_of("Ada"): "strong"})
+        await hall.settle()
+        body = {"channel": "webhook", "endpoint": endpoint, "opt_in": True}
+        await hall.call("PUT", f"/v1/subscriptions/{subscription}", body, If_Match='"2"')
+        await put(hall, endpoint, paused=True)
+        await hall.settle()
+        hall.clock.moment += timedelta(days=31)
+        await retention.step(hall.runtime)
+        [row] = await hall.rows("SELECT state FROM deliveries WHERE channel = 'webhook'")
+        assert row["state"] == "cancelled"
+        assert receiver.events() == []
 
 
 @pytest.mark.parametrize(("module", "step"), [(cycles, "insert_notices"), (readying, "_placed")])
