@@ -25,7 +25,7 @@ STYLE = (
     "code,pre{background:#26262b}}"
 )
 _ICON = (  # two circles that meet: in the page itself, so that a browser asks for no other file
-    "<link rel=\"icon\" href=\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    "<link rel=\"icon\" href=\"data:image/svg+xml,%3Csvg xmlns='http:%2F%2Fwww.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
     "%3Cg fill='none' stroke='%230b57d0' stroke-width='2'%3E%3Ccircle cx='6' cy='8' r='4.5'/%3E"
     "%3Ccircle cx='10' cy='8' r='4.5'/%3E%3C/g%3E%3C/svg%3E\">"
 )
