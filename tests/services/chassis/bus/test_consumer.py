@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import insert, text, update
 
 from services.chassis.bus import deadletters, limits, positions
-from services.chassis.bus.consumer import Consumer
 from services.chassis.bus.errors import LogReplaced, Transient
 from services.chassis.bus.failpoints import armed
 from services.chassis.bus.lane import LaneRules
@@ -406,29 +405,6 @@ async def test_a_transaction_that_takes_long_commits_what_it_has(bench):
         await bench.consume(slow, rules=LaneRules(transaction_seconds=0.05))
     assert len(transactions) > 1  # one, if it waited for all; how many more is a question of the machine
     assert len(await bench.effects()) == 10
-
-
-async def test_a_group_that_lingers_lets_the_others_of_its_process_go_first(bench):
-    order = []
-
-    async def eager(_delivery):
-        order.append("eager")
-
-    async def patient(delivery):
-        order.append("patient")
-        await apply(delivery)
-
-    stop = asyncio.Event()
-    other = Consumer(bench.process, group="others", topics=["members.v1"], handle=eager)
-    async with bench.consuming(patient, linger=0.3) as running:
-        beside = asyncio.create_task(other.run(stop))
-        await bench.caught_up(running)
-        await bench.append(organisation(key(1), version=1), organisation(key(2), version=1))
-        await bench.caught_up(running)
-        stop.set()
-        await beside
-    assert order == ["eager"] * 2 + ["patient"] * 2
-    assert len(await bench.effects()) == 2
 
 
 async def test_stopping_finishes_the_transaction_in_flight_and_starts_no_other(bench):
