@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -135,7 +136,28 @@ class NumberedText:
 
     def which(self, documents: Sequence[npt.NDArray[np.int32]]) -> list[int]:
         """Return the places of these documents; each ends with END, as each of its fields does."""
+        likely = self._likely(documents)
+        return [likely[place] for place in self._which([documents[place] for place in likely])]
+
+    def _likely(self, documents: Sequence[npt.NDArray[np.int32]]) -> list[int]:
+        """The places of the documents that `_which` can name: nearly all are out after one compiled look at each word."""
         if not documents or not len(self._numbers):
+            return []
+        rule = self._own.rule
+        table = np.zeros(int(self._numbers[-1]) + 1, np.bool_)
+        table[self._numbers] = True
+        least = min((fewest for _, fewest in self._echoing), default=0)
+        likely = _may_quote(
+            np.concatenate(documents),
+            np.fromiter(map(len, documents), np.int64, len(documents)),
+            table,
+            self._pairs,
+            np.array([rule.any_order, rule.cost, rule.in_order, rule.foreign, least], np.int64),
+        )
+        return np.flatnonzero(likely).tolist()
+
+    def _which(self, documents: Sequence[npt.NDArray[np.int32]]) -> list[int]:
+        if not documents:
             return []
         words = np.concatenate(documents)
         table = np.zeros(max(int(words.max(initial=0)), int(self._numbers[-1])) + 2, np.bool_)
@@ -190,6 +212,44 @@ class NumberedText:
 
     def _holds(self, numbers: Sequence[int]) -> bool:
         return any(self._own.passages(field) for field in _fields(numbers))
+
+
+@numba.njit(cache=True, nogil=True)
+def _holds(pairs: Any, pair: Any) -> Any:  # pragma: no cover - compiled
+    place = np.searchsorted(pairs, pair)
+    return place < pairs.shape[0] and pairs[place] == pair
+
+
+@numba.njit(cache=True, nogil=True)
+def _may_quote(  # pragma: no cover - compiled
+    words: Any, lengths: Any, table: Any, pairs: Any, numbers: Any
+) -> Any:
+    """Whether each document has a full count in any order, a long row in order, or enough of the words for an echo."""
+    any_order, cost, in_order, foreign, least = numbers
+    found = np.zeros(lengths.shape[0], np.bool_)
+    place = 0
+    for document in range(lengths.shape[0]):
+        held = count = row = 0
+        last = -1
+        for _ in range(lengths[document]):
+            word = words[place]
+            place += 1
+            if word < 0:  # END
+                count, last = 0, -1
+            elif word < table.shape[0] and table[word]:
+                held += 1
+                count += 1
+                row = row + 1 if last >= 0 and _holds(pairs, (np.int64(last) << _HALF) + word) else 1
+                last = word
+                if (any_order and count >= any_order) or (in_order and row >= in_order):
+                    found[document] = True
+            else:
+                count = max(0, count - cost)
+                if not foreign:
+                    last = -1
+        if least and held >= least:
+            found[document] = True
+    return found
 
 
 def _fields(numbers: Iterable[int]) -> Iterator[list[int]]:
