@@ -23,6 +23,7 @@ from matching.judging import enrolled_rows
 from matching.kernel import Asked
 from matching.quoting import MemberStems
 from matching.records import Member
+from matching.texts import PinnedTexts, Texts
 from matching.vocabulary import Vocabulary
 from matching.weights import Weights
 
@@ -60,6 +61,7 @@ class PinnedMembers:
     states: tuple[MemberState | None, ...]
     row_of: Mapping[str, int]
     profiles: PinnedIndex
+    texts: PinnedTexts
     items: PinnedIndex
     owners: npt.NDArray[np.int32]
     conflicts: tuple[MemberState, ...]
@@ -103,6 +105,7 @@ class MemberStore:
         self._states: list[MemberState | None] = []
         self._row_of: dict[str, int] = {}
         self._profiles = Index(np.uint8)
+        self._texts = Texts()
         self._items = Index(np.uint8)
         self._owners = np.full(64, -1, np.int32)
         self._shared: Cache[int, tuple[Mapping[str, int], Asked]] = Cache(_SHARED_ITEMS)
@@ -131,6 +134,8 @@ class MemberStore:
             stems=MemberStems.of(analysed, document, self._vocabulary) if self._keeps_stems else None,
         )
         self._states[row] = state
+        if state.stems is not None:
+            self._texts.put(row, state.stems.profile.numbers, recorded=day_number(member.recorded.texts))
         _set(self._conflicts, row, state if state.pairs else None)
         _set(self._intervals, row, active_terms(member) or None)
         number = self._names[member.id]
@@ -156,6 +161,7 @@ class MemberStore:
             return False
         self._drop_items(state)
         self._profiles.clear(row)
+        self._texts.clear(row)
         self._states[row] = None
         _set(self._conflicts, row, None)
         _set(self._intervals, row, None)
@@ -175,6 +181,7 @@ class MemberStore:
                 states=tuple(self._states),
                 row_of=self._row_of,
                 profiles=self._profiles.pin(),
+                texts=self._texts.pin(size),
                 items=items,
                 owners=self._owners[: items.entries].copy(),
                 conflicts=tuple(self._conflicts.values()),

@@ -22,6 +22,8 @@ import numpy.typing as npt
 
 _W = TypeVar("_W", str, int)
 _HALF = 32
+_SIEVE = 8_192
+_SPREAD = 40_503
 
 END = -1
 """Stands after each field among the numbers of a document's words: no passage goes over it."""
@@ -133,28 +135,32 @@ class NumberedText:
         pairs = {pair for string in own.strings for pair in pairwise(string)}
         self._echoing = [(np.array(sorted(words), np.int64), fewest) for words, fewest in own.echoes]
         self._pairs = np.array(sorted((one << _HALF) + other for one, other in pairs), np.int64)
+        self._sieve = np.zeros(_SIEVE, np.bool_)
+        self._sieve[[(one * _SPREAD ^ other) & (_SIEVE - 1) for one, other in pairs]] = True
 
     def which(self, documents: Sequence[npt.NDArray[np.int32]]) -> list[int]:
         """Return the places of these documents; each ends with END, as each of its fields does."""
-        likely = self._likely(documents)
-        return [likely[place] for place in self._which([documents[place] for place in likely])]
+        if not documents:
+            return []
+        lengths = np.fromiter(map(len, documents), np.int64, len(documents))
+        return self.which_of(np.concatenate(documents), np.cumsum(lengths) - lengths, lengths)
 
-    def _likely(self, documents: Sequence[npt.NDArray[np.int32]]) -> list[int]:
-        """The places of the documents that `_which` can name: nearly all are out after one compiled look at each word."""
-        if not documents or not len(self._numbers):
+    def which_of(
+        self, words: npt.NDArray[np.int32], starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
+    ) -> list[int]:
+        """The same of documents that stand among `words`: nearly all are out after one compiled look at each word."""
+        if not len(starts) or not len(self._numbers):
             return []
         rule = self._own.rule
         table = np.zeros(int(self._numbers[-1]) + 1, np.bool_)
         table[self._numbers] = True
         least = min((fewest for _, fewest in self._echoing), default=0)
-        likely = _may_quote(
-            np.concatenate(documents),
-            np.fromiter(map(len, documents), np.int64, len(documents)),
-            table,
-            self._pairs,
-            np.array([rule.any_order, rule.cost, rule.in_order, rule.foreign, least], np.int64),
-        )
-        return np.flatnonzero(likely).tolist()
+        numbers = np.array([rule.any_order, rule.cost, rule.in_order, rule.foreign, least], np.int64)
+        likely = np.flatnonzero(
+            _may_quote(words, starts, lengths, table, self._pairs, self._sieve, numbers)
+        ).tolist()
+        documents = [words[starts[place] : starts[place] + lengths[place]] for place in likely]
+        return [likely[place] for place in self._which(documents)]
 
     def _which(self, documents: Sequence[npt.NDArray[np.int32]]) -> list[int]:
         if not documents:
@@ -215,31 +221,33 @@ class NumberedText:
 
 
 @numba.njit(cache=True, nogil=True)
-def _holds(pairs: Any, pair: Any) -> Any:  # pragma: no cover - compiled
+def _holds(pairs: Any, sieve: Any, one: Any, other: Any) -> Any:  # pragma: no cover - compiled
+    """Whether a pair of words is among the pairs; the sieve says no of nearly all that are not."""
+    if not sieve[(one * _SPREAD ^ other) & (_SIEVE - 1)]:
+        return False
+    pair = (one << _HALF) + other
     place = np.searchsorted(pairs, pair)
     return place < pairs.shape[0] and pairs[place] == pair
 
 
 @numba.njit(cache=True, nogil=True)
 def _may_quote(  # pragma: no cover - compiled
-    words: Any, lengths: Any, table: Any, pairs: Any, numbers: Any
+    words: Any, starts: Any, lengths: Any, table: Any, pairs: Any, sieve: Any, numbers: Any
 ) -> Any:
     """Whether each document has a full count in any order, a long row in order, or enough of the words for an echo."""
     any_order, cost, in_order, foreign, least = numbers
     found = np.zeros(lengths.shape[0], np.bool_)
-    place = 0
     for document in range(lengths.shape[0]):
         held = count = row = 0
         last = -1
-        for _ in range(lengths[document]):
+        for place in range(starts[document], starts[document] + lengths[document]):
             word = words[place]
-            place += 1
             if word < 0:  # END
                 count, last = 0, -1
             elif word < table.shape[0] and table[word]:
                 held += 1
                 count += 1
-                row = row + 1 if last >= 0 and _holds(pairs, (np.int64(last) << _HALF) + word) else 1
+                row = row + 1 if last >= 0 and _holds(pairs, sieve, np.int64(last), word) else 1
                 last = word
                 if (any_order and count >= any_order) or (in_order and row >= in_order):
                     found[document] = True

@@ -20,9 +20,11 @@ import numpy.typing as npt
 
 from matching.analysis import Analysed, FieldStems
 from matching.cache import Cache
+from matching.columns import day_number
 from matching.documents import DocumentBuilder, MemberDocument, token_term
 from matching.passages import END, NumberedText, OwnText, Rule
 from matching.records import Member
+from matching.texts import PinnedTexts
 from matching.tokens import NEUTRAL
 from matching.vocabulary import Vocabulary
 from matching.weights import Weights
@@ -97,6 +99,7 @@ class Quoting:
     ) -> None:
         self._builder = builder
         self._published_on = published_on if weights.quoted["earlier"] else None
+        self._published_day = day_number(self._published_on)
         self._vocabulary = vocabulary
         rule = Rule.of(weights.quoted)
         self.shortest = rule.shortest
@@ -129,6 +132,13 @@ class Quoting:
     def which_quote(self, documents: Sequence[Stems]) -> list[int]:
         """Return the places of the documents that quote, in one pass over the words of all of them."""
         return self._numbered.which([document.numbers for document in documents])
+
+    def rows_that_quote(self, texts: PinnedTexts, rows: npt.NDArray[np.int64]) -> list[int]:
+        """Return those of these rows whose profiles quote and are not on record since before the project was published."""
+        recorded = texts.recorded[rows]
+        rows = rows[(recorded == 0) | (recorded >= self._published_day)]
+        found = self._numbered.which_of(texts.words, texts.starts[rows], texts.lengths[rows])
+        return [int(rows[place]) for place in found]
 
     def fields_of(self, stems: Stems) -> tuple[FieldStems, ...]:
         """Return the fields of a document that was numbered by the same engine."""

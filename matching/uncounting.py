@@ -20,18 +20,13 @@ from matching.scoring import item_points, text_points
 
 def uncount_texts(state: ProjectState, members: PinnedMembers, points: npt.NDArray[np.int64]) -> None:
     """Replace the text points (one for each row) of the profiles that quote a project."""
-    rows, texts = list[int](), list[Stems]()
-    for row in np.flatnonzero(state.quoting.looks_at("text", points)).tolist():
+    rows = np.flatnonzero(state.quoting.looks_at("text", points))
+    for row in state.quoting.rows_that_quote(members.texts, rows):
         here = members.states[row]
-        if here is None or here.stems is None:
-            continue
-        if not state.quoting.precedes(here.record.recorded.texts):
-            rows.append(row)
-            texts.append(here.stems.profile)
-    for place in state.quoting.which_quote(texts):
-        cut = state.quoting.text(state.quoting.fields_of(texts[place]))
-        if cut is not None:
-            points[rows[place]] = text_points(state.query, cut.impacts)
+        if here is not None and here.stems is not None:
+            cut = state.quoting.text(state.quoting.fields_of(here.stems.profile))
+            if cut is not None:
+                points[row] = text_points(state.query, cut.impacts)
 
 
 def uncount_items(state: ProjectState, members: PinnedMembers, points: npt.NDArray[Any]) -> None:

@@ -1,0 +1,71 @@
+"""Texts: the numbered words of all profiles behind one another, so that one look goes over those of many.
+
+Words are only ever added at the end: a revision's stand there too, and what it said before is left behind until more is
+left behind than lives. So a pinned state shares the array with the store, and what it reads never changes. It must not
+know what the words mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+_FIRST_WORDS = 4_096
+_FIRST_ROWS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PinnedTexts:
+    """The texts at one moment: of each row, where its words stand, and since which day (yyyymmdd; 0: unknown) they are on record."""
+
+    words: npt.NDArray[np.int32]
+    starts: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
+    recorded: npt.NDArray[np.int64]
+
+
+class Texts:
+    """Takes the words of rows in and forgets them."""
+
+    def __init__(self) -> None:
+        self._words = np.empty(_FIRST_WORDS, np.int32)
+        self._used = self._living = 0
+        self._rows = np.zeros((3, _FIRST_ROWS), np.int64)  # starts, lengths, days of record
+
+    def put(self, row: int, words: npt.NDArray[np.int32], *, recorded: int) -> None:
+        """Take a row's words in, in place of those that were here."""
+        while row >= self._rows.shape[1]:
+            self._rows = np.concatenate((self._rows, np.zeros_like(self._rows)), axis=1)
+        self.clear(row)
+        if self._used + len(words) > len(self._words):
+            self._make_room(len(words))
+        self._words[self._used : self._used + len(words)] = words
+        self._rows[:, row] = self._used, len(words), recorded
+        self._used += len(words)
+        self._living += len(words)
+
+    def clear(self, row: int) -> None:
+        """Forget a row's words."""
+        if row < self._rows.shape[1]:
+            self._living -= int(self._rows[1, row])
+            self._rows[:, row] = 0
+
+    def pin(self, rows: int) -> PinnedTexts:
+        """Return the texts of the first so many rows as they are now."""
+        starts, lengths, recorded = np.zeros((3, rows), np.int64)
+        known = min(rows, self._rows.shape[1])
+        starts[:known], lengths[:known], recorded[:known] = self._rows[:, :known]
+        return PinnedTexts(words=self._words, starts=starts, lengths=lengths, recorded=recorded)
+
+    def _make_room(self, more: int) -> None:
+        """Move what lives into a new array, which has room for as much again."""
+        moved = np.empty(max(_FIRST_WORDS, 2 * (self._living + more)), np.int32)
+        used = 0
+        for row in np.flatnonzero(self._rows[1]).tolist():
+            start, length = int(self._rows[0, row]), int(self._rows[1, row])
+            moved[used : used + length] = self._words[start : start + length]
+            self._rows[0, row] = used
+            used += length
+        self._words, self._used = moved, used
