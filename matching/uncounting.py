@@ -1,8 +1,9 @@
 """Uncounting: the sums that come out of the indexes, without what quoted passages gave. Asked from either side.
 
-An index sums whole documents. Of the few whose points reach the floor of their component, that are not on record since
-before the project was published, and that hold a passage of the project's own text, the points are replaced here by those of what is left, which are `score_pair`'s. Where nobody quotes this
-is one look over the words of those few; nothing is cut that `quoting` does not call a passage.
+An index sums whole documents. Of those whose points reach the floor of their component, that are not on record since before
+the project was published, and that hold a passage of the project's own text, the points are replaced here by those of what
+is left, which are `score_pair`'s. Where nobody quotes this is one compiled look over their words; nothing is cut that
+`quoting` does not call a passage.
 """
 
 from __future__ import annotations
