@@ -138,10 +138,14 @@ def _embedded_log(settings: Any) -> Probe:
 
 def _kafka(settings: Any) -> Probe:
     async def probe() -> str:
+        from schemas.topics import TOPICS
         from services.chassis.lifecycle import open_transport
 
         async with open_transport(settings) as transport:
-            return f"Kafka at {settings.kafka.bootstrap_servers}; partitions: {await _partitions(transport)}"
+            counts, drifts = await _partitions(transport), await transport.drift(tuple(TOPICS.values()))
+        if drifts:
+            raise Unwell(" ".join(map(str, drifts)))
+        return f"Kafka at {settings.kafka.bootstrap_servers}; partitions: {counts}"
 
     return probe
 

@@ -12,8 +12,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.topics import TOPICS
-from services.chassis.bus.errors import TopicMismatch
-from services.chassis.bus.transport import TopicPartition
+from services.chassis.bus.errors import BusError, TopicMismatch
+from services.chassis.bus.transport import Drift, TopicPartition
 from tests.conformance.kit import KAFKA, PARTITIONS, Bench, Place, ids, revised, until
 
 pytestmark = pytest.mark.parametrize("place", [KAFKA], indirect=True)
@@ -101,6 +101,57 @@ async def test_a_topic_that_is_not_compacted_as_the_catalogue_says_is_refused(be
     await until(known)
     with pytest.raises(TopicMismatch, match=r"has cleanup\.policy = delete on Kafka"):
         await bench.transport.create_topics([TOPICS["standings.v1"]])
+
+
+async def test_settings_of_a_topic_that_differ_are_told_and_set_and_its_others_stay(bench: Bench) -> None:
+    """Somebody changed them by hand, or the settings changed since the topic was made."""
+    topics = [TOPICS["standings.v1"], TOPICS["matches.v1"]]
+    state, history = (f"{bench.place.prefix}{topic.name}" for topic in topics)
+    await bench.transport.create_topics(topics)
+    assert await bench.transport.drift(topics) == ()
+    by_hand = {
+        state: {"max.compaction.lag.ms": "1000", "delete.retention.ms": "2000", "segment.ms": "3600000"},
+        history: {"retention.ms": "86400000", "max.message.bytes": "1000"},
+    }
+    async with administrator(bench.place) as admin:
+        kept = {name: await settings_of(admin, name) for name in by_hand}
+        for name, settings in by_hand.items():  # this request resets what it does not name
+            entries = {what: value for what, (value, whence) in kept[name].items() if whence == 1} | settings
+            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, entries)])
+
+        async def told() -> bool:
+            return len(await bench.transport.drift(topics)) == 4
+
+        await until(told)
+        drifts = await bench.transport.drift(topics)
+        assert {(one.topic, one.what, one.found) for one in drifts} == {
+            (name, what, value)
+            for name, settings in by_hand.items()
+            for what, value in settings.items()
+            if what != "segment.ms"
+        }
+        await bench.transport.set_topics(drifts)
+
+        async def mended() -> bool:
+            return await bench.transport.drift(topics) == ()
+
+        await until(mended)
+        now = {name: await settings_of(admin, name) for name in by_hand}
+    assert now == {state: kept[state] | {"segment.ms": ("3600000", 1)}, history: kept[history]}
+
+
+async def test_a_setting_that_kafka_refuses_is_named_with_its_topic(bench: Bench) -> None:
+    await bench.transport.create_topics([TOPICS["standings.v1"]])
+    name = f"{bench.place.prefix}standings.v1"
+    wrong = Drift(topic=name, what="retention.ms", found="", wanted="soon", means="", mend="", settable=True)
+    with pytest.raises(BusError, match=rf"did not set the topic {name}: .*soon"):
+        await bench.transport.set_topics([wrong])
+
+
+async def settings_of(admin: AIOKafkaAdminClient, name: str) -> dict[str, tuple[str, int]]:
+    """Every setting of a topic: its value, and whence (1: the topic itself was given it)."""
+    (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
+    return {entry[0]: (entry[1], entry[3]) for each in answer.resources for entry in each[4]}
 
 
 async def test_h12_a_topic_that_was_made_has_a_leader_in_every_partition(bench: Bench) -> None:

@@ -92,6 +92,14 @@ def _compare_no_setting(patch: Patch) -> None:
     patch.setattr(kafka_topics, "FIXED_SETTINGS", ())
 
 
+def _tell_no_drift(patch: Patch) -> None:
+    def drift(*_: Any, **__: Any) -> tuple[()]:
+        return ()
+
+    patch.setattr(kafka_topics, "drift", drift)
+    patch.setattr("tests.services.chassis.bus.transports.test_kafka_topics.drift", drift)
+
+
 def _publish_in_silence(patch: Patch) -> None:
     original = outbox.post
 
@@ -253,5 +261,15 @@ MUTANTS = (
         how="a state topic that somebody made with another cleanup policy is taken as it is",
         patch=_compare_no_setting,
         tests=(f"{ON_KAFKA}::test_a_topic_that_is_not_compacted_as_the_catalogue_says_is_refused[kafka]",),
+    ),
+    Mutant(
+        name="topic-drift-untold",
+        rule="T20",
+        how="a topic whose tombstones somebody lets go earlier is taken as it is, and so is any other setting",
+        patch=_tell_no_drift,
+        tests=(
+            f"{KAFKA_TOPICS}::test_each_setting_that_differs_is_told_in_a_sentence_with_what_mends_it",
+            f"{ON_KAFKA}::test_settings_of_a_topic_that_differ_are_told_and_set_and_its_others_stay[kafka]",
+        ),
     ),
 )

@@ -75,6 +75,26 @@ class Batch:
         return sum(len(record.value or b"") for record in self.records)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """What an existing topic has otherwise than the catalogue and the settings say. `means` says what hangs on it.
+
+    `mend` is the sentence that says how it is mended; `settable` whether the log lets us do so.
+    """
+
+    topic: str
+    what: str
+    found: str
+    wanted: str
+    means: str
+    mend: str
+    settable: bool
+
+    def __str__(self) -> str:
+        there = f"The topic {self.topic} has {self.what} = {self.found}, not {self.wanted}"
+        return f"{there} ({self.means}). {self.mend}"
+
+
 class Appender(Protocol):
     """The right to append what one outbox holds.
 
@@ -158,6 +178,17 @@ class Transport(Protocol):
 
     async def create_topics(self, topics: Sequence[Topic]) -> None:
         """Create what is missing, with its identity; refuse a partition count that differs from the log's."""
+        ...
+
+    async def drift(self, topics: Sequence[Topic]) -> Sequence[Drift]:
+        """Tell where existing topics have other settings than they would be created with; none where a log keeps none.
+
+        Raises TopicMismatch where `create_topics` would, or where a topic is missing.
+        """
+        ...
+
+    async def set_topics(self, drifts: Sequence[Drift]) -> None:
+        """Give topics the wanted settings, those that are settable; nothing else of them changes."""
         ...
 
     async def partitions(self, topic: str) -> int:

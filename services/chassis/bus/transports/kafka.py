@@ -28,14 +28,15 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.client import AIOKafkaClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.protocol.abstract import AbstractType
+from aiokafka.protocol.admin import AlterConfigsResponse_v0
 from aiokafka.protocol.api import Request, RequestStruct, Response
-from aiokafka.protocol.types import Schema
+from aiokafka.protocol.types import Array, Boolean, Int8, Schema, String
 
 from schemas.envelope import Event
 from schemas.topics import Topic
 from services.chassis.bus.errors import BusError, Fenced, LogReplaced, TopicMismatch, Transient
 from services.chassis.bus.partitioner import partition_for
-from services.chassis.bus.transport import Batch, Listener, Record, TopicPartition
+from services.chassis.bus.transport import Batch, Drift, Listener, Record, TopicPartition
 from services.chassis.bus.transports import kafka_metadata, kafka_topics
 from services.chassis.bus.transports.kafka_appender import BATCH_SECONDS, KafkaAppender, bounded
 from services.chassis.bus.transports.kafka_membership import KafkaMembership
@@ -126,6 +127,26 @@ class KafkaTransport:
             async with asyncio.timeout(BATCH_SECONDS):
                 while not all([await self._is_led(topic) for topic in topics]):  # noqa: ASYNC110 - a broker's, not an event
                     await asyncio.sleep(0.02)
+
+    async def drift(self, topics: Sequence[Topic]) -> Sequence[Drift]:
+        """Ask the cluster for the settings of each topic; see `kafka_topics.drift`."""
+        told: list[Drift] = []
+        async with self._admin() as admin:
+            for topic in topics:
+                known, wanted = await self._known(topic.name), self._new_topic(topic)
+                found = await self._refuse_difference(admin, topic, known)
+                replicas = (wanted.replication_factor, known.replicas)
+                told += kafka_topics.drift(wanted.name, wanted.topic_configs, found, replicas=replicas)
+        return tuple(told)
+
+    async def set_topics(self, drifts: Sequence[Drift]) -> None:
+        """Set these and no other: whatever else an operator gave a topic stays."""
+        with _translated("setting topics"):
+            asked = _Alter(kafka_topics.changes(drifts))
+            answer = await self._client.send(self._client.get_random_node(), asked)
+        for code, reason, _, name in answer.resources:
+            if code:
+                raise BusError(f"Kafka did not set the topic {name}: {reason or code}.")
 
     async def partitions(self, topic: str) -> int:
         """How many partitions the topic has; asked once, because the number never changes."""
@@ -249,19 +270,25 @@ class KafkaTransport:
             topic_configs=kafka_topics.topic_settings(topic, self._settings),
         )
 
-    async def _refuse_difference(self, admin: Any, topic: Topic, known: kafka_metadata.TopicFacts) -> None:
+    async def _refuse_difference(
+        self, admin: Any, topic: Topic, known: kafka_metadata.TopicFacts
+    ) -> Mapping[str, str | None]:
+        """Return the topic's settings on the cluster, unless they make it another topic."""
         wanted = self._new_topic(topic)
-        names = dict.fromkeys(kafka_topics.FIXED_SETTINGS)
+        asked = ConfigResource(ConfigResourceType.TOPIC, wanted.name, dict.fromkeys(wanted.topic_configs))
         with _translated("asking for settings"):
-            answers = await admin.describe_configs(
-                [ConfigResource(ConfigResourceType.TOPIC, wanted.name, names)]
-            )
-        found = {entry[0]: entry[1] for answer in answers for each in answer.resources for entry in each[4]}
+            ((answer,),) = [each.resources for each in await admin.describe_configs([asked])]
+        code, reason, _, _, entries = answer
+        if code:
+            raise BusError(f"Kafka does not tell the settings of the topic {wanted.name}: {reason or code}.")
+        found = {entry[0]: entry[1] for entry in entries}
+        fixed = {name: wanted.topic_configs[name] for name in kafka_topics.FIXED_SETTINGS}
         kafka_topics.refuse_difference(
             wanted.name,
-            {"partitions": wanted.num_partitions} | {name: wanted.topic_configs[name] for name in names},
+            {"partitions": wanted.num_partitions} | fixed,
             {"partitions": known.partitions} | found,
         )
+        return found
 
     async def _is_led(self, topic: Topic) -> bool:
         known = await self._describe(topic.name)
@@ -416,6 +443,29 @@ class _Question(Request[_Asked]):  # type: ignore[misc]
 
     def build(self, request_struct_class: type[_Asked]) -> _Asked:
         return request_struct_class(self._topic)
+
+
+class _Altered(Response):  # type: ignore[misc]
+    API_KEY, API_VERSION, SCHEMA = 44, 0, AlterConfigsResponse_v0.SCHEMA
+
+
+class _Altering(RequestStruct):  # type: ignore[misc]
+    API_KEY, API_VERSION, RESPONSE_TYPE = _Altered.API_KEY, _Altered.API_VERSION, _Altered
+    _ENTRIES = Array(("name", String()), ("operation", Int8), ("value", String()))
+    _RESOURCES = Array(("kind", Int8), ("name", String()), ("entries", _ENTRIES))
+    SCHEMA = Schema(("resources", _RESOURCES), ("validate_only", Boolean))
+
+
+class _Alter(Request[_Altering]):  # type: ignore[misc]
+    """Sets single settings (IncrementalAlterConfigs); the client's own request would reset all that it does not name."""
+
+    API_KEY: ClassVar[int] = _Altered.API_KEY
+
+    def __init__(self, changes: Sequence[kafka_topics.Change]) -> None:
+        self._changes = changes
+
+    def build(self, request_struct_class: type[_Altering]) -> _Altering:
+        return request_struct_class(self._changes, False)  # noqa: FBT003
 
 
 @contextlib.contextmanager

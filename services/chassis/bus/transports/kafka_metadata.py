@@ -16,12 +16,16 @@ _NOBODY = uuid.UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class TopicFacts:
-    """One topic as the cluster sees it. `error` is Kafka's code, 0 for none; `led` counts partitions with a leader."""
+    """One topic as the cluster sees it. `error` is Kafka's code, 0 for none; `led` counts partitions with a leader.
+
+    `replicas` is how many the partition has that has fewest, 0 where there is no partition.
+    """
 
     error: int
     identity: uuid.UUID
     partitions: int
     led: int
+    replicas: int
 
 
 def encode_question(topic: str) -> bytes:
@@ -48,23 +52,28 @@ def decode_answer(data: BytesIO) -> TopicFacts:
     _skip_text(data)  # name
     identity = uuid.UUID(bytes=data.read(16))
     data.read(1)  # internal
-    partitions = _length(data)
-    led = sum(_partition_is_led(data) for _ in range(partitions))
+    partitions = [_partition(data) for _ in range(_length(data))]
     data.read(4)  # operations
     _skip_tags(data)
     _skip_tags(data)
-    return TopicFacts(error=error, identity=identity, partitions=partitions, led=led)
+    return TopicFacts(
+        error=error,
+        identity=identity,
+        partitions=len(partitions),
+        led=sum(led for led, _ in partitions),
+        replicas=min((replicas for _, replicas in partitions), default=0),
+    )
 
 
-def _partition_is_led(data: BytesIO) -> bool:
+def _partition(data: BytesIO) -> tuple[bool, int]:
+    """Whether it has a leader, and how many replicas."""
     error = _signed(data, 2)
     data.read(4)  # number
     leader = _signed(data, 4)
     data.read(4)  # epoch of the leader
-    for _ in range(3):  # replicas, in sync, offline
-        data.read(4 * _length(data))
+    replicas, _in_sync, _offline = [len(data.read(4 * _length(data))) // 4 for _ in range(3)]
     _skip_tags(data)
-    return error == 0 and leader >= 0
+    return error == 0 and leader >= 0, replicas
 
 
 def _signed(data: BytesIO, size: int) -> int:

@@ -16,7 +16,7 @@ from sqlalchemy import insert, select
 from schemas.topics import Topic
 from services.chassis.bus.errors import GroupBusy, LogBusy, TopicMismatch
 from services.chassis.bus.failures import TRANSIENT
-from services.chassis.bus.transport import Batch, Listener, TopicPartition
+from services.chassis.bus.transport import Batch, Drift, Listener, TopicPartition
 from services.chassis.bus.transports.sql.appending import SqlAppender
 from services.chassis.bus.transports.sql.compaction import compact
 from services.chassis.bus.transports.sql.holder import held
@@ -95,6 +95,14 @@ class SqlTransport:
                     )
         self._counts.clear()
         self._ends = None
+
+    async def drift(self, topics: Sequence[Topic]) -> Sequence[Drift]:
+        """None: this log reads its settings at each start and keeps none of its own."""
+        del topics
+        return ()
+
+    async def set_topics(self, drifts: Sequence[Drift]) -> None:
+        """Nothing is ever to be set."""
 
     async def partitions(self, topic: str) -> int:
         """Return the number of partitions. Raises TopicMismatch if the topic is missing."""

@@ -16,9 +16,11 @@ def number(value: int, size: int = 4) -> bytes:
     return value.to_bytes(size, "big", signed=True)
 
 
-def partition(index: int, *, leader: int, error: int = 0) -> bytes:
-    replicas = b"\x03" + number(1) + number(2)
-    return number(error, 2) + number(index) + number(leader) + number(5) + replicas * 2 + b"\x01" + b"\x00"
+def partition(index: int, *, leader: int, error: int = 0, replicas: int = 2) -> bytes:
+    brokers = bytes([replicas + 1]) + b"".join(number(broker) for broker in range(replicas))
+    in_sync = b"\x04" + number(1) + number(2) + number(3)
+    about = number(error, 2) + number(index) + number(leader) + number(5)
+    return about + brokers + in_sync + b"\x01" + b"\x00"
 
 
 def answer(*partitions: bytes, error: int = 0, topics: int = 1) -> BytesIO:
@@ -48,15 +50,16 @@ def test_a_long_name_has_a_length_of_two_bytes() -> None:
     assert encode_question("t" * 200)[17:19] == b"\xc9\x01"
 
 
-def test_the_answer_tells_identity_partitions_and_leaders() -> None:
+def test_the_answer_tells_identity_partitions_leaders_and_replicas() -> None:
     found = decode_answer(
-        answer(partition(0, leader=1), partition(1, leader=-1, error=5), partition(2, leader=2))
+        answer(partition(0, leader=1), partition(1, leader=-1, error=5), partition(2, leader=2, replicas=1))
     )
-    assert found == TopicFacts(error=0, identity=IDENTITY, partitions=3, led=2)
+    assert found == TopicFacts(error=0, identity=IDENTITY, partitions=3, led=2, replicas=1)
 
 
 def test_an_unknown_topic_is_an_error_code() -> None:
-    assert decode_answer(answer(error=3)).error == 3
+    found = decode_answer(answer(error=3))
+    assert (found.error, found.partitions, found.replicas) == (3, 0, 0)
 
 
 def test_an_answer_to_another_question_is_refused() -> None:
