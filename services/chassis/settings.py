@@ -239,9 +239,9 @@ class Notifications(Section):
     )
     attempt_seconds: float = Field(15.0, gt=0, le=60, description="the whole of one attempt may take so long")
     concurrency: int = Field(64, ge=1, le=1_000, description="attempts under way at once in this process")
-    endpoint_concurrency: int = Field(4, ge=1, le=64, description="... of them to one endpoint")
+    endpoint_concurrency: int = Field(4, ge=1, le=64, description="... to one endpoint, of all processes")
     endpoint_per_second: float = Field(
-        50.0, gt=0, le=100_000, description="attempts a second to one endpoint"
+        50.0, gt=0, le=100_000, description="attempts a second to one endpoint, of all processes"
     )
 
 

@@ -112,6 +112,7 @@ ENDPOINTS = Table(
     Column("failures", Integer, nullable=False),
     Column("warned_at", Text),
     Column("not_before", Text),  # what Retry-After asked for
+    Column("paced_until", Text),  # until when the tries that have begun use up its rate
     Column("created_at", Text, nullable=False),
     Column("changed_at", Text, nullable=False),
 )

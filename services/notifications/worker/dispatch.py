@@ -1,7 +1,7 @@
 """The dispatcher: messages that are due are claimed, tried, and what became of them is written down.
 
 *What.* One turn records what has ended and claims what is due, in one transaction: a try is a row before its first
-packet leaves. Tries run side by side, bounded in all, by endpoint, and by endpoint a second. *Why claims that run out.* A
+packet leaves. Tries run side by side, bounded in this process, and by endpoint over all (`pacing`). *Why claims that run out.* A
 process that was killed leaves tries without an end; who finds them writes "interrupted" and sends again under the same
 id, so every repeat on the wire is explained by a row. A mail that may have been handed over is not repeated. *Never:*
 decide when to try again (`rules.schedule`), or make a message.
@@ -9,11 +9,10 @@ decide when to try again (`rules.schedule`), or make a message.
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from aiohttp import ClientSession
@@ -30,14 +29,13 @@ from services.notifications.rules.cadence import released
 from services.notifications.rules.keys import Keys, SealBroken
 from services.notifications.rules.schedule import UNSIGNED, Outcome, next_try
 from services.notifications.tables import ATTEMPTS, DELIVERIES, ENDPOINTS, SECRETS, SUBSCRIPTIONS
-from services.notifications.worker import endpoints, mailing, webhooks
+from services.notifications.worker import endpoints, mailing, pacing, webhooks
 from services.notifications.worker.cycles import KEYS
+from services.notifications.worker.pacing import LEASE, Pace, Share
 from services.notifications.worker.untaken import take_up_again
 
 DUE = "notifications.due"
 """The signal that something may be due."""
-LEASE = timedelta(seconds=90)
-"""How long a claim stands without an end; longer than any try may take."""
 CLAIMED_AT_ONCE = 200
 GATHER_SECONDS = 0.005
 """How long a turn waits for others that end with it, so that one transaction records them all."""
@@ -102,10 +100,6 @@ class Dispatcher:
     dice: random.Random = field(default_factory=random.SystemRandom)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _ended: list[Ended] = field(default_factory=list)
-    _busy: Counter[str] = field(default_factory=Counter)
-    _tokens: dict[str, tuple[float, float]] = field(
-        default_factory=dict
-    )  # endpoint → tokens left, as of when
 
     async def run(self, stop: asyncio.Event) -> None:
         """Dispatch until `stop` is set; then let the tries under way end, and write them down."""
@@ -161,28 +155,38 @@ class Dispatcher:
 
     # What is due
 
+    @property
+    def _pace(self) -> Pace:
+        return Pace.of(self.runtime.settings.notifications)
+
     async def _claim(self, connection: AsyncConnection, now: datetime, room: int) -> list[dict[str, Any]]:
         await self._take_over(connection, now)
+        pace = self._pace
         taken: list[dict[str, Any]] = []
+        shares: dict[str, Share | None] = {}  # None: another process holds the endpoint
         full = set[str]()
         while len(taken) < room:
             due = await self._due(connection, now, full, exclude=[one["id"] for one in taken])
-            if not due:
-                break
-            before = len(taken)
-            for row in due:
-                if len(taken) >= room:
-                    break
-                if self._may_begin(row):
-                    taken.append(dict(row))
-                elif row["endpoint"] is not None:
-                    full.add(row["endpoint"])
-            if len(taken) == before and not any(row["endpoint"] in full for row in due):
-                break
-            if len(due) < CLAIMED_AT_ONCE:
+            more = len(due) >= CLAIMED_AT_ONCE
+            while due and len(taken) < room:
+                chosen = pacing.at_most(due, pace, room=room - len(taken))
+                asked = {row["endpoint"] for row in chosen} - {None} - shares.keys()
+                shares |= dict.fromkeys(asked) | await pacing.held(connection, asked, pace, now)
+                for row in chosen:
+                    share = shares.get(row["endpoint"])
+                    if row["endpoint"] is None or (share is not None and share.take(row)):
+                        taken.append(dict(row))
+                full = {name for name, one in shares.items() if one is None or not one.left}
+                seen = {row["id"] for row in chosen}
+                due = [row for row in due if row["id"] not in seen and row["endpoint"] not in full]
+            if not more:
                 break
         if taken:
             await self._write_claims(connection, taken, now)
+            tried = {row["endpoint"] for row in taken}
+            await pacing.move_on(
+                connection, {name: one for name, one in shares.items() if one is not None and name in tried}
+            )
         return taken
 
     async def _due(
@@ -204,7 +208,6 @@ class Dispatcher:
         *,
         exclude: Sequence[str],
     ) -> list[Mapping[str, Any]]:
-        busy = {name for name in self._busy if not self._has_room(name)} | full
         moment = timestamp(now)
         query = (
             select(
@@ -220,13 +223,14 @@ class Dispatcher:
                 DELIVERIES.c.state == state,
                 DELIVERIES.c.due_at <= moment,
                 may_go(moment),
+                pacing.has_room(self._pace, now),
             )
             .order_by(DELIVERIES.c.due_at, DELIVERIES.c.place, DELIVERIES.c.id)
             .limit(CLAIMED_AT_ONCE)
             .with_for_update(skip_locked=True, of=DELIVERIES)
         )  # fmt: skip
-        if busy:
-            query = query.where(or_(DELIVERIES.c.endpoint.is_(None), DELIVERIES.c.endpoint.not_in(busy)))
+        if full:
+            query = query.where(or_(DELIVERIES.c.endpoint.is_(None), DELIVERIES.c.endpoint.not_in(full)))
         if exclude:
             query = query.where(DELIVERIES.c.id.not_in(exclude))
         if not self.post.open:
@@ -302,32 +306,6 @@ class Dispatcher:
             )
         await cancel_unwanted(connection, [row.id for row in lost], now=timestamp(now))
 
-    # One endpoint's share
-
-    def _has_room(self, endpoint: str) -> bool:
-        asked = self.runtime.settings.notifications
-        if self._busy[endpoint] >= asked.endpoint_concurrency:
-            return False
-        return self._tokens_of(endpoint) >= 1
-
-    def _tokens_of(self, endpoint: str) -> float:
-        """Return how many tries an endpoint may begin now: a bucket that holds one second's worth."""
-        rate = self.runtime.settings.notifications.endpoint_per_second
-        now = self.runtime.clock.monotonic()
-        left, since = self._tokens.get(endpoint, (max(rate, 1.0), now))
-        return min(max(rate, 1.0), left + (now - since) * rate)
-
-    def _may_begin(self, row: Mapping[str, Any]) -> bool:
-        """Whether this try may begin, and if so count it."""
-        endpoint = row["endpoint"]
-        if endpoint is None:
-            return True
-        if not self._has_room(endpoint):
-            return False
-        self._tokens[endpoint] = (self._tokens_of(endpoint) - 1, self.runtime.clock.monotonic())
-        self._busy[endpoint] += 1
-        return True
-
     # One try
 
     def _begin(self, row: dict[str, Any]) -> None:
@@ -337,13 +315,7 @@ class Dispatcher:
 
     async def _try(self, row: dict[str, Any]) -> None:
         number = row["attempts"] + 1
-        try:
-            outcome = await self._sent(row, number)
-        finally:
-            if row["endpoint"] is not None:
-                self._busy[row["endpoint"]] -= 1
-                if self._busy[row["endpoint"]] <= 0:
-                    del self._busy[row["endpoint"]]
+        outcome = await self._sent(row, number)
         self._ended.append(Ended(row=row, number=number, at=self.runtime.clock.now(), outcome=outcome))
         self.runtime.signals.notify(DUE)
 

@@ -45,16 +45,23 @@ async def note(connection: AsyncConnection, runtime: Runtime, ended: "Sequence[E
     for one in ended:
         if one.row["endpoint"] is not None:
             by_address.setdefault((one.row["endpoint"], one.row["url"]), []).append(one)
-    for (identifier, url), tries in by_address.items():
+    if not by_address:
+        return
+    failing = ENDPOINTS.c.failing_since.is_not(None) & ENDPOINTS.c.id.in_({name for name, _ in by_address})
+    failed_before = set(await connection.scalars(select(ENDPOINTS.c.id).where(failing)))
+    for (identifier, url), tries in sorted(
+        by_address.items()
+    ):  # in one order, so that no two wait for each other
         tried = (ENDPOINTS.c.id == identifier) & (ENDPOINTS.c.url == url)
         if all(one.outcome.delivered for one in tries) and not any(
             one.row["type"] == ENDPOINT_PINGED for one in tries
         ):
-            await connection.execute(
-                update(ENDPOINTS)
-                .where(tried, ENDPOINTS.c.state == "active", ENDPOINTS.c.failing_since.is_not(None))
-                .values(failing_since=None, failures=0, warned_at=None, not_before=None, reason=None)
-            )
+            if identifier in failed_before:
+                await connection.execute(
+                    update(ENDPOINTS)
+                    .where(tried, ENDPOINTS.c.state == "active")
+                    .values(failing_since=None, failures=0, warned_at=None, not_before=None, reason=None)
+                )
             continue
         locked = select(ENDPOINTS).where(tried).with_for_update()
         row = (await connection.execute(locked)).mappings().first()

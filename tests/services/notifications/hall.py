@@ -36,9 +36,10 @@ from services.notifications import SERVICE
 from services.notifications.consumers import GROUP, forget, keep
 from services.notifications.tables import METADATA
 from services.notifications.worker import cycles, digests, readying, reminders
-from services.notifications.worker.dispatch import LEASE, Dispatcher
+from services.notifications.worker.dispatch import Dispatcher
 from services.notifications.worker.guard import open_session, reach_of
 from services.notifications.worker.mailing import Post
+from services.notifications.worker.pacing import LEASE
 from services.notifications.worker.reasons import READER, ListsAway
 from tests.services.matches.town import Issuer, TurnedClock, organisation, project, uuid_of
 from tests.services.notifications.village import LOOPBACK, Receiver
@@ -273,7 +274,7 @@ def _keyed(event: Event, key: str) -> Event:
 
 @asynccontextmanager
 async def open_hall(folder: Path, *, resolver: Any = None, **overrides: Any) -> AsyncIterator[Hall]:
-    # The rate counts real seconds, in which a fast machine reaches it and a slow one does not.
+    # The rate counts the seconds of a clock that a test turns, and most tests are not about it.
     overrides["notifications"] = (
         LOOPBACK | {"endpoint_per_second": 10_000.0} | overrides.get("notifications", {})
     )

@@ -148,16 +148,14 @@ async def test_a_killed_try_is_explained_and_sent_again_under_the_same_id(
 
 
 async def test_an_endpoint_gets_so_many_tries_a_second_and_the_others_do_not_wait_for_it(
-    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, receiver: Receiver
 ) -> None:
     async with (
         open_hall(tmp_path, notifications={"endpoint_per_second": 2.0}) as hall,
         receiving() as other,
     ):
-        seconds = 0.0
-        monkeypatch.setattr(hall.clock, "monotonic", lambda: seconds)
         busy, quiet = await hall.endpoint(receiver), await hall.endpoint(other)  # a ping each
-        seconds += 10
+        hall.clock.moment += timedelta(seconds=10)
         for _ in range(5):
             await send_test(hall, busy)
         await send_test(hall, quiet)
@@ -165,7 +163,7 @@ async def test_an_endpoint_gets_so_many_tries_a_second_and_the_others_do_not_wai
         for _ in range(4):
             await hall.dispatch()
             taken.append((len(receiver.events()), len(other.events())))
-            seconds += 1
+            hall.clock.moment += timedelta(seconds=1)
         assert taken == [(2, 1), (4, 1), (5, 1), (5, 1)]
 
 
