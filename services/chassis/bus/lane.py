@@ -174,11 +174,12 @@ class Lane:
         """Run one transaction over these records, or over the first of them if time runs out; how many."""
         runtime, before = self._runtime, self.position
         planned = before.past(records[-1], positions.event_id(records[-1]))
-        started = runtime.clock.monotonic()
         taken, after = 0, planned
         applied: list[Event] = []
         together = Together()
         async with runtime.database.write() as connection:
+            # From here on others wait for this transaction; what it has waited for them is no time of its own.
+            started = runtime.clock.monotonic()
             await positions.move(connection, before, planned)
             await reach("consumer.moved")
             parked = await self._parked(connection) if self._letters else set()

@@ -1,5 +1,7 @@
 """A lane notes on which day it saw the end of its partition, and what goes wrong with that concerns nobody else."""
 
+import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -8,8 +10,9 @@ import pytest
 
 from services.chassis.bus import consumer, positions
 from services.chassis.bus.delivery import microseconds
+from services.chassis.bus.failpoints import armed
 from services.chassis.database import DatabaseAway
-from tests.services.chassis.bus.bench import Bench, eventually
+from tests.services.chassis.bus.bench import Bench, eventually, organisation
 
 
 async def noted(bench: Bench) -> set[int]:
@@ -56,3 +59,32 @@ async def test_a_database_that_is_away_when_the_end_is_noted_ends_no_membership(
             patch.setattr(bench.database, "write", away)
             await lane.note_end()
         assert lane.position == before
+
+
+async def test_what_a_transaction_waits_for_others_is_no_time_of_its_own(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else lanes that share a database would each commit one record after each wait, and never catch up."""
+    clock, waited, transactions = bench.process.clock, [0.0], []
+    monkeypatch.setattr(clock, "monotonic", lambda: waited[0])
+
+    async def count(name: str) -> None:
+        if name == "consumer.committed":
+            transactions.append(name)
+
+    one = str(uuid.uuid4())
+    with armed(count):
+        async with bench.consuming() as running:
+            await bench.caught_up(running)
+            async with bench.database.write():  # another transaction of the same service
+                await bench.append(*(organisation(one, version=version) for version in range(1, 11)))
+
+                async def offered() -> bool:
+                    return any(lane.in_flight == 10 for lane in running.consumer._assignment.lanes.values())
+
+                await eventually(offered)
+                await asyncio.sleep(0.05)
+                waited[0] += 60.0
+            await bench.caught_up(running)
+    assert len(await bench.effects()) == 10
+    assert transactions == ["consumer.committed"]
