@@ -40,6 +40,11 @@ _NEWEST = select(DOCUMENTS.c.incarnation, DOCUMENTS.c.version).where(_THIS)
 _SUPERSEDE = update(DOCUMENTS).where(_THIS).values(latest=False)
 _LAST_LATE = select(func.max(DOCUMENTS.c.late))
 _FORGET = update(DOCUMENTS).values(latest=False, offset=None)
+_CAME_BEFORE = (
+    update(DOCUMENTS)
+    .where(DOCUMENTS.c.came.is_not(None), DOCUMENTS.c.topic.in_(bindparam("topics", expanding=True)))
+    .values(came=-1)
+)
 _ABSENT = (
     select(DOCUMENTS.c.kind, DOCUMENTS.c.id)
     .group_by(DOCUMENTS.c.kind, DOCUMENTS.c.id)
@@ -92,6 +97,7 @@ async def archive(delivery: Delivery) -> None:
             "topic": at.topic,
             "partition": at.partition,
             "offset": at.offset,
+            "came": at.offset,
             "late": late,
             "event_id": event.id,
             "latest": True,
@@ -103,8 +109,16 @@ async def archive(delivery: Delivery) -> None:
     )
 
 
+async def replaced(connection: AsyncConnection, topics: Sequence[str]) -> None:
+    """Take what is archived for older than anything in the log that is there now: its offsets count in a log that is gone."""
+    await connection.execute(_CAME_BEFORE, {"topics": list(topics)})
+
+
 async def forget(connection: AsyncConnection) -> None:
-    """Take every revision for one that the log may not hold; kept are the rows, for older lists stand on them."""
+    """Take every revision for one that the log may not hold; kept are the rows, for older lists stand on them.
+
+    Kept too is where each stood when it came: by that a list of before is recomputed, also where compaction took it since.
+    """
     await connection.execute(_FORGET)
 
 
@@ -114,13 +128,13 @@ async def absent(connection: AsyncConnection) -> Sequence[str]:
 
 
 async def erase(connection: AsyncConnection, keys: Sequence[str]) -> None:
-    """Empty every row of these keys, as their tombstones would have."""
+    """Empty every row of these keys, as their tombstones would have; no list from now on holds them."""
     for key in keys:
         kind, _, identifier = key.partition(":")
         await connection.execute(
             update(DOCUMENTS)
             .where(DOCUMENTS.c.kind == kind, DOCUMENTS.c.id == identifier)
-            .values(record=None, analysed=None, erased=True)
+            .values(record=None, analysed=None, erased=True, came=None)
         )
 
 
@@ -131,9 +145,17 @@ def prepare(runtime: Any) -> None:
 
 @cache
 def _add(dialect: str) -> Insert:
-    """Return the statement that adds a revision; a rebuild finds the row there already and puts it right."""
+    """Return the statement that adds a revision; a rebuild finds the row there already and puts it right.
+
+    When it came stays as it was.
+    """
     statement = insert_in(dialect, DOCUMENTS)
-    rest = {column.name: statement.excluded[column.name] for column in DOCUMENTS.c if not column.primary_key}
+    new = statement.excluded
+    rest: dict[str, Any] = {column.name: new[column.name] for column in DOCUMENTS.c if not column.primary_key}
+    rest["came"] = func.coalesce(DOCUMENTS.c.came, new.came)
+    rest["late"] = case(
+        (DOCUMENTS.c.came.is_(None), func.coalesce(new.late, DOCUMENTS.c.late)), else_=DOCUMENTS.c.late
+    )
     return statement.on_conflict_do_update(index_elements=list(DOCUMENTS.primary_key), set_=rest)
 
 
@@ -150,5 +172,6 @@ ARCHIVE = Reader(
     forget=forget,
     absent=absent,
     erase=erase,
+    replaced=replaced,
     prepare=prepare,
 )

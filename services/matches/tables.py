@@ -45,6 +45,9 @@ DOCUMENTS = Table(
     Column("topic", Text, nullable=False),
     Column("partition", Integer, nullable=False),
     Column("offset", BigInteger),  # NULL where the present log does not hold the revision (after a rebuild)
+    # Where it stood when it came, which no rebuild changes: past lists are recomputed by it. -1: in a log before this one,
+    # and so before every list since; NULL: not known, or dropped by a rebuild as erased long ago.
+    Column("came", BigInteger),
     Column(
         "late", BigInteger, unique=True
     ),  # NULL, or the order in which those came that the position had passed
@@ -105,6 +108,7 @@ LIST_VERSIONS = Table(
     Column("reference_date", Text, nullable=False),
     Column("positions", Text, nullable=False),  # JSON: the position vector of the pinned index
     Column("late", BigInteger, nullable=False, server_default=text("0")),  # and its last late revision
+    Column("log", Text),  # identity of the log that the positions of organisations count in; NULL: not known
     Column("counts", Text, nullable=False),
     Column("coverage", Text, nullable=False),
     Column("reasons", Text, nullable=False),  # JSON: codes of what was material

@@ -61,6 +61,10 @@ def _forget_what_is_older(patch: Patch) -> None:
     patch.setattr(consumers, "_FORGET", delete(DOCUMENTS))
 
 
+def _forget_when_it_came(patch: Patch) -> None:
+    patch.setattr(consumers, "_FORGET", consumers._FORGET.values(came=None, late=None))
+
+
 MUTANTS = (
     Mutant(
         name="republished-as-news",
@@ -103,5 +107,14 @@ MUTANTS = (
         how="a rebuild empties the archive, and what compaction took from the log does not come back",
         patch=_forget_what_is_older,
         tests=(f"{RESTORING}::test_a_rebuild_leaves_what_the_log_holds_no_more_where_it_is",),
+    ),
+    Mutant(
+        name="rebuild-forgets-when-it-came",
+        rule="T25",
+        how="the archive takes the places of the log that it was rebuilt from for those of the lists before",
+        patch=_forget_when_it_came,
+        tests=(
+            f"{RESTORING}::test_after_a_rebuild_over_a_compacted_log_every_version_is_recomputed_to_the_bit[sqlite]",
+        ),
     ),
 )

@@ -16,6 +16,7 @@ from services.chassis.bus.delivery import Handler
 Forget = Callable[[AsyncConnection], Awaitable[None]]
 Absent = Callable[[AsyncConnection], Awaitable[Sequence[str]]]
 Erase = Callable[[AsyncConnection, Sequence[str]], Awaitable[None]]
+Replaced = Callable[[AsyncConnection, Sequence[str]], Awaitable[None]]
 
 
 async def nothing_absent(connection: AsyncConnection) -> Sequence[str]:
@@ -29,6 +30,11 @@ async def nothing_to_erase(connection: AsyncConnection, keys: Sequence[str]) -> 
     del connection, keys
 
 
+async def nothing_replaced(connection: AsyncConnection, topics: Sequence[str]) -> None:
+    """Do nothing where a topic's log is another one now: of a projection that keeps no place of it."""
+    del connection, topics
+
+
 def nothing_to_prepare(runtime: Any) -> None:
     """Prepare nothing: of a handler that needs its transaction alone."""
     del runtime
@@ -39,7 +45,8 @@ class Reader:
     """One group of a service.
 
     For a rebuild: `forget` empties what the handler projects, before the log is read from the beginning; `absent`
-    returns the keys that are kept although the log does not hold them any more, and `erase` erases those.
+    returns the keys that are kept although the log does not hold them any more, and `erase` erases those. `replaced` is told
+    first which topics stand in another log than the one that the positions counted in.
     `prepare` makes what the handler needs in the runtime's state, where the service was not started up.
     """
 
@@ -49,4 +56,5 @@ class Reader:
     forget: Forget
     absent: Absent = nothing_absent
     erase: Erase = nothing_to_erase
+    replaced: Replaced = nothing_replaced
     prepare: Callable[[Any], None] = nothing_to_prepare

@@ -86,14 +86,24 @@ async def rebuild(runtime: Host, reader: Reader, *, erase_absent: bool = False) 
     records = 0
     async with runtime.database.write() as connection:
         places = [TopicPartition(topic, number) for topic, found in ends.items() for number in sorted(found)]
+        logs = {topic: await runtime.transport.identity(topic) for topic in reader.topics}
+        passed: dict[TopicPartition, int] = {}  # where this same log had been read to
+        replaced = []
         for at in places:
-            await positions.hold(connection, reader.group, at)
+            held = await positions.hold(connection, reader.group, at)
+            if held is not None and held.log == logs[at.topic]:
+                passed[at] = held.next_offset
+            elif held is not None:
+                replaced.append(at.topic)
+        if replaced:
+            await reader.replaced(connection, tuple(dict.fromkeys(replaced)))
         await reader.forget(connection)
         letters = await deadletters.forget(connection, reader.group)
         for at in places:
             reached = await _begin(connection, runtime, reader, at)
             async for record in everything(runtime.transport, at, end=ends[at.topic][at.partition]):
-                await _apply(connection, runtime, reader, record, late=False)
+                late = record.offset < passed.get(at, 0)
+                await _apply(connection, runtime, reader, record, late=late)
                 reached = reached.past(record, positions.event_id(record))
                 records += 1
             await positions.put(connection, reached)

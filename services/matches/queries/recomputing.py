@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from matching.engine import Engine
 from matching.epoch import Epoch
 from services.chassis.database import Database
+from services.matches.consumers import GROUP
 from services.matches.queries.archive import revisions_of
 from services.matches.tables import DOCUMENTS, EPOCHS, LIST_VERSIONS
 from services.matches.worker.documents import MEMBER, PROJECT, member_of, project_of, unpack
+from services.matches.worker.index import MEMBERS_TOPIC
 
 _OF_A_TOMBSTONE = hashlib.sha256(b"").hexdigest()
 _WHERE = select(
@@ -29,11 +31,17 @@ _WHERE = select(
     DOCUMENTS.c.version,
     DOCUMENTS.c.topic,
     DOCUMENTS.c.partition,
-    DOCUMENTS.c.offset,
+    DOCUMENTS.c.came,
     DOCUMENTS.c.late,
     DOCUMENTS.c.erased,
     DOCUMENTS.c.content_hash,
 ).order_by(DOCUMENTS.c.incarnation, DOCUMENTS.c.version)
+_LOG = text("SELECT log FROM positions WHERE group_name = :this AND topic = :topic LIMIT 1")
+
+_UNPLACED = (
+    "The archive does not know of all its revisions when they came, or holds none of what was erased as absent from the "
+    "log: which revisions the list stood on is not known. Its digest and head are what is left."
+)
 
 
 class CannotRecompute(Exception):  # noqa: N818 - what is the matter, in a sentence
@@ -70,12 +78,15 @@ async def recompute(database: Database, project: str, number: int) -> Recomputed
         ).first()
         if version is None:
             raise LookupError(f"The list of {project} has no version {number}.")
-        held = await _held(connection, orjson.loads(version.positions), version.late)
-        for row in orjson.loads(version.head):
-            if held.get(row["organisation"]) != row["revision"]:
-                raise CannotRecompute(
-                    "The archive was rebuilt from another log since: which revisions the list stood on is not known."
-                )
+        log = await connection.scalar(_LOG, {"this": GROUP, "topic": MEMBERS_TOPIC})
+        if version.log is not None and log is not None and version.log != log:
+            raise CannotRecompute(
+                "The log was replaced since, and the list's positions count in the one that is gone: which revisions it "
+                "stood on is not known. Its digest and head are what is left."
+            )
+        held, unplaced = await _held(connection, orjson.loads(version.positions), version.late)
+        if any(held.get(row["organisation"]) != row["revision"] for row in orjson.loads(version.head)):
+            raise CannotRecompute(_UNPLACED)
         members = await revisions_of(connection, MEMBER, held.items())
         projects = await revisions_of(connection, PROJECT, [(project, version.project_revision)])
         body: bytes = (
@@ -97,6 +108,8 @@ async def recompute(database: Database, project: str, number: int) -> Recomputed
         return ranked.digest(), len(ranked)
 
     digest, candidates = await asyncio.to_thread(rank)
+    if unplaced and digest != version.digest:
+        raise CannotRecompute(_UNPLACED)
     return Recomputed(
         project=project,
         number=number,
@@ -108,21 +121,27 @@ async def recompute(database: Database, project: str, number: int) -> Recomputed
     )
 
 
-async def _held(connection: AsyncConnection, positions: Mapping[str, int], late: int) -> dict[str, int]:
-    """Return the revision of each organisation that an index at these positions held."""
+async def _held(
+    connection: AsyncConnection, positions: Mapping[str, int], late: int
+) -> tuple[dict[str, int], int]:
+    """Return the revision of each organisation that an index at these positions held, and how many are of no known place."""
     held: dict[str, int] = {}
+    unplaced = 0
     rows = await connection.execute(_WHERE.where(DOCUMENTS.c.kind == MEMBER))
     for row in rows:
+        unplaced += row.came is None
         if not _was_there(row, positions, late):
             continue
         if row.erased and row.content_hash == _OF_A_TOMBSTONE:
             held.pop(row.id, None)
         else:
             held[row.id] = row.version
-    return held
+    return held, unplaced
 
 
 def _was_there(row: Any, positions: Mapping[str, int], late: int) -> bool:
+    if row.came is None:
+        return False
     if row.late is not None:
         return bool(row.late <= late)
-    return row.offset is not None and row.offset < positions.get(f"{row.topic}/{row.partition}", 0)
+    return bool(row.came < positions.get(f"{row.topic}/{row.partition}", 0))

@@ -32,8 +32,9 @@ _TOKEN = re.compile(
 )
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})\"?(?:$|[,;\s])", re.IGNORECASE)
 
-# Where the first archived revision at or after a token stands in the log, and how far the project's partition is ranked.
-_PLACE = (
+# The first archived revision at or after a token; of those that stand on the log (after a rebuild it may lack older ones)
+# where it does, and how far the project's partition is ranked.
+_ARCHIVED = (
     select(DOCUMENTS.c.topic, DOCUMENTS.c.partition, DOCUMENTS.c.offset)
     .where(
         DOCUMENTS.c.kind == bindparam("kind"),
@@ -44,6 +45,7 @@ _PLACE = (
     .order_by(DOCUMENTS.c.incarnation, DOCUMENTS.c.version)
     .limit(1)
 )
+_PLACE = _ARCHIVED.where(DOCUMENTS.c.offset.is_not(None))
 _RANKED_TO = (
     select(RANKING.c.ranked_to)
     .join(DOCUMENTS, DOCUMENTS.c.partition == RANKING.c.partition)
@@ -145,7 +147,7 @@ async def on_its_way(runtime: Runtime, project: str, token: Token) -> bool:
     if (token.kind, token.id) != (PROJECT, project):
         return False
     async with runtime.database.read() as connection:
-        return (await connection.execute(_PLACE, _asked(token))).first() is None
+        return (await connection.execute(_ARCHIVED, _asked(token))).first() is None
 
 
 async def covered(runtime: Runtime, project: str, token: Token) -> bool:

@@ -28,6 +28,7 @@ from services.matches.worker.engines import Engines, Page
 
 FOLLOWED = "followed:matches"
 CONSUMED = f"consumed:{GROUP}"
+MEMBERS_TOPIC = "members.v1"
 BATCH = 2_000
 OPEN = frozenset({"published", "dormant"})  # ranked; of a dormant one nobody is told
 
@@ -35,7 +36,8 @@ logger = structlog.get_logger(__name__)
 
 # Day, epoch and positions in force, in one statement: this is asked at every poll.
 _FRAME = text(
-    "SELECT frame.day, frame.epoch, frame.late, positions.topic, positions.partition, positions.next_offset "
+    "SELECT frame.day, frame.epoch, frame.late, positions.topic, positions.partition, positions.next_offset, "
+    "positions.log "
     "FROM (SELECT (SELECT max(day) FROM days) AS day, (SELECT max(late) FROM documents) AS late, "
     "(SELECT hash FROM epochs ORDER BY number DESC LIMIT 1) AS epoch) AS frame "
     "LEFT JOIN positions ON positions.group_name = :this"
@@ -65,6 +67,7 @@ class Pinned:
     day: str
     positions: Mapping[str, int]  # "topic/partition" → the next offset
     late: int  # up to which number revisions that came late are in it
+    log: str | None  # the log that the positions of organisations count in
     version: int  # rises with every change of this process's index; a key for caches
 
 
@@ -84,11 +87,15 @@ class Changes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Frame:
-    """The day and the epoch that were published last, the last number of what came late, and the committed positions."""
+    """The day and the epoch that were published last, the last number of what came late, and the committed positions.
+
+    `log` is the identity of the one that the positions of organisations count in, None before there are any.
+    """
 
     day: str
     epoch: str
     late: int
+    log: str | None
     committed: Mapping[TopicPartition, int]
 
 
@@ -129,6 +136,7 @@ class Index:
         self._day = ""
         self._positions: dict[TopicPartition, int] = {}
         self._late = 0  # up to which number revisions that came late are applied
+        self._log: str | None = None
         self._inputs: dict[str, tuple[Any, ...]] = {}
         self._partition_of: dict[str, int] = {}
         self._closing: set[str] = set()
@@ -164,6 +172,7 @@ class Index:
             async for chunk in rows.partitions(500):
                 await asyncio.to_thread(self._apply, list(chunk), None)
             self._day, self._positions, self._late = frame.day, dict(frame.committed), frame.late
+            self._log = frame.log
             await self._forget_final(connection)
         self._version += 1
 
@@ -248,6 +257,7 @@ class Index:
                 day=self._day,
                 positions={str(at): offset for at, offset in sorted(self._positions.items())},
                 late=self._late,
+                log=self._log,
                 version=self._version,
             )
         return pinned
@@ -281,7 +291,7 @@ class Index:
             if last and reached == frame.committed:
                 self._engines.filled()
                 moved = True
-        self._day, self._positions, self._late = frame.day, reached, batch.late
+        self._day, self._positions, self._late, self._log = frame.day, reached, batch.late, frame.log
         return moved
 
     def _served(self, epoch: str) -> str:
@@ -365,5 +375,5 @@ async def _frame(connection: AsyncConnection) -> _Frame:
     committed = {
         TopicPartition(row.topic, row.partition): row.next_offset for row in rows if row.topic is not None
     }
-    first = rows[0]
-    return _Frame(day=first.day, epoch=first.epoch, late=first.late or 0, committed=committed)
+    first, log = rows[0], next((row.log for row in rows if row.topic == MEMBERS_TOPIC), None)
+    return _Frame(day=first.day, epoch=first.epoch, late=first.late or 0, log=log, committed=committed)

@@ -166,6 +166,7 @@ async def write(
             "reference_date": ranked.reference_date,
             "positions": orjson.dumps(pinned.positions).decode(),
             "late": pinned.late,
+            "log": pinned.log,
             "counts": orjson.dumps(counts).decode(),
             "coverage": orjson.dumps(coverage).decode(),
             "reasons": orjson.dumps(outcome.reasons).decode(),

@@ -1,7 +1,12 @@
 """What comes back and what stays when the database of the lists goes back to a backup, or its archive is rebuilt."""
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
 
+import pytest
 from sqlalchemy import text
 
 from schemas.envelope import Event
@@ -11,7 +16,9 @@ from services.chassis.bus.transports.sql.compaction import compact
 from services.chassis.database import for_log
 from services.matches.commands.restoring import OWNER
 from services.matches.consumers import ARCHIVE
-from tests.services.matches.town import Town, uuid_of
+from services.matches.queries.recomputing import CannotRecompute, recompute
+from services.matches.queries.waiting import covered, read_token
+from tests.services.matches.town import Town, new_worker, open_town, uuid_of
 
 
 async def test_a_number_that_the_log_was_told_of_is_not_given_out_again(town: Town) -> None:
@@ -75,3 +82,132 @@ async def test_a_rebuild_leaves_what_the_log_holds_no_more_where_it_is(town: Tow
     assert await town.rows(kept) == before
     await town.settle()
     assert await town.versions(project) == told
+
+
+async def reload(town: Town) -> None:
+    """Start the service's worker anew, as after a rebuild, beside which none runs."""
+    runtime = town.runtimes["matches"]
+    await runtime.service.startup(runtime)
+    town.worker = await new_worker(runtime, "after")
+
+
+async def proved(town: Town, project: str) -> list[bool]:
+    database = town.runtimes["matches"].database
+    numbers = [one["number"] for one in await town.versions(project)]
+    return [(await recompute(database, project, number)).same for number in sorted(numbers)]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+async def town_on_each(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Town]:
+    """An empty town on either database."""
+    sections: dict[str, Any] = {}
+    if request.param == "postgresql":
+        sections["database"] = {"url": request.getfixturevalue("postgresql_url")()}
+    async with AsyncExitStack() as stack:
+        yield await open_town(tmp_path / "town", stack, **sections)
+
+
+async def test_after_a_rebuild_over_a_compacted_log_every_version_is_recomputed_to_the_bit(
+    town_on_each: Town,
+) -> None:
+    """The log knows no more where a superseded revision stood; the archive does."""
+    town = town_on_each
+    for name in ("Ada", "Ben"):
+        await town.organisation(name)
+    project = await town.published("schools")
+    await town.settle()
+    await town.organisation("Ada", hq_country="KEN")
+    await town.settle()
+    await town.withdraw(uuid_of("Ben"))
+    await town.settle()
+    assert await proved(town, project) == [True, True, True]
+    log = for_log(town.settings)
+    now = time.time_ns() // 1_000 + 1_000_000
+    assert await compact(log, now=now, lag_seconds=0, tombstone_seconds=1_000) > 0
+    await log.close()
+    await rebuild(town.runtimes["matches"], ARCHIVE)
+    assert await proved(town, project) == [True, True, True]
+    await town.organisation("Cleo")
+    await town.settle()
+    assert await proved(town, project) == [True] * 4
+
+
+async def test_a_revision_that_a_rebuild_finds_below_what_was_read_is_in_no_list_of_before(
+    town: Town,
+) -> None:
+    """It was a dead letter that somebody discarded: the lists of that time were ranked without it."""
+    for name in ("Ada", "Ben"):
+        await town.organisation(name)
+    await town.settle()
+    runtime = town.runtimes["matches"]
+    async with runtime.database.write() as connection:
+        await connection.execute(text("DELETE FROM documents WHERE id = :one"), {"one": uuid_of("Ben")})
+    await reload(town)
+    project = await town.published("schools")
+    await town.settle()
+    assert (await town.versions(project))[0]["counts"]["candidates"] == 1
+    await rebuild(runtime, ARCHIVE)
+    await reload(town)
+    await town.settle()
+    assert await proved(town, project) == [True, True]
+
+
+async def test_a_version_from_before_the_log_was_replaced_is_refused_and_a_later_one_is_proved(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its positions count in a log that is gone; held against the new one they would accuse an honest list."""
+    for name in ("Ada", "Ben"):
+        await town.organisation(name)
+    project = await town.published("schools")
+    await town.settle()
+    runtime = town.runtimes["matches"]
+    monkeypatch.setattr(runtime.transport, "_identity", "another")
+    await rebuild(runtime, ARCHIVE)
+    await reload(town)
+    await town.organisation("Ada", hq_country="KEN")
+    await town.settle()
+    with pytest.raises(CannotRecompute, match="The log was replaced since"):
+        await recompute(runtime.database, project, 1)
+    assert (await recompute(runtime.database, project, 2)).same
+
+
+async def test_a_list_that_held_what_was_erased_as_absent_is_refused_and_a_later_one_is_proved(
+    town: Town,
+) -> None:
+    for name in ("Ada", "Ben"):
+        await town.organisation(name)
+    project = await town.published("schools")
+    await town.settle()
+    runtime = town.runtimes["matches"]
+    log = for_log(town.settings)
+    async with log.write() as connection:
+        await connection.execute(text("DELETE FROM log_record WHERE key = :one"), {"one": uuid_of("Ben")})
+    await log.close()
+    assert (await rebuild(runtime, ARCHIVE, erase_absent=True)).erased == (f"member:{uuid_of('Ben')}",)
+    await reload(town)
+    await town.organisation("Ada", hq_country="KEN")
+    await town.settle()
+    with pytest.raises(CannotRecompute, match="erased as absent"):
+        await recompute(runtime.database, project, 1)
+    assert (await recompute(runtime.database, project, 2)).same
+
+
+async def test_a_token_of_a_revision_that_compaction_took_is_still_covered_after_a_rebuild(
+    town: Town,
+) -> None:
+    """Links that carry it were sent out, and are followed long after."""
+    await town.organisation("Ada")
+    project = await town.published("schools")
+    await town.settle()
+    await town.organisation("Ada", hq_country="KEN")
+    await town.settle()
+    log = for_log(town.settings)
+    now = time.time_ns() // 1_000 + 1_000_000
+    assert await compact(log, now=now, lag_seconds=0, tombstone_seconds=1_000) > 0
+    await log.close()
+    runtime = town.runtimes["matches"]
+    await rebuild(runtime, ARCHIVE)
+    await reload(town)
+    await town.settle()
+    token = read_token(f"members.v1:{uuid_of('Ada')}:1.1")
+    assert await covered(runtime, project, token)
