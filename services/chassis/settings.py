@@ -10,9 +10,9 @@ import os
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -118,7 +118,9 @@ class Log(Section):
     )
     poll_seconds: float = Field(0.25, gt=0, description="how often to look for what another process did")
     compaction_lag_seconds: int = Field(
-        604_800, ge=0, description="a superseded record is kept at least so long"
+        604_800,
+        ge=0,
+        description="the embedded log keeps a superseded record at least so long, Kafka about so long at most",
     )
     tombstone_seconds: int = Field(2_592_000, ge=0, description="a tombstone is kept at least so long")
 
@@ -153,6 +155,15 @@ class Kafka(Section):
         pattern=r"^[a-zA-Z0-9._-]{0,100}$",
         description="put before topics, groups and transactional ids, where several systems share a cluster",
     )
+
+    @model_validator(mode="after")
+    def _writable(self) -> Self:
+        if self.min_insync_replicas > self.replication_factor:
+            raise ValueError(
+                f"min_insync_replicas ({self.min_insync_replicas}) is above replication_factor "
+                f"({self.replication_factor}), so no write would ever count; lower the one or raise the other"
+            )
+        return self
 
 
 class Identity(Section):

@@ -82,6 +82,7 @@ def test_an_unknown_variable_is_refused_with_the_nearest_name(monkeypatch: Any, 
         ("[http\n", "cannot be read"),
         ("[log]\ntransport = 'rabbit'\n", "log.transport"),
         ("public_url = 'http://x/'\n", "public_url"),
+        ("[kafka]\nreplication_factor = 1\n", "min_insync_replicas (2) is above replication_factor (1)"),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_key_at_fault(text: str, said: str) -> None:
