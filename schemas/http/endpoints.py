@@ -115,9 +115,10 @@ class DeliveryAccepted(Shape):
 
 
 class Attempt(Shape):
-    """One try: when, how it ended, and the first bytes of the answer as text."""
+    """One try: to which endpoint, when, how it ended, and the first bytes of the answer as text."""
 
     number: int
+    endpoint: UUID | None
     started_at: str
     ended_at: str | None
     outcome: str | None

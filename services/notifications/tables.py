@@ -200,6 +200,7 @@ ATTEMPTS = Table(
     METADATA,
     Column("delivery", Text, ForeignKey(DELIVERIES.c.id), primary_key=True),
     Column("number", Integer, primary_key=True),
+    Column("endpoint", Text),  # that was tried; NULL: a mail, or before that was kept
     Column("started_at", Text, nullable=False),
     Column("handed_over_at", Text),  # e-mail: from here on it may have been taken
     Column("ended_at", Text),

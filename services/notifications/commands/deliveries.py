@@ -12,13 +12,16 @@ from services.notifications.commands.leaving import WANTED
 from services.notifications.queries.reading import delivery_json
 from services.notifications.rules import rights
 from services.notifications.rules.problems import DeliveryUnderWay, EndpointNotActive
-from services.notifications.tables import DELIVERIES, ENDPOINTS
+from services.notifications.tables import DELIVERIES, ENDPOINTS, SUBSCRIPTIONS
 
 ENDED = frozenset({"delivered", "exhausted", "cancelled"})
 
 
 async def replay_delivery(unit: Unit, *, delivery: str) -> Answer:
-    """Send a webhook again under its own id; 202. Raises NotFound, Forbidden, DeliveryUnderWay, EndpointNotActive."""
+    """Send a webhook again under its own id, to the endpoint that its subscription has now; 202.
+
+    Raises NotFound, Forbidden, DeliveryUnderWay, EndpointNotActive.
+    """
     query = select(DELIVERIES).where(DELIVERIES.c.id == delivery).with_for_update()
     row = (await unit.connection.execute(query)).mappings().first()
     if row is None or not rights.may_read(unit.principal, row["organisation"]):
@@ -31,10 +34,13 @@ async def replay_delivery(unit: Unit, *, delivery: str) -> Answer:
     wanted = select(DELIVERIES.c.id).where(DELIVERIES.c.id == delivery, WANTED)
     if (await unit.connection.scalar(wanted)) is None:
         raise DeliveryUnderWay
-    state = await unit.connection.scalar(select(ENDPOINTS.c.state).where(ENDPOINTS.c.id == row["endpoint"]))
+    of_subscription = select(SUBSCRIPTIONS.c.endpoint).where(SUBSCRIPTIONS.c.id == row["subscription"])
+    endpoint = await unit.connection.scalar(of_subscription) or row["endpoint"]
+    state = await unit.connection.scalar(select(ENDPOINTS.c.state).where(ENDPOINTS.c.id == endpoint))
     if state != "active":
         raise EndpointNotActive
     changed = {
+        "endpoint": endpoint,
         "state": "pending",
         "earlier": row["attempts"],
         "due_at": timestamp(unit.now),

@@ -114,20 +114,15 @@ async def cancel_unsent(connection: AsyncConnection, *, subscription: str, now: 
         .where(NOTICES.c.subscription == subscription, NOTICES.c.state.in_(("waiting", "ready")))
         .values(state="dropped")
     )
+    await cancel_messages(connection, subscription=subscription, now=now)
+
+
+async def cancel_messages(connection: AsyncConnection, *, subscription: str, now: str) -> None:
+    """Cancel the messages of a subscription that wait; news that has no message yet stays what it is."""
     await connection.execute(
         update(DELIVERIES)
         .where(DELIVERIES.c.subscription == subscription, DELIVERIES.c.state.in_(("pending", "retrying")))
         .values(state="cancelled", ended_at=now)
-    )
-
-
-async def leave_mail(connection: AsyncConnection, *, subscription: str, channel: str, now: str) -> None:
-    """Tell what waits for a mail by the channel that the subscription is given instead; the feed has shown it already."""
-    await _open_digests(connection, DELIVERIES.c.subscription == subscription, now=now)
-    await connection.execute(
-        update(NOTICES)
-        .where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready")
-        .values(state="waiting" if channel == "webhook" else "sent")
     )
 
 
@@ -148,7 +143,7 @@ async def take_back(
     if organisations is not None:
         whose.append(NOTICES.c.organisation.in_(organisations))
     about = DELIVERIES.c.id.in_(select(NOTICES.c.delivery).where(*whose, NOTICES.c.delivery.is_not(None)))
-    await _open_digests(connection, about, now=now)
+    await open_digests(connection, about, now=now)
     await connection.execute(
         update(DELIVERIES)
         .where(
@@ -185,15 +180,24 @@ async def silence(connection: AsyncConnection, *, organisation: str, project: st
     )
 
 
-async def _open_digests(connection: AsyncConnection, about: ColumnElement[bool], *, now: str) -> None:
-    """Cancel the digests among these that have not left, also between two tries: their news is ready, for a digest due now."""
-    opened = await connection.execute(
+async def open_digests(connection: AsyncConnection, about: ColumnElement[bool], *, now: str) -> Sequence[str]:
+    """Cancel the digests among these that have not left, also between two tries: their news is ready, for a digest due now.
+
+    Returns their subscriptions.
+    """
+    cancelled = await connection.execute(
         update(DELIVERIES)
-        .where(about, DELIVERIES.c.channel == "email", DELIVERIES.c.state.in_(("pending", "retrying")))
+        .where(
+            about,
+            DELIVERIES.c.channel == "email",
+            DELIVERIES.c.period.is_not(None),
+            DELIVERIES.c.state.in_(("pending", "retrying")),
+        )
         .values(state="cancelled", body=None, ended_at=now)
         .returning(DELIVERIES.c.id, DELIVERIES.c.subscription)
     )
-    for digest in opened.all():
+    opened = cancelled.all()
+    for digest in opened:
         await connection.execute(
             update(NOTICES)
             .where(NOTICES.c.delivery == digest.id, NOTICES.c.state == "sent")
@@ -201,6 +205,11 @@ async def _open_digests(connection: AsyncConnection, about: ColumnElement[bool],
         )
         await connection.execute(
             update(SUBSCRIPTIONS)
-            .where(SUBSCRIPTIONS.c.id == digest.subscription, SUBSCRIPTIONS.c.state == "active")
+            .where(
+                SUBSCRIPTIONS.c.id == digest.subscription,
+                SUBSCRIPTIONS.c.state == "active",
+                SUBSCRIPTIONS.c.channel == "email",
+            )
             .values(next_digest_at=now)
         )
+    return [digest.subscription for digest in opened]

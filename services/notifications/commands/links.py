@@ -18,7 +18,7 @@ from services.notifications.queries.reading import Row
 from services.notifications.rules.keys import Keys
 from services.notifications.rules.problems import LinkInvalid
 from services.notifications.rules.yearly import waits_for_answer
-from services.notifications.tables import SUBSCRIPTIONS
+from services.notifications.tables import NOTICES, SUBSCRIPTIONS
 
 
 async def follow_link(unit: Unit, *, token: str) -> Answer:
@@ -27,6 +27,8 @@ async def follow_link(unit: Unit, *, token: str) -> Answer:
     if action == "confirm" and waits_for_answer(row):
         state: SubscriptionState = "active"
         now = timestamp(unit.now)
+        ready = select(NOTICES.c.id).where(NOTICES.c.subscription == row["id"], NOTICES.c.state == "ready")
+        held = (await unit.connection.scalar(ready.limit(1))) is not None
         changed = {
             "state": state,
             "confirmed_at": now,
@@ -34,7 +36,9 @@ async def follow_link(unit: Unit, *, token: str) -> Answer:
             "lapsed_at": None,
             "changed_at": now,
             "revision": row["revision"] + 1,
-            "next_digest_at": row["next_digest_at"] if row["state"] == state else first_digest(unit, row),
+            "next_digest_at": row["next_digest_at"]
+            if row["state"] == state
+            else first_digest(unit, row, held=held),
         }
         await unit.connection.execute(
             update(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == row["id"]).values(changed)

@@ -16,13 +16,15 @@ from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import ErrorEntry, Forbidden, InvalidBody, NotFound
 from services.notifications.commands.asking import ask_for_confirmation, question_stands
-from services.notifications.commands.leaving import cancel_unsent, leave_mail, silence
+from services.notifications.commands.following import follow
+from services.notifications.commands.leaving import cancel_messages, cancel_unsent, silence
 from services.notifications.queries.reading import Row, dismissal_json, quiet_of, subscription_json
 from services.notifications.rules import rights
-from services.notifications.rules.cadence import next_digest
+from services.notifications.rules.cadence import next_digest, released
 from services.notifications.rules.keys import Keys
 from services.notifications.rules.problems import TooManyEndpoints
 from services.notifications.tables import (
+    DELIVERIES,
     DISMISSALS,
     ENDPOINTS,
     PROJECTS,
@@ -61,21 +63,10 @@ async def put_subscription(unit: Unit, *, subscription: str, body: SubscriptionB
     if before is None:
         await unit.connection.execute(insert(SUBSCRIPTIONS).values(row))
     else:
-        if before["channel"] == "email" != row["channel"]:
-            await leave_mail(
-                unit.connection,
-                subscription=subscription,
-                channel=row["channel"],
-                now=timestamp(unit.now),
-            )
         await unit.connection.execute(
             update(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == subscription).values(row)
         )
-    asking = row["state"] == "unconfirmed"
-    if row["state"] != "active" and not (asking and await question_stands(unit, before, row)):
-        await cancel_unsent(unit.connection, subscription=subscription, now=timestamp(unit.now))
-        if asking:
-            await ask_for_confirmation(unit, row)
+    await _settle(unit, before, row)
     await unit.audit(
         action="subscription.saved",
         subject=subscription,
@@ -87,6 +78,21 @@ async def put_subscription(unit: Unit, *, subscription: str, body: SubscriptionB
     shown = subscription_json(row, addresses=True)
     location = {"Location": f"/v1/subscriptions/{subscription}"} if new else {}
     return Answer(status=201 if new else 200, body=shown, revision=row["revision"], headers=location)
+
+
+async def _settle(unit: Unit, before: Row | None, row: Row) -> None:
+    """Do with what waits what the saved row says: send it where it says, or not at all; ask an address that is new."""
+    subscription, now = row["id"], timestamp(unit.now)
+    if row["state"] not in {"active", "unconfirmed"}:
+        await cancel_unsent(unit.connection, subscription=subscription, now=now)
+        return
+    if before is not None:
+        about = DELIVERIES.c.subscription == subscription
+        due = timestamp(released(unit.now, quiet_of(row), row["time_zone"]))
+        await follow(unit.connection, about, now=now, subscriptions=[subscription], due=due)
+    if row["state"] == "unconfirmed" and not await question_stands(unit, before, row):
+        await cancel_messages(unit.connection, subscription=subscription, now=now)
+        await ask_for_confirmation(unit, row)
 
 
 async def end_subscription(unit: Unit, *, subscription: str) -> Answer:
@@ -223,7 +229,8 @@ def _row(
     if row["state"] == "active":
         if before is not None and kept and before["state"] == "active":
             row["confirm_by"] = before["confirm_by"]
-        row["next_digest_at"] = first_digest(unit, row, before)
+        held = before is not None and before["next_digest_at"] is not None
+        row["next_digest_at"] = first_digest(unit, row, held=held)
     return row
 
 
@@ -241,11 +248,10 @@ def _cap(unit: Unit, body: SubscriptionBody) -> int | None:
     return body.weekly_cap or unit.runtime.settings.notifications.weekly_cap
 
 
-def first_digest(unit: Unit, row: Row, before: Row | None = None) -> str | None:
-    """Return when the first digest is due; one that is told at once waits for news, unless news was held already."""
+def first_digest(unit: Unit, row: Row, *, held: bool) -> str | None:
+    """Return when the first digest is due; one that is told at once waits for news, unless news is `held` already."""
     if row["channel"] != "email":
         return None
-    held = before is not None and before["next_digest_at"] is not None
     if row["cadence"] == "instant" and not held:
         return None
     return timestamp(next_digest(unit.now, row["cadence"], quiet_of(row), row["time_zone"]))

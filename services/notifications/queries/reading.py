@@ -67,7 +67,16 @@ def whole_delivery_json(row: Row, attempts: Sequence[Row]) -> dict[str, Any]:
     tries = [
         {
             name: one[name]
-            for name in ("number", "started_at", "ended_at", "outcome", "error", "status", "milliseconds")
+            for name in (
+                "number",
+                "endpoint",
+                "started_at",
+                "ended_at",
+                "outcome",
+                "error",
+                "status",
+                "milliseconds",
+            )
         }
         | {"response": None if one["response"] is None else one["response"].decode("utf-8", "replace")}
         for one in attempts

@@ -51,6 +51,8 @@ For the project's own record there is no such end: without it nobody can say who
 told now would never be.
 """
 CYCLES_AT_ONCE = 50
+LISTENING = ("active", "unconfirmed")
+"""The states of a subscription for which news is made."""
 ENDS = frozenset({MATCH_WITHDRAWN, OPPORTUNITY_CLOSED, OPPORTUNITY_WITHDRAWN})
 """Types of news after which a subscriber takes a project for over."""
 PROJECT_CHANGED = "project-changed"
@@ -212,9 +214,10 @@ async def _concerned(
 def listening() -> Any:
     """Return the SQL condition of a subscription that is told: opted in, its organisation here.
 
-    What its endpoint does not take now, for it is to be verified, paused or disabled, is made all the same, and waits.
+    What cannot go now, for its endpoint is to be verified, paused or disabled, or its address has still to confirm, is
+    made all the same, and waits.
     """
-    return (SUBSCRIPTIONS.c.state == "active") & or_(
+    return SUBSCRIPTIONS.c.state.in_(LISTENING) & or_(
         ORGANISATIONS.c.state.is_(None), ORGANISATIONS.c.state.in_(("active", "dormant"))
     )
 

@@ -23,6 +23,7 @@ from schemas.webhooks.notifications import ENDPOINT_PINGED
 from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Runtime, timestamp
 from services.chassis.telemetry import log_of
+from services.notifications.commands.following import follow
 from services.notifications.commands.leaving import cancel_unwanted
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import released
@@ -267,10 +268,21 @@ class Dispatcher:
         await connection.execute(
             insert(ATTEMPTS),
             [
-                {"delivery": one["id"], "number": one["attempts"] + 1, "started_at": timestamp(now)}
+                {
+                    "delivery": one["id"],
+                    "number": one["attempts"] + 1,
+                    "endpoint": one["endpoint"],
+                    "started_at": timestamp(now),
+                }
                 for one in taken
             ],
         )
+
+    async def _settle(self, connection: AsyncConnection, failed: Sequence[str], *, now: str) -> None:
+        """Do with messages that were under way what was decided meanwhile: send them elsewhere, or not again."""
+        if failed:
+            await follow(connection, DELIVERIES.c.id.in_(failed), now=now)
+            await cancel_unwanted(connection, failed, now=now)
 
     async def _take_over(self, connection: AsyncConnection, now: datetime) -> None:
         """Find the tries that a process left without an end: webhooks are due again, mails only if none was handed over."""
@@ -304,7 +316,7 @@ class Dispatcher:
                     claimed_until=None,
                 )
             )
-        await cancel_unwanted(connection, [row.id for row in lost], now=timestamp(now))
+        await self._settle(connection, [row.id for row in lost], now=timestamp(now))
 
     # One try
 
@@ -356,7 +368,7 @@ class Dispatcher:
         await endpoints.note(connection, self.runtime, ended)
         now = self.runtime.clock.now()
         failed = [one.row["id"] for one in ended if not one.outcome.delivered]
-        await cancel_unwanted(connection, failed, now=timestamp(now))
+        await self._settle(connection, failed, now=timestamp(now))
         given_up = [
             one.row["id"]
             for one, end in zip(ended, ends, strict=True)

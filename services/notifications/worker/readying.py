@@ -22,7 +22,7 @@ from schemas.webhooks.notifications import (
     OPPORTUNITY_UPDATED,
     cloud_event,
 )
-from services.chassis.database import insert_for
+from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.mail.letters import words_of
 from services.notifications.queries.reading import quiet_of
@@ -38,6 +38,7 @@ from services.notifications.tables import (
     STANDINGS,
     SUBSCRIPTIONS,
 )
+from services.notifications.worker.cycles import LISTENING
 from services.notifications.worker.reasons import READER, ListReader, ListsAway
 
 NEEDS_REASONS = frozenset({MATCH_PROPOSED, MATCH_RESCORED, OPPORTUNITY_UPDATED})
@@ -111,8 +112,7 @@ async def _ready(runtime: Runtime, project: str) -> int:
         still = await _still_waiting(connection, project)  # reasons took their time; people decide meanwhile
         deliveries = [one for one in deliveries if one["id"] in still]
         if deliveries:
-            queued = insert_for(connection, DELIVERIES).on_conflict_do_nothing(index_elements=["id"])
-            await connection.execute(queued, deliveries)
+            await connection.execute(_queued(connection), deliveries)
         await connection.execute(_READY, await _placed(connection, notices))
         for subscription, due in digests:
             await connection.execute(
@@ -122,6 +122,17 @@ async def _ready(runtime: Runtime, project: str) -> int:
             )
     runtime.signals.notify("notifications.due")
     return len(notices)
+
+
+def _queued(connection: AsyncConnection) -> Insert:
+    """Return the statement that queues a webhook; one that was left for a mail and comes back keeps its id and its tries."""
+    statement = insert_for(connection, DELIVERIES)
+    anew = ("endpoint", "body", "state", "due_at", "place", "ended_at")
+    return statement.on_conflict_do_update(
+        index_elements=["id"],
+        set_={name: statement.excluded[name] for name in anew} | {"earlier": DELIVERIES.c.attempts},
+        where=(DELIVERIES.c.state == "cancelled") & DELIVERIES.c.body.is_(None),
+    )
 
 
 async def _rows(
@@ -226,7 +237,10 @@ def _data(
     terms: Sequence[str],
 ) -> dict[str, Any] | None:
     """Return what the notice says, None if it is not to be told (any more); `terms` are those told before."""
-    if notice["subscription_state"] != "active" or notice["organisation_state"] in {"withdrawn", "erased"}:
+    if notice["subscription_state"] not in LISTENING or notice["organisation_state"] in {
+        "withdrawn",
+        "erased",
+    }:
         return None
     if notice["type"] in NEEDS_REASONS:
         if row is None:

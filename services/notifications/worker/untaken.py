@@ -20,7 +20,7 @@ from services.notifications.worker.yearly import YEARLY
 
 
 async def take_up_again(connection: AsyncConnection, deliveries: Sequence[str], *, now: datetime) -> None:
-    """Take up what these mails had to say, of subscriptions that are active; one told at once has it the next morning."""
+    """Take up what these mails had to say, of subscriptions that somebody asks for; one told at once has it the next morning."""
     if not deliveries:
         return
     untaken = (
@@ -29,7 +29,7 @@ async def take_up_again(connection: AsyncConnection, deliveries: Sequence[str], 
         .where(
             DELIVERIES.c.id.in_(deliveries),
             DELIVERIES.c.state == "exhausted",
-            SUBSCRIPTIONS.c.state == "active",
+            SUBSCRIPTIONS.c.state.in_(("active", "unconfirmed")),
         )
         .with_for_update(of=SUBSCRIPTIONS)
     )

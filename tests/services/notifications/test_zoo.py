@@ -170,7 +170,7 @@ async def test_the_healthy_are_served_at_once_beside_a_whole_zoo(tmp_path: Path)
         for name, (_, error, status) in BEASTS.items():
             rows = await hall.rows(
                 "SELECT error, status, length(response) AS size FROM attempts JOIN deliveries ON id = delivery "
-                "WHERE endpoint = :endpoint AND outcome IS NOT NULL",
+                "WHERE deliveries.endpoint = :endpoint AND outcome IS NOT NULL",
                 endpoint=named[name],
             )
             assert rows, name
@@ -179,7 +179,7 @@ async def test_the_healthy_are_served_at_once_beside_a_whole_zoo(tmp_path: Path)
             assert all(one["status"] in {status, None} for one in rows), name
             assert all((one["size"] or 0) <= MOST_KEPT for one in rows)
             begun_there = await hall.rows(
-                "SELECT count(*) AS n FROM attempts JOIN deliveries ON id = delivery WHERE endpoint = :endpoint",
+                "SELECT count(*) AS n FROM attempts JOIN deliveries ON id = delivery WHERE deliveries.endpoint = :endpoint",
                 endpoint=named[name],
             )
             if name in {"hang", "drip"}:
