@@ -248,6 +248,11 @@ class Notifications(Section):
         ge=8,
         description="messages that have ended are kept in the delivery log for so long, with their attempts",
     )
+    notice_days: int = Field(
+        396,
+        ge=90,
+        description="notices are kept for so long; of an open project the newest that was told stays",
+    )
     attempt_seconds: float = Field(15.0, gt=0, le=60, description="the whole of one attempt may take so long")
     concurrency: int = Field(64, ge=1, le=1_000, description="attempts under way at once in this process")
     endpoint_concurrency: int = Field(4, ge=1, le=64, description="... to one endpoint, of all processes")

@@ -237,6 +237,7 @@ Index("notices_by_subscription", NOTICES.c.subscription, NOTICES.c.id)
 Index("notices_by_project", NOTICES.c.project)
 Index("notices_by_organisation", NOTICES.c.organisation, NOTICES.c.position)
 Index("notices_by_delivery", NOTICES.c.delivery)
+Index("notices_by_making", NOTICES.c.made_at)
 
 NOTICE_HEAD = Table(
     "notice_head",

@@ -1,25 +1,34 @@
-"""The delivery log lets go of what is old: messages that ended longer ago than the settings keep them, with every try.
+"""The delivery log and the notices let go of what is old: messages that have ended, with every try, and what was told long ago.
 
 *What.* A batch a transaction, so many batches a step; beyond that the next step goes on. How often an address was asked is
 forgotten after a day, too. What has waited as long for an endpoint that is not verified or is paused is cancelled: `recover` finds it
-until it goes in its turn, so nothing grows without end. *Why notices stay.* What was told
-is told once, also in a year; a notice only forgets by which message it was told. *Never:* a message that may still be
-sent, however old, or one whose end lies within the time that a cap of mails looks back on.
+until it goes in its turn, so nothing grows without end. *Why the newest notice of a project stays while that is open.* It is how a
+subscriber is known to have been told; that the same is not told twice is in what was last told of pairs and lists, which stays.
+*Never:* a message that may still be sent, however old, or one whose end lies within the time that a cap of mails looks back on; a
+notice whose message is in the log, by which an erasure finds it.
 """
 
 from datetime import timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, and_, delete, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import ENDPOINT_PINGED
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.rules.yearly import ASKED_WITHIN
-from services.notifications.tables import ATTEMPTS, DELIVERIES, ENDPOINTS, NOTICES, QUESTIONS
+from services.notifications.tables import ATTEMPTS, DELIVERIES, ENDPOINTS, NOTICES, PROJECTS, QUESTIONS
 
 BATCH = 500
 BATCHES = 20
 """Of one step; the herald comes again within a minute or so."""
+
+
+_OVER = NOTICES.c.project.in_(
+    select(PROJECTS.c.id).where(
+        PROJECTS.c.state.in_(("closed", "withdrawn", "erased")), PROJECTS.c.ending.is_(None)
+    )
+)
+"""Whether a notice's project has ended, and those who were told of it were told of that."""
 
 
 async def step(runtime: Runtime) -> int:
@@ -40,7 +49,43 @@ async def step(runtime: Runtime) -> int:
         async with runtime.database.write() as connection:
             if await _give_up_waiting(connection, before, now=timestamp(runtime.clock.now())) < BATCH:
                 break
+    await _forget_notices(runtime)
     return gone
+
+
+async def _forget_notices(runtime: Runtime) -> None:
+    """Delete the oldest notices that need not be kept, as far as one step may."""
+    kept = timedelta(days=runtime.settings.notifications.notice_days)
+    before = timestamp(runtime.clock.now() - kept)
+    passed = (
+        NOTICES.c.made_at < before,
+        NOTICES.c.delivery.is_(None),
+        or_(NOTICES.c.state == "dropped", _later("sent"), and_(_OVER, not_(_later("waiting", "ready")))),
+    )
+    oldest = select(NOTICES.c.id).where(*passed).order_by(NOTICES.c.made_at).limit(BATCH)
+    for _ in range(BATCHES):
+        async with runtime.database.read() as connection:
+            found = (await connection.scalars(oldest)).all()
+        if found:
+            async with runtime.database.write() as connection:
+                await connection.execute(delete(NOTICES).where(NOTICES.c.id.in_(found), *passed))
+        if len(found) < BATCH:
+            break
+
+
+def _later(*states: str) -> ColumnElement[bool]:
+    """Return the condition that the subscription has a later notice of the project in one of these states."""
+    later = NOTICES.alias("later")
+    return (
+        select(later.c.id)
+        .where(
+            later.c.subscription == NOTICES.c.subscription,
+            later.c.project == NOTICES.c.project,
+            later.c.id > NOTICES.c.id,
+            later.c.state.in_(states),
+        )
+        .exists()
+    )
 
 
 async def _give_up_waiting(connection: AsyncConnection, before: str, *, now: str) -> int:

@@ -1,8 +1,9 @@
 """The village and a receiver, for every test of this service."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,3 +34,20 @@ async def hall(tmp_path: Path) -> AsyncIterator[Hall]:
 async def office(tmp_path: Path) -> AsyncIterator[tuple[Hall, Sink]]:
     async with sinking() as (sink, port), open_hall(tmp_path, mail=mail_to(port)) as hall:
         yield hall, sink
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql"))])
+async def post(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Hall, Sink, Receiver]]:
+    """A hall with a mail server and a second receiver, on each database."""
+    database: dict[str, Any] = {}
+    if request.param == "postgresql":
+        found: Callable[[], str] = request.getfixturevalue("postgresql_url")
+        database = {"database": {"url": found()}}
+    async with AsyncExitStack() as stack:
+        sink, port = await stack.enter_async_context(sinking())
+        other = await stack.enter_async_context(receiving())
+        yield (
+            await stack.enter_async_context(open_hall(tmp_path, mail=mail_to(port), **database)),
+            sink,
+            other,
+        )

@@ -1,37 +1,17 @@
 """What a subscription has queued goes where it has its messages sent now: once, to a verified place, explained by the log."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.services.notifications.hall import Hall, open_hall
-from tests.services.notifications.office import ADDRESS, Sink, confirmed, crossing, link_in, mail_to, sinking
+from tests.services.notifications.hall import Hall
+from tests.services.notifications.office import ADDRESS, Sink, confirmed, crossing, link_in
 from tests.services.notifications.test_endpoints import put
-from tests.services.notifications.village import Receiver, receiving
+from tests.services.notifications.village import Receiver
 
 NEW = "new@ada.example"
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql"))])
-async def post(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Hall, Sink, Receiver]]:
-    """A hall with a mail server and a second receiver, on each database."""
-    database: dict[str, Any] = {}
-    if request.param == "postgresql":
-        found: Callable[[], str] = request.getfixturevalue("postgresql_url")
-        database = {"database": {"url": found()}}
-    async with AsyncExitStack() as stack:
-        sink, port = await stack.enter_async_context(sinking())
-        other = await stack.enter_async_context(receiving())
-        yield (
-            await stack.enter_async_context(open_hall(tmp_path, mail=mail_to(port), **database)),
-            sink,
-            other,
-        )
 
 
 async def saved(hall: Hall, subscription: str, **body: Any) -> Any:
