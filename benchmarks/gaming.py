@@ -1,4 +1,4 @@
-"""What stuffing a profile pays: sixteen attacks by organisations that do not fit, and one honest sentence.
+"""What stuffing a profile pays: eighteen attacks by organisations that do not fit, and one honest sentence.
 
 What: on the demo data, each attacker (a candidate from the lower half of a list) edits its profile, is rescored exactly,
 and its place before and after is compared; what the door refuses (a text in another language than declared) changes nothing. Why: a defence that nobody attacks is a hope. It must not publish a recipe
@@ -88,6 +88,19 @@ def said(member: Member, project: Project, text: str) -> Member:
     return replace(member, descriptions=(*member.descriptions, added))
 
 
+def appended(member: Member, project: Project, text: str) -> Member:
+    """Return the member with words at the end of its own description in the project's language, or in a new one."""
+    language = text_of(project).language
+    place = next((n for n, one in enumerate(member.descriptions) if one.language == language), None)
+    if place is None:
+        return said(member, project, text)
+    own = member.descriptions[place]
+    longer = replace(own, text=f"{own.text.rstrip('.')} {text}.")
+    return replace(
+        member, descriptions=(*member.descriptions[:place], longer, *member.descriptions[place + 1 :])
+    )
+
+
 def proved(member: Member, *items: Text) -> Member:
     """Return the member with evidence items added."""
     made = (Evidence(id=f"z{number}", role="lead", texts=(text,)) for number, text in enumerate(items))
@@ -97,6 +110,11 @@ def proved(member: Member, *items: Text) -> Member:
 def repetition(at: Attempt) -> Member:
     """Three of the project's words, forty times."""
     return said(at.member, at.project, " ".join(words_of(at.project)[:3] * 40))
+
+
+def repetition_in_place(at: Attempt) -> Member:
+    """The same at the end of a sentence of its own."""
+    return appended(at.member, at.project, " ".join(words_of(at.project)[:3] * 40))
 
 
 def soup(at: Attempt) -> Member:
@@ -195,6 +213,7 @@ def mixing(at: Attempt) -> Member:
 
 ATTACKS: Mapping[str, Attack] = {
     "term repetition": repetition,
+    "term repetition in place": repetition_in_place,
     "keyword soup": soup,
     "pasting the project": paste,
     "pasting into evidence": proving,
@@ -218,16 +237,23 @@ def honest(at: Attempt) -> Member:
     return said(at.member, at.project, f"For two years our staff have worked on this: {title}.")
 
 
-def probed(view: View, member: Member, project: Project, chance: random.Random) -> int:
+Put = Callable[[Member, Project, str], Member]
+
+
+def probed(view: View, member: Member, project: Project, chance: random.Random, put: Put) -> int:
     """Ten edits of one word each, keeping those that help: the place that this finds."""
     best = view.what_if(project.id, member, DAY)
     words = words_of(project)
     for word in chance.sample(words, min(10, len(words))):
-        edited = said(member, project, word)
+        edited = put(member, project, word)
         found = view.what_if(project.id, edited, DAY)
         if found.points > best.points:
             best, member = found, edited
     return best.rank
+
+
+PROBES: Mapping[str, Put] = {"probing by edits": said, "probing in place": appended}
+"""Where each of the ten words is put."""
 
 
 def attackers(view: View, pairs: int, chance: random.Random) -> list[tuple[Project, Member, int, int]]:
@@ -246,16 +272,15 @@ def attackers(view: View, pairs: int, chance: random.Random) -> list[tuple[Proje
 def measured(view: View, pairs: int) -> dict[str, list[Outcome]]:
     """Run every attack over the same pairs."""
     chance, checks = random.Random(7), load_language_checks()
-    outcomes: dict[str, list[Outcome]] = {
-        name: [] for name in (*ATTACKS, "probing by edits", "honest sentence")
-    }
+    outcomes: dict[str, list[Outcome]] = {name: [] for name in (*ATTACKS, *PROBES, "honest sentence")}
     for project, member, before, candidates in attackers(view, pairs, chance):
         for name, attack in {**ATTACKS, "honest sentence": honest}.items():
             attempted = accepted(attack(Attempt(member, project, chance)), member, checks)
             after = view.what_if(project.id, attempted, DAY).rank
             outcomes[name].append(Outcome(before=before, after=after, candidates=candidates))
-        after = probed(view, member, project, chance)
-        outcomes["probing by edits"].append(Outcome(before=before, after=after, candidates=candidates))
+        for name, put in PROBES.items():
+            after = probed(view, member, project, chance, put)
+            outcomes[name].append(Outcome(before=before, after=after, candidates=candidates))
     return outcomes
 
 
@@ -265,7 +290,9 @@ def demo_view() -> View:
     engine = Engine(Epoch.loads(first_epoch(None)))
     for member in corpus.members:
         evidence = tuple((item.id, RECORDED_ON) for item in member.evidence)
-        engine.put_member(replace(member, recorded=Recorded(texts=RECORDED_ON, evidence=evidence)))
+        engine.put_member(
+            replace(member, recorded=Recorded(since=RECORDED_ON, texts=RECORDED_ON, evidence=evidence))
+        )
     for project in corpus.projects:
         engine.put_project(replace(project, published_on=PUBLISHED_ON))
     return engine.pin()

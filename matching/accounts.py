@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from functools import cached_property
 
-from matching.analysis import Analysed, Analyser, FieldStems
+from matching.analysis import AddedWords, Analysed, Analyser, FieldStems
 from matching.cache import Cache
 from matching.documents import (
     DocumentBuilder,
@@ -112,7 +112,11 @@ class MemberAccount:
 
     def read_by(self, quoting: Quoting) -> Reading:
         """Return these texts as a project reads them, which counts no passage of its own."""
-        return Reading.of(quoting, self.record, self._analysed)
+        return Reading.of(quoting, self.record, self._analysed, self._added)
+
+    @cached_property
+    def _added(self) -> tuple[AddedWords, ...]:
+        return self._analyser.added(self.record.recorded)
 
     @cached_property
     def terms(self) -> Mapping[str, int]:

@@ -14,11 +14,14 @@ from typing import Any
 
 from matching.cache import Cache
 from matching.golden import GOLDEN_HASH, GOLDEN_TEXTS
-from matching.records import Member, Project, Text
+from matching.records import Member, Project, Recorded, Text
 from matching.tokens import Pair, Tokeniser
 
 ANALYSER_NUMBER = 3
 """Raised with every change of outputs; an epoch names the number and the golden hash that it was fitted with."""
+
+_FIELD_OF = {"descriptions": "mission", "expertise": "expertise", "offers": "offers"}
+"""The field that each list of a profile's texts is analysed as."""
 
 _CACHED_TEXTS = 20_000
 _CACHED_WORDS = 2_000
@@ -71,6 +74,16 @@ class ToldRun:
     pairs: tuple[Pair, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddedWords:
+    """Tokens that were added to a field of a profile that stood before, in one language, on one day (yyyymmdd)."""
+
+    day: int
+    field: str
+    language: str
+    tokens: tuple[str, ...]
+
+
 class Analyser:
     """The six languages' analysis with a cache by text; one instance per process, used by one thread at a time."""
 
@@ -96,6 +109,19 @@ class Analyser:
         items = ((item.id, self.analyse_evidence(item.texts)) for item in evidence)
         return Analysed(
             analyser=self.number, fields=tuple(fields), evidence=tuple(sorted(items, key=lambda one: one[0]))
+        )
+
+    def added(self, recorded: Recorded) -> tuple[AddedWords, ...]:
+        """Return the words that were added to a profile, each as often as it was."""
+        return tuple(
+            AddedWords(
+                day=int(one.on.replace("-", "")),
+                field=_FIELD_OF.get(one.field, ""),
+                language=language,
+                tokens=tuple(token for run in self.runs(language, one.text) for token in run.split(" ")),
+            )
+            for one in recorded.added
+            for language in (primary_language(one.language),)
         )
 
     def analyse_evidence(self, texts: Iterable[Text]) -> tuple[FieldStems, ...]:

@@ -77,6 +77,8 @@ def _refuse_together(table: Mapping[str, Any]) -> None:
         raise ValueError(f"the budgets sum to {total}, of which text must be some; at most {LARGEST_TOTAL}")
     if table["quoted"]["earlier"] > 1:
         raise ValueError("quoted.earlier is 0 or 1")
+    if table["quoted"]["added"] > 1000:
+        raise ValueError("quoted.added is a share per mille, at most 1000")
     if not sum(table["place_shares"].values()):
         raise ValueError("place_shares sum to 0, so places could not be divided")
     if not table["emphasis"]["least"] <= 1000 <= table["emphasis"]["most"]:

@@ -93,7 +93,7 @@ class Engine:
             return False
         stems = self._checked(analysed) or self._analyser.analyse_member(member)
         document = self._builder.build(member, stems)
-        self._members.put(member, document, stems)
+        self._members.put(member, document, stems, self._analyser.added(member.recorded))
         self._accounts.keep(member, stems, document)
         self._member_sequences[member.id] = sequence
         return True

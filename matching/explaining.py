@@ -227,12 +227,12 @@ def _quoted_parts(score: PairScore, document: str, phrases: Phrases) -> list[Par
     return [
         Part(
             component="evidence" if document else "text",
-            code="quoted",
+            code=passage.code,
             points=0,
             fields=(passage.field,),
             language=passage.language,
             evidence=document,
-            sentence=phrases.quotation(passage.words, (passage.field,)),
+            sentence=phrases.quotation(passage.code, passage.words, (passage.field,)),
         )
         for item, passage in score.quoted
         if item == document
@@ -240,17 +240,18 @@ def _quoted_parts(score: PairScore, document: str, phrases: Phrases) -> list[Par
 
 
 def _quoted_reasons(score: PairScore, titles: Mapping[str, str], phrases: Phrases) -> list[str]:
-    """The same in a sentence for each document, the largest first, as many as a reason names words."""
-    words: dict[str, int] = {}
-    fields: dict[str, dict[str, None]] = {}
+    """The same in a sentence for each document and code, the largest first, as many as a reason names words."""
+    words: dict[tuple[str, str], int] = {}
+    fields: dict[tuple[str, str], dict[str, None]] = {}
     for item, passage in score.quoted:
-        words[item] = words.get(item, 0) + passage.words
-        fields.setdefault(item, {})[passage.field] = None
+        told = item, passage.code
+        words[told] = words.get(told, 0) + passage.words
+        fields.setdefault(told, {})[passage.field] = None
     return [
         phrases.quoted_evidence(titles[item], count)
         if item
-        else phrases.quotation(count, tuple(fields[item]))
-        for item, count in sorted(words.items(), key=lambda one: (-one[1], one[0]))[:MOST_LISTED]
+        else phrases.quotation(code, count, tuple(fields[item, code]))
+        for (item, code), count in sorted(words.items(), key=lambda one: (-one[1], one[0]))[:MOST_LISTED]
     ]
 
 

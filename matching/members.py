@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from matching.analysis import Analysed
+from matching.analysis import AddedWords, Analysed
 from matching.cache import Cache
 from matching.columns import MEMBER_ROW, Geography, MemberColumns, Numbers, day_number, fill_member
 from matching.documents import MemberDocument
@@ -114,8 +114,14 @@ class MemberStore:
         self._parents: dict[str, str] = {}
         self._pinned: PinnedMembers | None = None
 
-    def put(self, member: Member, document: MemberDocument, analysed: Analysed) -> None:
-        """Take a revision in, in place of the one that was here."""
+    def put(
+        self,
+        member: Member,
+        document: MemberDocument,
+        analysed: Analysed,
+        added: tuple[AddedWords, ...] = (),
+    ) -> None:
+        """Take a revision in, in place of the one that was here; `added` is what was added to its profile."""
         row = self._row_of.get(member.id)
         if row is None:
             row = self._new_row(member.id)
@@ -131,11 +137,16 @@ class MemberStore:
             items=items,
             entries=tuple(self._put_item(row, *item) for item in items),
             pairs=near_duplicates(document.evidence, self._limit),
-            stems=MemberStems.of(analysed, document, self._vocabulary) if self._keeps_stems else None,
+            stems=MemberStems.of(analysed, document, added, self._vocabulary) if self._keeps_stems else None,
         )
         self._states[row] = state
         if state.stems is not None:
-            self._texts.put(row, state.stems.profile.numbers, recorded=day_number(member.recorded.texts))
+            self._texts.put(
+                row,
+                state.stems.profile.numbers,
+                recorded=day_number(member.recorded.texts),
+                added=state.stems.last_added,
+            )
         _set(self._conflicts, row, state if state.pairs else None)
         _set(self._intervals, row, active_terms(member) or None)
         number = self._names[member.id]

@@ -3,14 +3,18 @@
 What: the project's words of each passage (see `passages`), or all of them in a document that is an echo, are left out of a document; the
 foreign ones among them stay. Why: who pastes the call, shuffles it, lists its words or thins it with others has said nothing of itself. The rule looks at a document (the profile's text, an evidence
 item) whose points reach the floor of its component, unless its texts are on record since a day before the project was
-published: they can be no copy of it, and who has done such a project before says so in like words. It depends on the two
-records and the epoch alone, and every passage that it leaves out is named in the explanation. It must not touch what the
-organisation says in words of its own, and must not believe a date that an organisation wrote itself.
+published: they can be no copy of it, and who has done such a project before says so in like words. Whatever its points,
+a profile is asked of the words that were added to it since the publication: where fewer than `added` per mille of
+them are others than the project's, they say nothing of the organisation, and those that are the project's are left out
+too, as often as they were added. Of a profile that stood before the publication nothing else is left out. It depends on
+the two records and the epoch alone, and everything that it leaves out is named in the explanation. It must not touch what
+the organisation says in words of its own, and must not believe a date that an organisation wrote itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -18,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from matching.analysis import Analysed, FieldStems
+from matching.analysis import AddedWords, Analysed, FieldStems
 from matching.cache import Cache
 from matching.columns import day_number
 from matching.documents import DocumentBuilder, MemberDocument, token_term
@@ -34,11 +38,15 @@ _KEPT = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """A passage: the field that it stands in, its language, and how many of its words are the project's and not counted."""
+    """A passage: the field that it stands in, its language, and how many of its words are the project's and not counted.
+
+    `code` is ``quoted``, or ``added`` where it is not counted as an addition since the publication.
+    """
 
     field: str
     language: str
     words: int
+    code: str = "quoted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +92,31 @@ class Stems:
         return tuple(found)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """How a document is looked at: the whole for passages or not, and what was added to it since the publication.
+
+    Where the rest stood before the publication (`stood`), no more of a word is left out than was added.
+    """
+
+    whole: bool = True
+    added: tuple[AddedWords, ...] = ()
+    stood: bool = False
+
+    def terms(self, field: FieldStems, of: Container[str]) -> Counter[str]:
+        """Return those of the terms `of` that were added to a field, each as often as it was."""
+        return Counter(
+            term
+            for one in self.added
+            if (one.field, one.language) == (field.name, field.language)
+            for term in _terms_added(one)
+            if term in of
+        )
+
+
+_WHOLE = Looked()
+
+
 class Quoting:
     """One project's own words and their order, and what is left of a document that quotes them."""
 
@@ -103,7 +136,10 @@ class Quoting:
         self._vocabulary = vocabulary
         rule = Rule.of(weights.quoted)
         self.shortest = rule.shortest
-        texts = [(field.language, _terms(field)) for field in fields] if self.shortest else []
+        self._foreign_share = weights.quoted["added"]
+        self.asks = bool(self._foreign_share)
+        asked = self.shortest or self.asks
+        texts = [(field.language, _terms(field)) for field in fields] if asked else []
         self._own = OwnText.of(texts, rule)
         numbered = [(language, [vocabulary.number(term) for term in text]) for language, text in texts]
         self._numbered = NumberedText(OwnText.of(numbered, rule))
@@ -120,9 +156,17 @@ class Quoting:
         """Whether texts that are on record since this day (None: unknown) were there before the project was published."""
         return recorded_on is not None and self._published_on is not None and recorded_on < self._published_on
 
-    def text(self, fields: tuple[FieldStems, ...]) -> Cut | None:
-        """Return what is left of a profile's text, or None where it quotes nothing."""
-        return self._kept(("", fields), fields, None)
+    def asks_of(self, day: Any) -> Any:
+        """Whether what was added on a day (or which of many; yyyymmdd, 0: never) was so since the project was published."""
+        return (day >= max(1, self._published_day)) & bool(self.asks and self._published_day)
+
+    def text(
+        self,
+        fields: tuple[FieldStems, ...],
+        looked: Looked = _WHOLE,
+    ) -> Cut | None:
+        """Return what is left of a profile's text, or None where all of it counts."""
+        return self._kept(("", fields, looked), fields, None, looked)
 
     def item(self, fields: tuple[FieldStems, ...], member: Member, item: str) -> Cut | None:
         """Return what is left of an evidence item, or None where it quotes nothing."""
@@ -145,15 +189,19 @@ class Quoting:
         return stems.fields(self._vocabulary)
 
     def _kept(
-        self, key: tuple[Any, ...], fields: tuple[FieldStems, ...], item: tuple[Member, str] | None
+        self,
+        key: tuple[Any, ...],
+        fields: tuple[FieldStems, ...],
+        item: tuple[Member, str] | None,
+        looked: Looked = _WHOLE,
     ) -> Cut | None:
         known = self._cuts.get(key)
         if known is not None:
             return known[0]
         texts = [(field, _terms(field)) for field in fields]
-        if not self._near(terms for _, terms in texts):
+        if not looked.added and not self._near(terms for _, terms in texts):
             return None
-        left, passages = self._without(texts)
+        left, passages = self._without(texts, looked)
         cut: Cut | None = None
         if passages and item is None:
             cut = Cut(impacts=self._builder.text(left), fields=left, passages=passages)
@@ -166,27 +214,51 @@ class Quoting:
         return bool(self.shortest) and sum(map(words.__contains__, chain(*texts))) >= self.shortest
 
     def _without(
-        self, texts: Sequence[tuple[FieldStems, Sequence[str]]]
+        self, texts: Sequence[tuple[FieldStems, Sequence[str]]], looked: Looked
     ) -> tuple[tuple[FieldStems, ...], tuple[Passage, ...]]:
-        found = [self._own.passages(terms) for _, terms in texts]
-        if self._own.echoed(
+        found = [self._own.passages(terms) if looked.whole else [] for _, terms in texts]
+        if looked.whole and self._own.echoed(
             term for (_, terms), here in zip(texts, found, strict=True) for term in _outside(terms, here)
         ):
             found = [[(0, len(terms))] for _, terms in texts]
-        if not any(found):
+        added = [looked.terms(field, self._own.words) for field, _ in texts]
+        alone = self._alone(texts, added, looked)
+        if not any(found) and not alone:
             return (), ()
         left, passages = [], []
-        for (field, terms), here in zip(texts, found, strict=True):
+        for (field, terms), here, counts in zip(texts, found, added, strict=True):
             marked = [False] * len(terms)
-            for start, stop in here:
-                marked[start:stop] = [term in self._own.words for term in terms[start:stop]]
-                words = sum(marked[start:stop])
+            for start, stop in reversed(here):
+                words = _mark(
+                    marked, terms, range(start, stop), counts, of=self._own.words, all_of_it=not looked.stood
+                )
                 if words:
                     passages.append(Passage(field=field.name, language=field.language, words=words))
+            words = _mark(marked, terms, range(len(terms)), counts, of=self._own.words) if alone else 0
+            if words:
+                passages.append(Passage(field=field.name, language=field.language, words=words, code="added"))
             left.append(
                 FieldStems(name=field.name, language=field.language, runs=tuple(_rest(field.runs, marked)))
             )
-        return tuple(left), tuple(passages)
+        return (tuple(left), tuple(passages)) if passages else ((), ())
+
+    def _alone(
+        self,
+        texts: Sequence[tuple[FieldStems, Sequence[str]]],
+        added: Sequence[Counter[str]],
+        looked: Looked,
+    ) -> bool:
+        """Whether too few of the words that were added are others than the project's.
+
+        The project's count each time, others once: who says three words forty times says three.
+        """
+        own = sum(
+            (Counter(terms) & counts).total()
+            for (_, terms), counts in zip(texts, added, strict=True)
+            if counts
+        )
+        others = {term for one in looked.added for term in _terms_added(one)} - self._own.words
+        return own > 0 and 1000 * len(others) < self._foreign_share * (own + len(others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,17 +269,24 @@ class Reading:
     record: Member
     fields: tuple[FieldStems, ...]
     evidence: Mapping[str, tuple[FieldStems, ...]]
+    added: tuple[AddedWords, ...]
 
     @classmethod
-    def of(cls, quoting: Quoting, record: Member, analysed: Analysed) -> Reading:
-        """Read an organisation's analysed texts."""
-        return cls(quoting, record, analysed.fields, dict(analysed.evidence))
+    def of(
+        cls, quoting: Quoting, record: Member, analysed: Analysed, added: tuple[AddedWords, ...]
+    ) -> Reading:
+        """Read an organisation's analysed texts, and what was added to its profile."""
+        return cls(quoting, record, analysed.fields, dict(analysed.evidence), added)
 
     def text(self, points: int) -> Cut | None:
-        """Return what is left of the profile's text if it quotes and its points are such that the rule looks at it."""
-        if self.quoting.precedes(self.record.recorded.texts) or not self.quoting.looks_at("text", points):
+        """Return what is left of the profile's text if some of it does not count, given the points of all of it."""
+        recorded = self.record.recorded
+        whole = not self.quoting.precedes(recorded.texts) and bool(self.quoting.looks_at("text", points))
+        added = tuple(one for one in self.added if self.quoting.asks_of(one.day)) if points > 0 else ()
+        if not whole and not added:
             return None
-        return self.quoting.text(self.fields)
+        stood = self.quoting.asks and self.quoting.precedes(recorded.since)
+        return self.quoting.text(self.fields, Looked(whole=whole, added=added, stood=stood))
 
     def item(self, item: str, points: int) -> Cut | None:
         """Return the same of an evidence item."""
@@ -219,27 +298,72 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MemberStems:
-    """The numbered words of one organisation: its profile's, and each evidence item's by its id, in the document's order."""
+    """The numbered words of one organisation: its profile's, and each evidence item's by its id, in the document's order.
+
+    `added` is what was added to the profile.
+    """
 
     profile: Stems
     items: tuple[tuple[str, Stems], ...]
+    added: tuple[AddedWords, ...]
 
     @classmethod
-    def of(cls, analysed: Analysed, document: MemberDocument, vocabulary: Vocabulary) -> MemberStems:
+    def of(
+        cls,
+        analysed: Analysed,
+        document: MemberDocument,
+        added: tuple[AddedWords, ...],
+        vocabulary: Vocabulary,
+    ) -> MemberStems:
         """Number an organisation's words."""
         evidence = dict(analysed.evidence)
         return cls(
             Stems.of(analysed.fields, vocabulary),
             tuple((item.id, Stems.of(evidence[item.id], vocabulary)) for item in document.evidence),
+            added,
         )
+
+    @property
+    def last_added(self) -> int:
+        """The last day (yyyymmdd) on which something was added to the profile; 0 where nothing was."""
+        return max((one.day for one in self.added), default=0)
+
+    def read_by(self, quoting: Quoting, record: Member) -> Reading:
+        """Return the profile as a project reads it."""
+        return Reading(quoting, record, quoting.fields_of(self.profile), {}, self.added)
 
 
 def _terms(field: FieldStems) -> list[str]:
     return [token_term(field.language, token) for run in field.runs for token in run.split(" ")]
 
 
+def _terms_added(words: AddedWords) -> Iterator[str]:
+    return (token_term(words.language, token) for token in words.tokens)
+
+
 def _token(term: str) -> str:
     return NEUTRAL + term[2:] if term[0] == "n" else term.split(":", 2)[2]
+
+
+def _mark(
+    marked: list[bool],
+    terms: Sequence[str],
+    places: range,
+    added: Counter[str],
+    *,
+    of: Container[str],
+    all_of_it: bool = False,
+) -> int:
+    """Mark the words `of` at these places that were added (or all of them), the last first; return how many."""
+    words = 0
+    for place in reversed(places):
+        term = terms[place]
+        if marked[place] or term not in of or not (all_of_it or added[term] > 0):
+            continue
+        added[term] -= 1
+        marked[place] = True
+        words += 1
+    return words
 
 
 def _outside(terms: Sequence[str], passages: Iterable[tuple[int, int]]) -> Iterator[str]:

@@ -8,7 +8,7 @@ nothing (the services did) and compute nothing; `from_json` reads the data of an
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -155,23 +155,52 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Addition:
+    """Words that were added to a profile that stood before: on which day (ISO), to which list of texts, in which language.
+
+    `text` has them as they stand, a line for each row.
+    """
+
+    field: str
+    language: str
+    on: str
+    text: str
+
+    @classmethod
+    def from_json(cls, body: Json) -> Addition:
+        """Read ``{field, language, on, text}``."""
+        return cls(field=body["field"], language=body["language"], on=body["on"], text=body["text"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
     """Since which days (ISO) texts are on record as they stand; None, or no entry, is unknown.
 
-    `texts` is the profile's day: that of its last text that was not there before. `evidence` has (item id, day).
+    `since` is the day of the first revision, `texts` the profile's: that of its last text that was not there before.
+    `evidence` has (item id, day). `added` are the words that later revisions brought into the profile.
     """
 
+    since: str | None = None
     texts: str | None = None
     evidence: tuple[tuple[str, str], ...] = ()
+    added: tuple[Addition, ...] = ()
 
     @classmethod
     def from_json(cls, body: Json) -> Recorded:
-        """Read ``{texts?, evidence?: {id: day}}``."""
-        return cls(texts=body.get("texts"), evidence=tuple(sorted((body.get("evidence") or {}).items())))
+        """Read ``{since?, texts?, evidence?: {id: day}, added?: [addition, ...]}``."""
+        return cls(
+            since=body.get("since"),
+            texts=body.get("texts"),
+            evidence=tuple(sorted((body.get("evidence") or {}).items())),
+            added=tuple(Addition.from_json(one) for one in body.get("added") or ()),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Write it as it is on the wire."""
-        return ({"texts": self.texts} if self.texts else {}) | {"evidence": dict(self.evidence)}
+        days = (("since", self.since), ("texts", self.texts))
+        texts = {name: day for name, day in days if day}
+        added = {"added": [asdict(one) for one in self.added]} if self.added else {}
+        return texts | {"evidence": dict(self.evidence)} | added
 
     def of(self, item: str) -> str | None:
         """Return the day of an evidence item."""
@@ -278,27 +307,6 @@ class Member:
             "recorded": self.recorded.to_json(),
             "provenance": {"constants": sorted(self.constants)},
         }
-
-    @property
-    def profile_texts(self) -> tuple[Text, ...]:
-        """The texts that its profile is matched by."""
-        offered = (text for offer in self.offers for text in offer.texts)
-        return (*self.descriptions, *self.expertise, *offered)
-
-    def instead_of(self, held: Member | None) -> Member:
-        """Return this edited copy as it would be recorded: what `held` (the record that stands) says too keeps its day."""
-        before = held or Member(id=self.id)
-        kept = set(self.profile_texts) <= set(before.profile_texts)
-        texts = {item.id: set(item.texts) for item in before.evidence}
-        evidence = tuple(
-            (item.id, day)
-            for item in self.evidence
-            if set(item.texts) <= texts.get(item.id, set())
-            for day in (before.recorded.of(item.id),)
-            if day
-        )
-        recorded = Recorded(texts=before.recorded.texts if kept else None, evidence=tuple(sorted(evidence)))
-        return replace(self, recorded=recorded)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

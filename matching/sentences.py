@@ -67,9 +67,9 @@ class Phrases:
         """Say which words an evidence item has in common with the project; they are quoted already."""
         return self._said("reason.evidence", title=title, words=self._listed(words))
 
-    def quotation(self, words: int, fields: Sequence[str]) -> str:
-        """Say that so many words of a document are the project's own text."""
-        return self._said("part.quoted", words=words, fields=self._fields(fields))
+    def quotation(self, code: str, words: int, fields: Sequence[str]) -> str:
+        """Say that so many words of a document are the project's own text (``quoted``) or nothing but its words (``added``)."""
+        return self._said(f"part.{code}", words=words, fields=self._fields(fields))
 
     def quoted_evidence(self, title: str, words: int) -> str:
         """Say that so many words of an evidence item are the project's own text."""

@@ -18,12 +18,16 @@ _FIRST_ROWS = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PinnedTexts:
-    """The texts at one moment: of each row, where its words stand, and since which day (yyyymmdd; 0: unknown) they are on record."""
+    """The texts at one moment: of each row, where its words stand, since which day (yyyymmdd; 0: unknown) they are on record.
+
+    `added` is the last day on which words were added to a profile that stood before; 0: none were.
+    """
 
     words: npt.NDArray[np.int32]
     starts: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
     recorded: npt.NDArray[np.int64]
+    added: npt.NDArray[np.int64]
 
 
 class Texts:
@@ -32,9 +36,11 @@ class Texts:
     def __init__(self) -> None:
         self._words = np.empty(_FIRST_WORDS, np.int32)
         self._used = self._living = 0
-        self._rows = np.zeros((3, _FIRST_ROWS), np.int64)  # starts, lengths, days of record
+        self._rows = np.zeros(
+            (4, _FIRST_ROWS), np.int64
+        )  # starts, lengths, days of record, of the last addition
 
-    def put(self, row: int, words: npt.NDArray[np.int32], *, recorded: int) -> None:
+    def put(self, row: int, words: npt.NDArray[np.int32], *, recorded: int, added: int = 0) -> None:
         """Take a row's words in, in place of those that were here."""
         while row >= self._rows.shape[1]:
             self._rows = np.concatenate((self._rows, np.zeros_like(self._rows)), axis=1)
@@ -42,7 +48,7 @@ class Texts:
         if self._used + len(words) > len(self._words):
             self._make_room(len(words))
         self._words[self._used : self._used + len(words)] = words
-        self._rows[:, row] = self._used, len(words), recorded
+        self._rows[:, row] = self._used, len(words), recorded, added
         self._used += len(words)
         self._living += len(words)
 
@@ -54,10 +60,11 @@ class Texts:
 
     def pin(self, rows: int) -> PinnedTexts:
         """Return the texts of the first so many rows as they are now."""
-        starts, lengths, recorded = np.zeros((3, rows), np.int64)
+        found = np.zeros((4, rows), np.int64)
         known = min(rows, self._rows.shape[1])
-        starts[:known], lengths[:known], recorded[:known] = self._rows[:, :known]
-        return PinnedTexts(words=self._words, starts=starts, lengths=lengths, recorded=recorded)
+        found[:, :known] = self._rows[:, :known]
+        starts, lengths, recorded, added = found
+        return PinnedTexts(words=self._words, starts=starts, lengths=lengths, recorded=recorded, added=added)
 
     def _make_room(self, more: int) -> None:
         """Move what lives into a new array, which has room for as much again."""

@@ -2,8 +2,8 @@
 
 An index sums whole documents. Of those whose points reach the floor of their component, that are not on record since before
 the project was published, and that hold a passage of the project's own text, the points are replaced here by those of what
-is left, which are `score_pair`'s. Where nobody quotes this is one compiled look over their words; nothing is cut that
-`quoting` does not call a passage.
+is left, which are `score_pair`'s; likewise of the few profiles to which something was added since the publication. Where
+nobody quotes this is one compiled look over their words; nothing is cut that `quoting` does not call a passage.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from matching.scoring import item_points, text_points
 def uncount_texts(state: ProjectState, members: PinnedMembers, points: npt.NDArray[np.int64]) -> None:
     """Replace the text points (one for each row) of the profiles that quote a project."""
     rows = np.flatnonzero(state.quoting.looks_at("text", points))
-    for row in state.quoting.rows_that_quote(members.texts, rows):
+    quoting = {*state.quoting.rows_that_quote(members.texts, rows)}
+    quoting.update(np.flatnonzero((points > 0) & state.quoting.asks_of(members.texts.added)).tolist())
+    for row in sorted(quoting):
         here = members.states[row]
         if here is not None and here.stems is not None:
-            cut = state.quoting.text(state.quoting.fields_of(here.stems.profile))
+            cut = here.stems.read_by(state.quoting, here.record).text(int(points[row]))
             if cut is not None:
                 points[row] = text_points(state.query, cut.impacts)
 
@@ -54,12 +56,22 @@ def uncount_text_of(state: MemberState, projects: PinnedProjects, points: npt.ND
     """Replace one organisation's text points (one for each project) where its profile quotes."""
     if state.stems is None:
         return
-    stems = state.stems.profile
-    for place, project in _reached(projects, "text", points):
-        if not project.quoting.precedes(state.record.recorded.texts) and project.quoting.which_quote([stems]):
-            cut = project.quoting.text(project.quoting.fields_of(stems))
-            if cut is not None:
-                points[place] = text_points(project.query, cut.impacts)
+    stems, recorded = state.stems, state.record.recorded
+    looked_at = [
+        (place, project)
+        for place, project in _reached(projects, "text", points)
+        if not project.quoting.precedes(recorded.texts) and project.quoting.which_quote([stems.profile])
+    ]
+    if stems.last_added:
+        looked_at += [
+            (place, project)
+            for place, project in enumerate(projects.in_order)
+            if points[place] > 0 and project.quoting.asks_of(stems.last_added)
+        ]
+    for place, project in dict(looked_at).items():
+        cut = stems.read_by(project.quoting, state.record).text(int(points[place]))
+        if cut is not None:
+            points[place] = text_points(project.query, cut.impacts)
 
 
 def uncount_items_of(state: MemberState, projects: PinnedProjects, points: npt.NDArray[np.int64]) -> None:

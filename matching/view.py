@@ -30,6 +30,7 @@ from matching.lists import BANDS, COMPONENTS, LABELS, STEPS, RankedList, Row, na
 from matching.members import PinnedMembers, active_terms
 from matching.openings import PinnedProjects, ProjectState
 from matching.placement import STEP_BITS, place
+from matching.recording import as_recorded
 from matching.records import Member, Project
 from matching.rules import codes_of
 from matching.scoring import PairScore, score_pair
@@ -191,7 +192,7 @@ class View:
         """
         state = self._projects.states[project]
         if edited:
-            account, pairs = self._edited(edited), None
+            account, pairs = self._edited(edited, on=reference_date), None
         else:
             here = self._members.state(member)
             account, pairs = self._accounts.of_member(here.record), here.pairs
@@ -244,7 +245,7 @@ class View:
         candidates as they are. A record that a hard rule leaves out has rank 0.
         """
         state = self._projects.states[project]
-        account = self._edited(edited)
+        account = self._edited(edited, on=reference_date)
         record, document, score = account.record, account.document, self._scored(state, account)
         row = self._judged(state, record, document, score, reference_date)
         if self._failed(state, record, document):
@@ -274,7 +275,7 @@ class View:
         explained = self.explain(project, member, reference_date, language=language)
         proved: list[WhatIf] = []
         for change in changes_of(explained, here.record, self._epoch.weights):
-            score = self._scored(state, self._edited(change.edited))
+            score = self._scored(state, self._edited(change.edited, on=None))
             ranked = self.rank(project, reference_date, instead={member: score.components})
             rank = ranked.position_of(member)
             best = min((one.rank for one in proved if one.code == change.code), default=before)
@@ -329,11 +330,11 @@ class View:
         back(found, self._epoch.weights)
         return found
 
-    def _edited(self, edited: Member) -> MemberAccount:
-        """The account of a record that stands nowhere; a text that the standing one lacks is on record since no known day."""
+    def _edited(self, edited: Member, *, on: str | None) -> MemberAccount:
+        """The account of a record that stands nowhere, as it would be recorded on a day (None: told in sentences of its own)."""
         row = self._members.row_of.get(edited.id)
         held = None if row is None or row >= len(self._members.states) else self._members.states[row]
-        return self._accounts.of_edited(edited.instead_of(held.record if held else None))
+        return self._accounts.of_edited(as_recorded(edited, held.record if held else None, on=on))
 
     def _scored(self, state: ProjectState, account: MemberAccount, pairs: Pairs | None = None) -> PairScore:
         """One pair from its two records alone; what it counts is what the indexes count."""

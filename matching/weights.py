@@ -20,6 +20,7 @@ _NEVER_QUOTED: Mapping[str, int] = {
     "share": 0,
     "field": 0,
     "earlier": 0,
+    "added": 0,
 }
 _NO_EMPHASIS: Mapping[str, int] = {"least": 1000, "most": 1000}
 _NO_LANE: Mapping[str, Any] = {"attention": {}, "lane": 0, "concentration": 0}
@@ -60,7 +61,8 @@ class Weights:
     quoted passage, in the project's order and in any order, what a foreign word among them costs, and above what share of a
     project's different words, and of those of one of its fields, per mille, a document is an echo of it (see `matching.passages`); 0 is never, and for `foreign` that it
     ends a passage. With `earlier` 1, texts on record since a day before the project was published quote nothing. Tables before version 3
-    have no such rule, those of version 3 have it without `earlier`, those before version 8 without `foreign`, those before version 10 without `share` and `field`: what a table lacks is read as 0. With `willing_reaches` 1, since version 5,
+    have no such rule, those of version 3 have it without `earlier`, those before version 8 without `foreign`, those before version 10 without `share` and `field`, those before version 11 without `added`: what a table lacks is read as 0. `added` is how
+    many, per mille, of the words that were added to a profile since the publication must be other than the project's (see `matching.quoting`). With `willing_reaches` 1, since version 5,
     where an organisation is willing to work counts as presence where a project requires presence. `backed`, since version
     6, is the most that needs and tags may give, per mille of what text and evidence give (see `matching.backing`); 0 is no
     bound, as in tables before. `attention` is what a row of a list is given by its rank, falling; `lane` is how many rows the
@@ -70,7 +72,7 @@ class Weights:
     (see `matching.emphasis`), since version 9; tables before let it change nothing.
     """
 
-    version: int = 10
+    version: int = 11
     budgets: Mapping[str, int] = field(
         default_factory=lambda: {
             "text": 1_000_000_000,
@@ -123,6 +125,7 @@ class Weights:
             "share": 400,
             "field": 750,
             "earlier": 1,
+            "added": 150,
         }
     )
     backed: Mapping[str, int] = field(default_factory=lambda: {"needs": 700, "tags": 250})
@@ -154,7 +157,7 @@ class Weights:
             for name, value in asdict(self).items()
             if name not in _NO_LANE or value != _NO_LANE[name]
         }
-        for name in ("foreign", "share", "field", "earlier"):
+        for name in ("foreign", "share", "field", "earlier", "added"):
             if not self.quoted[name]:
                 del body["quoted"][name]
         if not any(self.quoted.values()):

@@ -25,7 +25,7 @@ DAY_OPENED = "org.comity.day.opened.v1"
 TOMBSTONES = frozenset({PROJECT_ERASED, ORGANISATION_ERASED, STANDING_LOST})
 """The types that have no data: each erases its key."""
 
-LATEST_RELEASE = MappingProxyType({PROJECT_REVISED: 3, ORGANISATION_REVISED: 3})
+LATEST_RELEASE = MappingProxyType({PROJECT_REVISED: 3, ORGANISATION_REVISED: 4})
 """The latest release of the schema of a type's data, where it is not the first; every event names it."""
 
 TOMBSTONE_RETENTION_DAYS = 30

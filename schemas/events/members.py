@@ -76,16 +76,32 @@ class MembershipTerm(Part):
     end: Annotated[date | None, Field(alias="to")] = None
 
 
+class Addition(Part):
+    """Words that were added to a profile that stood before, in one of its lists and one language on one day.
+
+    `text` has them as they stand, a line for each row of words between which nothing older stands.
+    """
+
+    field: Literal["descriptions", "expertise", "offers"]
+    language: Language
+    on: date
+    text: Text
+
+
 class Recorded(Part):
     """Since which days (UTC) the texts are on record as they stand; what is not named is unknown.
 
     A day is this service's, not the organisation's word: a text keeps it for as long as every revision has it.
     """
 
+    since: date | None = None
+    """The day of the first revision: what of the profile was not added later is on record since then."""
     texts: date | None = None
     """The profile's: descriptions, expertise and the texts of offers; the day of the last one that was not there before."""
     evidence: dict[Text, date] = Field(default_factory=dict)
     """Each evidence item's, by its id."""
+    added: tuple[Addition, ...] | None = None
+    """What came into the profile after its first revision and is there still; absent: nothing is known to."""
 
 
 class Organisation(Part):

@@ -31,7 +31,7 @@ PROFILE: dict[str, Any] = EXAMPLE | {
     "missing": ["sme", "operating_countries", "expertise", "evidence", "languages", "first_involved_on"],
     "registered_at": "2026-11-24T10:00:00.000000Z",
     "revised_at": "2026-11-24T10:00:00.000000Z",
-    "recorded": {"texts": "2026-11-24", "evidence": {}},
+    "recorded": {"since": "2026-11-24", "texts": "2026-11-24", "evidence": {}},
     "warnings": [],
     "view": "full",
 }
@@ -63,15 +63,27 @@ class PublicOrganisation(Shape):
     view: Literal["public"] = "public"
 
 
+class Addition(Shape):
+    """Words that were added to one of the lists of a profile that stood before, and on which day (UTC)."""
+
+    field: Literal["descriptions", "expertise", "offers"]
+    language: str
+    on: Day
+    text: str
+
+
 class Recorded(Shape):
     """Since which days (UTC) the texts are on record as they stand; what is not named is unknown.
 
-    `texts` is the day of the last description, expertise or offer's text that was not there before, `evidence` that of each
-    item by its id. What is on record since before a project was published is not taken for a copy of it.
+    `since` is the day of the first revision, `texts` that of the last description, expertise or offer's text that was not there before, `evidence` that of each
+    item by its id. What is on record since before a project was published is not taken for a copy of it. `added` are the
+    words that later revisions brought in: those of a project that are added after its publication count beside others.
     """
 
+    since: Day | None = None
     texts: Day | None = None
     evidence: dict[str, Day] = Field(default_factory=dict)
+    added: tuple[Addition, ...] = ()
 
 
 class Profile(OrganisationBody):

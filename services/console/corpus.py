@@ -41,7 +41,11 @@ def member_of(identifier: str, body: Mapping[str, Any], *, recorded_on: date | N
     recorded: dict[str, Any] = {}
     if recorded_on is not None:
         day = recorded_on.isoformat()
-        recorded = {"texts": day, "evidence": {item["id"]: day for item in body.get("evidence") or ()}}
+        recorded = {
+            "since": day,
+            "texts": day,
+            "evidence": {item["id"]: day for item in body.get("evidence") or ()},
+        }
     first = {"id": identifier, "revision": 1, "state": "active", "recorded": recorded}
     return Member.from_json({**body, **first})
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from matching.engine import Engine
+from matching.recording import as_recorded
 from matching.records import Member, Term, Text
 from matching.view import View
 from tests.matching.builders import DAY, MEMBERS, PROJECTS, member, need, offer, project, proof, said, tag
@@ -254,11 +255,10 @@ def test_the_best_language_version_makes_the_text_component(engine):
 
 def test_an_edited_profile_is_rescored_as_if_it_were_put(engine):
     view = loaded(engine)
-    edited = replace(
-        MEMBERS[4], revision=2, descriptions=said("Broadband for rural schools and their teachers")
-    )
+    told = "We lend to farms, and bring broadband to rural schools and their teachers"
+    edited = replace(MEMBERS[4], revision=2, descriptions=said(told))
     proposed = view.what_if("schools", edited, DAY)
-    engine.put_member(edited)
+    engine.put_member(as_recorded(edited, MEMBERS[4], on=DAY))
     ranked = engine.pin().rank("schools", DAY)
     found = next(row for row in ranked.rows() if row.member == "fund")
     assert (proposed.points, proposed.fit, proposed.labels, proposed.tie) == (

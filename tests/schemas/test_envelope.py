@@ -179,5 +179,5 @@ def test_a_fresh_event_has_an_id_of_its_own_and_the_time_of_the_clock():
 
 
 def test_an_event_names_the_latest_release_of_its_schema():
-    assert schema_name("org.comity.organisation.revised.v1").endswith(":3")
+    assert schema_name("org.comity.organisation.revised.v1").endswith(":4")
     assert schema_name("org.comity.day.opened.v1").endswith(":1")

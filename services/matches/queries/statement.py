@@ -20,7 +20,9 @@ _MEANING = {
     "offers. What an organisation seeks is not matched against what a project needs. A passage of the project's own text is not "
     "counted, and the explanation names it: weights.quoted says from how many words on, in the project's order and in any. "
     "Foreign words between hide no passage that is in order; in any order each takes weights.quoted.foreign off the count. "
-    "With weights.quoted.earlier, a text that was on record here on a day before the project was published is no such passage.",
+    "With weights.quoted.earlier, a text that was on record here on a day before the project was published is no such passage. "
+    "Of the words that were added to a profile since then at least weights.quoted.added per mille must be others than the project's, or "
+    "those that are the project's are not counted; what stood before counts as it did.",
     "evidence": "Past projects, pledges, publications and laboratories on the subject; the best three count, and of those "
     "no two that are near-duplicates. Policy tags in common with the project (programme, action line, topic) are part of an item. "
     "A passage of the project's own text is not counted here either.",
@@ -46,7 +48,7 @@ _INPUTS = (
     "the reference date, for dated facts: country groups, terms of membership",
     "for hard rules, labels and placement: headquarters and operations, for required presence willingness too, parent organisation, state of the profile",
     "for labels alone: terms of membership, SME declaration; the date of first involvement decides the newcomer label",
-    "the day since which a text is on record: whether a passage of the project's own words is a copy, and a label; no more",
+    "the day since which a text, or a word of it, is on record: whether the project's own words are a copy or an addition, and a label; no more",
 )
 _NO_INPUTS = (
     "membership fees, contribution class, category of membership",

@@ -34,7 +34,7 @@ async def revise(desk, **changes: Any) -> Any:
 
 async def test_a_first_revision_is_on_record_since_its_day(desk):
     await desk.put(evidence=[item("a", LINES)])
-    assert await recorded(desk) == {"texts": OLD, "evidence": {"a": OLD}}
+    assert await recorded(desk) == {"since": OLD, "texts": OLD, "evidence": {"a": OLD}}
 
 
 @pytest.mark.parametrize(
@@ -53,39 +53,45 @@ async def test_what_leaves_the_texts_as_they_are_leaves_their_day(desk, changes)
     await desk.put(offers=offers, evidence=[item("a", LINES, MATS)])
     evidence = changes.get("evidence", [item("a", LINES)])
     found = await revise(desk, **({"offers": offers, "evidence": evidence} | changes))
-    assert found == {"texts": OLD, "evidence": {evidence[0]["id"]: OLD}}
+    assert found == {"since": OLD, "texts": OLD, "evidence": {evidence[0]["id"]: OLD}}
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "words"),
     [
-        {"descriptions": [{"language": "en", "text": "We do something else now."}]},
-        {"expertise": [{"language": "en", "text": "Radio planning."}]},
-        {"offers": [{"kind": "training", "texts": [{"language": "en", "text": "Other courses."}]}]},
+        ({"descriptions": [{"language": "en", "text": "We plan radio."}]}, "We plan radio"),
+        ({"expertise": [{"language": "en", "text": "Radio planning."}]}, "Radio planning"),
+        ({"offers": [{"kind": "training", "texts": [{"language": "en", "text": "Radio."}]}]}, "Radio"),
     ],
 )
-async def test_a_new_text_in_the_profile_gives_it_the_day(desk, changes):
-    await desk.put(evidence=[item("a", LINES)])
-    found = await revise(desk, **({"evidence": [item("a", LINES)]} | changes))
-    assert found == {"texts": NEW, "evidence": {"a": OLD}}
+async def test_a_new_text_in_the_profile_gives_it_the_day_and_its_words_are_additions(desk, changes, words):
+    descriptions = [{"language": "fr", "text": "Nous formons des enseignants."}]
+    offers = [{"kind": "training"}]
+    await desk.put(descriptions=descriptions, offers=offers, evidence=[item("a", LINES)])
+    standing = {"descriptions": descriptions, "offers": offers, "evidence": [item("a", LINES)]}
+    found = await revise(desk, **(standing | changes))
+    [name] = changes
+    added = [{"field": name, "language": "en", "on": NEW, "text": words}]
+    assert found == {"since": OLD, "texts": NEW, "evidence": {"a": OLD}, "added": added}
+    assert (await desk.put(match=2, **(standing | changes))).revision == 2, "nothing has changed"
 
 
 async def test_a_changed_or_added_item_has_the_day_of_the_change(desk):
     await desk.put(evidence=[item("a", LINES), item("b", MASTS)])
     found = await revise(desk, evidence=[item("a", LINES | {"text": "Other lines."}), item("b", MASTS)])
-    assert found == {"texts": OLD, "evidence": {"a": NEW, "b": OLD}}
+    assert found == {"since": OLD, "texts": OLD, "evidence": {"a": NEW, "b": OLD}}
 
 
 async def test_a_text_that_was_taken_away_comes_back_as_a_new_one(desk):
     await desk.put(evidence=[item("a", LINES)])
-    assert await revise(desk) == {"texts": OLD, "evidence": {}}
+    assert await revise(desk) == {"since": OLD, "texts": OLD, "evidence": {}}
     assert (await revise(desk, evidence=[item("a", LINES)]))["evidence"] == {"a": NEW}
 
 
 async def test_a_withdrawn_profile_keeps_its_days(desk):
     await desk.put(evidence=[item("a", LINES)])
     await desk.withdraw(match=1)
-    assert await recorded(desk) == {"texts": OLD, "evidence": {"a": OLD}}
+    assert await recorded(desk) == {"since": OLD, "texts": OLD, "evidence": {"a": OLD}}
 
 
 async def test_what_stood_before_days_were_noted_is_never_given_one(migrated):
