@@ -79,7 +79,10 @@ def demo(
     lifetime = DEMO_TOKEN_SECONDS
     if "token_seconds" in given.identity.model_fields_set:
         lifetime = given.identity.token_seconds
-    with _started(deployment, folder, port, lifetime) as (addresses, system):
+    with (
+        _started(deployment, folder, port, lifetime) as (addresses, system),
+        contextlib.ExitStack() as listening,  # to the end: news goes on, and an endpoint that is gone would be failing
+    ):
         shown = {"": given.public_url} if given.public_url else addresses
         with (
             _admin(addresses, folder) as admin,
@@ -92,10 +95,10 @@ def demo(
             reading.token = token_for(admin, folder, ANALYST)
             follower = Follower(reading)
             follower.start()
-            with hearing(admin, folder, addresses=addresses) as heard:
-                with _progress(err) as report:
-                    load(admin, manager, DEMO_FOLDER, report=report)
-                told = None if as_json else told_lines(heard.about(initiative))
+            heard = listening.enter_context(hearing(admin, folder, addresses=addresses))
+            with _progress(err) as report:
+                load(admin, manager, DEMO_FOLDER, report=report)
+            told = None if as_json else told_lines(heard.about(initiative))
             followed = follower.finish()
             if deployment is Deployment.SPLIT:
                 asyncio.run(_show_records(system.settings(), err=as_json))
