@@ -19,7 +19,7 @@ app = typer.Typer(
 )
 
 ServiceName = Annotated[
-    str, typer.Argument(metavar="SERVICE", help="The service that reads: matches, projects.")
+    str, typer.Argument(metavar="SERVICE", help="The service that reads: matches, notifications or projects.")
 ]
 LetterId = Annotated[
     int, typer.Argument(metavar="ID", min=1, help="The letter's number, as `list` shows it.")

@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import EnvelopeError, Event
+from schemas.topics import TOPICS
 from services.chassis.bus.errors import LogReplaced, PositionMoved, RebuildNeeded
 from services.chassis.bus.transport import Record, TopicPartition, Transport
 
@@ -182,13 +183,13 @@ async def verify(
     if identity != position.log:
         raise LogReplaced(
             f"{position.group} stands at {position.next_offset} of {at} in log {position.log}, but this is log "
-            f"{identity}. The log was replaced; rebuild the group from this one, or restore the right log."
+            f"{identity}. The log was replaced. {_told(at)}"
         )
     end = (await transport.ends(at.topic)).get(at.partition, 0)
     if end < position.next_offset:
         raise LogReplaced(
             f"{position.group} stands at {position.next_offset} of {at}, but the log ends at {end}. "
-            "The log was cut; republish what it lost and rebuild the group, or restore the right log."
+            f"The log was cut. {_told(at)}"
         )
     await _verify_last(transport, position)
     if compacted and position.next_offset > 0:
@@ -207,7 +208,7 @@ async def _verify_last(transport: Transport, position: Position) -> None:
     if found != position.last_event:
         raise LogReplaced(
             f"{position.group} has seen event {position.last_event} at {position.last_offset} of {at}, but "
-            f"{found} stands there. The log was cut and written anew; rebuild the group."
+            f"{found} stands there. The log was cut and written anew. {_told(at)}"
         )
 
 
@@ -223,8 +224,17 @@ async def _verify_tombstones(
     if gone:
         raise RebuildNeeded(
             f"{position.group} was away from {position.at} for so long that tombstones may be gone; "
-            "rebuild it from the beginning of the log."
+            "stop every process of the service that reads and run `comity rebuild` for it."
         )
+
+
+def _told(at: TopicPartition) -> str:
+    """Say what brings a reader and a log together again: the right log, or this one filled and read from its beginning."""
+    owner = TOPICS[at.topic].owner
+    return (
+        f"Put the right log back; or stop everything, run `comity republish {owner} --all` and the relay of {owner} until "
+        "its outbox is empty, then `comity rebuild` for the service that reads."
+    )
 
 
 def event_id(record: Record) -> str | None:

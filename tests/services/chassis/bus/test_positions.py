@@ -73,7 +73,10 @@ async def test_a_position_on_its_log_is_proved(bench):
 
 async def test_another_log_is_a_loud_stop(bench):
     position = replace(await taken(bench), log="another")
-    with pytest.raises(LogReplaced, match="another"):
+    with pytest.raises(
+        LogReplaced,
+        match=r"in log another, .* The log was replaced\. Put the right log back; or .*`comity republish members --all`",
+    ):
         await positions.verify(
             bench.transport, position, now=NOW, compacted=True, tombstone_seconds=RETENTION
         )
@@ -81,7 +84,9 @@ async def test_another_log_is_a_loud_stop(bench):
 
 async def test_a_log_that_ends_before_the_position_is_a_loud_stop(bench):
     position = replace(await taken(bench), next_offset=5)
-    with pytest.raises(LogReplaced, match="ends at 0"):
+    with pytest.raises(
+        LogReplaced, match=r"ends at 0\. The log was cut\. .*`comity rebuild` for the service that reads"
+    ):
         await positions.verify(
             bench.transport, position, now=NOW, compacted=True, tombstone_seconds=RETENTION
         )
@@ -90,7 +95,7 @@ async def test_a_log_that_ends_before_the_position_is_a_loud_stop(bench):
 async def test_another_event_at_the_very_offset_is_a_loud_stop(bench):
     await bench.append(organisation(KEY, version=1))
     _, after = await after_all(bench)
-    with pytest.raises(LogReplaced, match="has seen event other"):
+    with pytest.raises(LogReplaced, match=r"has seen event other .*`comity republish members --all`"):
         await positions.verify(
             bench.transport,
             replace(after, last_event="other"),
@@ -117,7 +122,7 @@ async def test_a_position_below_the_horizon_asks_for_a_rebuild(bench):
     async with bench.log_database.write() as connection:
         await connection.execute(text("UPDATE log_partition SET horizon = 2"))
     await positions.verify(bench.transport, after, now=NOW, compacted=True, tombstone_seconds=RETENTION)
-    with pytest.raises(RebuildNeeded):
+    with pytest.raises(RebuildNeeded, match="run `comity rebuild` for it"):
         await positions.verify(bench.transport, half, now=NOW, compacted=True, tombstone_seconds=RETENTION)
     await positions.verify(bench.transport, half, now=NOW, compacted=False, tombstone_seconds=RETENTION)
     await positions.verify(
