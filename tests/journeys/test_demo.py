@@ -94,6 +94,20 @@ def test_a_subscriber_is_told_by_a_webhook_that_its_receiver_verifies(demo: Demo
     assert_a_subscriber_was_told(demo)
 
 
+def test_the_receiver_of_the_demo_answers_as_long_as_the_demo_serves(demo: Demo) -> None:
+    with demo.connection() as admin:
+        [endpoint] = admin.items(f"/v1/endpoints?organisation={ORGANISATION}", "items")
+        asked = admin.send("POST", f"/v1/endpoints/{endpoint['id']}/ping")
+        assert asked.status_code == 202, asked.text
+        deadline = time.monotonic() + 60
+        while not (ping := admin.read(f"/v1/deliveries/{asked.json()['id']}"))["tries"] or (
+            ping["tries"][0]["outcome"] is None
+        ):
+            assert time.monotonic() < deadline, ping
+            time.sleep(0.2)
+    assert ping["state"] == "delivered"
+
+
 def test_a_subscriber_is_told_where_each_service_is_a_process_of_its_own(split_demo: Demo) -> None:
     assert_a_subscriber_was_told(split_demo)
 
