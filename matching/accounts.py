@@ -92,19 +92,19 @@ class Source:
 
 
 class MemberAccount:
-    """One revision of an organisation: its document, and the sources of its profile and evidence, made when asked for."""
+    """One revision of an organisation: its document and the sources of its profile and evidence, made when asked for."""
 
     def __init__(
         self,
         record: Member,
         analysed: Analysed,
-        document: MemberDocument,
         *,
         analyser: Analyser,
+        builder: DocumentBuilder,
         epoch: Epoch,
     ) -> None:
         self.record = record
-        self.document = document
+        self._builder = builder
         self._analyser = analyser
         self._epoch = epoch
         self._analysed = analysed
@@ -117,6 +117,11 @@ class MemberAccount:
     @cached_property
     def _added(self) -> tuple[AddedWords, ...]:
         return self._analyser.added(self.record.recorded)
+
+    @cached_property
+    def document(self) -> MemberDocument:
+        """Its document."""
+        return self._builder.build(self.record, self._analysed)
 
     @cached_property
     def terms(self) -> Mapping[str, int]:
@@ -187,19 +192,20 @@ class Accounts:
 
     def of_edited(self, record: Member) -> MemberAccount:
         """Return the account of a record that stands nowhere; it is not kept."""
-        analysed = self._analyser.analyse_member(record)
-        return self._account(record, analysed, self._builder.build(record, analysed))
+        return self._account(record, self._analyser.analyse_member(record))
 
-    def keep(self, record: Member, analysed: Analysed, document: MemberDocument) -> None:
-        """Keep the account of a record whose document was just made: what changed last is likely to be looked at."""
-        self._members.keep(record.id, self._account(record, analysed, document))
+    def keep(self, record: Member, analysed: Analysed) -> None:
+        """Keep the account of a record that was just taken in: what changed last is likely to be looked at."""
+        self._members.keep(record.id, self._account(record, analysed))
 
     def forget(self, member: str) -> None:
         """Keep nothing more of an organisation's texts: it was erased."""
         self._members.drop(member)
 
-    def _account(self, record: Member, analysed: Analysed, document: MemberDocument) -> MemberAccount:
-        return MemberAccount(record, analysed, document, analyser=self._analyser, epoch=self._epoch)
+    def _account(self, record: Member, analysed: Analysed) -> MemberAccount:
+        return MemberAccount(
+            record, analysed, analyser=self._analyser, builder=self._builder, epoch=self._epoch
+        )
 
     def of_project(self, record: Project) -> Wording:
         """Return the words of exactly this record of a project."""

@@ -93,8 +93,10 @@ def inverted(head: Head, alive: Alive) -> Block:
     _refuse_too_many(alive)
     postings = np.repeat(alive, lengths)
     terms = head.terms[postings]
-    order = np.argsort(terms, kind="stable")
-    terms = terms[order]
+    # Sorting terms with their places is several times as fast as a stable sort that gives the places.
+    keys = (terms.astype(np.int64) << 32) | np.arange(len(terms))
+    keys.sort()
+    order, terms = keys & 0xFFFF_FFFF, (keys >> 32).astype(np.int32)
     slots = np.repeat(np.arange(int(alive.sum())), lengths[alive])
     starts = np.flatnonzero(np.diff(terms, prepend=-1))
     return block_of(

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from matching.documents import MemberDocument, given
+from matching.cache import Cache
+from matching.documents import given
 from matching.lists import COMPONENTS, OFFER_KINDS, SECTORS
 from matching.queries import Query
 from matching.records import Member, Project
@@ -27,6 +28,8 @@ NON_MEMBERS = ("other_entity", "prospect")
 
 _WORDS = 4
 _MOST_COUNTRIES = 64 * _WORDS
+_ONES = (1 << 64) - 1
+_KEPT = 4_096
 
 MEMBER_ROW = np.dtype(
     [
@@ -155,28 +158,35 @@ class Geography:
     """Countries by number and regions by bit, of one engine."""
 
     def __init__(self, reference: ReferenceData) -> None:
-        self._reference = reference
+        self._region_of = reference.regions
+        self._lying_in: dict[str, list[str]] = {}
+        for country, region in reference.regions.items():
+            self._lying_in.setdefault(region, []).append(country)
+        self._bits: Cache[tuple[str, ...], npt.NDArray[np.uint64]] = Cache(_KEPT)
         self.countries = Numbers(_MOST_COUNTRIES)
         self.region_codes = reference.region_codes
         for country in sorted(reference.regions):
             self.countries[country]
 
     def bits(self, countries: Iterable[str]) -> npt.NDArray[np.uint64]:
-        """Return countries as a bit set."""
-        found = np.zeros(_WORDS, np.uint64)
-        for country in countries:
-            number = self.countries[country]
-            found[number >> 6] |= np.uint64(1 << (number & 63))
+        """Return countries as a bit set; many organisations share one, and it is not to be changed."""
+        asked = tuple(countries)
+        found = self._bits.get(asked)
+        if found is None:
+            bits = 0
+            for country in asked:
+                bits |= 1 << self.countries[country]
+            words = [bits >> 64 * word & _ONES for word in range(_WORDS)]
+            found = self._bits.keep(asked, np.array(words, np.uint64))
         return found
 
     def lying_in(self, regions: Iterable[str]) -> tuple[str, ...]:
         """Return the countries of regions."""
-        wanted = set(regions)
-        return tuple(country for country, region in self._reference.regions.items() if region in wanted)
+        return tuple(country for region in regions for country in self._lying_in.get(region, ()))
 
     def region_bits(self, countries: Iterable[str], regions: Iterable[str] = ()) -> int:
         """Return the regions of countries, and regions, as a bit set; an unknown code has no bit."""
-        codes = {self._reference.regions.get(country) for country in countries} | set(regions)
+        codes = {self._region_of.get(country) for country in countries} | set(regions)
         return sum(1 << bit for bit, code in enumerate(self.region_codes) if code in codes)
 
 
@@ -197,8 +207,8 @@ def sector_of(category: str, organisation_type: str | None) -> int:
 def fill_member(
     row: npt.NDArray[Any],
     member: Member,
-    document: MemberDocument,
     *,
+    has_data: tuple[bool, ...],
     number: int,
     geography: Geography,
     willing_reaches: bool,
@@ -236,7 +246,7 @@ def fill_member(
     row["sector"] = sector_of(member.category, member.organisation_type)
     row["offers"] = sum(1 << bit for bit, kind in enumerate(OFFER_KINDS) if kind in kinds)
     row["dated"] = bool(member.membership)
-    row["has_data"] = document.has_data
+    row["has_data"] = has_data
 
 
 def fill_project(

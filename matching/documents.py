@@ -18,6 +18,7 @@ from matching.cache import Cache
 from matching.epoch import EVIDENCE, PROFILE, Epoch, language_of
 from matching.lexicon import Lexicon
 from matching.records import Evidence, Member, Project, Tag
+from matching.vocabulary import token_term
 
 FULL = 255
 """The impact of what is there altogether, and the most that any impact can be."""
@@ -39,6 +40,32 @@ class EvidenceDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """What an organisation declares, as impacts by term; their names do not meet."""
+
+    needs: Mapping[str, int]
+    places: Mapping[str, int]
+    tags: Mapping[str, int]
+    languages: Mapping[str, int]
+
+    @classmethod
+    def of(cls, member: Member, epoch: Epoch) -> Declared:
+        """Read a member's record."""
+        open_fields = _Open(member)
+        return cls(
+            needs={f"offer:{offer.kind}": FULL for offer in open_fields.offers},
+            places=_places(open_fields, epoch),
+            tags={tag_term(tag): FULL for tag in open_fields.tags},
+            languages={f"lang:{primary_language(tag)}": FULL for tag in open_fields.languages},
+        )
+
+    @property
+    def impacts(self) -> dict[str, int]:
+        """All of it in one document."""
+        return {**self.needs, **self.places, **self.tags, **self.languages}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemberDocument:
     """All that is matched of one organisation: its profile, and its evidence items in the order of their ids.
 
@@ -47,22 +74,24 @@ class MemberDocument:
 
     own: Mapping[str, int]
     text: Mapping[str, int]
-    needs: Mapping[str, int]
-    places: Mapping[str, int]
-    tags: Mapping[str, int]
-    languages: Mapping[str, int]
+    declared: Declared
     evidence: tuple[EvidenceDocument, ...]
 
     @property
     def profile(self) -> dict[str, int]:
         """The profile's terms of all components in one document; their names do not meet."""
-        return {**self.text, **self.needs, **self.places, **self.tags, **self.languages}
+        return {**self.text, **self.declared.impacts}
 
     @property
     def has_data(self) -> tuple[bool, ...]:
         """For each component, in the order of COMPONENTS, whether the profile says anything."""
-        parts = (self.text, self.evidence, self.needs, self.places, self.tags, self.languages)
-        return tuple(bool(part) for part in parts)
+        return has_data(self.text, self.evidence, self.declared)
+
+
+def has_data(text: object, evidence: object, declared: Declared) -> tuple[bool, ...]:
+    """For each component, in the order of COMPONENTS, whether there is anything."""
+    parts = (text, evidence, declared.needs, declared.places, declared.tags, declared.languages)
+    return tuple(bool(part) for part in parts)
 
 
 class DocumentBuilder:
@@ -84,15 +113,11 @@ class DocumentBuilder:
             for impacts, words in (self._item(fields, records[item]),)
             if words
         )
-        open_fields = _Open(member)
         own = own_impacts(analysed.fields, kind=PROFILE, epoch=self._epoch)
         return MemberDocument(
             own=own,
             text=with_bridges(own, self._epoch),
-            needs={f"offer:{offer.kind}": FULL for offer in open_fields.offers},
-            places=_places(open_fields, self._epoch),
-            tags={tag_term(tag): FULL for tag in open_fields.tags},
-            languages={f"lang:{primary_language(tag)}": FULL for tag in open_fields.languages},
+            declared=Declared.of(member, self._epoch),
             evidence=tuple(items),
         )
 
@@ -110,7 +135,7 @@ class DocumentBuilder:
         key = (fields, record.role, tuple(tag_term(tag) for tag in record.tags))
         found = self._items.get(key)
         if found is None:
-            factor = self._epoch.weights.roles.get(record.role, self._epoch.weights.roles["partner"])
+            factor = role_factor(record.role, self._epoch)
             plain = text_impacts(fields, kind=EVIDENCE, epoch=self._epoch) | dict.fromkeys(key[2], FULL)
             impacts = {term: impact * factor // 1000 for term, impact in plain.items()}
             words = frozenset(
@@ -141,14 +166,14 @@ def given(record: Member | Project, name: str, values: tuple[_T, ...]) -> tuple[
     return () if name in record.constants else values
 
 
+def role_factor(role: str, epoch: Epoch) -> int:
+    """Return what of an evidence item's impacts a role keeps, per mille; any other role is a partner's."""
+    return epoch.weights.roles.get(role, epoch.weights.roles["partner"])
+
+
 def tag_term(tag: Tag) -> str:
     """Return the index term of a policy tag: scheme and code; the plan's version is kept apart from it."""
     return f"{tag.scheme}:{tag.code}"
-
-
-def token_term(language: str, token: str) -> str:
-    """Return the index term of one token of a run in a language."""
-    return f"n:{token[1:]}" if token[0] == "=" else f"w:{language}:{token}"
 
 
 def count_terms(

@@ -21,6 +21,7 @@ from matching.records import Member, Project
 from matching.sentences import LANGUAGES, Phrases, phrases_in
 from matching.view import View
 from matching.vocabulary import Vocabulary
+from matching.weighed import MemberWeigher
 
 Glossary = Mapping[str, Mapping[str, str]]
 """Names of terms that stand for codes, by language and term."""
@@ -50,9 +51,8 @@ class Engine:
         vocabulary, names, self._geography = Vocabulary(), Numbers(), Geography(epoch.reference)
         self._vocabulary = vocabulary
         self._words = self._unknown_words = self._words_seen = 0
-        self._members = MemberStore(
-            vocabulary=vocabulary, names=names, geography=self._geography, weights=epoch.weights
-        )
+        self._weigher = MemberWeigher(epoch, vocabulary)
+        self._members = MemberStore(names=names, geography=self._geography, weights=epoch.weights)
         self._projects = ProjectStore(vocabulary=vocabulary, names=names, geography=self._geography)
         self._names = names
         self._member_sequences: dict[str, tuple[int, int]] = {}
@@ -92,9 +92,9 @@ class Engine:
         if self._member_sequences.get(member.id, (-1, 0)) >= sequence:
             return False
         stems = self._checked(analysed) or self._analyser.analyse_member(member)
-        document = self._builder.build(member, stems)
-        self._members.put(member, document, stems, self._analyser.added(member.recorded))
-        self._accounts.keep(member, stems, document)
+        added = self._analyser.added(member.recorded)
+        self._members.put(member, self._weigher.weigh(member, stems, added))
+        self._accounts.keep(member, stems)
         self._member_sequences[member.id] = sequence
         return True
 

@@ -6,29 +6,28 @@ The limit and the set are exact. Ties are settled by item ids, so the explanatio
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from matching.documents import EvidenceDocument
 
 Pairs = frozenset[tuple[int, int]]
 """Pairs (i, j), i < j, of places in the member's list of items that are near-duplicates."""
 
 
-def near_duplicates(items: Sequence[EvidenceDocument], limit: int) -> Pairs:
-    """Return the pairs whose sets of words have an intersection of at least `limit` per mille of their union."""
+def near_duplicates(items: Sequence[frozenset[Any]], limit: int) -> Pairs:
+    """Return the pairs of items whose sets of words have an intersection of at least `limit` per mille of their union."""
     found: set[tuple[int, int]] = set()
     for j, one in enumerate(items):
         for i in range(j):
-            other = items[i].words
-            small, large = sorted((len(one.words), len(other)))
+            other = items[i]
+            small, large = sorted((len(one), len(other)))
             if small * 1000 < limit * large:
                 continue
-            if other is one.words:
+            if other is one:
                 found.add((i, j))
                 continue
-            shared = len(one.words & other)
+            shared = len(one & other)
             if shared * 1000 >= limit * (small + large - shared):
                 found.add((i, j))
     return frozenset(found)

@@ -25,7 +25,7 @@ one only carries words to other languages, so that within one language it change
 DISCOUNT = 700
 """Per mille of an impact that crosses a bridge, where a concept names none of its own."""
 
-_UNSPACED = "zh"
+UNSPACED = "zh"
 """Written without spaces: there a term is met wherever its characters are whole tokens, however they were cut."""
 
 
@@ -100,7 +100,7 @@ class Lexicon:
             for term in concept.terms:
                 self._concepts_of[term.key] = (*self._concepts_of.get(term.key, ()), name)
                 self._surfaces.setdefault(term.key, term.surface)
-                if term.language == _UNSPACED:
+                if term.language == UNSPACED:
                     written = term.stems.replace(" ", "")
                     self._unspaced.setdefault(written, term)
                     self._longest = max(len(written), self._longest)
@@ -130,7 +130,7 @@ class Lexicon:
 
         A document keeps them all, as it keeps their words: otherwise a word more could take a term away from it.
         """
-        if language == _UNSPACED:
+        if language == UNSPACED:
             for place in range(len(tokens)):
                 yield from self._at(language, tokens, place)
             return
@@ -143,7 +143,7 @@ class Lexicon:
 
     def _at(self, language: str, tokens: Sequence[str], place: int) -> Iterator[Found]:
         """Yield the terms that begin at a place, shortest first; a term of neutral tokens is in no language."""
-        if language == _UNSPACED:
+        if language == UNSPACED:
             written = ""
             for stop in range(place + 1, len(tokens) + 1):
                 written += tokens[stop - 1]

@@ -12,10 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from matching.analysis import AddedWords, Analysed
-from matching.cache import Cache
 from matching.columns import MEMBER_ROW, Geography, MemberColumns, Numbers, day_number, fill_member
-from matching.documents import MemberDocument
 from matching.family import root_of
 from matching.index import Index, PinnedIndex
 from matching.items import Pairs, near_duplicates
@@ -24,11 +21,10 @@ from matching.kernel import Asked
 from matching.quoting import MemberStems
 from matching.records import Member
 from matching.texts import PinnedTexts, Texts
-from matching.vocabulary import Vocabulary
+from matching.weighed import Weighed
 from matching.weights import Weights
 
 _OPEN_END = 99_999_999
-_SHARED_ITEMS = 4_096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -90,10 +86,7 @@ class PinnedMembers:
 class MemberStore:
     """Takes members in and forgets them; `pin` gives what a view reads."""
 
-    def __init__(
-        self, *, vocabulary: Vocabulary, names: Numbers, geography: Geography, weights: Weights
-    ) -> None:
-        self._vocabulary = vocabulary
+    def __init__(self, *, names: Numbers, geography: Geography, weights: Weights) -> None:
         self._names = names
         self._geography = geography
         self._willing_reaches = bool(weights.willing_reaches)
@@ -108,36 +101,28 @@ class MemberStore:
         self._texts = Texts()
         self._items = Index(np.uint8)
         self._owners = np.full(64, -1, np.int32)
-        self._shared: Cache[int, tuple[Mapping[str, int], Asked]] = Cache(_SHARED_ITEMS)
         self._conflicts: dict[int, MemberState] = {}
         self._intervals: dict[int, tuple[tuple[int, int], ...]] = {}
         self._parents: dict[str, str] = {}
         self._pinned: PinnedMembers | None = None
 
-    def put(
-        self,
-        member: Member,
-        document: MemberDocument,
-        analysed: Analysed,
-        added: tuple[AddedWords, ...] = (),
-    ) -> None:
-        """Take a revision in, in place of the one that was here; `added` is what was added to its profile."""
+    def put(self, member: Member, weighed: Weighed) -> None:
+        """Take a revision in, in place of the one that was here."""
         row = self._row_of.get(member.id)
         if row is None:
             row = self._new_row(member.id)
         previous = self._states[row]
         self._drop_items(previous)
-        terms, impacts = self._vocabulary.interned(document.profile, np.uint8)
-        self._profiles.put(row, terms, impacts)
-        items = tuple(self._interned(item.impacts) for item in document.evidence)
+        self._profiles.put(row, *weighed.profile)
+        items = tuple(item.asked for item in weighed.items)
         state = MemberState(
             record=member,
             row=row,
-            profile=(terms, impacts),
+            profile=weighed.profile,
             items=items,
             entries=tuple(self._put_item(row, *item) for item in items),
-            pairs=near_duplicates(document.evidence, self._limit),
-            stems=MemberStems.of(analysed, document, added, self._vocabulary) if self._keeps_stems else None,
+            pairs=near_duplicates([item.words for item in weighed.items], self._limit),
+            stems=weighed.stems if self._keeps_stems else None,
         )
         self._states[row] = state
         if state.stems is not None:
@@ -154,7 +139,7 @@ class MemberStore:
         fill_member(
             facts,
             member,
-            document,
+            has_data=weighed.has_data,
             number=number,
             geography=self._geography,
             willing_reaches=self._willing_reaches,
@@ -217,13 +202,6 @@ class MemberStore:
         self._states.append(None)
         self._row_of[member] = row
         return row
-
-    def _interned(self, impacts: Mapping[str, int]) -> Asked:
-        """The arrays of an evidence item; many organisations share one mapping, which is kept so that its id stays its."""
-        found = self._shared.get(id(impacts))
-        if found is None:
-            found = self._shared.keep(id(impacts), (impacts, self._vocabulary.interned(impacts, np.uint8)))
-        return found[1]
 
     def _drop_items(self, state: MemberState | None) -> None:
         for entry in state.entries if state else ():

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from matching.analysis import Analysed, primary_language
-from matching.documents import FULL, given, tag_term, token_term
+from matching.documents import FULL, given, tag_term
 from matching.emphasis import budgets_of
 from matching.epoch import EVIDENCE, PROFILE, Epoch
 from matching.records import Project
+from matching.vocabulary import token_term
 
 STRUCTURED = ("needs", "places", "tags", "languages")
 """The components that are not text, in the order of the query's accumulators."""

@@ -25,12 +25,12 @@ import numpy.typing as npt
 from matching.analysis import AddedWords, Analysed, FieldStems
 from matching.cache import Cache
 from matching.columns import day_number
-from matching.documents import DocumentBuilder, MemberDocument, token_term
+from matching.documents import DocumentBuilder
 from matching.passages import END, NumberedText, OwnText, Rule
 from matching.records import Member
 from matching.texts import PinnedTexts
 from matching.tokens import NEUTRAL
-from matching.vocabulary import Vocabulary
+from matching.vocabulary import Vocabulary, token_term
 from matching.weights import Weights
 
 _KEPT = 256
@@ -68,13 +68,18 @@ class Stems:
     heads: tuple[tuple[str, str, tuple[int, ...]], ...]
     numbers: npt.NDArray[np.int32]
 
+    @property
+    def words(self) -> int:
+        """How many words there are."""
+        return len(self.numbers) - len(self.heads)
+
     @classmethod
     def of(cls, fields: Iterable[FieldStems], vocabulary: Vocabulary) -> Stems:
         """Number the words of a document."""
         heads, numbers = [], list[int]()
         for field in fields:
             heads.append((field.name, field.language, tuple(run.count(" ") + 1 for run in field.runs)))
-            numbers += [vocabulary.number(term) for term in _terms(field)]
+            numbers += vocabulary.words(field.language, field.runs)
             numbers.append(END)
         return cls(tuple(heads), np.array(numbers, np.int32))
 
@@ -306,22 +311,6 @@ class MemberStems:
     profile: Stems
     items: tuple[tuple[str, Stems], ...]
     added: tuple[AddedWords, ...]
-
-    @classmethod
-    def of(
-        cls,
-        analysed: Analysed,
-        document: MemberDocument,
-        added: tuple[AddedWords, ...],
-        vocabulary: Vocabulary,
-    ) -> MemberStems:
-        """Number an organisation's words."""
-        evidence = dict(analysed.evidence)
-        return cls(
-            Stems.of(analysed.fields, vocabulary),
-            tuple((item.id, Stems.of(evidence[item.id], vocabulary)) for item in document.evidence),
-            added,
-        )
 
     @property
     def last_added(self) -> int:

@@ -109,7 +109,11 @@ def score_items(
             one = replace(_item_score(query, cut.impacts, place), cut=cut)
             quoted += [(item.id, passage) for passage in cut.passages]
         scored.append(one)
-    known = near_duplicates(document.evidence, weights.near_duplicate) if pairs is None else pairs
+    known = (
+        near_duplicates([item.words for item in document.evidence], weights.near_duplicate)
+        if pairs is None
+        else pairs
+    )
     chosen = best_items([one.points for one in scored], known, weights.evidence_items)
     return tuple(scored[place] for place in chosen), tuple(quoted)
 

@@ -374,7 +374,7 @@ class View:
         fill_member(
             facts,
             record,
-            document,
+            has_data=document.has_data,
             number=self._names[record.id],
             geography=self._geography,
             willing_reaches=bool(self._epoch.weights.willing_reaches),

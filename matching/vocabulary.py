@@ -2,53 +2,72 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping
-from itertools import islice
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from matching.tokens import NEUTRAL
+
 
 class Vocabulary:
-    """Gives each term a number on first sight; numbers are never taken back."""
+    """Gives each term a number on first sight; numbers are never taken back. One thread gives them, any may ask for terms."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
         self._terms: list[str] = []
-        self._lock = threading.Lock()
+        self._words: dict[str, dict[str, int]] = {}  # by language and token
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self._terms)
 
     def since(self, number: int) -> list[str]:
-        """Return the terms that were numbered from `number` on, in that order; any thread may ask."""
-        return list(islice(self._numbers, number, None))
+        """Return the terms that were numbered from `number` on, in that order."""
+        return self._terms[number:]
 
     def number(self, term: str) -> int:
         """Return a term's number."""
-        return self._numbers.setdefault(term, len(self._numbers))
+        found = self._numbers.get(term)
+        if found is None:
+            found = self._numbers[term] = len(self._terms)
+            self._terms.append(term)
+        return found
+
+    def words(self, language: str, runs: Iterable[str]) -> list[int]:
+        """Return the numbers of the words of runs in a language, in order."""
+        tokens = " ".join(runs).split(" ")
+        if tokens == [""]:
+            return []
+        known = self._words.setdefault(language, {})
+        try:
+            return list(
+                map(known.__getitem__, tokens)
+            )  # nearly every word is known: no Python for each of them
+        except KeyError:
+            for token in tokens:
+                if token not in known:
+                    known[token] = self.number(token_term(language, token))
+            return list(map(known.__getitem__, tokens))
 
     def term(self, number: int) -> str:
-        """Return the term of a number; any thread may ask."""
-        if number >= len(self._terms):
-            with self._lock:
-                self._terms += self.since(len(self._terms))
+        """Return the term of a number."""
         return self._terms[number]
 
     def interned(
         self, values: Mapping[str, int], dtype: type[np.generic]
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[Any]]:
         """Return term numbers and values as arrays of one length; terms without a value are left out."""
-        numbers = self._numbers
         kept = np.fromiter(values.values(), dtype, len(values))
         if not kept.all():
             return self.interned({term: value for term, value in values.items() if value}, dtype)
         try:
-            terms = list(
-                map(numbers.__getitem__, values)
-            )  # nearly every term is known: no Python for each of them
+            terms = list(map(self._numbers.__getitem__, values))
         except KeyError:
-            terms = [numbers.setdefault(term, len(numbers)) for term in values]
+            terms = [self.number(term) for term in values]
         return np.array(terms, np.int32), kept
+
+
+def token_term(language: str, token: str) -> str:
+    """Return the index term of one token of a run in a language."""
+    return f"n:{token[1:]}" if token[0] == NEUTRAL else f"w:{language}:{token}"
