@@ -64,6 +64,7 @@ async def archive(delivery: Delivery) -> None:
     kind = KINDS.get(event.type)
     if kind is None:
         return
+    await delivery.settle()
     known = await newest(connection, kind, event.key)
     if known is not None and known >= event.sequence:
         delivery.stale()
@@ -87,7 +88,7 @@ async def archive(delivery: Delivery) -> None:
     # What came late stands below positions that indexes have passed; they find it by this number. Two who give out the
     # same one at once are kept apart by its uniqueness.
     late = 1 + (await connection.scalar(_LAST_LATE) or 0) if delivery.late else None
-    await connection.execute(
+    await delivery.put(
         _add(connection.dialect.name),
         {
             "kind": kind,

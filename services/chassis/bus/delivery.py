@@ -37,16 +37,19 @@ class Together:
 
     def __init__(self) -> None:
         self._rows: dict[Executable, list[Mapping[str, Any]]] = {}
+        self.keys: set[str] = set()  # of the events whose rows wait
 
-    def add(self, statement: Executable, row: Mapping[str, Any]) -> None:
+    def add(self, statement: Executable, row: Mapping[str, Any], *, key: str) -> None:
         """Add a row behind those that the statement has; it must be the same object each time."""
         self._rows.setdefault(statement, []).append(row)
+        self.keys.add(key)
 
     async def write(self, connection: AsyncConnection) -> None:
         """Execute what was added, each statement's rows in their order."""
         for statement, rows in self._rows.items():
             await connection.execute(statement, rows)
         self._rows.clear()
+        self.keys.clear()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +72,17 @@ class Delivery:
     async def put(self, statement: Executable, row: Mapping[str, Any]) -> None:
         """Write a row by a statement that is built once: at once, or together with those of the transaction's other events.
 
-        For rows that the handler does not read again: many events of one batch then cost one statement.
+        Many events of one batch then cost one statement. A handler that reads such rows again calls `settle` before.
         """
         if self.together is None:
             await self.connection.execute(statement, row)
         else:
-            self.together.add(statement, row)
+            self.together.add(statement, row, key=self.event.key)
+
+    async def settle(self) -> None:
+        """Write what was put for earlier events of the same key, so that it can be read."""
+        if self.together is not None and self.event.key in self.together.keys:
+            await self.together.write(self.connection)
 
     def stale(self) -> None:
         """Note that the record says less than what is held, so that nothing was changed."""

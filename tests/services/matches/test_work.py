@@ -17,7 +17,7 @@ from services.matches.queries import computed
 from services.matches.queries.computed import Computed
 from services.matches.queries.reasons import Awaited
 from services.matches.worker.ranker import CHUNK
-from tests.services.matches.town import Town, uuid_of
+from tests.services.matches.town import PARTITIONS, Town, uuid_of
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
 MANY = 40
@@ -122,6 +122,38 @@ async def test_a_revision_is_archived_with_three_statements_and_a_first_one_with
         "SELECT",
         "UPDATE",
     ]
+
+
+async def test_a_burst_is_archived_with_one_insert_for_each_partition(settled: Town) -> None:
+    for number in range(MANY):
+        await settled.organisation(f"Somebody new {number}")
+    await settled.relay()
+    with counted(settled) as work:
+        assert await settled.consume() == MANY
+    inserts = [one for of in work.of("matches") for one in of if one.startswith("INSERT INTO documents")]
+    assert len(inserts) == PARTITIONS
+
+
+async def test_what_one_burst_says_of_a_key_is_archived_as_if_it_came_one_by_one(settled: Town) -> None:
+    name = await settled.organisation("Often revised")
+    await settled.organisation("Often revised", short_name="Often")
+    await settled.organisation("Often revised", short_name="More often")
+    gone = await settled.organisation("Gone at once")
+    await settled.withdraw(gone)
+    await settled.erase("organisations", gone)
+    await settled.relay()
+    assert await settled.consume() == 6
+    rows = await settled.rows("SELECT id, version, latest, erased, record FROM documents ORDER BY version")
+    told = {
+        one: [
+            (row["version"], bool(row["latest"]), bool(row["erased"]), bool(row["record"]))
+            for row in rows
+            if row["id"] == one
+        ]
+        for one in (name, gone)
+    }
+    assert told[name] == [(1, False, False, True), (2, False, False, True), (3, True, False, True)]
+    assert told[gone] == [(1, False, True, False), (2, False, True, False), (3, True, True, False)]
 
 
 async def test_following_asks_once_and_reads_once_where_something_moved(settled: Town) -> None:

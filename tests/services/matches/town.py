@@ -33,7 +33,7 @@ from matching.lists import RankedList
 from migrations.running import migrate
 from schemas.topics import TOPICS
 from services.chassis.bus import positions
-from services.chassis.bus.delivery import deliver
+from services.chassis.bus.delivery import Together, deliver
 from services.chassis.bus.relay import Relay
 from services.chassis.bus.transport import Record, TopicPartition
 from services.chassis.bus.transports.sql.log import SqlTransport
@@ -269,10 +269,18 @@ class Town:
                     return moved
                 last = batch.records[-1]
                 await positions.move(connection, position, position.past(last, positions.event_id(last)))
+                together = Together()
                 for record in batch.records:
                     await deliver(
-                        connection, record, runtime=runtime, group=GROUP, handle=archive, parked=set()
+                        connection,
+                        record,
+                        runtime=runtime,
+                        group=GROUP,
+                        handle=archive,
+                        parked=set(),
+                        together=together,
                     )
+                await together.write(connection)
                 moved += len(batch.records)
 
     # Looking
