@@ -133,7 +133,6 @@ class NumberedText:
         self._own = own
         self._numbers = np.array(sorted(own.words), np.int32)
         pairs = {pair for string in own.strings for pair in pairwise(string)}
-        self._echoing = [(np.array(sorted(words), np.int64), fewest) for words, fewest in own.echoes]
         self._pairs = np.array(sorted((one << _HALF) + other for one, other in pairs), np.int64)
         self._sieve = np.zeros(_SIEVE, np.bool_)
         self._sieve[[(one * _SPREAD ^ other) & (_SIEVE - 1) for one, other in pairs]] = True
@@ -154,70 +153,20 @@ class NumberedText:
         rule = self._own.rule
         table = np.zeros(int(self._numbers[-1]) + 1, np.bool_)
         table[self._numbers] = True
-        least = min((fewest for _, fewest in self._echoing), default=0)
+        least = min((fewest for _, fewest in self._own.echoes), default=0)
         numbers = np.array([rule.any_order, rule.cost, rule.in_order, rule.foreign, least], np.int64)
         likely = np.flatnonzero(
             _may_quote(words, starts, lengths, table, self._pairs, self._sieve, numbers)
         ).tolist()
-        documents = [words[starts[place] : starts[place] + lengths[place]] for place in likely]
-        return [likely[place] for place in self._which(documents)]
+        return [
+            place
+            for place in likely
+            if self._quotes(words[starts[place] : starts[place] + lengths[place]].tolist())
+        ]
 
-    def _which(self, documents: Sequence[npt.NDArray[np.int32]]) -> list[int]:
-        if not documents:
-            return []
-        words = np.concatenate(documents)
-        table = np.zeros(max(int(words.max(initial=0)), int(self._numbers[-1])) + 2, np.bool_)
-        table[self._numbers] = True  # the last place stays False: it is that of the ends of fields
-        own, ends = table[words], words == END
-        bounds = np.cumsum([len(document) for document in documents])
-        found = set(np.searchsorted(bounds, self._full(own, ends), side="right").tolist())
-        found.update(self._echoes(words, own, bounds))
-        likely = np.searchsorted(bounds, self._following(words, own, ends), side="right").tolist()
-        found.update(place for place in set(likely) - found if self._holds(documents[place].tolist()))
-        return sorted(found)
-
-    def _echoes(
-        self, words: npt.NDArray[np.int32], own: npt.NDArray[np.bool_], bounds: npt.NDArray[np.int64]
-    ) -> Iterator[int]:
-        """The places of the documents that would echo if they had no passage: each different word of a document is counted once."""
-        least = min((fewest for _, fewest in self._echoing), default=0)
-        held = np.diff(np.concatenate(([0], np.cumsum(own)))[bounds], prepend=0)
-        if not least or held.max() < least:
-            return
-        likely = np.repeat(held >= least, np.diff(bounds, prepend=0))  # most hold too few to be sorted out
-        places = np.flatnonzero(own & likely)
-        documents = np.searchsorted(bounds, places, side="right").astype(np.int64)
-        pairs = np.unique((documents << _HALF) + words[places])
-        documents, met = pairs >> _HALF, pairs & ((1 << _HALF) - 1)
-        for numbers, fewest in self._echoing:
-            counts = np.bincount(documents[np.isin(met, numbers)])
-            yield from np.flatnonzero(counts >= fewest).tolist()
-
-    def _full(self, own: npt.NDArray[np.bool_], ends: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-        """Where the count in any order is full: a sum less the least that it has been, so never below nothing."""
-        rule = self._own.rule
-        if not rule.any_order:
-            return np.zeros(0, np.int64)
-        steps = np.where(own, 1, np.where(ends, -len(own), -rule.cost)).astype(np.int64)
-        sums = np.cumsum(steps)
-        return np.flatnonzero(sums - np.minimum(np.minimum.accumulate(sums), 0) >= rule.any_order)
-
-    def _following(
-        self, words: npt.NDArray[np.int32], own: npt.NDArray[np.bool_], ends: npt.NDArray[np.bool_]
-    ) -> npt.NDArray[np.int64]:
-        """Where so many words in a row each follow the one before in the project's text: no string of it is elsewhere."""
-        rule = self._own.rule
-        if not rule.in_order:
-            return np.zeros(0, np.int64)
-        places = np.flatnonzero(own | ends) if rule.foreign else np.arange(len(words))
-        numbers = words[places].astype(np.int64)
-        follows = np.isin((numbers[:-1] << _HALF) + numbers[1:], self._pairs)
-        breaks = np.flatnonzero(np.append(~follows, True))
-        rows = np.diff(breaks, prepend=-1)  # so many words, the one before the break with them
-        return places[breaks[rows >= rule.in_order]]
-
-    def _holds(self, numbers: Sequence[int]) -> bool:
-        return any(self._own.passages(field) for field in _fields(numbers))
+    def _quotes(self, numbers: Sequence[int]) -> bool:
+        own = self._own
+        return own.echoed(numbers) or any(own.passages(field) for field in _fields(numbers))
 
 
 @numba.njit(cache=True, nogil=True)

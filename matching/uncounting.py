@@ -23,7 +23,8 @@ def uncount_texts(state: ProjectState, members: PinnedMembers, points: npt.NDArr
     """Replace the text points (one for each row) of the profiles that quote a project."""
     rows = np.flatnonzero(state.quoting.looks_at("text", points))
     quoting = {*state.quoting.rows_that_quote(members.texts, rows)}
-    quoting.update(np.flatnonzero((points > 0) & state.quoting.asks_of(members.texts.added)).tolist())
+    added = np.flatnonzero(state.quoting.asks_of(members.texts.added))
+    quoting.update(added[points[added] > 0].tolist())
     for row in sorted(quoting):
         here = members.states[row]
         if here is not None and here.stems is not None:
