@@ -173,7 +173,10 @@ class MembershipTerm(Shape):
     def _forwards(self) -> Self:
         if self.end is not None and self.end < self.start:
             raise refuse(
-                "term-order", "The term ends before it begins.", "Set `to` to `from` or a later day."
+                "term-order",
+                "The term ends before it begins.",
+                "Set `to` to `from` or a later day.",
+                field="to",
             )
         return self
 

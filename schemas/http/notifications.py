@@ -54,6 +54,7 @@ class QuietHours(Shape):
                 "quiet-hours",
                 "Hours that end when they begin are none.",
                 "Write another end, or leave them out. To hear nothing for a while, set paused.",
+                field="until",
             )
         return self
 
@@ -110,22 +111,28 @@ class SubscriptionBody(Shape):
                 "channel-target",
                 "A webhook needs an endpoint, and only a webhook has one.",
                 "Set both or neither.",
+                field="endpoint",
             )
         if (self.email is not None) != (self.channel == "email"):
             raise refuse(
-                "channel-target", "E-mail needs an address, and only e-mail has one.", "Set both or neither."
+                "channel-target",
+                "E-mail needs an address, and only e-mail has one.",
+                "Set both or neither.",
+                field="email",
             )
         if self.channel != "email" and self.cadence not in {None, "instant"}:
             raise refuse(
                 "channel-cadence",
                 "Only mails are gathered; this channel is told at once.",
                 "Leave cadence out.",
+                field="cadence",
             )
         if self.channel != "email" and self.weekly_cap is not None:
             raise refuse(
                 "channel-cap",
                 "Only mails have a cap, for only they are gathered.",
                 "Leave weekly_cap out.",
+                field="weekly_cap",
             )
         return self
 

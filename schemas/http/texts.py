@@ -38,9 +38,12 @@ LAYOUT = frozenset("\n\r\t")
 """The control characters that a long text may hold; a name or a title holds none."""
 
 
-def refuse(rule: str, sentence: str, fix: str) -> PydanticCustomError:
-    """Return an error that names the rule, says what is wrong in one sentence, and what to write instead."""
-    return PydanticCustomError(rule, "{sentence}", {"sentence": sentence, "fix": fix})
+def refuse(rule: str, sentence: str, fix: str, *, field: str = "") -> PydanticCustomError:
+    """Return an error that names the rule, says what is wrong in one sentence, and what to write instead.
+
+    `field` is the one to mend, where several are checked together and the error would only name what holds them.
+    """
+    return PydanticCustomError(rule, "{sentence}", {"sentence": sentence, "fix": fix, "field": field})
 
 
 def formed(pattern: str, sentence: str, fix: str) -> tuple[Any, AfterValidator]:

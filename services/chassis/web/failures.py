@@ -119,7 +119,7 @@ def _validation(error: RequestValidationError, scope: Scope) -> Problem:
         return problems.UnsupportedMedia(
             "This address reads application/json.", headers={"Accept": "application/json"}
         )
-    errors = [entry_of(fault) | {"pointer": _pointer(fault["loc"][1:])} for fault in faults]
+    errors = [entry_of(fault) | {"pointer": _pointer(_place(fault))} for fault in faults]
     first = errors[0]
     more = f" ({len(errors)} rules are broken in all.)" if len(errors) > 1 else ""
     return problems.InvalidBody(f"{first['pointer'] or 'The body'}: {first['detail']}{more}", errors=errors)
@@ -133,6 +133,12 @@ def _outside(fault: Mapping[str, Any]) -> ErrorEntry:
 def _name(fault: Mapping[str, Any]) -> str:
     """Return which parameter or header is meant; of a repeatable one it is not the place of the value."""
     return str(fault["loc"][:2][-1])
+
+
+def _place(fault: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return where in the body a fault is: of fields that are checked together the one to mend."""
+    field = (fault.get("ctx") or {}).get("field")
+    return (*fault["loc"][1:], *([field] if field else []))
 
 
 def _pointer(place: Sequence[Any]) -> str:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -53,7 +54,32 @@ async def test_every_condition_says_yes_and_no(hall: Hall, conditions: Any, told
 async def test_hours_that_end_when_they_begin_are_refused_for_nobody_knows_what_they_mean(hall: Hall) -> None:
     body = {"channel": "feed", "quiet_hours": {"from": "21:00", "until": "21:00"}}
     problem = await hall.call("PUT", f"/v1/subscriptions/{uuid_of('new')}", body, status=422)
-    assert [(one["pointer"], one["rule"]) for one in problem["errors"]] == [("/quiet_hours", "quiet-hours")]
+    assert [(one["pointer"], one["rule"]) for one in problem["errors"]] == [
+        ("/quiet_hours/until", "quiet-hours")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "rule"),
+    [
+        ({"channel": "webhook"}, "/endpoint", "channel-target"),
+        (
+            {"channel": "email", "email": "a@example.org", "endpoint": str(UUID(int=1))},
+            "/endpoint",
+            "channel-target",
+        ),
+        ({"channel": "email"}, "/email", "channel-target"),
+        ({"channel": "feed", "email": "a@example.org"}, "/email", "channel-target"),
+        ({"channel": "feed", "cadence": "weekly"}, "/cadence", "channel-cadence"),
+        ({"channel": "feed", "weekly_cap": 3}, "/weekly_cap", "channel-cap"),
+    ],
+)
+async def test_of_fields_that_do_not_go_together_the_one_to_mend_is_named(
+    hall: Hall, body: Any, pointer: str, rule: str
+) -> None:
+    problem = await hall.call("PUT", f"/v1/subscriptions/{uuid_of('new')}", body, status=422)
+    assert [(one["pointer"], one["rule"]) for one in problem["errors"]] == [(pointer, rule)]
+    assert problem["detail"].startswith(f"{pointer}: ")
 
 
 async def test_a_preview_counts_the_month_and_names_what_excludes_most(hall: Hall) -> None:
