@@ -51,7 +51,8 @@ class Asks:
 
 
 @numba.njit(cache=True, nogil=True)
-def _place_of(terms: Any, term: Any) -> Any:  # pragma: no cover - compiled
+def place_of(terms: Any, term: Any) -> Any:  # pragma: no cover - compiled
+    """Return where a number stands among sorted ones, -1 where it does not; for compiled code."""
     low, high = 0, terms.shape[0]
     while low < high:
         middle = (low + high) >> 1
@@ -85,7 +86,7 @@ def _sum_block(  # pragma: no cover - compiled
             scratch[:] = 0
         met = False
         for i in range(bounds[query], bounds[query + 1]):
-            place = _place_of(terms, asked[i])
+            place = place_of(terms, asked[i])
             if place < 0:
                 continue
             met = True

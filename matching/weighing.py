@@ -18,6 +18,7 @@ import numpy.typing as npt
 from matching.analysis import FieldStems
 from matching.documents import FULL, text_impacts
 from matching.epoch import Epoch, language_of
+from matching.kernel import place_of
 from matching.lexicon import UNSPACED
 from matching.lexicon_tables import Ints, LexiconTables, array
 from matching.quoting import Stems
@@ -28,6 +29,8 @@ _BITS = 26
 _MOST_WORDS = 1 << 24
 _MOST_LANGUAGES = 1 << 11
 _MOST = 1 << 62
+_NOUGHT, _NO_LANGUAGE, _NEVER = np.int64(0), np.int32(0), np.int32(-1)
+"""With types of their own, for what is called with a literal is compiled twice; `_NEVER` is no language."""
 
 Impacts = npt.NDArray[np.uint8]
 
@@ -186,7 +189,7 @@ def _weigh(  # pragma: no cover - compiled
     size = _fold(words, heads, unspaced, weights, terms, pairs, bigrams, domain, scratch, lengths, touched)
     k1, b, languages = weights[1], weights[2], means.shape[0]
     held = np.empty(concepts.discounts.shape[0], np.int32)
-    kept, holding = 0, 0
+    kept, holding = _NOUGHT, _NOUGHT
     for i in range(size):
         term = touched[i]
         language = scratch.languages[term]
@@ -204,11 +207,12 @@ def _weigh(  # pragma: no cover - compiled
         if terms.flags[term] & 2 or place < 0:
             continue
         for j in range(concepts.of_term_ends[place], concepts.of_term_ends[place + 1]):
-            begin = concepts.of_term[j] * languages
-            if strongest[begin : begin + languages].max() == 0:
-                held[holding] = concepts.of_term[j]
+            concept = concepts.of_term[j]
+            if _strongest_but(strongest, concept, languages, _NEVER) == 0:
+                held[holding] = concept
                 holding += 1
-            strongest[begin + language] = max(strongest[begin + language], impact)
+            here = concept * languages + language
+            strongest[here] = max(strongest[here], impact)
     kept = _bridge(held[:holding], concepts, languages, strongest, scratch.most, touched, kept)
     values = np.empty(kept, np.uint8)
     for i in range(kept):
@@ -234,13 +238,13 @@ def _fold(  # pragma: no cover - compiled
     """Fold counts and lengths over the fields of each name; returns how many terms `touched` names."""
     here = np.empty(touched.shape[0], np.int32)
     everywhere = np.empty(touched.shape[0], np.int32)
-    cap, size = weights[0], 0
+    cap, size = weights[0], _NOUGHT
     for name in range(weights.shape[0] - 3):
-        weight, shared = weights[3 + name], 0
-        at, place, field = 0, 0, 0
+        weight, shared = weights[3 + name], _NOUGHT
+        at, place, field = _NOUGHT, _NOUGHT, _NOUGHT
         while at < heads.shape[0]:
             language, spaced, first = heads[at + 1], heads[at + 2], at + 4
-            met = 0
+            met = _NOUGHT
             for run in range(first, first + heads[at + 3]):
                 stop = place + heads[run]
                 if heads[at] == name:
@@ -256,7 +260,7 @@ def _fold(  # pragma: no cover - compiled
             at, place, field = first + heads[at + 3], place + 1, field + 1
         for term in everywhere[:shared]:
             scratch.counts[term], scratch.most[term] = scratch.most[term], 0
-        size = _take(everywhere[:shared], terms, 0, weight, cap, scratch, lengths, touched, size)
+        size = _take(everywhere[:shared], terms, _NO_LANGUAGE, weight, cap, scratch, lengths, touched, size)
     return size
 
 
@@ -334,8 +338,8 @@ def _count(  # pragma: no cover - compiled
             continue
         if i + 1 < run.shape[0] and terms.places[run[i + 1]] >= 0:
             key = (np.int64(language) << 52) | (np.int64(token) << 26) | terms.places[run[i + 1]]
-            place = np.searchsorted(pairs, key)
-            if place < pairs.shape[0] and pairs[place] == key:
+            place = place_of(pairs, key)
+            if place >= 0:
                 met = _once_more(bigrams[place], counts, here, met)
         if not spaced or token + 1 >= domain.begun.shape[0]:
             continue
@@ -361,6 +365,18 @@ def _once_more(term: Any, counts: Any, here: Any, met: Any) -> Any:  # pragma: n
 
 
 @numba.njit(cache=True, nogil=True)
+def _strongest_but(  # pragma: no cover - compiled
+    strongest: Any, concept: Any, languages: Any, language: Any
+) -> Any:
+    """Return the largest impact of a concept's terms in all languages but one."""
+    found = 0
+    for other in range(languages):
+        if other != language:
+            found = max(found, strongest[concept * languages + other])
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
 def _bridge(  # pragma: no cover - compiled
     held: Any, concepts: Any, languages: Any, strongest: Any, impacts: Any, touched: Any, kept: Any
 ) -> Any:
@@ -369,16 +385,12 @@ def _bridge(  # pragma: no cover - compiled
     The term that an offer comes from is offered no more than it has, for a discount is at most the whole.
     """
     for concept in held:
-        said = strongest[concept * languages : (concept + 1) * languages]
-        most = said.max()
+        most = _strongest_but(strongest, concept, languages, _NEVER)
         for j in range(concepts.ends[concept], concepts.ends[concept + 1]):
             term, language = concepts.terms[j], concepts.languages[j]
             offered = most
             if not concepts.domain[concept] and language:
-                offered = 0
-                for other in range(languages):
-                    if other != language:
-                        offered = max(offered, said[other])
+                offered = _strongest_but(strongest, concept, languages, language)
             offered = offered * concepts.discounts[concept] // 1000
             if offered > impacts[term]:
                 if impacts[term] == 0:
@@ -386,5 +398,6 @@ def _bridge(  # pragma: no cover - compiled
                     kept += 1
                 impacts[term] = offered
     for concept in held:
-        strongest[concept * languages : (concept + 1) * languages] = 0
+        for language in range(languages):
+            strongest[concept * languages + language] = 0
     return kept
