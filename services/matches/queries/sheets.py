@@ -31,6 +31,8 @@ MOST_ROWS = 1_048_575
 
 _JOINT = "; "
 _FORMULA = re.compile(r"^\s*[=+\-@\t\r＝＋－＠]")
+_INNER = re.compile(r"([;\t\r\n|][\s\"]*)(?=[=+\-@＝＋－＠])")
+"""A formula behind what a spreadsheet of another language takes for the end of a cell, whatever quotes stand around."""
 _LONGEST_CELL = 32_767
 
 
@@ -70,7 +72,7 @@ class Jsonl:
 
 
 class Csv:
-    """RFC 4180 in UTF-8 with a byte order mark, which Excel needs; a text that would be a formula gets an apostrophe."""
+    """RFC 4180 in UTF-8 with a byte order mark, which Excel needs; a formula in a text gets an apostrophe."""
 
     def __init__(self, file: BinaryIO, dataset: Dataset) -> None:
         self._file = file
@@ -161,6 +163,7 @@ def _plain(column: Column, cell: Any) -> Any:
     if column.kind == "integer":
         return cell
     text = _JOINT.join(cell) if column.kind == "list" else cell
+    text = _INNER.sub(r"\1'", text)
     return f"'{text}" if _FORMULA.match(text) else text
 
 

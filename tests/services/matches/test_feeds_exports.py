@@ -148,6 +148,25 @@ async def test_no_text_becomes_a_formula_a_link_or_a_number(town: Town, form: st
     assert not [cell for cell in cells if cell.hyperlink]
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("Foo;=1+1;y", "Foo;'=1+1;y"),
+        ('Foo; "=1+1"', 'Foo; "\'=1+1"'),
+        ("a|+b", "a|'+b"),
+        ("Fibre; copper - and more", "Fibre; copper - and more"),
+    ],
+)
+async def test_no_part_of_a_text_becomes_a_formula_where_cells_end_at_a_semicolon(
+    town: Town, name: str, told: str
+) -> None:
+    answer = await town.call("PUT", f"/v1/organisations/{uuid_of('x')}", organisation_named(name))
+    assert answer.status_code == 201, answer.text
+    await town.settle()
+    [row] = of_csv(await fetch(town, "organisations.csv", who="nobody"))
+    assert row["legal_name"] == told
+
+
 def organisation_named(name: str) -> dict[str, Any]:
     from tests.services.matches.town import organisation
 
