@@ -6,28 +6,36 @@
 the loopback address to a receiver in a process of its own, and how it ended written down. The peer in the same run is a
 bare aiohttp client that posts the same bodies, signed alike, with as many at once. *Fanned out* is from the last event of a
 list version to every subscriber's message in the queue; the lists' API, which says why, is answered for by the benchmark.
+*Meanwhile* the service's own API, in the same process, is asked for notices so many times a second, whether it has answered or
+not; each answer is timed from when it was due to be asked.
 """
 
 import argparse
 import asyncio
+import math
 import multiprocessing
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import orjson
 import uuid_utils
 from aiohttp import ClientSession, TCPConnector, web
 from sqlalchemy import func, insert, select
 
 from benchmarks.report import Claim, machine, report
+from benchmarks.streams import token, verifier
 from services.chassis.database import Database
 from services.chassis.runtime import Runtime, timestamp
 from services.chassis.settings import load_settings
+from services.chassis.telemetry import set_up_logs
+from services.chassis.web.application import merge_applications
 from services.notifications import SERVICE, startup
 from services.notifications.rules.keys import Keys, new_secret
 from services.notifications.tables import (
@@ -48,9 +56,11 @@ from services.notifications.worker.mailing import Post
 from services.notifications.worker.reasons import READER
 from services.notifications.worker.webhooks import Message, signed
 
-SENT, FANNED_OUT_SECONDS, DELIVERED_SECONDS = 500, 10.0, 60.0
+SENT, FANNED_OUT_SECONDS, DELIVERED_SECONDS, ANSWERED_MS = 500, 10.0, 60.0, 500.0
+ASKED_PER_SECOND = 20
 ENDPOINT_COUNT, AT_ONCE = 100, 64
 PROJECT = "018f3c2a-7d10-7000-8000-0000000000aa"
+ORGANISATION = "018f3c2a-7d10-7000-8000-0000000000ab"
 
 
 class Reasons:
@@ -103,7 +113,10 @@ async def opened(folder: Path) -> Runtime:
             "allow_http": True, "ports": "any", "allowed_networks": "127.0.0.0/8", "public_addresses": False,
             "concurrency": AT_ONCE, "endpoint_per_second": 10_000.0,
         },
+        http={"requests_per_minute": 0},
+        telemetry={"level": "error", "format": "json"},
     )  # fmt: skip
+    set_up_logs(settings.telemetry)
     database = Database.for_service(settings, "notifications")
     async with database.write() as connection:
         await connection.run_sync(METADATA.create_all)
@@ -156,6 +169,36 @@ async def send_all(runtime: Runtime) -> float:
         stop.set()
         await running
     return seconds
+
+
+@asynccontextmanager
+async def asked_meanwhile(runtime: Runtime) -> AsyncIterator[list[float]]:
+    """Ask the API for notices while this lasts; the list holds the milliseconds of each answer at its end."""
+    application = merge_applications((runtime,), verifier=verifier(runtime.settings))
+    transport = httpx2.ASGITransport(app=application)
+    headers = {"Authorization": f"Bearer {token(runtime.settings, organisation=ORGANISATION)}"}
+    taken, stop, asking = list[float](), asyncio.Event(), set[asyncio.Task[None]]()
+
+    async def ask(client: httpx2.AsyncClient, due: float) -> None:
+        answer = await client.get("/v1/notices", headers=headers)
+        answer.raise_for_status()
+        taken.append(1_000 * (time.perf_counter() - due))
+
+    async def ask_for_ever(client: httpx2.AsyncClient) -> None:
+        due = time.perf_counter()
+        while not stop.is_set():
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            asking.add(asyncio.create_task(ask(client, due)))
+            due += 1 / ASKED_PER_SECOND
+
+    async with httpx2.AsyncClient(transport=transport, base_url="http://comity") as client:
+        await ask(client, time.perf_counter())
+        taken.clear()
+        running = asyncio.create_task(ask_for_ever(client))
+        yield taken
+        stop.set()
+        await running
+        await asyncio.gather(*asking)
 
 
 async def durable(runtime: Runtime, endpoints: list[str], messages: int) -> float:
@@ -253,11 +296,20 @@ async def fan_out(runtime: Runtime, endpoints: list[str], subscriptions: int) ->
                 for n in range(subscriptions)
             ],
         )
-    begun = time.perf_counter()
-    await cycles.step(runtime)
-    await readying.step(runtime)
-    queued = time.perf_counter() - begun
-    return {"fanned_out_seconds": queued, "delivered_seconds": queued + await send_all(runtime)}
+    async with asked_meanwhile(runtime) as taken:
+        begun = time.perf_counter()
+        await cycles.step(runtime)
+        await readying.step(runtime)
+        queued = time.perf_counter() - begun
+        delivered = queued + await send_all(runtime)
+    taken.sort()
+    return {
+        "fanned_out_seconds": queued,
+        "delivered_seconds": delivered,
+        "answers_meanwhile": len(taken),
+        "answered_p50_ms": taken[len(taken) // 2],
+        "answered_p99_ms": taken[math.ceil(0.99 * len(taken)) - 1],
+    }
 
 
 async def main(arguments: argparse.Namespace, folder: Path, url: str) -> dict[str, float]:
@@ -311,6 +363,13 @@ if __name__ == "__main__":
                 value=found["delivered_seconds"],
                 unit="s",
                 goal=DELIVERED_SECONDS,
+                at_least=False,
+            ),
+            Claim(
+                name="the API meanwhile, p99",
+                value=found["answered_p99_ms"],
+                unit="ms",
+                goal=ANSWERED_MS,
                 at_least=False,
             ),
         ],

@@ -67,8 +67,8 @@ def key() -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(_SEED.to_bytes(32, "big"))
 
 
-def token(settings: Settings, *, seconds: int = 86_000) -> str:
-    """Return an analyst's token, good for so long."""
+def token(settings: Settings, *, seconds: int = 86_000, organisation: str | None = None) -> str:
+    """Return a token good for so long: an organisation's reader's, or else an analyst's."""
     now = int(time.time())
     claims = {
         "iss": settings.issuer,
@@ -76,8 +76,8 @@ def token(settings: Settings, *, seconds: int = 86_000) -> str:
         "sub": "analyst-1",
         "iat": now - 60,
         "exp": now + seconds,
-        "roles": ["bdt_analyst"],
-    }
+        "roles": ["organisation_reader"] if organisation else ["bdt_analyst"],
+    } | ({"organisation": organisation} if organisation else {})
     return jwt.encode(claims, key(), algorithm="EdDSA", headers={"kid": "k1"})
 
 
