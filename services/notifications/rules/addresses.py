@@ -57,7 +57,7 @@ class Reach:
             found = ipaddress.ip_address(address.partition("%")[0])
         except ValueError:
             return "It is no network address."
-        if any(found in network for network in self.networks if network.version == found.version):
+        if self._named(found):
             return None
         if not self.public:
             return f"{found} is in none of the networks that the settings allow."
@@ -66,6 +66,9 @@ class Reach:
         else:
             public = found in _PUBLIC_6 and not any(found in network for network in _NOT_PUBLIC_6)
         return None if public else f"{found} is not a public address."
+
+    def _named(self, found: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+        return any(found in network for network in self.networks if network.version == found.version)
 
     def refusal_of_url(self, text: str) -> tuple[str, str, str] | None:
         """Return rule, sentence and fix if a webhook's URL may not be saved, None if it may."""
@@ -90,9 +93,16 @@ class Reach:
             return "webhook-port", f"Port {port} is not allowed.", f"Use one of the ports {allowed}."
         return None
 
+    def _excepts(self, host: str) -> bool:
+        """Whether a named network holds this host; a name may mean any address, so none but `localhost` is held."""
+        try:
+            return self._named(ipaddress.ip_address("127.0.0.1" if host == "localhost" else host))
+        except ValueError:
+            return False
+
     def _refusal_of_host(self, host: str) -> tuple[str, str, str] | None:
         fix = "Use a host name that leads to a public address."
-        if host in self.own_hosts and not self.networks:
+        if host in self.own_hosts and not self._excepts(host):
             return "webhook-own-host", "This host is this system's own.", fix
         literal = ":" in host or re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3}){3}", host)
         if literal:

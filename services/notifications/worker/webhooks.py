@@ -66,7 +66,7 @@ async def send(session: ClientSession, message: Message, now: datetime) -> Outco
             kept = await _read(answer)
             outcome = _judged(answer, kept, now)
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-        outcome = Outcome(error=error_of(error), response=str(error)[:300].encode())
+        outcome = Outcome(error=error_of(error), response=str(error)[:300].encode(errors="replace"))
     milliseconds = (time.perf_counter() - begun) * 1_000
     return Outcome(
         error=outcome.error,
@@ -112,7 +112,7 @@ def _retry_after(value: str | None, now: datetime) -> float | None:
         return float(value.strip()[:9])
     try:
         return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last: a number no calendar or clock has
         return None
 
 

@@ -81,6 +81,13 @@ def test_an_exception_is_a_setting_and_lets_through_what_it_names_alone() -> Non
     assert some.refusal_of_address("8.8.8.8") is None
     for address in ("10.2.0.1", "127.0.0.1", "::ffff:10.1.2.3", "169.254.169.254"):
         assert some.refusal_of_address(address) is not None
+    own = ("comity.example", "10.1.0.7", "10.2.0.7", "localhost")
+    beside = Reach.of(http=False, public=True, ports="443", networks="10.1.0.0/16", own_hosts=own)
+    refusals = {host: beside.refusal_of_url(f"https://{host}/") for host in own}
+    assert refusals.pop("10.1.0.7") is None  # the one that a named network holds
+    assert {host: one and one[0] for host, one in refusals.items()} == dict.fromkeys(
+        refusals, "webhook-own-host"
+    )
     closed = Reach.of(http=False, public=False, ports="443", networks="127.0.0.0/8", own_hosts=())
     assert closed.refusal_of_address("127.0.0.1") is None
     assert closed.refusal_of_address("8.8.8.8") is not None

@@ -175,6 +175,27 @@ def test_retry_after_lengthens_and_is_bounded(asked: float) -> None:
     assert next_try(10, ended=NOON, outcome=outcome, die=0.0) is None
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "Mon, 01 Jan 2024 00:00:00 +99999999999999",
+        "1 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2024 99999999999999999999:00:00 GMT",
+    ],
+)
+async def test_a_retry_after_that_no_calendar_has_counts_as_none(
+    hall: Hall, receiver: Receiver, asked: str
+) -> None:
+    endpoint = await hall.endpoint(receiver)
+    receiver.status, receiver.headers = 503, {"Retry-After": asked}
+    message = await send_test(hall, endpoint)
+    await hall.dispatch()
+    shown = await hall.call("GET", f"/v1/deliveries/{message}")
+    assert (shown["state"], [one["outcome"] for one in shown["tries"]]) == ("retrying", ["failed"])
+    [row] = await hall.rows("SELECT failures, not_before FROM endpoints")
+    assert (row["failures"], row["not_before"]) == (1, None)
+
+
 async def test_quiet_hours_hold_every_try_not_only_the_first(hall: Hall, receiver: Receiver) -> None:
     hall.clock.moment = NOON.replace(hour=20, minute=50)
     endpoint = await hall.endpoint(receiver)
