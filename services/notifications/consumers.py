@@ -33,6 +33,7 @@ from services.chassis.runtime import Clock, timestamp
 from services.notifications.commands.leaving import forget_organisation, forget_project
 from services.notifications.rules.conditions import facts_hash, facts_of
 from services.notifications.tables import (
+    DISMISSALS,
     ENDPOINTS,
     FLAGSHIPS,
     LISTS,
@@ -134,7 +135,7 @@ async def _project(delivery: Delivery) -> None:
     event, connection = delivery.event, delivery.connection
     reference: Reference = delivery.runtime.state[REFERENCE]
     before = (
-        await connection.execute(select(PROJECTS.c.state).where(PROJECTS.c.id == event.key))
+        await connection.execute(select(PROJECTS.c.state).where(PROJECTS.c.id == event.key).with_for_update())
     ).scalar_one_or_none()
     values: dict[str, Any] = {
         "id": event.key,
@@ -155,8 +156,30 @@ async def _project(delivery: Delivery) -> None:
         if record["state"] in {"closed", "withdrawn"} and before not in {None, "closed", "withdrawn"}:
             values["ending"] = record["state"]
     await _newest(delivery, PROJECTS, values)
+    await _lift(delivery, values["facts_hash"])
     if event.tombstone:
         await forget_project(connection, event.key, now=timestamp(delivery.runtime.clock.now()))
+
+
+async def _lift(delivery: Delivery, facts_hash: str) -> None:
+    """Lift the dismissals of a project that has changed since, for good: whoever returns to what was dismissed is news.
+
+    Kept with the dismissal, and asked by its sequence, for a log read anew holds the newest revision alone, or older ones.
+    """
+    above = delivery.event.sequence
+    await delivery.connection.execute(
+        update(DISMISSALS)
+        .where(
+            DISMISSALS.c.project == delivery.event.key,
+            DISMISSALS.c.facts_hash != facts_hash,
+            or_(
+                DISMISSALS.c.version.is_(None),
+                DISMISSALS.c.incarnation < above.incarnation,
+                and_(DISMISSALS.c.incarnation == above.incarnation, DISMISSALS.c.version < above.version),
+            ),
+        )
+        .values(lifted=True)
+    )
 
 
 async def _organisation(delivery: Delivery) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from services.chassis.bus import deadletters, positions
@@ -38,7 +39,7 @@ PROJECTS = Table(
     Column("state", Text, nullable=False),  # as in the record; "erased" after a tombstone
     Column("deadline", Text),  # ISO date
     Column("facts", LargeBinary),  # what subscriptions ask about, as JSON; NULL once erased
-    Column("facts_hash", Text, nullable=False),  # of needs and countries: what lifts a dismissal
+    Column("facts_hash", Text, nullable=False),  # of needs and countries: what is news once it changes
     Column("ending", Text),  # "closed" or "withdrawn" until those who were told are told of it
 )
 Index("projects_by_deadline", PROJECTS.c.state, PROJECTS.c.deadline)
@@ -76,6 +77,8 @@ LISTS = Table(
     Column("seen_at", Text, nullable=False),
     Column("due", Boolean, nullable=False),  # a cycle has still to tell of it
     Column("told_facts", Text),  # the project's facts_hash at the last cycle
+    Column("told_incarnation", BigInteger),  # and its sequence: only what is above can have changed since
+    Column("told_version", BigInteger),
     Column("told_asked", LargeBinary),  # what conditions look at, as JSON, at the last cycle
 )
 Index("lists_by_due", LISTS.c.due, LISTS.c.seen_at)
@@ -163,8 +166,14 @@ DISMISSALS = Table(
     Column("revision", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
     Column("facts_hash", Text, nullable=False),  # the project's when it was dismissed
+    Column("incarnation", BigInteger),  # and its sequence then; NULL: before that was kept
+    Column("version", BigInteger),
+    Column(
+        "lifted", Boolean, nullable=False, server_default=false()
+    ),  # the project has changed since, once and for good
     Column("dismissed_at", Text, nullable=False),
 )
+Index("dismissals_by_project", DISMISSALS.c.project)
 
 DELIVERIES = Table(
     "deliveries",
@@ -220,7 +229,7 @@ NOTICES = Table(
     Column("subscription", Text, ForeignKey(SUBSCRIPTIONS.c.id), nullable=False),
     Column("organisation", Text, nullable=False),
     Column("project", Text, nullable=False),
-    Column("cause", Text, nullable=False),  # what it tells of, such as list:1.7; told once
+    Column("cause", Text, nullable=False),  # what it tells of, such as facts:0.7; told once
     Column("type", Text, nullable=False),
     Column("rule", Text, nullable=False),
     Column("list_version", BigInteger),

@@ -112,19 +112,21 @@ async def dismiss(unit: Unit, *, project: str, body: DismissalBody) -> Answer:
         unit.principal, None if body.organisation is None else str(body.organisation)
     )
     rights.require_writer(unit.principal, organisation)
-    facts = await unit.connection.scalar(
-        select(PROJECTS.c.facts_hash).where(PROJECTS.c.id == project, PROJECTS.c.facts.is_not(None))
+    # Held, so that no revision comes between what is read of the project and the dismissal that says what was read.
+    query = select(PROJECTS.c.facts_hash, PROJECTS.c.incarnation, PROJECTS.c.version).where(
+        PROJECTS.c.id == project, PROJECTS.c.facts.is_not(None)
     )
-    if facts is None:
+    known = (await unit.connection.execute(query.with_for_update(read=True))).mappings().first()
+    if known is None:
         raise NotFound
     before = await _dismissal(unit, organisation, project)
     unit.check_match(None if before is None else before["revision"])
-    row = {
+    row = dict(known) | {
         "organisation": organisation,
         "project": project,
         "revision": 1 if before is None else before["revision"] + 1,
         "reason": body.reason,
-        "facts_hash": facts,
+        "lifted": False,
         "dismissed_at": timestamp(unit.now),
     }
     statement = insert_for(unit.connection, DISMISSALS).values(row)
@@ -138,9 +140,7 @@ async def dismiss(unit: Unit, *, project: str, body: DismissalBody) -> Answer:
         before=None if before is None else before["revision"],
         after=row["revision"],
     )
-    return Answer(
-        status=201 if before is None else 200, body=dismissal_json(row, facts), revision=row["revision"]
-    )
+    return Answer(status=201 if before is None else 200, body=dismissal_json(row), revision=row["revision"])
 
 
 async def undismiss(unit: Unit, *, project: str, organisation: str | None) -> Answer:

@@ -37,7 +37,7 @@ async def preview(runtime: Runtime, organisation: str, conditions: Mapping[str, 
             .where(
                 DISMISSALS.c.organisation == organisation,
                 DISMISSALS.c.project == PROJECTS.c.id,
-                DISMISSALS.c.facts_hash == PROJECTS.c.facts_hash,
+                ~DISMISSALS.c.lifted,
             )
             .exists(),
         )

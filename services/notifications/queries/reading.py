@@ -92,9 +92,8 @@ def notice_json(row: Row) -> dict[str, Any]:
     } | {"data": None if row["data"] is None else orjson.loads(row["data"])}
 
 
-def dismissal_json(row: Row, facts_hash: str | None, *, reasons: bool = True) -> dict[str, Any]:
+def dismissal_json(row: Row, *, reasons: bool = True) -> dict[str, Any]:
     """Return a dismissal, and whether the project has changed since; the reason for who may read it."""
-    return {name: row[name] for name in ("organisation", "project", "revision", "dismissed_at")} | {
-        "reason": row["reason"] if reasons else None,
-        "lifted": facts_hash != row["facts_hash"],
+    return {name: row[name] for name in ("organisation", "project", "revision", "lifted", "dismissed_at")} | {
+        "reason": row["reason"] if reasons else None
     }

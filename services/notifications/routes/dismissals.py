@@ -17,7 +17,7 @@ from services.notifications.queries.finding import reasons_of
 from services.notifications.queries.reading import dismissal_json
 from services.notifications.routes.parameters import ProjectId, Whose, named, runtime_in
 from services.notifications.rules import rights
-from services.notifications.tables import DISMISSALS, PROJECTS
+from services.notifications.tables import DISMISSALS
 
 
 def router() -> APIRouter:
@@ -38,8 +38,7 @@ def router() -> APIRouter:
         whose = rights.organisation_asked(principal, named(organisation))
         kind = f"dismissals {whose}"
         query = (
-            select(DISMISSALS, PROJECTS.c.facts_hash.label("now"))
-            .outerjoin(PROJECTS, PROJECTS.c.id == DISMISSALS.c.project)
+            select(DISMISSALS)
             .where(DISMISSALS.c.organisation == whose)
             .order_by(DISMISSALS.c.project)
             .limit(limit + 1)
@@ -54,7 +53,7 @@ def router() -> APIRouter:
             else None
         )
         reasons = rights.sees_reasons(principal, whose)
-        items = [dismissal_json(dict(row), row["now"], reasons=reasons) for row in rows[:limit]]
+        items = [dismissal_json(dict(row), reasons=reasons) for row in rows[:limit]]
         return respond_page(request, items, next_cursor=following)
 
     @routes.get(

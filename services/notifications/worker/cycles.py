@@ -136,18 +136,19 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
         await take_back(connection, project=project, organisations=fallen, now=timestamp(now))
     news: list[News] = []
     facts: Mapping[str, Any] | None = None if known["facts"] is None else orjson.loads(known["facts"])
+    newer = _newer(known, listed)
     if known["state"] == "published" and facts is not None:
         day = date.fromisoformat(listed["reference_date"])
-        changed = listed["told_facts"] not in {None, known["facts_hash"]}
+        changed = newer and listed["told_facts"] not in {None, known["facts_hash"]}
         before = listed["told_asked"]
-        revised = before is not None and bytes(before) != asked_about(facts)
+        revised = newer and before is not None and bytes(before) != asked_about(facts)
         news = list(
             _news(
                 await _concerned(connection, project, everybody=changed or revised),
                 await _told(connection, project),
                 asked=_asked(runtime, facts, day=day),
                 asked_before=_asked(runtime, orjson.loads(before), day=day) if revised else None,
-                facts_hash=known["facts_hash"],
+                change=f"facts:{known['incarnation']}.{known['version']}",
                 changed=changed,
             )
         )
@@ -167,13 +168,27 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
     await connection.execute(
         update(LISTS)
         .where(LISTS.c.project == project)
-        .values(
-            due=False,
-            told_facts=known["facts_hash"],
-            told_asked=None if facts is None else asked_about(facts),
-        )
+        .values({"due": False} | (_seen(known, facts) if newer else {}))
     )
     return made
+
+
+def _newer(known: Mapping[str, Any], listed: Mapping[str, Any]) -> bool:
+    """Whether a project's record is above the one that was told last: a log read anew may be at an older one."""
+    if listed["told_version"] is None:
+        return True
+    told = (listed["told_incarnation"], listed["told_version"])
+    return (known["incarnation"], known["version"]) > told
+
+
+def _seen(known: Mapping[str, Any], facts: Facts | None) -> dict[str, Any]:
+    """Return what a list's row keeps of the record that was told."""
+    return {
+        "told_incarnation": known["incarnation"],
+        "told_version": known["version"],
+        "told_facts": known["facts_hash"],
+        "told_asked": None if facts is None else asked_about(facts),
+    }
 
 
 def _complete(listed: Mapping[str, Any], *, standing: int, newest: int) -> bool:
@@ -197,13 +212,14 @@ async def _concerned(
             STANDINGS.c.told_band,
             SUBSCRIPTIONS.c.id.label("subscription"),
             SUBSCRIPTIONS.c.conditions,
-            DISMISSALS.c.facts_hash.label("dismissed"),
+            DISMISSALS.c.project.is_not(None).label("dismissed"),
         )
         .join(SUBSCRIPTIONS, SUBSCRIPTIONS.c.organisation == STANDINGS.c.organisation)
         .outerjoin(
             DISMISSALS,
             (DISMISSALS.c.organisation == STANDINGS.c.organisation)
-            & (DISMISSALS.c.project == STANDINGS.c.project),
+            & (DISMISSALS.c.project == STANDINGS.c.project)
+            & ~DISMISSALS.c.lifted,
         )
         .outerjoin(ORGANISATIONS, ORGANISATIONS.c.id == STANDINGS.c.organisation)
         .where(STANDINGS.c.project == project, which, listening())
@@ -256,12 +272,15 @@ def _news(
     *,
     asked: Asked,
     asked_before: Asked | None,
-    facts_hash: str,
+    change: str,
     changed: bool,
 ) -> Iterator[News]:
-    """Yield the news of each pair; `asked_before` is of what conditions saw last, None if that is what they see now."""
+    """Yield the news of each pair. `asked_before` is of what conditions saw last, None if that is what they see now.
+
+    `change` names the revision: a project may return to what it was, and that is news too.
+    """
     for pair in concerned:
-        if pair["dismissed"] == facts_hash:
+        if pair["dismissed"]:
             continue
         known = pair["subscription"] in told
         kind, rule = _kind(pair, known=known, changed=changed)
@@ -288,7 +307,7 @@ def _news(
             organisation=pair["organisation"],
             type=kind,
             rule=rule,
-            cause=f"facts:{facts_hash}" if rule == PROJECT_CHANGED else cause,
+            cause=change if rule == PROJECT_CHANGED else cause,
         )
 
 
@@ -328,7 +347,7 @@ async def _ending(runtime: Runtime, connection: AsyncConnection, project: str) -
             rule="project-withdrawn" if withdrawn else "project-closed",
             cause=f"ended:{row['incarnation']}.{row['version']}",
         )
-        for one in await told_of(connection, project, facts_hash=row["facts_hash"])
+        for one in await told_of(connection, project)
     ]
     number = await newest_version(connection, project)
     made = await insert_notices(
@@ -344,7 +363,7 @@ async def newest_version(connection: AsyncConnection, project: str) -> int | Non
     return (await connection.execute(query)).scalar_one_or_none()
 
 
-async def told_of(connection: AsyncConnection, project: str, *, facts_hash: str) -> list[Mapping[str, Any]]:
+async def told_of(connection: AsyncConnection, project: str) -> list[Mapping[str, Any]]:
     """Return the listening subscriptions, with their cadence, to whom a project is open: told of it and of no end since.
 
     Those that have dismissed it are left out.
@@ -368,7 +387,7 @@ async def told_of(connection: AsyncConnection, project: str, *, facts_hash: str)
             .where(
                 DISMISSALS.c.organisation == SUBSCRIPTIONS.c.organisation,
                 DISMISSALS.c.project == project,
-                DISMISSALS.c.facts_hash == facts_hash,
+                ~DISMISSALS.c.lifted,
             )
             .exists(),
         )

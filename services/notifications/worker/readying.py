@@ -171,11 +171,7 @@ async def _still_waiting(connection: AsyncConnection, project: str) -> frozenset
     about = select(NOTICES.c.subscription).where(waiting)
     held = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.id.in_(about)).order_by(SUBSCRIPTIONS.c.id)
     await connection.execute(held.with_for_update(key_share=True))
-    dismissed = (
-        select(DISMISSALS.c.organisation)
-        .join(PROJECTS, PROJECTS.c.id == DISMISSALS.c.project)
-        .where(DISMISSALS.c.project == project, DISMISSALS.c.facts_hash == PROJECTS.c.facts_hash)
-    )
+    dismissed = select(DISMISSALS.c.organisation).where(DISMISSALS.c.project == project, ~DISMISSALS.c.lifted)
     await connection.execute(
         update(NOTICES).where(waiting, NOTICES.c.organisation.in_(dismissed)).values(state="dropped")
     )

@@ -49,7 +49,7 @@ async def step(runtime: Runtime) -> int:
 
 async def _news(connection: AsyncConnection, project: str, *, today: date) -> Sequence[News]:
     """Return the reminders of a project that are due and were not made yet."""
-    query = select(PROJECTS.c.deadline, PROJECTS.c.facts_hash).where(
+    query = select(PROJECTS.c.deadline).where(
         PROJECTS.c.id == project, PROJECTS.c.state == "published", PROJECTS.c.deadline.is_not(None)
     )
     found = (await connection.execute(query)).first()
@@ -68,7 +68,7 @@ async def _news(connection: AsyncConnection, project: str, *, today: date) -> Se
     )
     made = {(row.subscription, row.cause) for row in await connection.execute(reminded)}
     news = []
-    for one in await told_of(connection, project, facts_hash=found.facts_hash):
+    for one in await told_of(connection, project):
         due = [days for days in REMINDED_BEFORE[one["cadence"]] if days >= (deadline - today).days]
         if not due or first[one["subscription"]] >= (deadline - timedelta(min(due))).isoformat():
             continue

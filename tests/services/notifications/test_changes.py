@@ -1,0 +1,102 @@
+"""A project's changes: each is told once, also one that returns to what was; a dismissal holds until the next, no longer."""
+
+from services.notifications.consumers import forget
+from tests.services.notifications.hall import Hall
+from tests.services.notifications.office import Sink
+from tests.services.notifications.village import Receiver
+
+PROPOSED = "org.comity.match.proposed.v1"
+UPDATED = "org.comity.opportunity.updated.v1"
+
+
+async def told(hall: Hall) -> list[str]:
+    """Return the types of what Ada was told, in order."""
+    return [one["type"] for one in (await hall.call("GET", "/v1/notices"))["items"]]
+
+
+async def opened(hall: Hall) -> str:
+    """Open a project for Kenya, of which Ada is told."""
+    await hall.subscribe(channel="feed")
+    ada, project = await hall.member("Ada"), await hall.open_project(countries=["KEN"])
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    return project
+
+
+async def changed(hall: Hall, project: str, number: int, country: str) -> None:
+    """Say that the project is for this country now, and the list version that follows."""
+    await hall.open_project(countries=[country])
+    await hall.rank(project, number, {}, above=1, reasons=("project",))
+    await hall.settle()
+
+
+async def test_each_change_is_told_once_also_where_a_project_returns_to_what_it_was(
+    post: tuple[Hall, Sink, Receiver],
+) -> None:
+    hall, _, _ = post
+    project = await opened(hall)
+    for number, country in enumerate(("UGA", "KEN", "UGA", "KEN"), 2):
+        await changed(hall, project, number, country)
+        await hall.say_again()
+        await hall.settle()
+        assert await told(hall) == [PROPOSED] + [UPDATED] * (number - 1)
+
+
+async def test_no_change_is_told_again_after_a_rebuild_from_the_whole_log_or_a_compacted_one(
+    post: tuple[Hall, Sink, Receiver],
+) -> None:
+    hall, _, _ = post
+    project = await opened(hall)
+    for number, country in enumerate(("UGA", "KEN", "UGA"), 2):
+        await changed(hall, project, number, country)
+    said = list(hall.said)
+    newest = list({(event.topic, event.key): event for event in said}.values())
+    assert len(newest) < len(said)
+    for log in (said, newest):
+        async with hall.runtime.database.write() as connection:
+            await forget(connection)
+        for event in log:  # a cycle may look at any of what has been read by then
+            await hall.say(event)
+            await hall.settle()
+        assert await told(hall) == [PROPOSED, *[UPDATED] * 3]
+    await changed(hall, project, 5, "KEN")
+    assert await told(hall) == [PROPOSED, *[UPDATED] * 4]
+
+
+async def test_what_a_new_life_of_the_log_says_again_is_no_change(
+    post: tuple[Hall, Sink, Receiver],
+) -> None:
+    hall, _, _ = post
+    project = await opened(hall)
+    await changed(hall, project, 2, "UGA")
+    hall.incarnation, hall.versions[project] = 1, 0  # its numbers begin anew, above what was
+    await hall.open_project(countries=["UGA"])
+    await hall.rank(project, 3, {}, above=1, reasons=("project",))
+    await hall.settle()
+    assert await told(hall) == [PROPOSED, UPDATED]
+    await changed(hall, project, 4, "KEN")
+    assert await told(hall) == [PROPOSED, UPDATED, UPDATED]
+
+
+async def test_a_dismissal_holds_until_the_next_change_and_does_not_come_back(
+    post: tuple[Hall, Sink, Receiver],
+) -> None:
+    hall, _, _ = post
+    project = await opened(hall)
+    await hall.call("PUT", f"/v1/dismissals/{project}", {"reason": "timing"}, status=201)
+    before = len(hall.said)
+    for number, country in enumerate(("UGA", "KEN"), 2):
+        await changed(hall, project, number, country)
+        [held] = (await hall.call("GET", "/v1/dismissals"))["items"]
+        assert held["lifted"]
+        assert await told(hall) == [PROPOSED] + [UPDATED] * (number - 1)
+    answer = await hall.call("PUT", f"/v1/dismissals/{project}", {"reason": "other"}, If_Match='"1"')
+    assert not answer["lifted"]  # dismissed as it is now
+    await hall.say(*hall.said[before:])  # older than that, and handed over once more
+    await hall.say_again(rebuilding=True)
+    await hall.open_project(countries=["KEN"], titles=[{"language": "en", "text": "Networks, renamed"}])
+    await hall.rank(project, 4, {}, above=1, reasons=("project",))
+    await hall.settle()
+    [held] = (await hall.call("GET", "/v1/dismissals"))["items"]
+    assert not held["lifted"]
+    assert await told(hall) == [PROPOSED, UPDATED, UPDATED]
