@@ -4,6 +4,8 @@
 saved sends nothing; hearing is a decision of its own. *Never:* a place in a list; who is told depends on the floor.
 """
 
+from email.errors import HeaderParseError
+from email.headerregistry import Address
 from typing import Annotated, Literal
 from uuid import UUID
 from zoneinfo import available_timezones
@@ -24,6 +26,26 @@ ClockTime = Annotated[
     Field(examples=["21:00"]),
     *formed(r"^([01][0-9]|2[0-3]):[0-5][0-9]$", "This is no time of day.", "Write HH:MM, such as 21:00."),
 ]
+
+
+def _mail_to(value: str) -> str:
+    if not value.isascii():
+        raise refuse(
+            "email-ascii",
+            "Mail from here reaches only addresses of ASCII letters, digits and signs.",
+            "Write an address without other letters before the @, such as office@example.org.",
+        )
+    try:
+        Address(addr_spec=value)  # the parser that writes it into a mail
+    except (ValueError, HeaderParseError):
+        raise refuse(
+            "email", "This is no e-mail address.", "Write one address such as office@example.org."
+        ) from None
+    return value
+
+
+MailTo = Annotated[EmailAddress, AfterValidator(_mail_to)]
+"""An address that a mail can be written to."""
 
 ZONES = frozenset(available_timezones())
 
@@ -90,7 +112,7 @@ class SubscriptionBody(Shape):
     opt_in: StrictBool = Field(False, description="Whether to send at all.")  # noqa: FBT003 - pydantic's default
     paused: StrictBool = Field(False, description="Keep it, send nothing for now.")  # noqa: FBT003
     endpoint: UUID | None = Field(None, description="Where webhooks go; needed for that channel.")
-    email: EmailAddress | None = Field(None, description="Where mails go; needed for that channel.")
+    email: MailTo | None = Field(None, description="Where mails go; needed for that channel.")
     language: MailLanguage = "en"
     cadence: Cadence | None = Field(
         None, description="Of mails; without it weekly. Webhooks and the feed are told at once."

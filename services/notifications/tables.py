@@ -216,7 +216,7 @@ ATTEMPTS = Table(
     Column("outcome", Text),  # delivered, failed, interrupted; NULL while under way
     Column(
         "error", Text
-    ),  # dns, connect, tls, timeout, http, forbidden_target, too_large, reset, smtp, unsigned
+    ),  # dns, connect, tls, timeout, http, forbidden_target, too_large, reset, smtp, unsigned, unwritable, internal
     Column("status", Integer),
     Column("milliseconds", Float),
     Column("response", LargeBinary),  # its first 4 kB

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, and_, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notifications.commands.leaving import open_digests
+from services.notifications.rules.schedule import FAULT
 from services.notifications.tables import ATTEMPTS, DELIVERIES, ENDPOINTS, NOTICES, SUBSCRIPTIONS
 
 _WAITS = DELIVERIES.c.state.in_(("pending", "retrying"))
@@ -24,7 +25,7 @@ _MAY_HAVE_ARRIVED = (
         or_(
             ATTEMPTS.c.outcome.is_(None),
             ATTEMPTS.c.outcome == "interrupted",
-            ATTEMPTS.c.error.in_(("timeout", "reset")),
+            ATTEMPTS.c.error.in_(("timeout", "reset", FAULT)),
         ),
     )
     .exists()

@@ -20,6 +20,9 @@ JITTER = 0.1
 UNSIGNED = "unsigned"
 """The word of a try that could not be signed: the key that sealed the endpoint's secrets is not the one at hand."""
 
+FAULT = "internal"
+"""The word of a try that a fault of this system's own ended."""
+
 LONGEST_WAIT = timedelta(hours=24)
 WARN_AFTER = timedelta(hours=24)
 DISABLE_AFTER = timedelta(days=5)
@@ -51,6 +54,17 @@ def next_try(tries: int, *, ended: datetime, outcome: Outcome, die: float) -> da
     if outcome.retry_after is not None:
         delay = max(delay, min(timedelta(seconds=outcome.retry_after), LONGEST_WAIT))
     return ended + delay * (1 + JITTER * die)
+
+
+def after_interruption(tries: int, *, in_a_row: int, ended: datetime, die: float) -> datetime | None:
+    """Return when the try after an interrupted one is due, None if none follows; `in_a_row` counts those just before, it included.
+
+    The first is made up for at once, for the receiver has no part in it. Those in a row wait as long as the first tries
+    of the schedule do: what ends every process that tries it is no accident.
+    """
+    if tries >= len(DELAYS):
+        return None
+    return ended + DELAYS[in_a_row - 1] * (1 + JITTER * die)
 
 
 def gives_up(*, failing_since: datetime, failures: int, now: datetime) -> bool:

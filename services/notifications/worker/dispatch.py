@@ -3,8 +3,9 @@
 *What.* One turn records what has ended and claims what is due, in one transaction: a try is a row before its first
 packet leaves. Tries run side by side, bounded in this process, and by endpoint over all (`pacing`). *Why claims that run out.* A
 process that was killed leaves tries without an end; who finds them writes "interrupted" and sends again under the same
-id, so every repeat on the wire is explained by a row. A mail that may have been handed over is not repeated. *Never:*
-decide when to try again (`rules.schedule`), or make a message.
+id, so every repeat on the wire is explained by a row. A mail that may have been handed over is not repeated. *Why every
+fault is an outcome.* A try that ended unrecorded would come again without end. *Never:* decide when to try again
+(`rules.schedule`), or make a message.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from datetime import datetime
 from typing import Any
 
 from aiohttp import ClientSession
-from sqlalchemy import ColumnElement, and_, bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import ENDPOINT_PINGED
@@ -28,7 +29,7 @@ from services.notifications.commands.leaving import cancel_unwanted
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import released
 from services.notifications.rules.keys import Keys, SealBroken
-from services.notifications.rules.schedule import UNSIGNED, Outcome, next_try
+from services.notifications.rules.schedule import FAULT, UNSIGNED, Outcome, after_interruption, next_try
 from services.notifications.tables import ATTEMPTS, DELIVERIES, ENDPOINTS, SECRETS, SUBSCRIPTIONS
 from services.notifications.worker import endpoints, mailing, pacing, webhooks
 from services.notifications.worker.cycles import KEYS
@@ -286,37 +287,59 @@ class Dispatcher:
 
     async def _take_over(self, connection: AsyncConnection, now: datetime) -> None:
         """Find the tries that a process left without an end: webhooks are due again, mails only if none was handed over."""
+        before = ATTEMPTS.alias("before")
+        last_end = (
+            select(func.max(before.c.number))
+            .where(before.c.delivery == DELIVERIES.c.id, before.c.outcome != "interrupted")
+            .scalar_subquery()
+        )
         lost = (
             await connection.execute(
                 select(
-                    DELIVERIES.c.id, DELIVERIES.c.attempts, DELIVERIES.c.channel, ATTEMPTS.c.handed_over_at
+                    DELIVERIES.c.id, DELIVERIES.c.attempts, DELIVERIES.c.earlier, DELIVERIES.c.channel,
+                    ATTEMPTS.c.handed_over_at, last_end.label("last_end"),
+                    SUBSCRIPTIONS.c.quiet, SUBSCRIPTIONS.c.time_zone,
                 )
                 .join(
                     ATTEMPTS,
                     (ATTEMPTS.c.delivery == DELIVERIES.c.id) & (ATTEMPTS.c.number == DELIVERIES.c.attempts),
                 )
+                .outerjoin(SUBSCRIPTIONS, SUBSCRIPTIONS.c.id == DELIVERIES.c.subscription)
                 .where(DELIVERIES.c.state == "sending", DELIVERIES.c.claimed_until < timestamp(now))
                 .limit(CLAIMED_AT_ONCE)
             )
-        ).all()
-        for row in lost:
+        )  # fmt: skip
+        interrupted, given_up = [], []
+        for row in [dict(one) for one in lost.mappings()]:
             await connection.execute(
                 update(ATTEMPTS)
-                .where(ATTEMPTS.c.delivery == row.id, ATTEMPTS.c.number == row.attempts)
+                .where(ATTEMPTS.c.delivery == row["id"], ATTEMPTS.c.number == row["attempts"])
                 .values(outcome="interrupted", ended_at=timestamp(now))
             )
-            handed = row.handed_over_at is not None
+            handed = row["handed_over_at"] is not None
+            again = None if handed else self._after_interruption(row, now)
             await connection.execute(
                 update(DELIVERIES)
-                .where(DELIVERIES.c.id == row.id)
+                .where(DELIVERIES.c.id == row["id"])
                 .values(
-                    state="unconfirmed" if handed else "retrying",
-                    due_at=timestamp(now),
-                    ended_at=timestamp(now) if handed else None,
+                    state="unconfirmed" if handed else "exhausted" if again is None else "retrying",
+                    due_at=timestamp(again or now),
+                    ended_at=timestamp(now) if again is None else None,
                     claimed_until=None,
                 )
             )
-        await self._settle(connection, [row.id for row in lost], now=timestamp(now))
+            interrupted.append(row["id"])
+            if row["channel"] == "email" and not handed and again is None:
+                given_up.append(row["id"])
+        await self._settle(connection, interrupted, now=timestamp(now))
+        await take_up_again(connection, given_up, now=now)
+
+    def _after_interruption(self, row: Mapping[str, Any], now: datetime) -> datetime | None:
+        in_a_row = max(1, row["attempts"] - max(row["earlier"], row["last_end"] or 0))
+        again = after_interruption(
+            row["attempts"] - row["earlier"], in_a_row=in_a_row, ended=now, die=self.dice.random()
+        )
+        return None if again is None else released(again, quiet_of(row), row["time_zone"])
 
     # One try
 
@@ -327,7 +350,11 @@ class Dispatcher:
 
     async def _try(self, row: dict[str, Any]) -> None:
         number = row["attempts"] + 1
-        outcome = await self._sent(row, number)
+        try:
+            outcome = await self._sent(row, number)
+        except Exception:  # noqa: BLE001 - the last resort; what is foreseen has its word
+            log_of("notifications").exception("a try ended by a fault of ours", delivery=row["id"])
+            outcome = Outcome(error=FAULT)
         self._ended.append(Ended(row=row, number=number, at=self.runtime.clock.now(), outcome=outcome))
         self.runtime.signals.notify(DUE)
 

@@ -10,6 +10,8 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.errors import HeaderParseError
+from email.utils import parseaddr
 from typing import Any
 
 import aiosmtplib
@@ -27,6 +29,8 @@ from services.notifications.tables import ATTEMPTS, SUPPRESSIONS
 
 _ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+")
 _MOST_KEPT = 300
+UNWRITABLE = "unwritable"
+"""The word of a mail that no server was asked about, for it cannot be put into the form of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +66,26 @@ class Post:
             kept_out = select(SUPPRESSIONS.c.reason).where(SUPPRESSIONS.c.address_hash == hashed)
             if (await connection.scalar(kept_out)) is not None:
                 return Outcome(error="suppressed", permanent=True)
-        message = message_of(
-            Letter.decoded(row["body"]), self.settings, to=to, identifier=row["id"], now=runtime.clock.now()
-        )
+        try:
+            letter = Letter.decoded(row["body"])
+            message = message_of(letter, self.settings, to=to, identifier=row["id"], now=runtime.clock.now())
+            content = message.as_bytes()
+        except (ValueError, HeaderParseError) as error:
+            log_of("notifications").exception("a mail cannot be written", delivery=row["id"])
+            return Outcome(error=UNWRITABLE, response=_kept(str(error)), permanent=True)
+        return await self._carried(runtime, row, number, content=content, hashed=hashed)
+
+    async def _carried(
+        self, runtime: Runtime, row: Mapping[str, Any], number: int, *, content: bytes, hashed: str
+    ) -> Outcome:
         handed_over = False
         try:
             async with self._connected() as server:
-                await server.mail(message["From"].addresses[0].addr_spec)
-                await server.rcpt(to)
+                await server.mail(parseaddr(self.settings.mail.sender)[1])
+                await server.rcpt(row["email"])
                 await self._hand_over(runtime, row["id"], number)
                 handed_over = True
-                answer = await server.data(message.as_bytes())
+                answer = await server.data(content)
                 return Outcome(status=answer.code, response=_kept(answer.message))
         except aiosmtplib.SMTPResponseException as error:  # refused in words, so it was not taken
             concerns = _about(error, taken=handed_over)
@@ -92,6 +105,11 @@ class Post:
                 response=_kept(str(error)),
                 permanent=handed_over,
             )
+        except Exception:
+            if not handed_over:
+                raise
+            log_of("notifications").exception("a mail's end is not known", delivery=row["id"])
+            return Outcome(error="unconfirmed", permanent=True)  # like any other that may have been taken
 
     def _connected(self) -> aiosmtplib.SMTP:
         asked = self.settings.mail
@@ -116,7 +134,7 @@ class Post:
 
 def _kept(said: str) -> bytes:
     """Return what the delivery log keeps of a server's words: the first of them, without any address."""
-    return _ADDRESS.sub("…@…", said).encode()[:_MOST_KEPT]
+    return _ADDRESS.sub("…@…", said).encode(errors="replace")[:_MOST_KEPT]
 
 
 def _about(error: aiosmtplib.SMTPResponseException, *, taken: bool) -> About | None:

@@ -23,14 +23,14 @@ class Sink:
         self.refuse_sender = ""
         self.refuse_content = ""
         self.taken: list[tuple[str, EmailMessage]] = []
-        self.refuse = ""
+        self.refuse: str | bytes = ""
         self.take = "250 taken"
         self.ask: Callable[[], Awaitable[str]] | None = None
         """What a recipient is refused with, found out when it is named."""
 
     async def handle_RCPT(  # noqa: N802 - the name that the server calls
         self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
-    ) -> str:
+    ) -> str | bytes:
         refusal = self.refuse if self.ask is None else await self.ask()
         if refusal:
             return refusal
