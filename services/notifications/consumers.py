@@ -143,6 +143,7 @@ async def _project(delivery: Delivery) -> None:
         "facts": None,
         "facts_hash": "",
         "ending": None,
+        "reminded_at": None,
     }
     values["deadline"] = None
     if not event.tombstone:

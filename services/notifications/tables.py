@@ -41,6 +41,7 @@ PROJECTS = Table(
     Column("facts", LargeBinary),  # what subscriptions ask about, as JSON; NULL once erased
     Column("facts_hash", Text, nullable=False),  # of needs and countries: what is news once it changes
     Column("ending", Text),  # "closed" or "withdrawn" until those who were told are told of it
+    Column("reminded_at", Text),  # the last look for reminders; NULL: none since it was revised
 )
 Index("projects_by_deadline", PROJECTS.c.state, PROJECTS.c.deadline)
 Index("projects_by_ending", PROJECTS.c.ending)
@@ -243,7 +244,7 @@ NOTICES = Table(
 )
 Index("notices_by_state", NOTICES.c.state, NOTICES.c.project, NOTICES.c.cause)
 Index("notices_by_subscription", NOTICES.c.subscription, NOTICES.c.id)
-Index("notices_by_project", NOTICES.c.project)
+Index("notices_by_project", NOTICES.c.project, NOTICES.c.made_at)
 Index("notices_by_organisation", NOTICES.c.organisation, NOTICES.c.position)
 Index("notices_by_delivery", NOTICES.c.delivery)
 Index("notices_by_making", NOTICES.c.made_at)

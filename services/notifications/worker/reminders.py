@@ -1,49 +1,72 @@
 """Deadline reminders: those who were told of a project hear once more, some days and one day before it closes.
 
 *What.* How many days depends on how often somebody hears (`rules.cadence`), so that a digest that carries the reminder comes
-before the deadline. *Never:* remind of a project that is not open, that was dismissed, or of which nobody was told; or of what
-was told no earlier than the reminder is due, for every message names the deadline.
+before the deadline. *Why a look a day.* What is due changes with the day, the project's record and what was told of it. A look
+reads all that was told, so it is taken once for each of them, some projects a step. *Never:* remind of a project that is not
+open, that was dismissed, or of which nobody was told; or of what was told no earlier than the reminder is due, for every message
+names the deadline.
 """
 
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import OPPORTUNITY_CLOSING_SOON
-from services.chassis.runtime import Runtime
+from services.chassis.runtime import Runtime, timestamp
 from services.notifications.rules.cadence import REMINDED_BEFORE
 from services.notifications.tables import NOTICES, PROJECTS
 from services.notifications.worker.cycles import News, insert_notices, newest_version, told_of
 
+LOOKS_AT_ONCE = 50
+"""So many projects are looked at in one step, those that have waited longest first; the herald comes again within a minute or so."""
 _LONGEST = timedelta(days=max(days for some in REMINDED_BEFORE.values() for days in some))
 
 
 async def step(runtime: Runtime) -> int:
     """Make the reminders that are due today; returns how many were given. The same reminder is made once."""
-    today = runtime.clock.now().date()
-    near = select(PROJECTS.c.id).where(
-        PROJECTS.c.state == "published",
-        PROJECTS.c.deadline >= today.isoformat(),
-        PROJECTS.c.deadline <= (today + _LONGEST).isoformat(),
+    now = runtime.clock.now()
+    today = now.date()
+    told_since = (
+        select(NOTICES.c.id)
+        .where(NOTICES.c.project == PROJECTS.c.id, NOTICES.c.made_at >= PROJECTS.c.reminded_at)
+        .exists()
+    )
+    near = (
+        select(PROJECTS.c.id, PROJECTS.c.incarnation, PROJECTS.c.version)
+        .where(
+            PROJECTS.c.state == "published",
+            PROJECTS.c.deadline >= today.isoformat(),
+            PROJECTS.c.deadline <= (today + _LONGEST).isoformat(),
+            or_(PROJECTS.c.reminded_at.is_(None), PROJECTS.c.reminded_at < today.isoformat(), told_since),
+        )
+        .order_by(PROJECTS.c.reminded_at.nulls_first(), PROJECTS.c.deadline)
+        .limit(LOOKS_AT_ONCE)
     )
     async with runtime.database.read() as connection:
-        projects = (await connection.scalars(near)).all()
-        due = [project for project in projects if await _news(connection, project, today=today)]
+        projects = (await connection.execute(near)).all()
+        due = {project.id for project in projects if await _news(connection, project.id, today=today)}
     made = 0
-    for project in due:
+    for project, incarnation, version in projects:
         async with runtime.database.write() as connection:
-            news = await _news(connection, project, today=today)  # it may have closed since
-            number = await newest_version(connection, project)
-            made += await insert_notices(
-                runtime,
-                connection,
-                project,
-                news,
-                list_version=number,
-                cycle=f"{project}|deadline:{today.isoformat()}",
+            if project in due:
+                news = await _news(connection, project, today=today)  # it may have closed since
+                number = await newest_version(connection, project)
+                made += await insert_notices(
+                    runtime,
+                    connection,
+                    project,
+                    news,
+                    list_version=number,
+                    cycle=f"{project}|deadline:{today.isoformat()}",
+                )
+            looked_at = (  # a revision that came since is looked at anew
+                PROJECTS.c.id == project,
+                PROJECTS.c.incarnation == incarnation,
+                PROJECTS.c.version == version,
             )
+            await connection.execute(update(PROJECTS).where(*looked_at).values(reminded_at=timestamp(now)))
     return made
 
 
