@@ -254,7 +254,12 @@ class Notifications(Section):
         description="notices are kept for so long; of an open project the newest that was told stays",
     )
     attempt_seconds: float = Field(15.0, gt=0, le=60, description="the whole of one attempt may take so long")
-    concurrency: int = Field(64, ge=1, le=1_000, description="attempts under way at once in this process")
+    concurrency: int = Field(
+        64,
+        ge=1,
+        le=1_000,
+        description="attempts under way at once in this process, beside slow ones (over 2 s): with those four times as many at most",
+    )
     endpoint_concurrency: int = Field(4, ge=1, le=64, description="... to one endpoint, of all processes")
     endpoint_per_second: float = Field(
         50.0, gt=0, le=100_000, description="attempts a second to one endpoint, of all processes"

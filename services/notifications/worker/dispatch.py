@@ -1,8 +1,8 @@
 """The dispatcher: messages that are due are claimed, tried, and what became of them is written down.
 
 *What.* One turn records what has ended and claims what is due, in one transaction: a try is a row before its first
-packet leaves. Tries run side by side, bounded in this process, and by endpoint over all (`pacing`). *Why claims that run out.* A
-process that was killed leaves tries without an end; who finds them writes "interrupted" and sends again under the same
+packet leaves. Tries run side by side, bounded in this process (`slots`), and by endpoint over all (`pacing`). *Why claims
+that run out.* A process that was killed leaves tries without an end; who finds them writes "interrupted" and sends again under the same
 id, so every repeat on the wire is explained by a row. A mail that may have been handed over is not repeated. *Why every
 fault is an outcome.* A try that ended unrecorded would come again without end. *Never:* decide when to try again
 (`rules.schedule`), or make a message.
@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
 from aiohttp import ClientSession
@@ -34,6 +35,7 @@ from services.notifications.tables import ATTEMPTS, DELIVERIES, ENDPOINTS, SECRE
 from services.notifications.worker import endpoints, mailing, pacing, webhooks
 from services.notifications.worker.cycles import KEYS
 from services.notifications.worker.pacing import LEASE, Pace, Share
+from services.notifications.worker.slots import MAILS, Slots
 from services.notifications.worker.untaken import take_up_again
 
 DUE = "notifications.due"
@@ -102,6 +104,10 @@ class Dispatcher:
     dice: random.Random = field(default_factory=random.SystemRandom)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _ended: list[Ended] = field(default_factory=list)
+    _slots: Slots = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._slots = Slots(self.runtime.settings.notifications.concurrency)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Dispatch until `stop` is set; then let the tries under way end, and write them down."""
@@ -139,7 +145,7 @@ class Dispatcher:
 
     async def turn(self, *, claim: bool = True) -> int:
         """Write down what has ended and begin what is due; returns how much that was."""
-        room = self.runtime.settings.notifications.concurrency - len(self._tasks) if claim else 0
+        room = self._slots.room(now=monotonic()) if claim else 0
         if room <= 0 and not self._ended:
             return 0
         now = self.runtime.clock.now()
@@ -166,7 +172,8 @@ class Dispatcher:
         pace = self._pace
         taken: list[dict[str, Any]] = []
         shares: dict[str, Share | None] = {}  # None: another process holds the endpoint
-        full = set[str]()
+        hanging = self._slots.hanging(now=monotonic())
+        full = set(hanging.out)
         while len(taken) < room:
             due = await self._due(connection, now, full, exclude=[one["id"] for one in taken])
             more = len(due) >= CLAIMED_AT_ONCE
@@ -176,11 +183,15 @@ class Dispatcher:
                 shares |= dict.fromkeys(asked) | await pacing.held(connection, asked, pace, now)
                 for row in chosen:
                     share = shares.get(row["endpoint"])
-                    if row["endpoint"] is None or (share is not None and share.take(row)):
+                    takes = row["endpoint"] is None or (share is not None and share.left)
+                    if not takes or not hanging.take(row["endpoint"]):
+                        continue
+                    if share is None or share.take(row):
                         taken.append(dict(row))
                 full = {name for name, one in shares.items() if one is None or not one.left}
+                full |= set(hanging.out)
                 seen = {row["id"] for row in chosen}
-                due = [row for row in due if row["id"] not in seen and row["endpoint"] not in full]
+                due = [row for row in due if row["id"] not in seen and (row["endpoint"] or MAILS) not in full]
             if not more:
                 break
         if taken:
@@ -235,7 +246,7 @@ class Dispatcher:
             query = query.where(or_(DELIVERIES.c.endpoint.is_(None), DELIVERIES.c.endpoint.not_in(full)))
         if exclude:
             query = query.where(DELIVERIES.c.id.not_in(exclude))
-        if not self.post.open:
+        if not self.post.open or MAILS in full:
             query = query.where(DELIVERIES.c.channel != "email")
         return [dict(row) for row in (await connection.execute(query)).mappings()]
 
@@ -346,6 +357,7 @@ class Dispatcher:
     def _begin(self, row: dict[str, Any]) -> None:
         task = asyncio.create_task(self._try(row))
         self._tasks.add(task)
+        self._slots.begin((row["id"], row["attempts"] + 1), row["endpoint"], now=monotonic())
         task.add_done_callback(self._tasks.discard)
 
     async def _try(self, row: dict[str, Any]) -> None:
@@ -355,6 +367,7 @@ class Dispatcher:
         except Exception:  # noqa: BLE001 - the last resort; what is foreseen has its word
             log_of("notifications").exception("a try ended by a fault of ours", delivery=row["id"])
             outcome = Outcome(error=FAULT)
+        self._slots.end((row["id"], number), timed_out=outcome.error == "timeout")
         self._ended.append(Ended(row=row, number=number, at=self.runtime.clock.now(), outcome=outcome))
         self.runtime.signals.notify(DUE)
 

@@ -20,6 +20,7 @@ from aiohttp.resolver import ThreadedResolver
 
 from services.chassis.settings import Settings
 from services.notifications.rules.addresses import Reach
+from services.notifications.worker.slots import MOST_TIMES
 
 USER_AGENT = "Comity-Webhooks/1"
 
@@ -91,10 +92,10 @@ def open_session(
     """Return the session by which webhooks leave; nothing of the environment has a say in it."""
     asked = settings.notifications
     connector = TCPConnector(
-        limit=asked.concurrency,
+        limit=MOST_TIMES * asked.concurrency,
         limit_per_host=0,
         use_dns_cache=False,
-        resolver=VettedResolver(resolver or _resolver(2 * asked.concurrency), reach),
+        resolver=VettedResolver(resolver or _resolver(2 * MOST_TIMES * asked.concurrency), reach),
         socket_factory=socket_factory(reach),
     )
     return ClientSession(

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from services.notifications.worker import slots
 from services.notifications.worker.webhooks import MOST_KEPT
 from tests.services.notifications.hall import Hall, open_hall
 from tests.services.notifications.village import Receiver, receiving
@@ -130,7 +131,7 @@ async def queue(hall: Hall, endpoint: str, count: int) -> None:
 async def drive(hall: Hall, *, until: Callable[[], bool]) -> None:
     while not until():
         if not await hall.dispatcher.turn() and hall.dispatcher._tasks:
-            await asyncio.wait(hall.dispatcher._tasks, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(hall.dispatcher._tasks, timeout=0.1, return_when=asyncio.FIRST_COMPLETED)
 
 
 async def test_the_healthy_are_served_at_once_beside_a_whole_zoo(tmp_path: Path) -> None:
@@ -184,6 +185,47 @@ async def test_the_healthy_are_served_at_once_beside_a_whole_zoo(tmp_path: Path)
             )
             if name in {"hang", "drip"}:
                 assert begun_there[0]["n"] <= 4 * 4  # four at once, and a try lasts two seconds
+
+
+async def test_twenty_that_hang_leave_the_places_of_the_others_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "SLOW_AFTER", 0.3)
+    async with AsyncExitStack() as stack:
+        hall = await stack.enter_async_context(open_hall(tmp_path))  # 64 places, 15 seconds for a try
+        for number in range(1, 21):
+            await queue(hall, await made(hall, await stack.enter_async_context(beast(hang)), number), 12)
+        healthy = [await stack.enter_async_context(receiving()) for _ in range(20)]
+        for number, one in enumerate(healthy, 100):
+            await queue(hall, await made(hall, one.url, number), 5)
+        async with asyncio.timeout(60):
+            await drive(hall, until=lambda: sum(len(one.taken) for one in healthy) == 100)
+        ended = await hall.rows("SELECT error FROM attempts WHERE ended_at IS NOT NULL")
+        assert {one["error"] for one in ended} <= {None}  # no try that hangs had to end for them
+        [begun] = await hall.rows("SELECT count(*) AS n FROM attempts")
+        assert begun["n"] == 100 + 20 * 4  # those that hang were not begun anew beside it
+        for task in hall.dispatcher._tasks:
+            task.cancel()
+
+
+async def test_those_that_timed_out_have_a_part_of_the_places_together(tmp_path: Path) -> None:
+    few = {"attempt_seconds": 0.3, "concurrency": 16}
+    async with AsyncExitStack() as stack:
+        hall = await stack.enter_async_context(open_hall(tmp_path, notifications=few))
+        for number in range(1, 9):
+            await queue(hall, await made(hall, await stack.enter_async_context(beast(hang)), number), 30)
+        while await hall.rows("SELECT id FROM endpoints WHERE failures = 0"):
+            await hall.dispatcher.turn()
+            if hall.dispatcher._tasks:
+                await asyncio.wait(hall.dispatcher._tasks)
+        await hall.dispatcher.turn()
+        assert len(hall.dispatcher._tasks) == 16 // slots.HANGING_PART
+        healthy = await stack.enter_async_context(receiving())
+        await queue(hall, await made(hall, healthy.url, 100), 4)
+        await hall.dispatcher.turn()
+        assert len(hall.dispatcher._tasks) == 16 // slots.HANGING_PART + 4  # all of its own, at once
+        while hall.dispatcher._tasks:
+            await asyncio.wait(hall.dispatcher._tasks)
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_no_receiver(tmp_path: Path) -> None:
