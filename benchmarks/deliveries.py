@@ -37,6 +37,7 @@ from services.chassis.settings import load_settings
 from services.chassis.telemetry import set_up_logs
 from services.chassis.web.application import merge_applications
 from services.notifications import SERVICE, startup
+from services.notifications.commands.queueing import event_row
 from services.notifications.rules.keys import Keys, new_secret
 from services.notifications.tables import (
     DELIVERIES,
@@ -50,7 +51,6 @@ from services.notifications.tables import (
 )
 from services.notifications.worker import cycles, readying
 from services.notifications.worker.dispatch import Dispatcher
-from services.notifications.worker.endpoints import event_row
 from services.notifications.worker.guard import open_session, reach_of
 from services.notifications.worker.mailing import Post
 from services.notifications.worker.reasons import READER

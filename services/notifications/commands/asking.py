@@ -10,12 +10,12 @@ from services.chassis.database import insert_for
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Unit
 from services.chassis.web.problems import InvalidBody
+from services.notifications.commands.queueing import delivery_row
 from services.notifications.mail.letters import CONFIRMATION, confirmation_letter
 from services.notifications.queries.reading import Row
 from services.notifications.rules.keys import Keys
 from services.notifications.rules.yearly import ASKED_WITHIN, MOST_QUESTIONS
 from services.notifications.tables import DELIVERIES, ORGANISATIONS, QUESTIONS
-from services.notifications.worker.endpoints import delivery_row
 
 _STANDING = ("pending", "sending", "retrying", "delivered", "unconfirmed")
 

@@ -17,13 +17,13 @@ from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import InvalidBody, NotFound
 from services.notifications.commands.leaving import UNENDED, WANTED
+from services.notifications.commands.queueing import event_row
 from services.notifications.queries.reading import Row, endpoint_json
 from services.notifications.rules import rights
 from services.notifications.rules.addresses import Reach
 from services.notifications.rules.keys import Keys, new_secret
 from services.notifications.rules.problems import EndpointInUse, EndpointNotActive, TooManyEndpoints
 from services.notifications.tables import DELIVERIES, ENDPOINTS, SECRETS, SUBSCRIPTIONS
-from services.notifications.worker.endpoints import event_row
 
 MOST_ENDPOINTS = 10
 REACH = "reach"

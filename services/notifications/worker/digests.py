@@ -20,13 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import MATCH_PROPOSED, OPPORTUNITY_CLOSING_SOON
 from services.chassis.runtime import Runtime, timestamp
+from services.notifications.commands.queueing import delivery_row
 from services.notifications.mail.letters import Letter, render, words_of
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import CAP_WINDOW, next_digest, next_under_cap, released
 from services.notifications.rules.keys import Keys
 from services.notifications.tables import DELIVERIES, FLAGSHIPS, NOTICES, ORGANISATIONS, SUBSCRIPTIONS
 from services.notifications.worker.cycles import ENDS
-from services.notifications.worker.endpoints import delivery_row
 from services.notifications.worker.readying import title_in
 
 DIGEST = "digest"

@@ -10,18 +10,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import orjson
-import uuid_utils
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.webhooks.notifications import (
-    ENDPOINT_DISABLED,
-    ENDPOINT_FAILING,
-    ENDPOINT_PINGED,
-    cloud_event,
-)
+from schemas.webhooks.notifications import ENDPOINT_DISABLED, ENDPOINT_FAILING, ENDPOINT_PINGED
 from services.chassis.runtime import Runtime, timestamp
+from services.notifications.commands.queueing import delivery_row, event_row
 from services.notifications.mail.letters import endpoint_letter
 from services.notifications.rules.keys import Keys
 from services.notifications.rules.schedule import LONGEST_WAIT, UNSIGNED, gives_up, warns
@@ -32,11 +26,6 @@ if TYPE_CHECKING:
 
 ADDRESSES_TOLD = 5
 WHY_UNSIGNED = "Its secret cannot be opened any more, so nothing can be signed. Make a new one, then ping it."
-SENTENCES = {
-    ENDPOINT_PINGED: "This is a ping: answer with 2xx and the endpoint is active.",
-    ENDPOINT_FAILING: "Messages to this endpoint have failed for a day.",
-    ENDPOINT_DISABLED: "This endpoint was disabled; verify it again, and recover what it missed.",
-}
 
 
 async def note(connection: AsyncConnection, runtime: Runtime, ended: "Sequence[Ended]") -> None:
@@ -166,61 +155,3 @@ async def tell(
         )
     if queued:
         await connection.execute(insert(DELIVERIES), queued)
-
-
-def event_row(row: Mapping[str, Any], kind: str, *, to: str, now: datetime) -> dict[str, Any]:
-    """Return the delivery of an event about an endpoint, to an endpoint of the same organisation (or itself)."""
-    queued = delivery_row(
-        organisation=row["organisation"],
-        channel="webhook",
-        kind=kind,
-        endpoint=to,
-        body=b"",
-        place="",
-        now=now,
-    )
-    body = cloud_event(
-        identifier=queued["id"],
-        event_type=kind,
-        subject=row["id"],
-        time=timestamp(now),
-        data={
-            "endpoint": row["id"],
-            "sentence": SENTENCES.get(
-                kind, "This is a test: a signed example, sent because you asked for it."
-            ),
-            "failing_since": row["failing_since"],
-        },
-    )
-    return queued | {"body": orjson.dumps(body)}
-
-
-def delivery_row(
-    *,
-    organisation: str,
-    channel: str,
-    kind: str,
-    body: bytes,
-    place: str,
-    now: datetime,
-    endpoint: str | None = None,
-    subscription: str | None = None,
-    period: str | None = None,
-) -> dict[str, Any]:
-    """Return a message that is due now."""
-    return {
-        "id": str(uuid_utils.uuid7()),
-        "organisation": organisation,
-        "channel": channel,
-        "type": kind,
-        "endpoint": endpoint,
-        "subscription": subscription,
-        "period": period,
-        "body": body,
-        "state": "pending",
-        "attempts": 0,
-        "earlier": 0,
-        "due_at": timestamp(now),
-        "place": place,
-        "created_at": timestamp(now),
-    }

@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.leaving import cancel_unsent
+from services.notifications.commands.queueing import delivery_row
 from services.notifications.mail.letters import yearly_letter
 from services.notifications.rules.keys import Keys
 from services.notifications.rules.yearly import ANSWER_WITHIN, ASK_AFTER
 from services.notifications.tables import DELIVERIES, ORGANISATIONS, SUBSCRIPTIONS
-from services.notifications.worker.endpoints import delivery_row
 
 YEARLY = "yearly-confirmation"
 AT_ONCE = 100

@@ -116,8 +116,8 @@ async def made(hall: Hall, url: str, number: int) -> str:
 async def queue(hall: Hall, endpoint: str, count: int) -> None:
     from sqlalchemy import insert
 
+    from services.notifications.commands.queueing import event_row
     from services.notifications.tables import DELIVERIES
-    from services.notifications.worker.endpoints import event_row
 
     row = {"id": endpoint, "organisation": "o", "failing_since": None}
     rows = [
