@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 
 from services.notifications.worker import reminders
 from tests.services.notifications.hall import Hall
@@ -15,12 +15,13 @@ from tests.services.notifications.village import Receiver
 
 
 @contextmanager
-def looks() -> Iterator[Callable[[], int]]:
-    """Count the times that all which was told of a project is read."""
+def looks(hall: Hall) -> Iterator[Callable[[], int]]:
+    """Count the times that all which was told of a project is read there; other tests' servers may run in this process."""
     statements: list[str] = []
 
-    def executed(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
+    def executed(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        if connection.engine.url == hall.runtime.database.url:
+            statements.append(statement)
 
     event.listen(Engine, "before_cursor_execute", executed)
     try:
@@ -37,7 +38,7 @@ async def test_what_was_told_is_read_once_a_day_and_once_more_for_what_is_new(
     ada, project = await hall.member("Ada"), await hall.open_project(deadline="2026-12-20")
     await hall.rank(project, 1, {ada: "good"})
     await hall.settle()
-    with looks() as counted:
+    with looks(hall) as counted:
         seen = []
 
         async def steps() -> None:
