@@ -69,7 +69,7 @@ async def test_a_member_that_moves_nothing_ranks_no_list(town: Town, monkeypatch
     for name in ("schools", "clinics"):
         await town.published(name)
     await town.settle()
-    ranked = ranks_counted(monkeypatch)
+    ranked = ranks_counted(town, monkeypatch)
     await town.organisation("Ada", aliases=["A.D.A."])
     await moved(town)
     await passed(town)
@@ -82,7 +82,7 @@ async def test_a_batch_of_changed_members_ranks_a_list_once(
     await town.organisation("Ada")
     project = await town.published("schools")
     await town.settle()
-    ranked = ranks_counted(monkeypatch)
+    ranked = ranks_counted(town, monkeypatch)
     for name in ("Bea", "Cleo", "Dora"):
         await town.organisation(name, hq_country="KEN")
     await moved(town)
