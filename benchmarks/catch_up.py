@@ -9,8 +9,8 @@ Twice, each time from the start of a process until a list version of it covers e
 - *from the log*: the database of `matches` is empty too. The log is read, each text analysed and archived (which workers
   do once between them, and never again), the index built, the list ranked.
 
-Correct means that the version counts as many candidates as there are profiles, and that the process says its lists are
-complete. The log is the embedded one. The peer in the same run is the analysis of the same texts alone, in this process,
+Correct means that every profile is archived, that each list is ranked up to the archive's positions, and that the process says
+its lists are complete. The log is the embedded one. The peer in the same run is the analysis of the same texts alone, in this process,
 with nothing around it.
 """
 
@@ -45,6 +45,7 @@ from services.matches.worker.documents import Analysis
 
 GOAL = 30.0  # seconds, with 100,000 profiles
 _BATCH = 500
+_LOOK_SECONDS = 0.5  # an answer is work of the process that is measured
 _ANALYSED = 2_000
 _PROJECTS = ("018f3c2a-7d10-7000-8000-0000000000aa", "018f3c2a-7d10-7000-8000-0000000000ab")
 _OWNER = "018f3c2a-7d10-7000-8000-0000000000bb"
@@ -112,6 +113,7 @@ def catch_up(folder: Path, lists: int) -> float:
     figures: dict[str, float] = {}
 
     def whole() -> bool:
+        time.sleep(_LOOK_SECONDS)
         with suppress(httpx2.HTTPError):
             text = httpx2.get(f"http://127.0.0.1:{port}/metrics", timeout=60.0, trust_env=False).text
             lines = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
@@ -125,12 +127,23 @@ def catch_up(folder: Path, lists: int) -> float:
 
 
 def check(folder: Path, count: int, lists: int) -> None:
-    """End the benchmark unless so many lists stand and each counts every profile."""
+    """End the benchmark unless every profile is archived, and so many lists stand, ranked up to where the archive is.
+
+    A version counts those who were there when something material changed last, which need not be everybody.
+    """
     with closing(sqlite3.connect(folder / "matches.db")) as connection:
-        rows = connection.execute("SELECT project, counts FROM list_versions ORDER BY number").fetchall()
-    found = {project: json.loads(counts)["candidates"] for project, counts in rows}
-    if list(found.values()) != [count] * lists:
-        raise SystemExit(f"{count} profiles are on the log, {lists} lists are to count them; found {found}")
+        ((archived,),) = connection.execute("SELECT count(*) FROM documents WHERE kind = 'member' AND latest")
+        ((stand,),) = connection.execute("SELECT count(DISTINCT project) FROM list_versions")
+        reached = connection.execute("SELECT topic, partition, next_offset FROM positions").fetchall()
+        ranked = [
+            json.loads(row)["positions"] for (row,) in connection.execute("SELECT ranked_to FROM ranking")
+        ]
+    covered = bool(ranked) and all(one == {f"{t}/{p}": offset for t, p, offset in reached} for one in ranked)
+    if (archived, stand, covered) != (count, lists, True):
+        raise SystemExit(
+            f"{count} profiles are on the log, {lists} lists are to be ranked on them; archived {archived}, lists {stand}, "
+            f"positions {reached}, ranked to {ranked}"
+        )
 
 
 def measure(count: int) -> dict[str, Any]:
