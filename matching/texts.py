@@ -36,9 +36,8 @@ class Texts:
     def __init__(self) -> None:
         self._words = np.empty(_FIRST_WORDS, np.int32)
         self._used = self._living = 0
-        self._rows = np.zeros(
-            (4, _FIRST_ROWS), np.int64
-        )  # starts, lengths, days of record, of the last addition
+        # starts, lengths, days of record and of the last addition
+        self._rows = np.zeros((4, _FIRST_ROWS), np.int64)
 
     def put(self, row: int, words: npt.NDArray[np.int32], *, recorded: int, added: int = 0) -> None:
         """Take a row's words in, in place of those that were here."""

@@ -87,17 +87,19 @@ class MemberWeigher:
             )
             kept = impacts > 0
             found = self._items.keep(
-                key, WeighedItem((terms[kept], impacts[kept]), self._words(fields), stems)
+                key, WeighedItem((terms[kept], impacts[kept]), self._words(stems), stems)
             )
         return found
 
-    def _words(self, fields: tuple[FieldStems, ...]) -> frozenset[int]:
+    def _words(self, stems: Stems) -> frozenset[int]:
         """The different words of a text; a name is another one in another language."""
-        return frozenset(
-            (self._tables.languages[field.language] << 32) | number
-            for field in fields
-            for number in self._vocabulary.words(field.language, field.runs)
-        )
+        found, place = set[int](), 0
+        for _, language, runs in stems.heads:
+            stop = place + sum(runs)
+            field = self._tables.languages[language] << 32
+            found.update(field | number for number in stems.numbers[place:stop].tolist())
+            place = stop + 1
+        return frozenset(found)
 
 
 def _joined(one: Asked, other: Asked) -> Asked:
