@@ -38,7 +38,7 @@ from services.chassis.telemetry import set_up_logs
 from services.chassis.web.application import merge_applications
 from services.notifications import SERVICE, startup
 from services.notifications.commands.queueing import event_row
-from services.notifications.rules.keys import Keys, new_secret
+from services.notifications.rules.keys import keys_of, new_secret
 from services.notifications.tables import (
     DELIVERIES,
     ENDPOINTS,
@@ -128,7 +128,7 @@ async def opened(folder: Path) -> Runtime:
 
 async def add_endpoints(runtime: Runtime, url: str, count: int) -> list[str]:
     """Put active endpoints there, each of an organisation of its own; their ids."""
-    keys: Keys = runtime.state["keys"]
+    keys = keys_of(runtime.state)
     now = timestamp(runtime.clock.now())
     identifiers = [str(uuid_utils.uuid7()) for _ in range(count)]
     endpoint = {

@@ -17,9 +17,8 @@ from services.notifications.commands.endpoints import REACH
 from services.notifications.commands.leaving import UNENDED
 from services.notifications.consumers import READER, REFERENCE
 from services.notifications.routes import routers
-from services.notifications.rules.keys import Keys
+from services.notifications.rules.keys import KEYS, Keys
 from services.notifications.tables import DELIVERIES, ENDPOINTS, LISTS, METADATA, NOTICES, PROJECTS
-from services.notifications.worker.cycles import KEYS
 from services.notifications.worker.dispatch import may_go
 from services.notifications.worker.guard import reach_of
 from services.notifications.worker.loops import CONSUMER, loops

@@ -13,7 +13,7 @@ from services.chassis.web.problems import InvalidBody
 from services.notifications.commands.queueing import delivery_row
 from services.notifications.mail.letters import CONFIRMATION, confirmation_letter
 from services.notifications.queries.reading import Row
-from services.notifications.rules.keys import Keys
+from services.notifications.rules.keys import keys_of
 from services.notifications.rules.yearly import ASKED_WITHIN, MOST_QUESTIONS
 from services.notifications.tables import DELIVERIES, ORGANISATIONS, QUESTIONS
 
@@ -35,7 +35,7 @@ async def question_stands(unit: Unit, before: Row | None, row: Row) -> bool:
 
 async def ask_for_confirmation(unit: Unit, row: Row) -> None:
     """Queue the question. Raises InvalidBody if the address was asked often enough within a day."""
-    keys: Keys = unit.runtime.state["keys"]
+    keys = keys_of(unit.runtime.state)
     await _count(unit, keys.address_hash(row["email"]))
     name = await unit.connection.scalar(
         select(ORGANISATIONS.c.name).where(ORGANISATIONS.c.id == row["organisation"])

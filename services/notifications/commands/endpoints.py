@@ -21,7 +21,7 @@ from services.notifications.commands.queueing import event_row
 from services.notifications.queries.reading import Row, endpoint_json
 from services.notifications.rules import rights
 from services.notifications.rules.addresses import Reach
-from services.notifications.rules.keys import Keys, new_secret
+from services.notifications.rules.keys import keys_of, new_secret
 from services.notifications.rules.problems import EndpointInUse, EndpointNotActive, TooManyEndpoints
 from services.notifications.tables import DELIVERIES, ENDPOINTS, SECRETS, SUBSCRIPTIONS
 
@@ -229,7 +229,7 @@ async def secrets_of(unit: Unit, endpoint: str) -> list[Row]:
 
 
 async def _add_secret(unit: Unit, endpoint: str) -> str:
-    keys: Keys = unit.runtime.state["keys"]
+    keys = keys_of(unit.runtime.state)
     secret = new_secret()
     await unit.connection.execute(
         insert(SECRETS).values(

@@ -15,7 +15,7 @@ from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.notifications.commands.subscriptions import end, first_digest
 from services.notifications.queries.reading import Row
-from services.notifications.rules.keys import Keys
+from services.notifications.rules.keys import Keys, keys_of
 from services.notifications.rules.problems import LinkInvalid
 from services.notifications.rules.yearly import waits_for_answer
 from services.notifications.tables import NOTICES, SUBSCRIPTIONS
@@ -23,7 +23,7 @@ from services.notifications.tables import NOTICES, SUBSCRIPTIONS
 
 async def follow_link(unit: Unit, *, token: str) -> Answer:
     """Do what a link of a mail says: confirm its address, or end its subscription. Raises LinkInvalid."""
-    row, action = await linked(unit.connection, unit.runtime.state["keys"], token, lock=True)
+    row, action = await linked(unit.connection, keys_of(unit.runtime.state), token, lock=True)
     if action == "confirm" and waits_for_answer(row):
         state: SubscriptionState = "active"
         now = timestamp(unit.now)

@@ -21,7 +21,7 @@ from services.notifications.commands.leaving import cancel_messages, cancel_unse
 from services.notifications.queries.reading import Row, dismissal_json, quiet_of, subscription_json
 from services.notifications.rules import rights
 from services.notifications.rules.cadence import next_digest, released
-from services.notifications.rules.keys import Keys
+from services.notifications.rules.keys import keys_of
 from services.notifications.rules.problems import TooManyEndpoints
 from services.notifications.tables import (
     DELIVERIES,
@@ -275,7 +275,7 @@ async def _faults(unit: Unit, body: SubscriptionBody, organisation: str) -> list
                 }
             )
     if body.email is not None:
-        keys: Keys = unit.runtime.state["keys"]
+        keys = keys_of(unit.runtime.state)
         hashed = keys.address_hash(body.email)
         suppressed = select(SUPPRESSIONS.c.reason).where(SUPPRESSIONS.c.address_hash == hashed)
         if (await unit.connection.scalar(suppressed)) is not None:

@@ -13,6 +13,7 @@ from services.notifications.commands.links import follow_link, link_json, linked
 from services.notifications.mail.pages import link_page
 from services.notifications.queries.reading import Row
 from services.notifications.routes.parameters import LinkToken, runtime_in
+from services.notifications.rules.keys import keys_of
 from services.notifications.rules.problems import LinkInvalid
 from services.notifications.rules.yearly import waits_for_answer
 
@@ -33,7 +34,7 @@ def router() -> APIRouter:
         """Say what it would do, and change nothing: mail scanners open every link. A browser gets a page with a button."""
         runtime = runtime_in(request)
         async with runtime.database.read() as connection:
-            row, action = await linked(connection, runtime.state["keys"], token)
+            row, action = await linked(connection, keys_of(runtime.state), token)
         if _by_a_browser(request):
             return _page(row, action)
         return respond(request, link_json(row, action, done=False))
@@ -53,7 +54,7 @@ def router() -> APIRouter:
             return answer
         runtime = runtime_in(request)
         async with runtime.database.read() as connection:
-            row, action = await linked(connection, runtime.state["keys"], token)
+            row, action = await linked(connection, keys_of(runtime.state), token)
         return _page(row, action)
 
     return routes

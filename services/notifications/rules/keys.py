@@ -7,6 +7,7 @@
 import hmac
 import secrets
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from typing import Any
@@ -20,6 +21,9 @@ from services.chassis.web.secrets import kept_secret
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix that Standard Webhooks gives every secret
 _NONCE_BYTES = 12
+
+KEYS = "keys"
+"""Where the runtime's state holds the keys."""
 
 
 class SealBroken(Exception):  # noqa: N818 - what happened, in the past tense
@@ -99,3 +103,9 @@ class Keys:
 def new_secret() -> str:
     """Return a fresh signing secret in Standard Webhooks' form."""
     return SECRET_PREFIX + b64encode(secrets.token_bytes(32)).decode()
+
+
+def keys_of(state: Mapping[str, Any]) -> Keys:
+    """Return the keys that were drawn at start, from the runtime's state."""
+    keys: Keys = state[KEYS]
+    return keys

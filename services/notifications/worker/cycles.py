@@ -32,7 +32,7 @@ from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.leaving import take_back
 from services.notifications.consumers import REFERENCE, told_of_ending
 from services.notifications.rules.conditions import BAND_ORDER, Facts, asked_about, failed, reaches_band
-from services.notifications.rules.keys import Keys
+from services.notifications.rules.keys import keys_of
 from services.notifications.tables import (
     DISMISSALS,
     LISTS,
@@ -43,7 +43,6 @@ from services.notifications.tables import (
     SUBSCRIPTIONS,
 )
 
-KEYS = "keys"
 PATIENCE = timedelta(seconds=60)
 """How long a cycle waits for the pairs that its version counts; then it tells those that are here, and says so.
 
@@ -405,7 +404,7 @@ async def insert_notices(
     cycle: str,
 ) -> int:
     """Add the notices that are not there yet; returns how many were given."""
-    keys: Keys = runtime.state[KEYS]
+    keys = keys_of(runtime.state)
     moment = timestamp(runtime.clock.now())
     rows = [
         {

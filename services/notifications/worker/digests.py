@@ -24,7 +24,7 @@ from services.notifications.commands.queueing import delivery_row
 from services.notifications.mail.letters import Letter, render, words_of
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import CAP_WINDOW, next_digest, next_under_cap, released
-from services.notifications.rules.keys import Keys
+from services.notifications.rules.keys import keys_of
 from services.notifications.tables import DELIVERIES, FLAGSHIPS, NOTICES, ORGANISATIONS, SUBSCRIPTIONS
 from services.notifications.worker.cycles import ENDS
 from services.notifications.worker.readying import title_in
@@ -42,7 +42,7 @@ async def step(runtime: Runtime) -> int:
     if runtime.settings.mail.host is None:
         return 0  # what is made now would leave beside everything that comes up until there is one
     now = runtime.clock.now()
-    keys: Keys = runtime.state["keys"]
+    keys = keys_of(runtime.state)
     due = select(SUBSCRIPTIONS.c.next_digest_at, SUBSCRIPTIONS.c.id).where(
         SUBSCRIPTIONS.c.next_digest_at <= timestamp(now)
     )
@@ -98,7 +98,7 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
             .values(next_digest_at=timestamp(later))
         )
         return
-    keys: Keys = runtime.state["keys"]
+    keys = keys_of(runtime.state)
     titles = {
         one.id: one.titles for one in await connection.execute(select(FLAGSHIPS.c.id, FLAGSHIPS.c.titles))
     }
@@ -177,7 +177,7 @@ def digest_letter(
     What changed before it was ever announced is new. `flagships` are titles (JSON) by id; one of which nothing was read yet
     goes by its id.
     """
-    address, keys = runtime.settings.address, runtime.state["keys"]
+    address, keys = runtime.settings.address, keys_of(runtime.state)
     newest = {one["project"]: one for one in notices}
     shown = list(newest.values())[:MOST_SHOWN]
     groups: dict[str, dict[str, list[dict[str, Any]]]] = {}

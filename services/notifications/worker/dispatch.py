@@ -29,11 +29,10 @@ from services.notifications.commands.following import follow
 from services.notifications.commands.leaving import cancel_unwanted
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import released
-from services.notifications.rules.keys import Keys, SealBroken
+from services.notifications.rules.keys import SealBroken, keys_of
 from services.notifications.rules.schedule import FAULT, UNSIGNED, Outcome, after_interruption, next_try
 from services.notifications.tables import ATTEMPTS, DELIVERIES, ENDPOINTS, SECRETS, SUBSCRIPTIONS
 from services.notifications.worker import endpoints, mailing, pacing, webhooks
-from services.notifications.worker.cycles import KEYS
 from services.notifications.worker.pacing import LEASE, Pace, Share
 from services.notifications.worker.slots import MAILS, Slots
 from services.notifications.worker.untaken import take_up_again
@@ -253,7 +252,7 @@ class Dispatcher:
     async def _write_claims(
         self, connection: AsyncConnection, taken: list[dict[str, Any]], now: datetime
     ) -> None:
-        keys: Keys = self.runtime.state[KEYS]
+        keys = keys_of(self.runtime.state)
         wanted = {row["endpoint"] for row in taken if row["endpoint"] is not None}
         secrets: dict[str, list[str]] = {}
         if wanted:

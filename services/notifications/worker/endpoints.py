@@ -17,7 +17,7 @@ from schemas.webhooks.notifications import ENDPOINT_DISABLED, ENDPOINT_FAILING, 
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.queueing import delivery_row, event_row
 from services.notifications.mail.letters import endpoint_letter
-from services.notifications.rules.keys import Keys
+from services.notifications.rules.keys import keys_of
 from services.notifications.rules.schedule import LONGEST_WAIT, UNSIGNED, gives_up, warns
 from services.notifications.tables import DELIVERIES, ENDPOINTS, SUBSCRIPTIONS
 
@@ -139,7 +139,7 @@ async def tell(
     addresses: dict[str, Any] = {}
     for one in await connection.execute(mailed):
         addresses.setdefault(one.email, one)
-    keys: Keys = runtime.state["keys"]
+    keys = keys_of(runtime.state)
     for one in list(addresses.values())[:ADDRESSES_TOLD]:
         letter = endpoint_letter(runtime.settings, kind=kind, language=one.language, url=row["url"])
         queued.append(

@@ -22,7 +22,7 @@ from services.chassis.runtime import Runtime, timestamp
 from services.chassis.settings import Settings
 from services.chassis.telemetry import log_of
 from services.notifications.mail.letters import Letter, message_of
-from services.notifications.rules.keys import Keys
+from services.notifications.rules.keys import keys_of
 from services.notifications.rules.refusals import About, about
 from services.notifications.rules.schedule import Outcome
 from services.notifications.tables import ATTEMPTS, SUPPRESSIONS
@@ -60,7 +60,7 @@ class Post:
         to = row["email"]
         if to is None or row["body"] is None:
             return Outcome(error="gone", permanent=True)
-        keys: Keys = runtime.state["keys"]
+        keys = keys_of(runtime.state)
         hashed = keys.address_hash(to)
         async with runtime.database.read() as connection:
             kept_out = select(SUPPRESSIONS.c.reason).where(SUPPRESSIONS.c.address_hash == hashed)

@@ -14,7 +14,7 @@ from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.leaving import cancel_unsent
 from services.notifications.commands.queueing import delivery_row
 from services.notifications.mail.letters import yearly_letter
-from services.notifications.rules.keys import Keys
+from services.notifications.rules.keys import keys_of
 from services.notifications.rules.yearly import ANSWER_WITHIN, ASK_AFTER
 from services.notifications.tables import DELIVERIES, ORGANISATIONS, SUBSCRIPTIONS
 
@@ -79,7 +79,7 @@ async def _ask(runtime: Runtime, connection: AsyncConnection, subscription: str,
         return  # another process was first, or somebody ended it
     if said is None or said > timestamp(now - ASK_AFTER):
         return
-    keys: Keys = runtime.state["keys"]
+    keys = keys_of(runtime.state)
     answer_by = now + ANSWER_WITHIN
     letter = yearly_letter(
         runtime.settings,
