@@ -11,8 +11,7 @@ from aiohttp import web
 
 from services.notifications import SERVICE
 from services.notifications.mail.letters import words_of
-from services.notifications.rules.keys import Keys
-from services.notifications.worker.cycles import KEYS
+from services.notifications.rules.keys import KEYS, Keys
 from services.notifications.worker.endpoints import WHY_UNSIGNED
 from tests.services.notifications.hall import Hall
 from tests.services.notifications.office import ADDRESS, Sink, confirmed, crossing
