@@ -8,6 +8,7 @@ rank, and must not run the engine on the event loop.
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import structlog
@@ -34,6 +35,17 @@ CHUNK = 32
 RETRY_SECONDS = 5.0
 """The longest pause before a project that could not be ranked is tried again."""
 
+MANY = 64
+"""So many changed organisations in one pass are a backlog or an import, and nobody's single write."""
+
+DEAR = 400
+"""One changed organisation's standings on all lists, before and after, cost as much as ranking so many candidates (measured)."""
+
+REST = 3
+"""After a pass over many, so many times its duration go by before the next: the archiving beside it has the processor."""
+
+LONGEST_REST_SECONDS = 5.0
+
 OFFERED = 8
 """A pass over so few projects is somebody's write: whoever waits for it reads the list that the pass computed."""
 
@@ -53,6 +65,8 @@ class Ranker:
         self._frame = ("", "")  # epoch and day of the last pass
         self._record = Record()
         self._awaited: Awaited = runtime.state["awaited"]
+        self.rest = 0.0
+        """Seconds that the next pass is to wait. In a long backlog each pass would rank everybody who came so far."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Pass until `stop` is set; between passes wait for the index to follow, or poll."""
@@ -69,6 +83,9 @@ class Ranker:
                 self._owned.arriving |= self._owned.generations.keys()
                 busy = False
                 await asyncio.sleep(poll)
+            if self.rest:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), self.rest)
             # What failed is tried again with every pass, and by itself ever more seldom: it would fill a core and the log.
             failed = any(self._unfinished.values())
             pause = min(pause * 2, RETRY_SECONDS) if failed else poll
@@ -76,7 +93,8 @@ class Ranker:
                 await self._runtime.signals.wait(FOLLOWED, pause, since=seen)
 
     async def step(self) -> bool:
-        """One pass; True if there was anything to do."""
+        """One pass; True if there was anything to do. Sets `rest`."""
+        began, self.rest = self._runtime.clock.monotonic(), 0.0
         arriving = sorted(self._owned.arriving)
         if arriving:
             # A new owner ranks nothing older than what the group has consumed: `ranked_to` never goes back.
@@ -114,6 +132,8 @@ class Ranker:
                 await reach("ranker.ranked")
             last = begin + CHUNK >= len(work)
             await self._write(outcomes, pinned, erased=erased if last else None)
+        if len(changes.members) >= MANY:
+            self.rest = min(REST * (self._runtime.clock.monotonic() - began), LONGEST_REST_SECONDS)
         return True
 
     def _targets(self, changes: Changes, pinned: Pinned, frame: tuple[str, str]) -> dict[int, set[str]]:
@@ -123,7 +143,7 @@ class Ranker:
             if partition in owned:
                 owned[partition].add(project)
         epoch, day = frame
-        if epoch != pinned.epoch or changes.rules:
+        if epoch != pinned.epoch or changes.rules or _cheaper_to_rank_all(changes, owned, pinned):
             return owned
         wanted = set(changes.projects)
         if day != pinned.day:
@@ -292,6 +312,12 @@ class Ranker:
         self._kept.pop(partition, None)
         self._unfinished.pop(partition, None)
         self._owned.lost(partition)
+
+
+def _cheaper_to_rank_all(changes: Changes, owned: Mapping[int, set[str]], pinned: Pinned) -> bool:
+    """Whether so many changed that ranking every list costs less than finding those that they touch."""
+    many = len(changes.members)
+    return many >= MANY and many * DEAR >= sum(map(len, owned.values())) * len(pinned.view)
 
 
 def _standings(pinned: Pinned, members: Iterable[str]) -> Standings:

@@ -118,3 +118,80 @@ async def test_every_list_of_a_pass_is_ranked_at_the_positions_that_it_names(
         for number in (1, 2):
             found = await recompute(database, project, number)
             assert found.stored == found.found
+
+
+async def test_after_a_pass_over_many_the_next_waits_and_a_single_write_never_does(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a long backlog every pass would rank all who came so far, and the archiving beside it would get nowhere."""
+    monkeypatch.setattr(ranker, "MANY", 3)
+    project = await town.published("schools")
+    await town.settle()
+    for name in ("Ada", "Bea", "Cleo"):
+        await town.organisation(name, hq_country="KEN")
+    await moved(town)
+    assert await town.worker.ranker.step()
+    assert 0 < town.worker.ranker.rest <= ranker.LONGEST_REST_SECONDS
+    ranked = ranks_counted(town, monkeypatch)
+    for name in ("Ada", "Bea"):
+        await town.organisation(name, hq_country="UGA")
+    await moved(town)
+    assert await town.worker.ranker.step()
+    assert town.worker.ranker.rest == 0
+    assert ranked == [project]
+
+
+async def test_a_worker_that_waits_after_a_pass_over_many_stops_at_once(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranker, "MANY", 3)
+    monkeypatch.setattr(ranker, "REST", 10_000)
+    monkeypatch.setattr(ranker, "LONGEST_REST_SECONDS", 10_000.0)
+    project = await town.published("schools")
+    await town.settle()
+    stop = asyncio.Event()
+    running = asyncio.create_task(town.worker.ranker.run(stop))
+    await asyncio.sleep(0)
+    for name in ("Ada", "Bea", "Cleo"):
+        await town.organisation(name, hq_country="KEN")
+    await moved(town)
+    async with asyncio.timeout(30):
+        while not town.worker.ranker.rest:  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.01)
+    ranked = ranks_counted(town, monkeypatch)
+    await town.organisation("Dora", hq_country="KEN")
+    await moved(town)
+    await asyncio.sleep(0.3)
+    assert ranked == []
+    stop.set()
+    async with asyncio.timeout(30):
+        await running
+    await passed(town)
+    assert ranked == [project]
+
+
+async def test_where_many_changed_every_list_is_ranked_without_a_look_at_each_of_them(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking at each costs more than ranking where the lists are few; what comes out is the same."""
+    monkeypatch.setattr(ranker, "MANY", 3)
+    projects = [await town.published(name) for name in ("schools", "clinics")]
+    await town.settle()
+    ranked = ranks_counted(town, monkeypatch)
+    looked = []
+    standings = ranker._standings
+    monkeypatch.setattr(
+        ranker, "_standings", lambda pinned, members: looked.append(1) or standings(pinned, members)
+    )
+    for name in ("Ada", "Bea", "Cleo"):
+        await town.organisation(name, hq_country="KEN")
+    await moved(town)
+    assert await town.worker.ranker.step()
+    assert (sorted(ranked), looked) == (sorted(projects), [])
+    ranked.clear()
+    monkeypatch.setattr(ranker, "DEAR", 0)  # as if there were far more lists
+    for name in ("Ada", "Bea", "Cleo"):
+        await town.organisation(name, hq_country="KEN", aliases=["A.D.A."])
+    await moved(town)
+    assert await town.worker.ranker.step()
+    assert (ranked, len(looked)) == ([], 2)
