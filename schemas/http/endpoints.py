@@ -49,7 +49,9 @@ class EndpointAnswer(Shape):
     revision: int
     state: EndpointState
     reason: str | None
-    url: str
+    url: str = Field(
+        description="For others than the organisation without path and query, which are often a secret: `https://host/…`."
+    )
     description: str | None
     failing_since: str | None
     secrets: tuple[dict[str, str | None], ...]
@@ -125,7 +127,7 @@ class Attempt(Shape):
     error: str | None
     status: int | None
     milliseconds: float | None
-    response: str | None
+    response: str | None = Field(description="For others than the organisation how long it was.")
 
 
 class Delivery(Shape):
@@ -147,7 +149,12 @@ class Delivery(Shape):
 class DeliveryWhole(Delivery):
     """One message with its body (of webhooks; mails are not shown) and every try."""
 
-    body: dict[str, object] | None
+    redacted: bool = Field(
+        description="Whether what was sent and answered is left out, for who reads is not of the organisation."
+    )
+    body: dict[str, object] | None = Field(
+        description="The CloudEvent; redacted, its envelope, with the kind of its subject and the length of its data."
+    )
     tries: tuple[Attempt, ...]
 
 

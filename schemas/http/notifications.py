@@ -282,7 +282,9 @@ class Notice(Shape):
     list_version: int | None
     state: Literal["waiting", "ready", "sent", "dropped"]
     made_at: str
-    data: dict[str, object] | None
+    data: dict[str, object] | None = Field(
+        description="What a webhook says; for others than the organisation how long that is."
+    )
 
 
 class NoticePage(Shape):

@@ -96,6 +96,7 @@ class Database:
                 max_overflow=0,
                 pool_timeout=busy_seconds,
                 pool_recycle=1800,
+                hide_parameters=True,
                 connect_args={
                     "timeout": busy_seconds,
                     "server_settings": {
@@ -209,6 +210,7 @@ class Database:
             pragmas.append("query_only=ON")
         engine = create_async_engine(
             self.url,
+            hide_parameters=True,  # an error ends in the log, and what people wrote does not belong there
             pool_size=size,
             max_overflow=0,
             pool_timeout=self._busy_seconds,

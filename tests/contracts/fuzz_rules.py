@@ -93,6 +93,7 @@ RULES = frozenset(
         "time-zone",
         # where webhooks may go, which the settings say
         "webhook-url",
+        "webhook-url-shortened",
         "webhook-https",
         "webhook-userinfo",
         "webhook-fragment",

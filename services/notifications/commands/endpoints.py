@@ -23,6 +23,7 @@ from services.notifications.rules import rights
 from services.notifications.rules.addresses import Reach
 from services.notifications.rules.keys import keys_of, new_secret
 from services.notifications.rules.problems import EndpointInUse, EndpointNotActive, TooManyEndpoints
+from services.notifications.rules.redaction import shortened
 from services.notifications.tables import DELIVERIES, ENDPOINTS, SECRETS, SUBSCRIPTIONS
 
 MOST_ENDPOINTS = 10
@@ -60,7 +61,7 @@ async def create_endpoint(unit: Unit, *, body: EndpointBody) -> Answer:
     if not body.paused:
         await _queue(unit, row, ENDPOINT_PINGED)
     await unit.audit(action="endpoint.created", subject=row["id"], before=None, after=1)
-    shown = endpoint_json(row, await secrets_of(unit, row["id"]))
+    shown = endpoint_json(row, await secrets_of(unit, row["id"]), reader=unit.principal)
     return Answer(
         status=201,
         body=shown | {"secret": secret},
@@ -77,15 +78,16 @@ async def put_endpoint(unit: Unit, *, endpoint: str, body: EndpointBody) -> Answ
     """
     before = await locked(unit, endpoint)
     unit.check_match(before["revision"])
-    _check_url(unit, body.url)
-    moved = body.url != before["url"]
+    url = before["url"] if body.url == shortened(before["url"]) else body.url
+    _check_url(unit, url)
+    moved = url != before["url"]
     state = before["state"]
     if body.paused:
         state = "paused"
     elif moved or state == "paused":
         state = "pending"
     row = before | {
-        "url": body.url,
+        "url": url,
         "description": body.description,
         "state": state,
         "revision": before["revision"] + 1,
@@ -109,7 +111,8 @@ async def put_endpoint(unit: Unit, *, endpoint: str, body: EndpointBody) -> Answ
     await unit.audit(
         action="endpoint.changed", subject=endpoint, before=before["revision"], after=row["revision"]
     )
-    return Answer(body=endpoint_json(row, await secrets_of(unit, endpoint)), revision=row["revision"])
+    shown = endpoint_json(row, await secrets_of(unit, endpoint), reader=unit.principal)
+    return Answer(body=shown, revision=row["revision"])
 
 
 async def delete_endpoint(unit: Unit, *, endpoint: str) -> Answer:

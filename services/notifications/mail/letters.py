@@ -22,6 +22,7 @@ from babel.dates import format_date
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from services.chassis.settings import Settings
+from services.notifications.rules.redaction import shortened
 
 FOLDER = Path(__file__).parent
 LANGUAGES = ("ar", "zh", "en", "fr", "ru", "es")
@@ -133,7 +134,7 @@ def endpoint_letter(settings: Settings, *, kind: str, language: str, url: str) -
         subject=words[f"endpoint_{name}_subject"],
         leave=None,
         sentence=words[f"endpoint_{name}"],
-        url=url,
+        url=shortened(url),  # a mailbox is no place for what lets one write to a receiver
         guide=f"{settings.address}/docs",
     )
 

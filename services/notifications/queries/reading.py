@@ -1,6 +1,7 @@
 """From rows to what answers show of them, as far as the reader may see it.
 
-*Never:* a secret, the body of a mail, or an address to a reader who needs none.
+*Never:* a secret, the body of a mail, an address to a reader who needs none, or what a message said to anybody but the
+organisation that it was for.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,10 @@ from typing import Any
 
 import orjson
 
+from services.chassis.identity.principal import Principal
+from services.notifications.rules import rights
 from services.notifications.rules.cadence import Quiet
+from services.notifications.rules.redaction import redacted, redacted_event, redacted_text, shortened
 
 Row = Mapping[str, Any]
 
@@ -37,8 +41,8 @@ def subscription_json(row: Row, *, addresses: bool) -> dict[str, Any]:
     return plain
 
 
-def endpoint_json(row: Row, secrets: Sequence[Row]) -> dict[str, Any]:
-    """Return an endpoint with when its secrets were made, not what they are."""
+def endpoint_json(row: Row, secrets: Sequence[Row], *, reader: Principal) -> dict[str, Any]:
+    """Return an endpoint with when its secrets were made, not what they are; its whole address for its own people."""
     plain = {
         name: row[name]
         for name in (
@@ -46,6 +50,7 @@ def endpoint_json(row: Row, secrets: Sequence[Row]) -> dict[str, Any]:
             "created_at", "changed_at",
         )
     }  # fmt: skip
+    plain["url"] = row["url"] if rights.sees_contents(reader, row["organisation"]) else shortened(row["url"])
     plain["secrets"] = [{name: one[name] for name in ("id", "created_at", "expires_at")} for one in secrets]
     return plain
 
@@ -61,9 +66,10 @@ def delivery_json(row: Row) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def whole_delivery_json(row: Row, attempts: Sequence[Row]) -> dict[str, Any]:
-    """Return a message with its body, if it is a webhook's, and with every try."""
-    shown = row["channel"] == "webhook" and row["body"] is not None
+def whole_delivery_json(row: Row, attempts: Sequence[Row], *, reader: Principal) -> dict[str, Any]:
+    """Return a message with its body, if it is a webhook's, and with every try; redacted for whom it was not for."""
+    contents = rights.sees_contents(reader, row["organisation"])
+    body = row["body"] if row["channel"] == "webhook" and row["body"] is not None else None
     tries = [
         {
             name: one[name]
@@ -78,18 +84,26 @@ def whole_delivery_json(row: Row, attempts: Sequence[Row]) -> dict[str, Any]:
                 "milliseconds",
             )
         }
-        | {"response": None if one["response"] is None else one["response"].decode("utf-8", "replace")}
+        | {"response": None if one["response"] is None else _answer(one["response"], contents=contents)}
         for one in attempts
     ]
-    return delivery_json(row) | {"body": orjson.loads(row["body"]) if shown else None, "tries": tries}
+    shown = None if body is None else orjson.loads(body) if contents else redacted_event(body)
+    return delivery_json(row) | {"redacted": not contents, "body": shown, "tries": tries}
 
 
-def notice_json(row: Row) -> dict[str, Any]:
-    """Return a notice with its reasons."""
-    return {
+def _answer(stored: bytes, *, contents: bool) -> str:
+    return stored.decode("utf-8", "replace") if contents else redacted_text(stored)
+
+
+def notice_json(row: Row, *, reader: Principal) -> dict[str, Any]:
+    """Return a notice with what it says, redacted for whom it was not for."""
+    contents = rights.sees_contents(reader, row["organisation"])
+    plain = {
         name: row[name]
         for name in ("id", "subscription", "project", "type", "rule", "list_version", "state", "made_at")
-    } | {"data": None if row["data"] is None else orjson.loads(row["data"])}
+    }
+    said = row["data"]
+    return plain | {"data": None if said is None else orjson.loads(said) if contents else redacted(said)}
 
 
 def dismissal_json(row: Row, *, reasons: bool = True) -> dict[str, Any]:

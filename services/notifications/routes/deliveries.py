@@ -72,11 +72,15 @@ def _add_deliveries(routes: APIRouter) -> None:
         response_model=DeliveryWhole,
     )
     async def get_delivery(request: Request, delivery_id: DeliveryId) -> Response:
-        """What was sent (webhooks; the text of mails is not shown), and what was answered, cut to 4 kB."""
+        """What was sent (webhooks; the text of mails is not shown), and what was answered, cut to 4 kB.
+
+        Whoever is not of the organisation sees the envelope and how long the rest was (`redacted`).
+        """
+        principal = principal_of(request)
         async with runtime_in(request).database.read() as connection:
-            row = await finding.one(connection, DELIVERIES, str(delivery_id), principal_of(request))
+            row = await finding.one(connection, DELIVERIES, str(delivery_id), principal)
             tries = await finding.tries_of(connection, row["id"])
-        return respond(request, whole_delivery_json(row, tries))
+        return respond(request, whole_delivery_json(row, tries, reader=principal))
 
     @routes.post(
         "/v1/deliveries/{delivery_id}/replay",
@@ -108,6 +112,7 @@ def _add_notices(routes: APIRouter) -> None:
         """The same news that webhooks push and digests gather, with the reasons; the channel `feed` is read here.
 
         To follow it, come back with `behind` as the cursor: whatever could be read later than this page is there, and once.
+        Whoever is not of the organisation sees of `data` how long it is.
         """
         principal = principal_of(request)
         whose = rights.organisation_asked(principal, named(organisation))
@@ -124,7 +129,7 @@ def _add_notices(routes: APIRouter) -> None:
         behind = cursors_of(request).seal(kind, shown[-1]["position"] if shown else after, principal)
         return respond_page(
             request,
-            [notice_json(row) for row in shown],
+            [notice_json(row, reader=principal) for row in shown],
             next_cursor=behind if len(rows) > limit else None,
             members={"behind": behind},
         )

@@ -50,7 +50,7 @@ def _add_reading(routes: APIRouter) -> None:
     async def list_endpoints(
         request: Request, organisation: Whose = None, limit: Limit = 50, cursor: Cursor = None
     ) -> Response:
-        """Address and state of each; secrets are never shown again."""
+        """Address and state of each; secrets are never shown again, and path and query to the organisation alone."""
         principal, runtime = principal_of(request), runtime_in(request)
         whose = rights.organisation_asked(principal, named(organisation))
         kind = f"endpoints {whose}"
@@ -66,7 +66,7 @@ def _add_reading(routes: APIRouter) -> None:
                 limit=limit + 1,
             )
             items = [
-                endpoint_json(row, await finding.secrets_of(connection, row["id"], now=now))
+                endpoint_json(row, await finding.secrets_of(connection, row["id"], now=now), reader=principal)
                 for row in rows[:limit]
             ]
         following = (
@@ -78,12 +78,12 @@ def _add_reading(routes: APIRouter) -> None:
         "/{endpoint_id}", operation_id="get_endpoint", summary="One endpoint", response_model=EndpointAnswer
     )
     async def get_endpoint(request: Request, endpoint_id: EndpointId) -> Response:
-        """Its address, its state, since when it fails, and when its secrets were made."""
-        runtime = runtime_in(request)
+        """Its address (to others than the organisation without path and query), its state, and when its secrets were made."""
+        principal, runtime = principal_of(request), runtime_in(request)
         async with runtime.database.read() as connection:
-            row = await finding.one(connection, ENDPOINTS, str(endpoint_id), principal_of(request))
+            row = await finding.one(connection, ENDPOINTS, str(endpoint_id), principal)
             secrets = await finding.secrets_of(connection, row["id"], now=timestamp(runtime.clock.now()))
-        return respond(request, endpoint_json(row, secrets), revision=row["revision"])
+        return respond(request, endpoint_json(row, secrets, reader=principal), revision=row["revision"])
 
 
 def _add_writing(routes: APIRouter) -> None:
@@ -110,7 +110,10 @@ def _add_writing(routes: APIRouter) -> None:
         response_model=EndpointAnswer,
     )
     async def put_endpoint(request: Request, endpoint_id: EndpointId, body: EndpointBody) -> Response:
-        """Replace address, description, and whether it is paused. Messages wait until it is active again."""
+        """Replace address, description, and whether it is paused. Messages wait until it is active again.
+
+        The address as it was shown, shortened (`https://host/…`), leaves it as it is.
+        """
         return await execute(request, partial(commands.put_endpoint, endpoint=str(endpoint_id), body=body))
 
     @routes.delete(

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from yarl import URL
 
+from services.notifications.rules.redaction import ELLIPSIS
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _NOT_PUBLIC_4 = tuple(
@@ -72,6 +74,8 @@ class Reach:
 
     def refusal_of_url(self, text: str) -> tuple[str, str, str] | None:
         """Return rule, sentence and fix if a webhook's URL may not be saved, None if it may."""
+        if ELLIPSIS in text:
+            return "webhook-url-shortened", "This address was shortened for you.", "Write the whole address."
         try:
             url = URL(text)
             host, port = url.host or "", url.port

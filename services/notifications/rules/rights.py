@@ -46,6 +46,11 @@ def sees_addresses(principal: Principal, organisation: str) -> bool:
     return principal.has(SUPPORT) or _own(principal, organisation, OF_AN_ORGANISATION)
 
 
+def sees_contents(principal: Principal, organisation: str) -> bool:
+    """Whether somebody sees what messages said, what was answered, and whole addresses of endpoints: its own people alone."""
+    return _own(principal, organisation, OF_AN_ORGANISATION)
+
+
 def sees_reasons(principal: Principal, organisation: str) -> bool:
     """Whether somebody sees why an organisation dismissed a project: its own people and the auditor; others see counts."""
     return principal.has(AUDITOR) or _own(principal, organisation, OF_AN_ORGANISATION)

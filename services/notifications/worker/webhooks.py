@@ -16,6 +16,7 @@ from aiohttp import ClientResponse, ClientSession
 from standardwebhooks import Webhook
 
 from schemas.webhooks.notifications import CONTENT_TYPE
+from services.notifications.rules.redaction import without_secrets
 from services.notifications.rules.schedule import Outcome
 from services.notifications.worker.guard import ForbiddenTarget
 
@@ -63,10 +64,11 @@ async def send(session: ClientSession, message: Message, now: datetime) -> Outco
         async with session.post(
             message.url, data=message.body, headers=signed(message, now), allow_redirects=False
         ) as answer:
-            kept = await _read(answer)
+            kept = without_secrets(await _read(answer))
             outcome = _judged(answer, kept, now)
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-        outcome = Outcome(error=error_of(error), response=str(error)[:300].encode(errors="replace"))
+        said = str(error)[:300].encode(errors="replace")  # a parser quotes what it could not read
+        outcome = Outcome(error=error_of(error), response=without_secrets(said))
     milliseconds = (time.perf_counter() - begun) * 1_000
     return Outcome(
         error=outcome.error,

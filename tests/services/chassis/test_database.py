@@ -237,6 +237,14 @@ async def test_errors_of_the_caller_stay_what_they_are(database: Database) -> No
             raise ConnectionResetError
 
 
+async def test_an_error_of_a_statement_names_no_value_for_it_ends_in_the_log(database: Database) -> None:
+    with pytest.raises(exc.IntegrityError) as failed:  # noqa: PT012 - the second is the one that fails
+        async with database.write() as connection:
+            await add(connection, "a secret")
+            await add(connection, "a secret")
+    assert "a secret" not in str(failed.value)
+
+
 async def test_sqlite_is_set_up_to_survive_a_power_cut(database: Database) -> None:
     async with database.write() as connection:
         for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)):
