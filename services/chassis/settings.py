@@ -290,12 +290,20 @@ class Lifecycle(Section):
 
 
 class Telemetry(Section):
-    """Logs."""
+    """Logs and traces."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="the least level that is written"
     )
     format: Literal["json", "text"] = Field("json", description="one JSON object a line, or text for people")
+    traces_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/]+(/[^\s]*)?$",
+        description="where spans are sent by OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; none: none are made",
+    )
+    traces_share: float = Field(
+        1.0, ge=0, le=1, description="the share of traces that is kept, the same ones in every process"
+    )
 
 
 class TomlFile(InitSettingsSource):

@@ -31,6 +31,7 @@ def run(
     from services.chassis.lifecycle import System, run_services, run_until_signalled
     from services.chassis.settings import load_settings
     from services.chassis.telemetry import set_up_logs
+    from services.chassis.tracing import exported
     from services.console.connection import remember_address
     from services.console.exits import Exit, stop
     from services.console.preparing import prepare, require_tables
@@ -59,4 +60,5 @@ def run(
         await require_tables(settings, [one.name for one in chosen])
         await run_services(settings, chosen, role=role, ready=ready, stop=stopping)
 
-    run_until_signalled(main, stop_seconds=settings.lifecycle.stop_seconds)
+    with exported(settings.telemetry, part=f"{service} {role}"):
+        run_until_signalled(main, stop_seconds=settings.lifecycle.stop_seconds)

@@ -101,6 +101,7 @@ async def archive(delivery: Delivery) -> None:
             "came": at.offset,
             "late": late,
             "event_id": event.id,
+            "traceparent": event.traceparent,
             "latest": True,
             "erased": event.tombstone,
             "content_hash": hashlib.sha256(event.data or b"").hexdigest(),

@@ -6,7 +6,7 @@ whole numbers only, so that its bytes are the same on any log. It must not decid
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, TypedDict
 
 from schemas.envelope import Clock, Event, new_event
 from schemas.envelope import Sequence as EventSequence
@@ -21,7 +21,17 @@ from schemas.topics import (
 SOURCE = "/comity/matches"
 
 
-def list_versioned(data: Mapping[str, Any], *, incarnation: int, clock: Clock) -> Event:
+class Way(TypedDict):
+    """What the events of one list version share."""
+
+    incarnation: int
+    clock: Clock
+    traceparent: str | None
+
+
+def list_versioned(
+    data: Mapping[str, Any], *, incarnation: int, clock: Clock, traceparent: str | None = None
+) -> Event:
     """Return the record of a list version; its sequence is the version's number."""
     return new_event(
         "matches.v1",
@@ -31,11 +41,18 @@ def list_versioned(data: Mapping[str, Any], *, incarnation: int, clock: Clock) -
         data=data,
         source=SOURCE,
         clock=clock,
+        traceparent=traceparent,
     )
 
 
 def standing_crossed(
-    project: str, row: Mapping[str, Any], number: int, *, incarnation: int, clock: Clock
+    project: str,
+    row: Mapping[str, Any],
+    number: int,
+    *,
+    incarnation: int,
+    clock: Clock,
+    traceparent: str | None = None,
 ) -> Event:
     """Return the record of a pair that came above the floor or changed its band."""
     return new_event(
@@ -55,10 +72,19 @@ def standing_crossed(
         },
         source=SOURCE,
         clock=clock,
+        traceparent=traceparent,
     )
 
 
-def standing_lost(project: str, organisation: str, number: int, *, incarnation: int, clock: Clock) -> Event:
+def standing_lost(
+    project: str,
+    organisation: str,
+    number: int,
+    *,
+    incarnation: int,
+    clock: Clock,
+    traceparent: str | None = None,
+) -> Event:
     """Return the tombstone of a pair that fell below the floor, or whose project or organisation is gone."""
     return new_event(
         "standings.v1",
@@ -69,6 +95,7 @@ def standing_lost(project: str, organisation: str, number: int, *, incarnation: 
         data=None,
         source=SOURCE,
         clock=clock,
+        traceparent=traceparent,
     )
 
 

@@ -52,6 +52,9 @@ DOCUMENTS = Table(
         "late", BigInteger, unique=True
     ),  # NULL, or the order in which those came that the position had passed
     Column("event_id", Text, nullable=False),
+    Column(
+        "traceparent", Text
+    ),  # of the write that it came from, so that its ranking is a step of the same trace
     Column("latest", Boolean, nullable=False),
     Column("erased", Boolean, nullable=False),
     Column("content_hash", Text, nullable=False),

@@ -98,6 +98,7 @@ class Relay:
                 f"publish {name}",
                 tracing.SpanKind.PRODUCER,
                 traceparent=events[0].traceparent,
+                also=(event.traceparent for event in events),
                 attributes=tracing.destination(events[0].topic, events=len(events)),
             ),
         ):

@@ -62,9 +62,8 @@ class Edge:
         request_id = given.get(b"x-request-id", b"").decode("latin-1")
         state["request_id"] = request_id if _REQUEST_ID.fullmatch(request_id) else str(uuid_utils.uuid7())
         trace = given.get(b"traceparent", b"").decode("latin-1")
-        state["traceparent"] = trace if _TRACEPARENT.fullmatch(trace) else _new_trace()
+        caller = trace if _TRACEPARENT.fullmatch(trace) else None
         state["answer_headers"] = {}
-        tokens = bound(request_id=state["request_id"], trace_id=tracing.trace_id_of(state["traceparent"]))
         started = time.perf_counter()
         status = 499  # the client went away before an answer began
 
@@ -79,15 +78,16 @@ class Edge:
                 message["headers"] = [*headers, *(one for one in self.headers if one[0] not in there)]
             await send(message)
 
-        try:
-            with tracing.span(method, tracing.SpanKind.SERVER, traceparent=state["traceparent"]) as inside:
-                state["traceparent"] = inside or state["traceparent"]
+        with tracing.span(method, tracing.SpanKind.SERVER, traceparent=caller) as inside:
+            state["traceparent"] = inside or _new_trace()
+            tokens = bound(request_id=state["request_id"], trace_id=tracing.trace_id_of(state["traceparent"]))
+            try:
                 await self._answer(scope, receive, send_with_headers)
-        except ClientDisconnect:
-            pass
-        finally:
-            self._record(scope, method, status, time.perf_counter() - started)
-            unbound(tokens)
+            except ClientDisconnect:
+                pass
+            finally:
+                self._record(scope, method, status, time.perf_counter() - started)
+                unbound(tokens)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
@@ -114,6 +114,7 @@ class Edge:
         method = method if method in _METHODS else "other"
         self.runtime.metrics.requests.labels(name, method, route, str(status)).inc()
         self.runtime.metrics.request_seconds.labels(name, method, route).observe(seconds)
+        tracing.answered(method, route, status)
         principal = scope["state"].get("principal")
         self.log.info(
             "request",

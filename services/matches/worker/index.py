@@ -73,16 +73,25 @@ class Pinned:
 
 @dataclass(slots=True, kw_only=True)
 class Changes:
-    """What changed between two views: members with the view before, projects by what is to be done with them."""
+    """What changed between two views: members with the view before, projects by what is to be done with them.
+
+    `traces` are those of the projects' writes, `trace` that of the last member's.
+    """
 
     before: Pinned
     members: set[str] = field(default_factory=set)
     rules: set[str] = field(default_factory=set)  # members of whom an input of rules or placement changed
     projects: set[str] = field(default_factory=set)
     erased: set[str] = field(default_factory=set)
+    traces: dict[str, str] = field(default_factory=dict)
+    trace: str | None = None
 
     def __bool__(self) -> bool:
         return bool(self.members or self.projects or self.erased)
+
+    def trace_of(self, project: str) -> str | None:
+        """Return the trace that a project's ranking is a step of: its own write's, else that of the last member."""
+        return self.traces.get(project, self.trace)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,6 +339,7 @@ class Index:
             changed = known is not None and known != self._inputs[row.id]
         if changes is not None:
             changes.members.add(row.id)
+            changes.trace = row.traceparent or changes.trace
             if changed:
                 changes.rules.add(row.id)
 
@@ -351,6 +361,8 @@ class Index:
             engine.put_project(project, unpack(row.analysed), incarnation=row.incarnation)
         if changes is not None:
             changes.projects.add(row.id)
+            if row.traceparent is not None:
+                changes.traces[row.id] = row.traceparent
 
     def _drop(self, project: str) -> None:
         self._partition_of.pop(project, None)

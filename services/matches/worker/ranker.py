@@ -18,6 +18,7 @@ from matching.lists import RankedList
 from matching.records import Project
 from matching.standings import Standings
 from matching.weights import Weights
+from services.chassis import tracing
 from services.chassis.bus.failpoints import reach
 from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Runtime, timestamp
@@ -124,7 +125,7 @@ class Ranker:
         for begin in range(0, len(work) or 1, CHUNK):
             chunk = [one for one in work[begin : begin + CHUNK] if one[0] in self._owned.generations]
             lists: dict[str, Computed] | None = {} if len(work) <= OFFERED else None
-            outcomes = await self._ranked(chunk, pinned, lists) if chunk else []
+            outcomes = await self._ranked(chunk, pinned, changes, lists) if chunk else []
             if lists:
                 offer(self._runtime, lists, pinned)
                 self._awaited.say_ahead(self._runtime, lists, pinned)
@@ -184,11 +185,15 @@ class Ranker:
         return sorted(erased)
 
     async def _ranked(
-        self, work: Sequence[tuple[int, str]], pinned: Pinned, lists: dict[str, Computed] | None
+        self,
+        work: Sequence[tuple[int, str]],
+        pinned: Pinned,
+        changes: Changes,
+        lists: dict[str, Computed] | None,
     ) -> list[versions.Outcome]:
         """Rank a chunk in a thread, and meanwhile read what the lists that stand give and owe."""
         loop = asyncio.get_running_loop()
-        ranking = loop.run_in_executor(None, self._outcomes, work, pinned, lists)  # begins before we read
+        ranking = loop.run_in_executor(None, self._outcomes, work, pinned, changes, lists)  # before we read
         try:
             async with self._runtime.database.read() as connection:
                 await self._record.refresh(connection)
@@ -197,7 +202,11 @@ class Ranker:
         return ranking.result()
 
     def _outcomes(
-        self, work: Sequence[tuple[int, str]], pinned: Pinned, lists: dict[str, Computed] | None
+        self,
+        work: Sequence[tuple[int, str]],
+        pinned: Pinned,
+        changes: Changes,
+        lists: dict[str, Computed] | None,
     ) -> list[versions.Outcome]:
         """Rank a chunk on the pinned view; the lists are left in `lists` too. Runs in a thread; the kernel releases the GIL."""
         outcomes = []
@@ -206,14 +215,26 @@ class Ranker:
                 project = pinned.view.project(identifier)
             except KeyError:
                 continue  # erased or final since the targets were chosen
+            step = tracing.span(
+                "rank",
+                tracing.SpanKind.INTERNAL,
+                traceparent=changes.trace_of(identifier),
+                attributes=tracing.ranking(identifier),
+            )
             try:
-                ranked = pinned.view.rank(identifier, pinned.day)
-                if lists is not None:
-                    lists[identifier] = Computed.of(ranked)
-                digest = lists[identifier].digest if lists else ranked.digest()
-                outcome = self._outcome(
-                    partition, project, ranked, digest=digest, weights=pinned.view.weights
-                )
+                with step as inside:
+                    ranked = pinned.view.rank(identifier, pinned.day)
+                    if lists is not None:
+                        lists[identifier] = Computed.of(ranked)
+                    digest = lists[identifier].digest if lists else ranked.digest()
+                    outcome = self._outcome(
+                        partition,
+                        project,
+                        ranked,
+                        digest=digest,
+                        weights=pinned.view.weights,
+                        traceparent=inside,
+                    )
             except Exception:  # the edge of a project: whatever is wrong with one, the others are ranked
                 logger.exception("a project could not be ranked", project=identifier)
                 self._unfinished.setdefault(partition, set()).add(identifier)
@@ -222,7 +243,14 @@ class Ranker:
         return outcomes
 
     def _outcome(
-        self, partition: int, project: Project, ranked: RankedList, *, digest: str, weights: Weights
+        self,
+        partition: int,
+        project: Project,
+        ranked: RankedList,
+        *,
+        digest: str,
+        weights: Weights,
+        traceparent: str | None,
     ) -> versions.Outcome:
         return versions.outcome_of(
             self._kept[partition].get(project.id, Kept()),
@@ -232,6 +260,7 @@ class Ranker:
             needs=project.needs,
             weights=weights,
             closing=project.state not in OPEN,
+            traceparent=traceparent,
         )
 
     async def _write(

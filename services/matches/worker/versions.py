@@ -68,6 +68,7 @@ class Outcome:
         Rows | None
     )  # what the version gives and owes; None where none is made, or nobody is sought any more
     closing: bool
+    traceparent: str | None = None  # of its ranking, for the events that it is told by
 
 
 def outcome_of(
@@ -79,6 +80,7 @@ def outcome_of(
     needs: tuple[Need, ...],
     weights: Weights,
     closing: bool,
+    traceparent: str | None = None,
 ) -> Outcome:
     """Compare a ranked list with what its last version said."""
     crossed = crossings(kept, ranked)
@@ -93,6 +95,7 @@ def outcome_of(
         reasons=reasons,
         attention=attention_of(ranked, weights) if reasons and not closing else None,
         closing=closing,
+        traceparent=traceparent,
     )
 
 
@@ -201,6 +204,7 @@ async def write(
         },
         incarnation=life,
         clock=runtime.clock,
+        traceparent=outcome.traceparent,
     )
     await outbox.post_all(
         connection, [*crossed, versioned], max_record_bytes=runtime.settings.log.max_record_bytes
@@ -301,16 +305,14 @@ async def _write_standings(
 ) -> list[Event]:
     """Write the pairs that crossed, and return their events; a closed project stands for nobody any more."""
     project, ranked, crossed = outcome.project, outcome.ranked, outcome.crossed
+    way: events.Way = {"incarnation": life, "clock": runtime.clock, "traceparent": outcome.traceparent}
     lost = tuple(sorted(kept.standing)) if outcome.closing else crossed.lost
     changed = {} if outcome.closing else crossed.changed
     posted = []
     for begin in range(0, len(lost), _AT_ONCE):
         some = lost[begin : begin + _AT_ONCE]
         await connection.execute(_FALL, {"this_project": project, "organisations": some})
-    posted += [
-        events.standing_lost(project, member, number, incarnation=life, clock=runtime.clock)
-        for member in lost
-    ]
+    posted += [events.standing_lost(project, member, number, **way) for member in lost]
     rows = []
     places = {member: place for place, member in enumerate(ranked.members)} if changed else {}
     for member, band in changed.items():
@@ -327,10 +329,7 @@ async def _write_standings(
         )
     if rows:
         await connection.execute(_stand(connection.dialect.name), rows)
-        posted += [
-            events.standing_crossed(project, row, number, incarnation=life, clock=runtime.clock)
-            for row in rows
-        ]
+        posted += [events.standing_crossed(project, row, number, **way) for row in rows]
     return posted
 
 

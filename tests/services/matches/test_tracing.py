@@ -97,6 +97,35 @@ async def test_a_span_for_the_request_the_append_and_the_handler_each_a_child_of
     assert attributes["messaging.offset"] == record.offset
 
 
+async def test_a_list_is_ranked_and_told_within_the_trace_of_the_write_that_it_follows_from(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A project's own write where it changed, else that of the organisation that changed last."""
+    spans = Spans()
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: spans)
+    monkeypatch.setattr(trace, "get_tracer", lambda *_: spans)
+    project = await town.published("schools")
+    await town.settle()
+    spans.begun.clear()
+    await written(town, FIRST)
+    await town.settle()
+    ranked = [one for one in spans.begun if one[0] == "rank"]
+    assert [(trace_id, attributes) for _, _, trace_id, attributes in ranked] == [
+        (FIRST, {"comity.project": project})
+    ]
+    await town.draft(
+        "schools", who=town.bearer("bdt_admin") | {"traceparent": parent(SECOND)}, level="global"
+    )
+    await town.settle()
+    assert [trace_id for name, _, trace_id, _ in spans.begun if name == "rank"] == [FIRST, SECOND]
+    await town.relay()
+    *_, by_member, by_project = await town.records("matches.v1")
+    carried = [dict(one.headers)["ce_traceparent"].decode() for one in (by_member, by_project)]
+    assert [one[3:35] for one in carried] == [FIRST, SECOND]
+    crossing = (await town.records("standings.v1"))[0]
+    assert dict(crossing.headers)["ce_traceparent"].decode()[3:35] == FIRST
+
+
 def test_no_client_is_instrumented_automatically_and_attribute_names_stand_in_one_module() -> None:
     sources = [path for path in (ROOT / "services").rglob("*.py") if path.name != "tracing.py"]
     for path in sources:
