@@ -445,37 +445,6 @@ def paths() -> dict[str, tuple[Any, str]]:
     return found
 
 
-def default_file() -> str:
-    """Return the commented settings file with every default; neither as it is nor uncommented does it change anything."""
-    lines = [
-        "# Every setting with its default. Remove the # before a key to change it.",
-        '# Where "none" stands behind a key, the empty text is no value.',
-        "",
-    ]
-    section = ""
-    for path, (default, description) in paths().items():
-        group, _, key = path.rpartition(".")
-        if group != section:
-            section = group
-            about = (type(Settings.model_fields[group].default).__doc__ or "").strip()
-            lines += ["", f"[{group}]", f"# {about}"]
-        lines += [f"# {description}", f"# {key} = {_toml(default)}"]
-    return "\n".join(lines) + "\n"
-
-
-def describe(settings: Settings) -> dict[str, Any]:
-    """Return the settings in effect as plain values by dotted path; secrets show only whether they are set."""
-    plain: dict[str, Any] = {}
-    for path in paths():
-        value: Any = settings
-        for part in path.split("."):
-            value = getattr(value, part)
-        if isinstance(value, SecretStr):
-            value = "(set, hidden)"
-        plain[path] = str(value) if isinstance(value, Path) else value
-    return plain
-
-
 def _without_nones(content: dict[str, Any], group: str = "") -> dict[str, Any]:
     """Leave out the keys of a file that say "none": TOML has no word for it, so the empty text is one where none is allowed."""
     optional = {path for path, (default, _) in paths().items() if default is None}
@@ -484,16 +453,6 @@ def _without_nones(content: dict[str, Any], group: str = "") -> dict[str, Any]:
         for key, value in content.items()
         if not (value == "" and group + key in optional)
     }
-
-
-def _toml(value: Any) -> str:
-    if value is None:
-        return '""  # none'
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return str(value)
-    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _sentence(error: dict[str, Any]) -> str:

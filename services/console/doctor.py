@@ -29,7 +29,8 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")] = False,
 ) -> None:
     """Print the settings of this environment and probe every dependency; exit code 3 if one does not answer."""
-    from services.chassis.settings import describe, load_settings
+    from services.chassis.settings import load_settings
+    from services.console.effective import describe
     from services.console.preparing import of_the_system_here
 
     settings = of_the_system_here(load_settings())

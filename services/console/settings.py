@@ -13,7 +13,7 @@ app = typer.Typer(help="Show what can be set, and what is.", no_args_is_help=Tru
 @app.command("default")
 def default() -> None:
     """Print the commented settings file with every default."""
-    from services.chassis.settings import default_file
+    from services.console.effective import default_file
 
     typer.echo(default_file(), nl=False)
 
@@ -21,6 +21,7 @@ def default() -> None:
 @app.command("show")
 def show() -> None:
     """Print the settings that a process started here would take, as JSON, secrets hidden."""
-    from services.chassis.settings import describe, load_settings
+    from services.chassis.settings import load_settings
+    from services.console.effective import describe
 
     typer.echo(json.dumps(describe(load_settings()), indent=2))

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from services.chassis.database import url_for
-from services.chassis.settings import Settings, SettingsError, default_file, describe, load_settings, paths
+from services.chassis.settings import Settings, SettingsError, load_settings, paths
+from services.console.effective import default_file, describe
 
 ROOT = Path(__file__).resolve().parents[3]
 
