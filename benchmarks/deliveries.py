@@ -5,7 +5,8 @@
 *Sent* is the whole way of a message from its row to its row: claimed and written before the first packet, signed, posted on
 the loopback address to a receiver in a process of its own, and how it ended written down. The peer in the same run is a
 bare aiohttp client that posts the same bodies, signed alike, with as many at once. *Fanned out* is from the last event of a
-list version to every subscriber's message in the queue; the lists' API, which says why, is answered for by the benchmark.
+list version to every subscriber's message in the queue: *rows* until the notices are there, then the reasons of every one, which
+the lists' API works out from a real list in the same process (`real_list.py`), each in one of six languages.
 *Meanwhile* the service's own API, in the same process, is asked for notices so many times a second, whether it has answered or
 not; each answer is timed from when it was due to be asked.
 """
@@ -16,7 +17,7 @@ import math
 import multiprocessing
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection as Pipe
@@ -29,6 +30,8 @@ import uuid_utils
 from aiohttp import ClientSession, TCPConnector, web
 from sqlalchemy import func, insert, select
 
+from benchmarks.real_list import RealList, ranked
+from benchmarks.real_list import prepare as prepare_lists
 from benchmarks.report import Claim, machine, report
 from benchmarks.streams import token, verifier
 from services.chassis.database import Database
@@ -38,6 +41,7 @@ from services.chassis.telemetry import set_up_logs
 from services.chassis.web.application import merge_applications
 from services.notifications import SERVICE, startup
 from services.notifications.commands.queueing import event_row
+from services.notifications.mail.letters import LANGUAGES
 from services.notifications.rules.keys import keys_of, new_secret
 from services.notifications.tables import (
     DELIVERIES,
@@ -53,29 +57,13 @@ from services.notifications.worker import cycles, readying
 from services.notifications.worker.dispatch import Dispatcher
 from services.notifications.worker.guard import open_session, reach_of
 from services.notifications.worker.mailing import Post
-from services.notifications.worker.reasons import READER
+from services.notifications.worker.reasons import READER, ListReader
 from services.notifications.worker.webhooks import Message, signed
 
 SENT, FANNED_OUT_SECONDS, DELIVERED_SECONDS, ANSWERED_MS = 500, 10.0, 60.0, 500.0
 ASKED_PER_SECOND = 20
 ENDPOINT_COUNT, AT_ONCE = 100, 64
-PROJECT = "018f3c2a-7d10-7000-8000-0000000000aa"
 ORGANISATION = "018f3c2a-7d10-7000-8000-0000000000ab"
-
-
-class Reasons:
-    """The lists' API, answered for at once."""
-
-    async def rows(
-        self,
-        _project: str,
-        organisations: Iterable[str],
-        *,
-        language: str,  # noqa: ARG002 - as the real one
-    ) -> dict[str, dict[str, Any]]:
-        """Return a row for everybody."""
-        row = {"fit": 100, "band": "good", "confidence": 500, "shared_terms": ["school"], "reasons": ["Why."]}
-        return dict.fromkeys(organisations, row)
 
 
 def receive(pipe: Pipe) -> None:
@@ -122,7 +110,6 @@ async def opened(folder: Path) -> Runtime:
         await connection.run_sync(METADATA.create_all)
     runtime = Runtime(settings=settings, service=SERVICE, database=database, transport=None)  # type: ignore[arg-type]
     await startup(runtime)
-    runtime.state[READER] = Reasons()
     return runtime
 
 
@@ -172,9 +159,8 @@ async def send_all(runtime: Runtime) -> float:
 
 
 @asynccontextmanager
-async def asked_meanwhile(runtime: Runtime) -> AsyncIterator[list[float]]:
+async def asked_meanwhile(runtime: Runtime, application: Any) -> AsyncIterator[list[float]]:
     """Ask the API for notices while this lasts; the list holds the milliseconds of each answer at its end."""
-    application = merge_applications((runtime,), verifier=verifier(runtime.settings))
     transport = httpx2.ASGITransport(app=application)
     headers = {"Authorization": f"Bearer {token(runtime.settings, organisation=ORGANISATION)}"}
     taken, stop, asking = list[float](), asyncio.Event(), set[asyncio.Task[None]]()
@@ -229,9 +215,20 @@ async def bare(url: str, messages: int, body: bytes) -> float:
         return time.perf_counter() - begun
 
 
-async def fan_out(runtime: Runtime, endpoints: list[str], subscriptions: int) -> dict[str, float]:
+async def fan_out(
+    runtime: Runtime, lists: RealList, endpoints: list[str], subscriptions: int
+) -> dict[str, float]:
     """One project crosses the floor for every subscriber: seconds until their messages are queued, and delivered."""
-    now = timestamp(runtime.clock.now())
+    now, project = timestamp(runtime.clock.now()), lists.project["id"]
+    application = merge_applications((runtime, lists.runtime), verifier=verifier(runtime.settings))
+    client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=application))
+    analyst = token(runtime.settings)
+
+    async def own_token() -> str:
+        return analyst
+
+    runtime.state[READER] = ListReader(client=client, address="http://comity", token=own_token)
+    listeners = lists.above[:subscriptions]
     facts = {
         "titles": [{"language": "en", "text": "Schools"}],
         "level": "national",
@@ -242,7 +239,7 @@ async def fan_out(runtime: Runtime, endpoints: list[str], subscriptions: int) ->
     async with runtime.database.write() as connection:
         await connection.execute(
             insert(PROJECTS).values(
-                id=PROJECT,
+                id=project,
                 incarnation=0,
                 version=1,
                 state="published",
@@ -252,12 +249,12 @@ async def fan_out(runtime: Runtime, endpoints: list[str], subscriptions: int) ->
         )
         await connection.execute(
             insert(LISTS).values(
-                project=PROJECT, incarnation=0, number=1, project_revision=1, above_floor=subscriptions,
+                project=project, incarnation=0, number=1, project_revision=1, above_floor=len(listeners),
                 final=False, reference_date="2026-11-23", seen_at=now, due=True,
             )
         )  # fmt: skip
         pair = {
-            "project": PROJECT,
+            "project": project,
             "incarnation": 0,
             "version": 1,
             "standing": True,
@@ -266,16 +263,12 @@ async def fan_out(runtime: Runtime, endpoints: list[str], subscriptions: int) ->
         }
         await connection.execute(
             insert(STANDINGS),
-            [
-                pair | {"organisation": f"m {n}", "fresh": True, "crossed_at": now}
-                for n in range(subscriptions)
-            ],
+            [pair | {"organisation": one, "fresh": True, "crossed_at": now} for one in listeners],
         )
         listener = {
             "revision": 1,
             "state": "active",
             "channel": "webhook",
-            "language": "en",
             "cadence": "instant",
         }
         listener |= {
@@ -290,21 +283,26 @@ async def fan_out(runtime: Runtime, endpoints: list[str], subscriptions: int) ->
                 listener
                 | {
                     "id": str(uuid_utils.uuid7()),
-                    "organisation": f"m {n}",
+                    "organisation": one,
+                    "language": LANGUAGES[n % len(LANGUAGES)],
                     "endpoint": endpoints[n % len(endpoints)],
                 }
-                for n in range(subscriptions)
+                for n, one in enumerate(listeners)
             ],
         )
-    async with asked_meanwhile(runtime) as taken:
-        begun = time.perf_counter()
+    async with asked_meanwhile(runtime, application) as taken:
+        begun, used = time.perf_counter(), time.process_time()
         await cycles.step(runtime)
+        rows = time.perf_counter() - begun
         await readying.step(runtime)
-        queued = time.perf_counter() - begun
+        queued, used = time.perf_counter() - begun, time.process_time() - used
         delivered = queued + await send_all(runtime)
+    await client.aclose()
     taken.sort()
     return {
+        "rows_seconds": rows,
         "fanned_out_seconds": queued,
+        "fanned_out_processor_seconds": used,
         "delivered_seconds": delivered,
         "answers_meanwhile": len(taken),
         "answered_p50_ms": taken[len(taken) // 2],
@@ -323,10 +321,13 @@ async def main(arguments: argparse.Namespace, folder: Path, url: str) -> dict[st
     seconds = await durable(runtime, endpoints, arguments.messages)
     figures["sent_per_processor_second"] = round(arguments.messages / (time.process_time() - used), 1)
     figures["sent_per_second"] = round(arguments.messages / seconds, 1)
+    await asyncio.to_thread(prepare_lists, runtime.settings)
+    lists = await ranked(runtime.settings, arguments.subscriptions)
     figures |= {
         name: round(value, 2)
-        for name, value in (await fan_out(runtime, endpoints, arguments.subscriptions)).items()
+        for name, value in (await fan_out(runtime, lists, endpoints, arguments.subscriptions)).items()
     }
+    await lists.runtime.database.close()
     await runtime.database.close()
     return figures
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from heapq import nsmallest
+from itertools import groupby
 
 from matching.accounts import MemberAccount, Source
 from matching.analysis import primary_language
@@ -112,6 +113,25 @@ def reasons_of(
     if not reasons and not structured:
         reasons = [phrases.nothing()]
     return (*reasons, *_quoted_reasons(score, titles, phrases), *structured)
+
+
+def shared_words(
+    asked: Wording, *, score: PairScore, phrases: Phrases, most: int = MOST_LISTED
+) -> tuple[str, ...]:
+    """Return the words of the project that the organisation shares in text and evidence, those with most points first."""
+    met: list[tuple[int, bool, str]] = []
+    if score.version:
+        met += [(points, False, term) for points, term in _common(score.version.text, score.text)]
+    for item in score.items:
+        met += [(points, False, term) for points, term in _common(item.version.evidence, item.impacts)]
+        met += [(points, True, term) for points, term in _common(item.version.tags, item.impacts)]
+    found: dict[str, None] = {}
+    for _, alike in groupby(sorted(met), key=lambda one: one[0]):
+        words = (phrases.name(term, code="tag") if tag else asked.of(term) for _, tag, term in alike)
+        found |= dict.fromkeys(sorted(filter(None, words)))
+        if len(found) >= most:
+            break
+    return tuple(found)[:most]
 
 
 class _Telling:

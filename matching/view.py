@@ -21,7 +21,7 @@ from matching.columns import CATEGORIES, MEMBER_ROW, Geography, Numbers, fill_me
 from matching.dated import dated_projects
 from matching.documents import MemberDocument
 from matching.epoch import Epoch
-from matching.explaining import explain_pair, reasons_of
+from matching.explaining import explain_pair, reasons_of, shared_words
 from matching.explanation import Explanation
 from matching.family import root_of
 from matching.items import Pairs, best_items
@@ -224,6 +224,22 @@ class View:
         asked = self._accounts.of_project(state.record)
         reasons = reasons_of(state, account, asked, score=score, phrases=self._phrases(language))
         return self._accounts.keep_told(state.record, here.record, language, reasons)
+
+    def notice(
+        self, project: str, member: str, languages: Iterable[str]
+    ) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+        """Return, by language, the words that a pair shares and its `reasons`: scored once, and no part named."""
+        state, here = self._projects.states[project], self._members.state(member)
+        account, asked = self._accounts.of_member(here.record), self._accounts.of_project(state.record)
+        score = self._scored(state, account, here.pairs)
+        told = {language: self._phrases(language) for language in languages}
+        return {
+            language: (
+                shared_words(asked, score=score, phrases=phrases),
+                reasons_of(state, account, asked, score=score, phrases=phrases),
+            )
+            for language, phrases in told.items()
+        }
 
     def reasons_told(
         self, project: str, members: Iterable[str], *, language: str = "en"

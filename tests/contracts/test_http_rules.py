@@ -166,6 +166,7 @@ def test_every_post_that_changes_something_takes_an_idempotency_key(
         "/v1/tokens",
         "/v1/ranking-progress",
         "/v1/subscription-previews",
+        "/v1/lists/{project_id}/reasons",
         "/v1/mail-links/{token}",
     }
 

@@ -71,6 +71,16 @@ def on_organisation(method: str, path: str, **sent: Any) -> Send:
     return send
 
 
+def ask_reasons(project: str) -> Send:
+    """Ask why organisation A stands on this project's list."""
+    return lambda world, caller: world.ask(
+        caller,
+        "POST",
+        f"/v1/lists/{world.ids[project]}/reasons",
+        json={"organisations": [world.ids["a"]]},
+    )
+
+
 def on_client(method: str, path: str, *, noun: str = "clients", **sent: Any) -> Send:
     """Send a write to a fresh client, or person, of organisation A."""
 
@@ -304,6 +314,12 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row(send=Get("/v1/lists/{closed}/candidates/{a}"), allowed=WHOLE_LIST | A),
         Row(send=Get("/v1/lists/{withdrawn}/candidates/{a}"), allowed=WHOLE_LIST, others=404),
     ),
+    "ask_reasons": (
+        Row(send=ask_reasons("open"), allowed=WHOLE_LIST),
+        Row(send=ask_reasons("closed"), allowed=WHOLE_LIST),
+        Row(send=ask_reasons("draft"), allowed=frozenset(), others=404),
+        Row(send=ask_reasons("withdrawn"), allowed=WHOLE_LIST, others=404),
+    ),
     "get_coverage": (Row(send=Get("/v1/lists/{open}/coverage"), allowed=WHOLE_LIST),),
     "list_list_versions": (Row(send=Get("/v1/lists/{open}/versions"), allowed=WHOLE_LIST),),
     "get_list_version": (Row(send=Get("/v1/lists/{open}/versions/1"), allowed=WHOLE_LIST),),
@@ -334,5 +350,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
     **FEEDS,
     **NOTIFICATIONS,
 }
-QUESTIONS = frozenset({"create_token", "ask_ranking_progress", "preview_subscription", "follow_mail_link"})
+QUESTIONS = frozenset(
+    {"create_token", "ask_ranking_progress", "ask_reasons", "preview_subscription", "follow_mail_link"}
+)
 """POSTs that change nothing of anybody's, or that whoever holds the link may send."""

@@ -11,7 +11,7 @@ from matching.documents import text_impacts
 from matching.engine import Engine
 from matching.epoch import PROFILE
 from matching.records import Text
-from matching.sentences import LANGUAGES, phrases_in
+from matching.sentences import LANGUAGES, MOST_LISTED, phrases_in
 from matching.wording import LONGEST_PASSAGE
 from tests.matching.builders import DAY, MEMBERS, PROJECTS, member, offer, project
 
@@ -172,3 +172,25 @@ def test_scripts_without_latin_letters_or_spaces_are_told_with_their_own_words(
     assert part.code == "bridge"
     assert words.removeprefix("ال") in part.found
     assert part.found in part.found_passage
+
+
+def test_a_notice_says_the_reasons_and_the_dearest_words_of_the_explanation_in_every_language(view):
+    """Held against the parts that an explanation names, which a notice does not make."""
+    shared = set()
+    for name in view.projects:
+        for one in view.members:
+            told = view.notice(name, one, LANGUAGES)
+            for language in LANGUAGES:
+                explained = view.explain(name, one, DAY, language=language)
+                parts = sorted(
+                    (
+                        part
+                        for part in explained.parts
+                        if part.component in {"text", "evidence"} and part.asked and part.points > 0
+                    ),
+                    key=lambda part: (-part.points, part.asked),
+                )
+                words = tuple(dict.fromkeys(part.asked for part in parts))[:MOST_LISTED]
+                assert told[language] == (words, explained.reasons)
+                shared.add(len(words))
+    assert {0, MOST_LISTED} <= shared

@@ -1,4 +1,4 @@
-"""`/v1/lists/{project}/candidates`: the ranked list page by page, one organisation's row, and need coverage."""
+"""`/v1/lists/{project}`: the ranked list page by page, one organisation's row, reasons of many, and need coverage."""
 
 from typing import Annotated
 
@@ -6,10 +6,11 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from schemas.http.coverage import CoverageAnswer
 from schemas.http.matches import CandidateAnswer, CandidateList, Language
+from schemas.http.reasons import ReasonsAnswer, ReasonsBody
 from services.chassis.identity.principal import Principal, principal_of
 from services.chassis.runtime import Runtime
 from services.chassis.web.cursors import cursors_of
-from services.chassis.web.openapi import refusals
+from services.chassis.web.openapi import QUESTION, refusals
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.problems import InvalidParameter, NotFound, Unauthenticated
 from services.chassis.web.reading import page_links, respond
@@ -19,6 +20,7 @@ from services.matches.queries.candidates import Asked
 from services.matches.queries.coverage import coverage
 from services.matches.queries.filters import Filters
 from services.matches.queries.listing import Listing, open_listing, project_and_version
+from services.matches.queries.noticing import told
 from services.matches.queries.pages import Place
 from services.matches.queries.reasons import Awaited
 from services.matches.queries.waiting import (
@@ -134,6 +136,29 @@ def router() -> APIRouter:
         listing = await open_listing(runtime, project, version)
         body = await queries.candidate(listing, organisation, view=view, language=language)
         return respond(request, body, headers=told_in(language))
+
+    @routes.post(
+        "/{project_id}/reasons",
+        operation_id="ask_reasons",
+        summary="Why these organisations stand above a list's floor, in several languages at once",
+        response_model=ReasonsAnswer,
+        responses=RESTRICTED,
+        openapi_extra={QUESTION: True},
+    )
+    async def ask_reasons(request: Request, project_id: ProjectId, body: ReasonsBody) -> Response:
+        """What a notice says of each: fit, band, confidence, shared words, sentences; no rank and no points.
+
+        For those who see the whole list. Who is not above the floor now, and everybody on a list that is closed or has not
+        been ranked, is left out.
+        """
+        runtime, principal = runtime_in(request), principal_of(request)
+        project, version = await project_and_version(runtime, str(project_id))
+        rights.require_whole(principal, project.team, state=project.state)
+        listing = await open_listing(runtime, project, version)
+        rows = await told(
+            listing, [str(one) for one in body.organisations], tuple(dict.fromkeys(body.languages))
+        )
+        return respond(request, listing.described() | {"told": rows})
 
     @routes.get(
         "/{project_id}/coverage",

@@ -39,7 +39,7 @@ from services.notifications.tables import (
     SUBSCRIPTIONS,
 )
 from services.notifications.worker.cycles import LISTENING
-from services.notifications.worker.reasons import READER, ListReader, ListsAway
+from services.notifications.worker.reasons import READER, ListReader, ListsAway, Rows
 
 NEEDS_REASONS = frozenset({MATCH_PROPOSED, MATCH_RESCORED, OPPORTUNITY_UPDATED})
 """Types that ask why anew; the others tell of an end or a date, and share the terms that were told before."""
@@ -135,20 +135,14 @@ def _queued(connection: AsyncConnection) -> Insert:
     )
 
 
-async def _rows(
-    runtime: Runtime, project: str, waiting: Sequence[Mapping[str, Any]]
-) -> Mapping[tuple[str, str], Mapping[str, Any]]:
+async def _rows(runtime: Runtime, project: str, waiting: Sequence[Mapping[str, Any]]) -> Rows:
     """Return the rows above the floor, by language and organisation, that waiting notices need. Raises ListsAway."""
     reader: ListReader = runtime.state[READER]
-    wanted: dict[str, set[str]] = {}  # by the language that the subscriber chose
+    asked: dict[str, set[str]] = {}  # each organisation in the languages that its subscribers chose
     for notice in waiting:
         if notice["type"] in NEEDS_REASONS:
-            wanted.setdefault(notice["language"], set()).add(notice["organisation"])
-    return {
-        (language, organisation): row
-        for language, asked in wanted.items()
-        for organisation, row in (await reader.rows(project, asked, language=language)).items()
-    }
+            asked.setdefault(notice["organisation"], set()).add(notice["language"])
+    return await reader.rows(project, asked)
 
 
 async def _placed(connection: AsyncConnection, notices: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:

@@ -6,28 +6,26 @@ from the list that stands then. The service proves itself with a token of its ow
 cycle become ready in one transaction, so nobody is told before others. *Never:* pass a rank on.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
-import structlog
 
+from schemas.http.reasons import MOST_ASKED
 from services.chassis.runtime import Runtime
 from services.chassis.settings import Settings
 from services.chassis.web.secrets import service_secret
 
 CLIENT = "comity:notifications"
 READER = "list-reader"
-FEW = 6
-"""Up to so many organisations are asked for one by one; more are read from the list's pages."""
-PAGE = 200
-TERMS_TOLD = 5
 SENTENCES_TOLD = 5
 
-_log = structlog.get_logger(__name__)
-
 Token = Callable[[], Awaitable[str]]
+Asked = Mapping[str, Collection[str]]
+"""The languages that each organisation is to be told in."""
+Rows = dict[tuple[str, str], Mapping[str, Any]]
+"""What a notice says, by language and organisation."""
 
 
 class ListsAway(Exception):  # noqa: N818 - a state of another service
@@ -69,75 +67,49 @@ class ListReader:
     address: str
     token: Token
 
-    async def rows(
-        self, project: str, organisations: Iterable[str], *, language: str
-    ) -> dict[str, dict[str, Any]]:
-        """Return what a notice says of each of these organisations that stands above the floor now, in this language.
+    async def rows(self, project: str, asked: Asked) -> Rows:
+        """Return what a notice says, by language and organisation, of each that stands above the floor now.
 
         Raises ListsAway.
         """
-        wanted = set(organisations)
+        alike: dict[frozenset[str], list[str]] = {}
+        for organisation, languages in sorted(asked.items()):
+            alike.setdefault(frozenset(languages), []).append(organisation)
+        found: Rows = {}
         try:
-            asked = self._each if len(wanted) <= FEW else self._pages
-            found = await asked(project, wanted, language)
+            for languages, organisations in alike.items():
+                for start in range(0, len(organisations), MOST_ASKED):
+                    for row in await self._ask(project, organisations[start : start + MOST_ASKED], languages):
+                        for language, said in row["said"].items():
+                            found[language, row["organisation"]] = told(row, said)
         except (httpx2.HTTPError, KeyError, ValueError) as error:
             raise ListsAway(f"{type(error).__name__}: {error}") from error
-        return {row["organisation"]: told(row) for row in found if row["above_floor"]}
-
-    async def _each(self, project: str, wanted: set[str], language: str) -> list[Mapping[str, Any]]:
-        found = []
-        for organisation in sorted(wanted):
-            row = await self._get(f"/v1/lists/{project}/candidates/{organisation}?language={language}")
-            if row is not None:
-                found.append(row)
         return found
 
-    async def _pages(self, project: str, wanted: set[str], language: str) -> list[Mapping[str, Any]]:
-        found: list[Mapping[str, Any]] = []
-        path: str | None = f"/v1/lists/{project}/candidates?limit={PAGE}&include=parts&language={language}"
-        first = path
-        while path is not None and len(found) < len(wanted):
-            page = await self._get(path)
-            if page is None:
-                break
-            rows = page["candidates"]
-            found += [row for row in rows if row["organisation"] in wanted]
-            below = rows and not any(row["above_floor"] for row in rows)
-            path = None if below or page["next"] is None else f"{first}&cursor={page['next']}"
-        return found
-
-    async def _get(self, path: str) -> Any:
-        answer = await self.client.get(
-            self.address + path, headers={"Authorization": f"Bearer {await self.token()}"}
+    async def _ask(
+        self, project: str, organisations: Sequence[str], languages: Iterable[str]
+    ) -> Sequence[Mapping[str, Any]]:
+        answer = await self.client.post(
+            f"{self.address}/v1/lists/{project}/reasons",
+            json={"organisations": organisations, "languages": sorted(languages)},
+            headers={"Authorization": f"Bearer {await self.token()}"},
         )
         if answer.status_code == 404:
-            return None
+            return ()
         answer.raise_for_status()
-        return answer.json()
+        rows: Sequence[Mapping[str, Any]] = answer.json()["told"]
+        return rows
 
 
-def told(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a notice says of a row: no rank, no place, nobody else."""
+def told(row: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a notice says of a row in one language: no rank, no place, nobody else."""
     return {
         "fit": row["fit"],
         "band": row["band"],
         "confidence": row["confidence"],
-        "shared_terms": shared_terms(row.get("parts") or ()),
-        "reasons": list(row["reasons"])[:SENTENCES_TOLD],
+        "shared_terms": list(said["shared_terms"]),
+        "reasons": list(said["reasons"])[:SENTENCES_TOLD],
     }
-
-
-def shared_terms(parts: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the words that project and profile share, those with most points first."""
-    ordered = sorted(
-        (
-            part
-            for part in parts
-            if part["component"] in {"text", "evidence"} and part.get("asked") and part["points"] > 0
-        ),
-        key=lambda part: (-part["points"], part["asked"]),
-    )
-    return list(dict.fromkeys(part["asked"] for part in ordered))[:TERMS_TOLD]
 
 
 def open_reader(runtime: Runtime) -> ListReader:

@@ -107,3 +107,50 @@ async def test_whether_parts_add_up_is_counted_for_what_is_told_and_for_a_sample
     pinned = await town.worker.index.pin()
     sample_once(town.worker.runtime, pinned, Lot())
     assert (counted("adds up"), counted("off")) == (told + 1, 0)
+
+
+async def test_reasons_of_many_are_those_of_the_list_in_every_language_for_whoever_is_above_the_floor(
+    town: Town,
+) -> None:
+    project = await crowd(town)
+    below = await town.organisation(
+        "Dora", descriptions=[{"language": "en", "text": "We print novels."}], offers=[{"kind": "in_kind"}]
+    )
+    await town.settle()
+    path = f"/v1/lists/{project}"
+    everybody = [uuid_of(name) for name in ("Ada", "Ben", "Cleo", "Dora", "nobody")]
+    body = {"organisations": [*everybody, everybody[0]], "languages": list(LANGUAGES)}
+    answer = await town.call("POST", f"{path}/reasons", body)
+    assert answer.status_code == 200, answer.text
+    told = {one["organisation"]: one for one in answer.json()["told"]}
+    pages = {
+        language: (await town.list_of(project, f"language={language}"))["candidates"]
+        for language in LANGUAGES
+    }
+    assert told.keys() == {row["organisation"] for row in pages["en"] if row["above_floor"]}
+    assert below not in told
+    for language, rows in pages.items():
+        for row in rows:
+            if row["above_floor"]:
+                one = told[row["organisation"]]
+                assert one["said"][language]["reasons"] == row["reasons"]
+                assert one["said"][language]["shared_terms"][0] in {
+                    part.get("asked") for part in row["parts"]
+                }
+                assert {name: one[name] for name in ("fit", "band", "confidence")} == {
+                    name: row[name] for name in ("fit", "band", "confidence")
+                }
+                assert "rank" not in one
+    plain = await town.call("POST", f"{path}/reasons", {"organisations": everybody[:1]})
+    assert plain.json()["told"][0]["said"].keys() == {"en"}
+
+
+async def test_nobody_is_told_of_on_a_list_that_is_closed_and_a_question_is_bounded(town: Town) -> None:
+    project = await crowd(town)
+    path = f"/v1/lists/{project}/reasons"
+    for organisations in ([], [uuid_of(str(number)) for number in range(201)]):
+        assert (await town.call("POST", path, {"organisations": organisations})).status_code == 422
+    await town.step(project, "close", body={"reason": "It is done."})
+    await town.settle()
+    answer = (await town.call("POST", path, {"organisations": [uuid_of("Ada")]})).json()
+    assert (answer["state"], answer["told"]) == ("closed", [])

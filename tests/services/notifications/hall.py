@@ -40,7 +40,7 @@ from services.notifications.worker.dispatch import Dispatcher
 from services.notifications.worker.guard import open_session, reach_of
 from services.notifications.worker.mailing import Post
 from services.notifications.worker.pacing import LEASE
-from services.notifications.worker.reasons import READER, ListsAway
+from services.notifications.worker.reasons import READER, Asked, ListsAway, Rows
 from tests.services.matches.town import Issuer, TurnedClock, organisation, project, uuid_of
 from tests.services.notifications.village import LOOPBACK, Receiver
 
@@ -56,19 +56,16 @@ class Lists:
     away: bool = False
     client: Any = None
 
-    async def rows(
-        self, _project: str, organisations: Iterable[str], *, language: str
-    ) -> dict[str, dict[str, Any]]:
+    async def rows(self, _project: str, asked: Asked) -> Rows:
         if self.away:
             raise ListsAway("closed for the test")
-        plain = {
-            "fit": 100,
-            "band": "good",
-            "confidence": 500,
-            "shared_terms": ["school"],
-            "reasons": [f"Why, in {language}."],
+        plain = {"fit": 100, "band": "good", "confidence": 500, "shared_terms": ["school"]}
+        return {
+            (language, one): plain | {"reasons": [f"Why, in {language}."]} | self.rows_of.get(one, {})
+            for one, languages in asked.items()
+            for language in languages
+            if one not in self.below
         }
-        return {one: plain | self.rows_of.get(one, {}) for one in organisations if one not in self.below}
 
 
 @dataclass(kw_only=True)

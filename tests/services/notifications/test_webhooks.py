@@ -2,9 +2,11 @@
 
 import json
 
+import httpx2
 import pytest
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from matching.view import View
 from services.notifications.mail.letters import LANGUAGES
 from services.notifications.worker import reasons
 from services.notifications.worker.readying import statement_in
@@ -101,18 +103,40 @@ async def test_each_message_gives_its_reasons_in_the_language_of_its_subscriptio
     }
 
 
-async def test_pages_of_a_list_are_read_in_the_language_too(
+async def test_many_are_asked_for_at_once_and_each_pair_is_worked_out_once_for_all_its_languages(
     village: Village, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reasons, "FEW", 0)
-    await village.town.organisation("Ada")
-    await village.hooked("Ada", receiver, language="fr")
+    monkeypatch.setattr(reasons, "MOST_ASKED", 3)
+    names = ["Ada", "Ben", "Cleo", "Dora", "Eve"]
+    for name in names:
+        await village.town.organisation(name)
+        await village.hooked(name, receiver, language="fr")
+        if name != "Ada":  # who is told in one language, and so in a question of her own
+            await village.subscribe(name, channel="feed", language="zh")
+    asked: list[tuple[str, int]] = []
+    pairs: list[str] = []
+    real = View.notice
+
+    async def look(request: httpx2.Request) -> None:
+        if request.method == "POST" and request.url.path.startswith("/v1/lists"):
+            asked.append(
+                (request.url.path.rpartition("/")[2], len(json.loads(request.content)["organisations"]))
+            )
+
+    def count(view: View, project: str, organisation: str, languages: tuple[str, ...]) -> object:
+        pairs.append(organisation)
+        return real(view, project, organisation, languages)
+
+    village.town.client.event_hooks = {"request": [look]}
+    monkeypatch.setattr(View, "notice", count)
     await village.town.published("schools")
     await village.settle()
-    [event] = receiver.events()
-    data = event["data"]
+    assert len(receiver.events()) == len(names)
+    assert sorted(asked) == [("reasons", 1), ("reasons", 1), ("reasons", 3)]
+    assert sorted(pairs) == sorted(uuid_of(name) for name in names)
+    [heard] = [one for one in receiver.events() if one["data"]["organisation"] == uuid_of("Eve")]
     answer = await village.town.client.get(
-        f"/v1/lists/{data['project']}/candidates/{data['organisation']}?language=fr",
-        headers=village.own("Ada"),
+        f"/v1/lists/{heard['data']['project']}/candidates/{uuid_of('Eve')}?language=fr",
+        headers=village.own("Eve"),
     )
-    assert data["why"]["reasons"] == answer.json()["reasons"][:SENTENCES_TOLD]
+    assert heard["data"]["why"]["reasons"] == answer.json()["reasons"][:SENTENCES_TOLD]

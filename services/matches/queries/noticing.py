@@ -1,0 +1,61 @@
+"""What a notice says of many organisations on a list: fit, band, confidence, and why, in several languages at once.
+
+*What.* The rows come from the list as it is computed now; of each pair above the floor the score is worked out once, and
+worded in every language that was asked for. *Why apart from a page.* Somebody who tells ten thousand subscribers needs no parts, no
+names and no ranks; naming every part is what an explanation costs. *Never:* hold the event loop, or the analyser's turn for
+longer than one pair.
+"""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from typing import Any
+
+from services.matches.queries.listing import Listing
+from services.matches.rules.wording import sentences_of
+from services.matches.worker.documents import Analysis
+
+
+async def told(
+    listing: Listing, organisations: Collection[str], languages: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return those of the organisations that stand above the floor of an open list, by id; nobody where it is not ranked."""
+    if listing.state != "ranked":
+        return []
+    return await asyncio.to_thread(_told, listing, frozenset(organisations), languages)
+
+
+def _told(listing: Listing, wanted: frozenset[str], languages: Sequence[str]) -> list[dict[str, Any]]:
+    if listing.computed is None:
+        return []
+    ranked, analysis = listing.computed.ranked, listing.runtime.state["analysis"]
+    places = [
+        place for place, name in enumerate(ranked.members) if name in wanted and ranked.above_floor[place]
+    ]
+    found = []
+    for row in sorted(ranked.rows_at(places), key=lambda row: row.member):
+        with suppress(KeyError):  # erased since: its row stands until the list is ranked anew
+            said = _said(listing, analysis, row.member, languages)
+            found.append(
+                {
+                    "organisation": row.member,
+                    "fit": row.fit,
+                    "band": row.band,
+                    "confidence": row.confidence,
+                    "said": {
+                        language: {
+                            "shared_terms": list(words),
+                            "reasons": [*reasons, *sentences_of(row.steps, language)],
+                        }
+                        for language, (words, reasons) in said.items()
+                    },
+                }
+            )
+    return found
+
+
+def _said(
+    listing: Listing, analysis: Analysis, organisation: str, languages: Sequence[str]
+) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+    with analysis.turn:
+        return listing.pinned.view.notice(listing.project.id, organisation, languages)
