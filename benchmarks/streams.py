@@ -39,6 +39,7 @@ from services.chassis.telemetry import set_up_logs
 from services.console.parts.processes import free_port
 from services.matches import SERVICE, events
 from services.matches.queries.register import Register
+from services.matches.routes.sending import open_places
 from services.matches.worker.tail import Tail
 
 STREAM, FEED = "/v1/streams/matches", "/v1/feeds/matches"
@@ -102,6 +103,7 @@ def feed_only(*, every: float, burst: int, total: int) -> Service:
         runtime.state["reference"] = load_reference()
         runtime.state["register"] = Register(runtime.state["reference"])
         runtime.state["tail"] = Tail(runtime)
+        open_places(runtime)
 
     def writing(runtime: Runtime) -> tuple[Loop, ...]:
         async def run(stop: asyncio.Event) -> None:

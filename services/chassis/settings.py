@@ -206,8 +206,10 @@ class Matches(Section):
         description="how often a silent stream gives a sign of life, and its reader's rights are asked",
     )
     slow_reader_seconds: float = Field(
-        20.0, gt=0, description="who takes nothing from a stream for so long is cut off, to come again"
+        20.0, gt=0, description="who takes nothing from a stream or a file for so long is cut off"
     )
+    exports: int = Field(16, ge=0, description="files made and sent at once; one more is answered 503")
+    export_seconds: float = Field(900.0, gt=0, description="a file that was not taken by then is cut off")
 
 
 class Notifications(Section):

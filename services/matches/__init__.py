@@ -24,6 +24,7 @@ from services.matches.queries.progress import uncovered_seconds
 from services.matches.queries.reasons import Awaited
 from services.matches.queries.register import Register
 from services.matches.routes import routers
+from services.matches.routes.sending import open_places
 from services.matches.rules.glossary import glossary_of
 from services.matches.tables import METADATA, RANKING
 from services.matches.worker.documents import Analysis
@@ -43,6 +44,7 @@ async def startup(runtime: Runtime) -> None:
     runtime.state["register"] = Register(runtime.state["reference"])
     runtime.state["exposure"] = Shown()
     runtime.state["tail"] = Tail(runtime)
+    open_places(runtime)
     if "analysis" not in runtime.state:  # whoever runs several of us in one process may share it
         runtime.state["analysis"] = Analysis()
     await commands.open_frame(runtime)

@@ -58,6 +58,7 @@ class Edge:
         if method == "HEAD":
             scope = {**scope, "method": "GET"}  # a copy: the server reads its own to leave the body out
         state = scope.setdefault("state", {})
+        state["head"] = method == "HEAD"  # for whom the body alone would be costly or without end
         given = dict(scope["headers"])
         request_id = given.get(b"x-request-id", b"").decode("latin-1")
         state["request_id"] = request_id if _REQUEST_ID.fullmatch(request_id) else str(uuid_utils.uuid7())

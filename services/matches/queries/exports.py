@@ -1,17 +1,18 @@
 """What the exports hold: open projects, organisations as everybody may see them, and a project's list as far as one may.
 
-*What.* Rows in the order of the data dictionary, read page by page in one transaction, and the file that they make. *Never:* a field
-that the same caller would not be shown elsewhere: organisations have their public view here whoever asks, a list is the
-whole one or one's own row.
+*What.* Rows in the order of the data dictionary, read page by page in one transaction, and a name for the bytes that they make:
+a digest of whatever these depend on, which is known before the first row is read. *Never:* a field that the same caller would
+not be shown elsewhere: organisations have their public view here whoever asks, a list is the whole one or one's own row.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
+from importlib.metadata import version
 from itertools import islice
-from tempfile import SpooledTemporaryFile
-from typing import Any, cast
+from typing import Any
 
 import orjson
 from sqlalchemy import bindparam, select
@@ -22,18 +23,22 @@ from schemas.http.suggestion import SUGGESTION
 from services.chassis.runtime import Runtime
 from services.chassis.web.problems import InvalidParameter
 from services.matches.queries import exposure as shown
-from services.matches.queries.archive import AT_ONCE, organisations_of, projects_of
+from services.matches.queries.archive import organisations_of, projects_of
 from services.matches.queries.filters import Filters
 from services.matches.queries.listing import Listing
-from services.matches.queries.register import Facts, changed_last, register_of
+from services.matches.queries.register import Facts, changed_last, register_of, stamp_of
 from services.matches.queries.sheets import MOST_ROWS, Cells, Form, writer_of
+from services.matches.queries.spool import Spool
 from services.matches.rules.dictionary import DATASETS
 from services.matches.tables import DOCUMENTS
 from services.matches.worker.documents import MEMBER, PROJECT
 from services.matches.worker.index import Index
 
-IN_MEMORY = 1_000_000
-"""Bytes of a file that are kept in memory; a larger one lies on disk while it is sent."""
+AT_ONCE = 100
+"""Rows that are read and written at once: a record is far longer than its row."""
+
+_WRITTEN_BY = tuple(f"{name} {version(name)}" for name in ("comity", "xlsxwriter"))
+"""Whose other releases may write the same rows in other bytes."""
 
 OPEN_TO_ALL = "Public data of Comity. An entry is not an endorsement by ITU or anybody else."
 _MEMBERS = (
@@ -68,21 +73,57 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """A finished file: its bytes from the start on, how many, their digest, and a name that says of when it is."""
+    """A file that can be written now: what is in it, as of when, and the digest that names its bytes.
 
-    file: Any
-    length: int
+    `pages` reads on in the transaction in which the digest was made; so both are of the same moment.
+    """
+
+    dataset: str
+    form: Form
+    statement: str
+    frame: Sequence[str]
     digest: str
-    name: str
+    pages: AsyncIterator[list[Cells]]
+
+    @property
+    def name(self) -> str:
+        """A name that says of when it is."""
+        return f"{self.dataset}-{self.frame[2][:10]}-{self.digest[:8]}.{self.form}"
+
+    async def write(self, spool: Spool) -> None:
+        """Write every row, and what belongs to the end. Raises InvalidParameter for more rows than a sheet holds."""
+        described = DATASETS[self.dataset]
+        epoch, day, as_of = self.frame
+        about = {
+            "dataset": described.name,
+            "a row is": described.row,
+            "statement": self.statement,
+            "epoch": epoch,
+            "reference_date": day,
+            "data_as_of": as_of,
+            "definitions": "/v1/exports/dictionary",
+        }
+        writer = writer_of(self.form, spool, described, about)
+        count = 0
+        try:
+            async for rows in self.pages:
+                count += len(rows)
+                _check_rows(self.form, count)
+                await asyncio.to_thread(writer.add, rows)
+                spool.grown()
+            await asyncio.to_thread(writer.close)
+        finally:
+            writer.drop()
 
 
-async def projects(runtime: Runtime, form: Form, chosen: Chosen) -> Export:
-    """Return the open projects, by id."""
+@asynccontextmanager
+async def projects(runtime: Runtime, form: Form, chosen: Chosen) -> AsyncIterator[Export]:
+    """Give the open projects, by id, within a transaction."""
     register = register_of(runtime)
     async with runtime.database.read() as connection:
         await register.refresh(connection)
         facts = {one: found for one, found in register.open_projects() if chosen.takes(found)}
-        frame = await _frame(runtime, connection, (PROJECT,))
+        frame, stamp = await _frame(runtime, connection, (PROJECT,))
 
         async def pages() -> AsyncIterator[list[Cells]]:
             wanted = iter(facts)
@@ -90,14 +131,15 @@ async def projects(runtime: Runtime, form: Form, chosen: Chosen) -> Export:
                 found = await projects_of(connection, some)
                 yield [_project(found[one].record, facts[one], frame) for one in some if one in found]
 
-        return await _written("projects", form, pages(), frame, statement=OPEN_TO_ALL)
+        yield _export("projects", form, OPEN_TO_ALL, frame, pages(), depends=(stamp, asdict(chosen)))
 
 
-async def organisations(runtime: Runtime, form: Form) -> Export:
-    """Return every organisation that has not withdrawn, by id, in its public view."""
+@asynccontextmanager
+async def organisations(runtime: Runtime, form: Form) -> AsyncIterator[Export]:
+    """Give every organisation that has not withdrawn, by id, in its public view, within a transaction."""
     region_of = runtime.state["reference"].region_of
     async with runtime.database.read() as connection:
-        frame = await _frame(runtime, connection, (MEMBER,))
+        frame, stamp = await _frame(runtime, connection, (MEMBER,))
 
         async def pages() -> AsyncIterator[list[Cells]]:
             after = ""
@@ -118,28 +160,34 @@ async def organisations(runtime: Runtime, form: Form) -> Export:
                     if record["state"] != "withdrawn"
                 ]
 
-        return await _written("organisations", form, pages(), frame, statement=OPEN_TO_ALL)
+        yield _export("organisations", form, OPEN_TO_ALL, frame, pages(), depends=stamp)
 
 
-async def exposure(runtime: Runtime, form: Form) -> Export:
-    """Return the cells of the exposure report that everybody may see."""
+@asynccontextmanager
+async def exposure(runtime: Runtime, form: Form) -> AsyncIterator[Export]:
+    """Give the cells of the exposure report that everybody may see: a few, and counted once for all who ask."""
     rows, frame = await shown.cells(runtime)
     names = [column.name for column in DATASETS["exposure"].columns[: -len(frame)]]
 
     async def pages() -> AsyncIterator[list[Cells]]:
         yield [(*(row[name] for name in names), *frame) for row in rows]
 
-    return await _written("exposure", form, pages(), frame, statement=SUGGESTION)
+    yield _export("exposure", form, SUGGESTION, frame, pages(), depends=rows)
 
 
-async def candidates(listing: Listing, form: Form, filters: Filters, *, own: str | None) -> Export:
-    """Return a project's list in rank order, as far as the filters choose; `own`: that organisation's row and no other."""
+@asynccontextmanager
+async def candidates(
+    listing: Listing, form: Form, filters: Filters, *, own: str | None
+) -> AsyncIterator[Export]:
+    """Give a project's list in rank order, as far as the filters choose, within a transaction; `own`: that organisation's row."""
     described = listing.described()
     async with listing.runtime.database.read() as connection:
-        *_, newest = await _frame(listing.runtime, connection, (PROJECT, MEMBER))
+        (_, _, newest), stamp = await _frame(listing.runtime, connection, (PROJECT, MEMBER))
         made = newest if listing.version is None else listing.version.created_at
         as_of = max(made, newest) if listing.changed_since else made
         frame = (described["epoch"], described["reference_date"], as_of)
+        said = [described[name] for name in ("project", "list_version", "state", "changed_since")]
+        rows_digest = None if listing.computed is None else listing.computed.digest
 
         async def pages() -> AsyncIterator[list[Cells]]:
             rows = _chosen_rows(listing, filters, own)
@@ -147,37 +195,24 @@ async def candidates(listing: Listing, form: Form, filters: Filters, *, own: str
                 records = await organisations_of(connection, [row.member for row in some])
                 yield [_candidate(row, records.get(row.member) or {}, described, frame) for row in some]
 
-        return await _written("candidates", form, pages(), frame, statement=SUGGESTION)
+        depends = (said, rows_digest, stamp, asdict(filters), own)
+        yield _export("candidates", form, SUGGESTION, frame, pages(), depends=depends)
 
 
-async def _written(
-    dataset: str, form: Form, pages: AsyncIterator[list[Cells]], frame: Sequence[str], *, statement: str
+def _export(
+    dataset: str,
+    form: Form,
+    statement: str,
+    frame: Sequence[str],
+    pages: AsyncIterator[list[Cells]],
+    *,
+    depends: Any,
 ) -> Export:
-    described = DATASETS[dataset]
-    epoch, day, as_of = frame
-    about = {
-        "dataset": described.name,
-        "a row is": described.row,
-        "statement": statement,
-        "epoch": epoch,
-        "reference_date": day,
-        "data_as_of": as_of,
-        "definitions": "/v1/exports/dictionary",
-    }
-    file = cast("Any", SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115 - whoever sends it closes it
-    try:
-        writer = writer_of(form, file, described, about)
-        count = 0
-        async for rows in pages:
-            count += len(rows)
-            _check_rows(form, count)
-            await asyncio.to_thread(writer.add, rows)
-        await asyncio.to_thread(writer.close)
-        digest, length = await asyncio.to_thread(_digest, file)
-    except BaseException:
-        file.close()
-        raise
-    return Export(file=file, length=length, digest=digest, name=f"{dataset}-{as_of[:10]}-{digest[:8]}.{form}")
+    """Return the export whose bytes depend on the frame and on `depends`, beside what it is and who writes it."""
+    columns = [column.name for column in DATASETS[dataset].columns]
+    named = orjson.dumps((_WRITTEN_BY, dataset, columns, form, frame, depends))
+    digest = blake2b(named, digest_size=16).hexdigest()
+    return Export(dataset=dataset, form=form, statement=statement, frame=frame, digest=digest, pages=pages)
 
 
 def _check_rows(form: Form, count: int) -> None:
@@ -187,22 +222,14 @@ def _check_rows(form: Form, count: int) -> None:
         )
 
 
-def _digest(file: Any) -> tuple[str, int]:
-    file.seek(0)
-    found = blake2b(digest_size=16)
-    length = 0
-    while piece := file.read(1 << 20):
-        found.update(piece)
-        length += len(piece)
-    file.seek(0)
-    return found.hexdigest(), length
-
-
-async def _frame(runtime: Runtime, connection: AsyncConnection, kinds: Sequence[str]) -> tuple[str, str, str]:
-    """Return epoch, reference date and the moment of the last change of these kinds of records."""
+async def _frame(
+    runtime: Runtime, connection: AsyncConnection, kinds: Sequence[str]
+) -> tuple[tuple[str, str, str], Any]:
+    """Return epoch, reference date and the moment of the last change of these kinds of records; and where the archive stands."""
     index: Index = runtime.state["index"]
     pinned = await index.pin()
-    return pinned.epoch, pinned.day, await changed_last(connection, kinds, day=pinned.day)
+    stamp = await stamp_of(connection, kinds)
+    return (pinned.epoch, pinned.day, await changed_last(runtime, connection, kinds, day=pinned.day)), stamp
 
 
 def _project(record: Any, facts: Facts, frame: Sequence[str]) -> Cells:

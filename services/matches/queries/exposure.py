@@ -163,7 +163,7 @@ async def _standing(runtime: Runtime, connection: AsyncConnection) -> _Standing:
     await shown.record.refresh(connection)
     pinned = await index.pin()
     counts = [orjson.loads(row) for row in await connection.scalars(_COUNTS)]
-    changed = await changed_last(connection, (MEMBER,), day=pinned.day)
+    changed = await changed_last(runtime, connection, (MEMBER,), day=pinned.day)
     return _Standing(
         pinned=pinned,
         lists=shown.record.exposure.lists,

@@ -20,13 +20,14 @@ from services.matches.consumers import GROUP
 from services.matches.queries.archive import AT_ONCE
 from services.matches.rules.feeds import regions_of
 from services.matches.tables import DOCUMENTS, METADATA
-from services.matches.worker.documents import PROJECT
+from services.matches.worker.documents import MEMBER, PROJECT
 
 _POSITIONS = METADATA.tables["positions"]
+_TOPICS = {PROJECT: "projects.v1", MEMBER: "members.v1"}
 _STAMP = (
     select(_POSITIONS.c.topic, _POSITIONS.c.partition, _POSITIONS.c.log, _POSITIONS.c.next_offset)
-    .where(_POSITIONS.c.group_name == GROUP, _POSITIONS.c.topic == "projects.v1")
-    .order_by(_POSITIONS.c.partition)
+    .where(_POSITIONS.c.group_name == GROUP, _POSITIONS.c.topic.in_(bindparam("topics", expanding=True)))
+    .order_by(_POSITIONS.c.topic, _POSITIONS.c.partition)
 )
 _LATE = select(func.max(DOCUMENTS.c.late))
 _LAST = select(func.max(DOCUMENTS.c.event_id)).where(
@@ -61,10 +62,13 @@ class Register:
         self._facts: dict[str, Facts] = {}
         self._teams: dict[str, frozenset[str]] = {}
         self._stamp: Any = None
+        self.newest: dict[
+            Sequence[str], tuple[Any, str | None]
+        ] = {}  # of kinds of records, with the stamp of then
 
     async def refresh(self, connection: AsyncConnection) -> None:
         """Read what has changed, if the archive has moved since the last time."""
-        stamp = ((await connection.execute(_STAMP)).all(), await connection.scalar(_LATE))
+        stamp = await stamp_of(connection, (PROJECT,))
         if stamp == self._stamp:
             return
         found = (await connection.execute(_NEWEST)).all()
@@ -106,9 +110,24 @@ def register_of(runtime: Runtime) -> Register:
     return register
 
 
-async def changed_last(connection: AsyncConnection, kinds: Sequence[str], *, day: str) -> str:
-    """Return the moment of the last change of these kinds of records; the beginning of the day where there is none."""
-    newest = await connection.scalar(_LAST, {"kinds": list(kinds)})
+async def stamp_of(connection: AsyncConnection, kinds: Sequence[str]) -> Any:
+    """Return where the archive stands with these kinds of records: as long as it is the same, so is every one of them."""
+    rows = await connection.execute(_STAMP, {"topics": [_TOPICS[kind] for kind in kinds]})
+    return [tuple(row) for row in rows], await connection.scalar(_LATE)
+
+
+async def changed_last(
+    runtime: Runtime, connection: AsyncConnection, kinds: Sequence[str], *, day: str
+) -> str:
+    """Return the moment of the last change of these kinds of records; the beginning of the day where there is none.
+
+    Every record is looked at for it, so it is kept for as long as the archive stands still.
+    """
+    kept, stamp = register_of(runtime).newest, await stamp_of(connection, kinds)
+    known, newest = kept.get(kinds, (None, None))
+    if known != stamp:
+        newest = await connection.scalar(_LAST, {"kinds": list(kinds)})
+        kept[kinds] = stamp, newest
     moment = datetime.fromisoformat(day).replace(tzinfo=UTC) if newest is None else moment_of(newest)
     return timestamp(moment)
 

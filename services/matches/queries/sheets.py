@@ -1,8 +1,9 @@
-"""Rows as a file that people open: CSV for Excel, XLSX, JSON Lines; written to disk page by page, then sent from there.
+"""Rows as a file that people open: CSV for Excel, XLSX, JSON Lines; written page by page.
 
-*What.* One writer for each form; cells are typed by the data dictionary. *Why a file first.* The transaction that reads is
-over before the answer begins, the file is one snapshot, and it has a length and a digest. *Never:* let a text become a
-formula, a link or a number: what looks like one is written as text.
+*What.* One writer for each form; cells are typed by the data dictionary. CSV and JSON Lines are bytes from the first row on, so
+they can leave as they are written. XLSX is a zip archive whose parts its library puts together at the end, from temporary
+files on disk (rows are not kept in memory): nothing of it can leave before. *Never:* let a text become a formula, a link or a
+number: what looks like one is written as text.
 """
 
 import csv
@@ -10,7 +11,9 @@ import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, Literal, Protocol
+from io import RawIOBase
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, Protocol
 
 import orjson
 import xlsxwriter
@@ -47,8 +50,12 @@ class Writer(Protocol):
         """Write what belongs to the end."""
         ...
 
+    def drop(self) -> None:
+        """Let go of whatever was held to write, be the file whole or not."""
+        ...
 
-def writer_of(form: Form, file: BinaryIO, dataset: Dataset, about: Mapping[str, str]) -> Writer:
+
+def writer_of(form: Form, file: RawIOBase, dataset: Dataset, about: Mapping[str, str]) -> Writer:
     """Return the writer of a form; `about` says what the file is, where the form has a place for it."""
     if form == "xlsx":
         return Xlsx(file, dataset, about)
@@ -58,7 +65,7 @@ def writer_of(form: Form, file: BinaryIO, dataset: Dataset, about: Mapping[str, 
 class Jsonl:
     """One JSON object a line, with every column, null where there is nothing."""
 
-    def __init__(self, file: BinaryIO, dataset: Dataset) -> None:
+    def __init__(self, file: RawIOBase, dataset: Dataset) -> None:
         self._file = file
         self._names = [column.name for column in dataset.columns]
 
@@ -70,11 +77,14 @@ class Jsonl:
     def close(self) -> None:
         """Nothing belongs to the end."""
 
+    def drop(self) -> None:
+        """Nothing is held."""
+
 
 class Csv:
     """RFC 4180 in UTF-8 with a byte order mark, which Excel needs; a formula in a text gets an apostrophe."""
 
-    def __init__(self, file: BinaryIO, dataset: Dataset) -> None:
+    def __init__(self, file: RawIOBase, dataset: Dataset) -> None:
         self._file = file
         self._columns = dataset.columns
         file.write("\ufeff".encode())
@@ -89,6 +99,9 @@ class Csv:
     def close(self) -> None:
         """Nothing belongs to the end."""
 
+    def drop(self) -> None:
+        """Nothing is held."""
+
     def _write(self, rows: Iterable[Sequence[Any]]) -> None:
         text = io.StringIO(newline="")
         csv.writer(text).writerows(rows)
@@ -98,12 +111,14 @@ class Csv:
 class Xlsx:
     """A sheet of typed cells with a fixed header, a sheet of definitions, and one that says what this is."""
 
-    def __init__(self, file: BinaryIO, dataset: Dataset, about: Mapping[str, str]) -> None:
+    def __init__(self, file: RawIOBase, dataset: Dataset, about: Mapping[str, str]) -> None:
+        self._folder = TemporaryDirectory()
         options = {
             "constant_memory": True,
             "strings_to_formulas": False,
             "strings_to_urls": False,
             "strings_to_numbers": False,
+            "tmpdir": self._folder.name,
         }
         self._book = xlsxwriter.Workbook(file, options)
         self._book.set_properties({"title": dataset.name, "created": _day_of(about)})
@@ -135,6 +150,13 @@ class Xlsx:
         for number, (name, value) in enumerate(self._about.items()):
             self._texts(sheet, number, [name, value])
         self._book.close()
+
+    def drop(self) -> None:
+        """Close and delete the files of an archive that was not put together: its library keeps them until then."""
+        for sheet in self._book.worksheets():
+            if sheet.row_data_fh is not None:
+                sheet.row_data_fh.close()
+        self._folder.cleanup()
 
     def _cell(self, place: int, column: Column, cell: Any) -> None:
         if cell is None or cell == []:

@@ -1,13 +1,14 @@
 """`/v1/exports`: open projects, organisations and lists as files, and the dictionary of their columns."""
 
+import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Annotated, Any, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from starlette.background import BackgroundTask
-from starlette.responses import StreamingResponse
 
 from schemas.http.projects import Level
 from schemas.http.texts import formed
@@ -21,11 +22,15 @@ from services.matches.queries.exports import Chosen, Export
 from services.matches.queries.filters import Filters
 from services.matches.queries.listing import open_listing, project_and_version
 from services.matches.queries.sheets import MEDIA_TYPES, Form
+from services.matches.queries.spool import Spool
 from services.matches.routes.parameters import check_country, check_region, filters_in, runtime_in
+from services.matches.routes.sending import Opened, Sent, only_headers
 from services.matches.rules import rights
 from services.matches.rules.dictionary import dictionary_json
 
-PIECE = 65_536
+Source = Callable[[], AbstractAsyncContextManager[Export]]
+"""Begins a transaction, and gives what is read in it."""
+
 _FORMS = "csv|xlsx|jsonl"
 _NAMED = re.compile(rf"(projects|organisations|exposure)\.({_FORMS})")
 _LISTED = re.compile(rf"([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})\.({_FORMS})")
@@ -95,13 +100,15 @@ def router() -> APIRouter:
         dataset, form = found[1], cast("Form", found[2])
         if dataset != "projects":
             _refuse_filters(request, dataset)
+        runtime = runtime_in(request)
+        source: Source
         if dataset == "projects":
-            made = await queries.projects(runtime_in(request), form, chosen)
+            source = partial(queries.projects, runtime, form, chosen)
         elif dataset == "exposure":
-            made = await queries.exposure(runtime_in(request), form)
+            source = partial(queries.exposure, runtime, form)
         else:
-            made = await queries.organisations(runtime_in(request), form)
-        return _respond(request, made, form)
+            source = partial(queries.organisations, runtime, form)
+        return await _respond(request, source)
 
     @routes.get(
         "/lists/{list_file}",
@@ -141,7 +148,7 @@ def router() -> APIRouter:
         listing = await open_listing(runtime, project, version)
         own = None if view == "whole" else rights.speaks_for(principal)
         form = cast("Form", found[2])
-        return _respond(request, await queries.candidates(listing, form, filters, own=own), form)
+        return await _respond(request, partial(queries.candidates, listing, form, filters, own=own))
 
     return routes
 
@@ -164,28 +171,69 @@ def _refuse_filters(request: Request, dataset: str) -> None:
         )
 
 
-def _respond(request: Request, made: Export, form: Form) -> Response:
-    tag = f'"{made.digest}"'
-    headers = {
-        "ETag": tag,
+async def _respond(request: Request, source: Source) -> Response:
+    """Answer with the file, or with what can be said without it: that the caller has it, or its headers."""
+    runtime = runtime_in(request)
+    if request.state.head or "if-none-match" in request.headers:
+        async with source() as export:
+            known, headers = _naming(export), _headers(export)
+        if is_known(request, known["ETag"]):
+            return Response(status_code=304, headers=known)
+        if request.state.head:
+            return only_headers(headers)
+    settings = runtime.settings.matches
+    # Of HTTP/1.0 an answer without a length ends when the line does: what was cut off would look whole.
+    whole = request.scope["http_version"] == "1.0"
+    return Sent(
+        _made(source, runtime.state["reading"], whole=whole),
+        places=runtime.state["exports"],
+        slow_seconds=settings.slow_reader_seconds,
+        longest_seconds=settings.export_seconds,
+    )
+
+
+@asynccontextmanager
+async def _made(source: Source, reading: asyncio.Semaphore, *, whole: bool) -> AsyncIterator[Opened]:
+    """Give the file once there is something of it, or all: it is read at the database's pace and sent at the reader's."""
+    spool = Spool()
+    found: asyncio.Future[Export] = asyncio.get_running_loop().create_future()
+
+    async def write() -> None:
+        try:
+            async with reading, source() as export:
+                found.set_result(export)
+                await export.write(spool)
+        except Exception as error:  # noqa: BLE001 - raised where the file is sent
+            spool.end(error)
+        else:
+            spool.end()
+
+    writing = asyncio.create_task(write())
+    try:
+        await spool.ready(whole=False)
+        export = await found
+        headers = _headers(export)
+        if whole or export.form == "xlsx":
+            await spool.ready(whole=True)
+            headers["Content-Length"] = str(spool.length)
+        yield Opened(headers=headers, pieces=spool.pieces())
+    finally:
+        writing.cancel()
+        await asyncio.wait([writing])
+        spool.close()
+
+
+def _naming(export: Export) -> dict[str, str]:
+    return {
+        "ETag": f'"{export.digest}"',
         "Cache-Control": "private, no-cache",
         "Vary": "Authorization, Accept",
         "Link": '</v1/exports/dictionary>; rel="describedby"',
     }
-    if is_known(request, tag):
-        made.file.close()
-        return Response(status_code=304, headers=headers)
-    headers |= {
-        "Content-Disposition": f'attachment; filename="{made.name}"',
-        "Content-Length": str(made.length),
-        "Content-Type": MEDIA_TYPES[form],
+
+
+def _headers(export: Export) -> dict[str, str]:
+    return _naming(export) | {
+        "Content-Disposition": f'attachment; filename="{export.name}"',
+        "Content-Type": MEDIA_TYPES[export.form],
     }
-    return StreamingResponse(_pieces(made), headers=headers, background=BackgroundTask(made.file.close))
-
-
-def _pieces(made: Export) -> Iterator[bytes]:
-    try:
-        while piece := made.file.read(PIECE):
-            yield piece
-    finally:
-        made.file.close()

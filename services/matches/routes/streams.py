@@ -1,24 +1,26 @@
 """`/v1/streams/matches`: the match feed as server-sent events, with the feed's ids."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
-from typing import Annotated, Any, cast
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
-from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope, Send
 
 from services.chassis.identity.principal import Principal
 from services.chassis.identity.verification import Verifier
-from services.chassis.web.problems import Unavailable
 from services.matches.queries.feeds import place_of
 from services.matches.queries.streaming import Streaming, Verify
 from services.matches.routes.feeds import EVENT_ID, STATEMENT, LastEventId, Wanted
 from services.matches.routes.parameters import runtime_in
-from services.matches.worker.tail import Tail
+from services.matches.routes.sending import Opened, Sent, only_headers
 
 MEDIA_TYPE = "text/event-stream"
+_HEADERS = {
+    "Content-Type": f"{MEDIA_TYPE}; charset=utf-8",
+    "Cache-Control": "no-cache",
+    "X-Accel-Buffering": "no",
+    "Link": STATEMENT,
+}
 _EVENT = {
     "type": "object",
     "description": "One server-sent event, its fields by name.",
@@ -30,52 +32,6 @@ _STREAM: dict[int | str, dict[str, Any]] = {
         "content": {MEDIA_TYPE: {"schema": _EVENT}},
     }
 }
-
-
-class EventStream(Response):
-    """Sends pieces as they come; ends when they do, when the client has gone, or when it takes nothing for too long."""
-
-    media_type = MEDIA_TYPE
-
-    def __init__(self, pieces: AsyncIterator[bytes], *, slow_seconds: float) -> None:
-        super().__init__(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no", "Link": STATEMENT})
-        del self.headers["content-length"]
-        self._pieces = pieces
-        self._slow_seconds = slow_seconds
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer (ASGI)."""
-        del scope
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        sending = asyncio.create_task(self._send(send))
-        going = asyncio.create_task(_gone(receive))
-        try:
-            await asyncio.wait({sending, going}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (sending, going):
-                task.cancel()
-            await asyncio.gather(sending, going, return_exceptions=True)
-        if not sending.cancelled():
-            sending.result()
-
-    async def _send(self, send: Send) -> None:
-        async with aclosing(cast("Any", self._pieces)) as pieces:
-            async for piece in pieces:
-                await self._piece(send, piece, more=True)
-        await self._piece(send, b"", more=False)
-
-    async def _piece(self, send: Send, piece: bytes, *, more: bool) -> None:
-        """Send a piece; a client that does not take it in time is cut off, and comes again with the last id it got."""
-        try:
-            async with asyncio.timeout(self._slow_seconds):
-                await send({"type": "http.response.body", "body": piece, "more_body": more})
-        except TimeoutError:
-            raise ClientDisconnect from None
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def router() -> APIRouter:
@@ -107,10 +63,8 @@ def router() -> APIRouter:
         its newest entry. The stream ends with the token; come again with a new one and the last id.
         """
         runtime = runtime_in(request)
-        settings = runtime.settings.matches
-        tail: Tail = runtime.state["tail"]
-        if tail.waiting >= settings.streams:
-            raise Unavailable(f"This process serves {settings.streams} streams already.", retry_after=10)
+        if request.state.head:
+            return only_headers(_HEADERS)
         given = header or last
         streaming = Streaming(
             runtime=runtime,
@@ -118,9 +72,18 @@ def router() -> APIRouter:
             asked=asked,
             after=None if given is None else place_of(given),
         )
-        return EventStream(streaming.pieces(), slow_seconds=settings.slow_reader_seconds)
+        return Sent(
+            _opened(streaming),
+            places=runtime.state["streams"],
+            slow_seconds=runtime.settings.matches.slow_reader_seconds,
+        )
 
     return routes
+
+
+@asynccontextmanager
+async def _opened(streaming: Streaming) -> AsyncIterator[Opened]:
+    yield Opened(headers=_HEADERS, pieces=streaming.pieces())
 
 
 def _verifying(request: Request) -> Verify:

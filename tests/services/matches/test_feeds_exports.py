@@ -18,7 +18,8 @@ FORMULAS = ("=SUM(A1)", "+A1", "-A1", "@SUM(A1)", " =A1", "＝A1", "－A1")
 async def fetch(town: Town, path: str, *, who: Any = "bdt_admin") -> bytes:
     answer = await town.call("GET", f"/v1/exports/{path}", who=who)
     assert answer.status_code == 200, answer.text
-    assert int(answer.headers["content-length"]) == len(answer.content)
+    length = answer.headers.get("content-length")  # what is sent as it is read has none
+    assert length == (str(len(answer.content)) if ".xlsx" in path else None)
     again = await town.call("GET", f"/v1/exports/{path}", who=who, If_None_Match=answer.headers["etag"])
     assert (again.status_code, again.content) == (304, b"")
     content: bytes = answer.content
