@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictInt
 
+from schemas.http.notifications import MailLanguage, MailTo
 from schemas.http.parts import WHOLE, WebAddress
 from schemas.http.texts import Name, Shape, formed, refuse
 
@@ -32,13 +33,27 @@ class EndpointBody(Shape):
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
-        json_schema_extra={"examples": [{"url": "https://hooks.example.org/comity", "description": "CRM"}]},
+        json_schema_extra={
+            "examples": [
+                {
+                    "url": "https://hooks.example.org/comity",
+                    "description": "CRM",
+                    "contact_email": "operations@example.org",
+                    "contact_language": "fr",
+                }
+            ]
+        },
     )
 
     organisation: UUID | None = Field(None, description="Whose; without it, that of the token.")
     url: WebAddress
     description: Name | None = None
     paused: StrictBool = False
+    contact_email: MailTo | None = Field(
+        None,
+        description="Who hears by mail when it has failed for a day, and when it is disabled; asked first.",
+    )
+    contact_language: MailLanguage = "en"
 
 
 class EndpointAnswer(Shape):
@@ -54,6 +69,9 @@ class EndpointAnswer(Shape):
     )
     description: str | None
     failing_since: str | None
+    contact_email: str | None = Field(description="Null for readers who need no address.")
+    contact_language: MailLanguage | None
+    contact_confirmed_at: str | None = Field(description="Null until the address has said yes.")
     secrets: tuple[dict[str, str | None], ...]
     created_at: str
     changed_at: str
@@ -139,6 +157,7 @@ class Delivery(Shape):
     type: str
     endpoint: UUID | None
     subscription: UUID | None
+    contact_of: UUID | None = Field(description="The endpoint to whose contact a mail goes.")
     state: DeliveryState
     attempts: int
     due_at: str

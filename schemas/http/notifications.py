@@ -296,11 +296,15 @@ class NoticePage(Shape):
     """The cursor behind these notices, on the last page too: come back with it for what is new."""
 
 
-class LinkAnswer(Shape):
-    """What following a link of a mail has done, or would do if it were sent as POST."""
+LinkAction = Literal["confirm", "unsubscribe"]
 
-    subscription: UUID
-    action: Literal["confirm", "unsubscribe"]
+
+class LinkAnswer(Shape):
+    """What following a link of a mail has done, or would do if it were sent as POST: to a subscription, or an endpoint's contact."""
+
+    subscription: UUID | None
+    endpoint: UUID | None
+    action: LinkAction
     done: bool
     state: SubscriptionState
     sentence: str

@@ -3,7 +3,7 @@
 *What.* Projections (projects, organisations, lists, standings) are a function of the log. Subscriptions, endpoints and
 dismissals are people's decisions. A notice is one piece of news for one subscription; a delivery is one message on its
 way; an attempt is one try, written before the try and completed after it. *Why SQL.* A retry of three days must survive
-anything. *Never:* a secret in the clear, or an address of a person outside `subscriptions.email`.
+anything. *Never:* a secret in the clear, or an address of a person outside `subscriptions.email` and `endpoints.contact_email`.
 """
 
 from sqlalchemy import (
@@ -117,6 +117,10 @@ ENDPOINTS = Table(
     Column("warned_at", Text),
     Column("not_before", Text),  # what Retry-After asked for
     Column("paced_until", Text),  # until when the tries that have begun use up its rate
+    Column("contact_email", Text),  # who hears when it fails; NULL: nobody, or deleted
+    Column("contact_language", Text),
+    Column("contact_asked_at", Text),  # the last question whether it wants to hear
+    Column("contact_confirmed_at", Text),
     Column("created_at", Text, nullable=False),
     Column("changed_at", Text, nullable=False),
 )
@@ -185,6 +189,7 @@ DELIVERIES = Table(
     Column("type", Text, nullable=False),
     Column("endpoint", Text, ForeignKey(ENDPOINTS.c.id)),
     Column("subscription", Text, ForeignKey(SUBSCRIPTIONS.c.id)),
+    Column("contact_of", Text),  # the endpoint to whose contact a mail goes
     Column("period", Text),  # of a digest: when it was due and its first notice; one digest for each
     Column("body", LargeBinary),
     Column(

@@ -16,7 +16,8 @@ from schemas.webhooks.notifications import ENDPOINT_PINGED, ENDPOINT_TESTED
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import InvalidBody, NotFound
-from services.notifications.commands.leaving import UNENDED, WANTED
+from services.notifications.commands.contacts import contact_asked
+from services.notifications.commands.leaving import NO_CONTACT, UNENDED, WANTED, cancel_mails_to_contact
 from services.notifications.commands.queueing import event_row
 from services.notifications.queries.reading import Row, endpoint_json
 from services.notifications.rules import rights
@@ -56,6 +57,7 @@ async def create_endpoint(unit: Unit, *, body: EndpointBody) -> Answer:
         "created_at": now,
         "changed_at": now,
     }
+    row |= await contact_asked(unit, None, row, body)
     await unit.connection.execute(insert(ENDPOINTS).values(row))
     secret = await _add_secret(unit, row["id"])
     if not body.paused:
@@ -72,7 +74,7 @@ async def create_endpoint(unit: Unit, *, body: EndpointBody) -> Answer:
 
 
 async def put_endpoint(unit: Unit, *, endpoint: str, body: EndpointBody) -> Answer:
-    """Replace address, description and whether it is paused; a new address is pinged anew.
+    """Replace address, description, contact and whether it is paused; a new address is pinged anew, a new contact asked.
 
     Raises NotFound, Forbidden, InvalidBody, PreconditionRequired, StaleRevision.
     """
@@ -95,6 +97,7 @@ async def put_endpoint(unit: Unit, *, endpoint: str, body: EndpointBody) -> Answ
     }
     if moved:
         row |= {"failing_since": None, "failures": 0, "warned_at": None, "not_before": None, "reason": None}
+    row |= await contact_asked(unit, before, row, body)
     await unit.connection.execute(update(ENDPOINTS).where(ENDPOINTS.c.id == endpoint).values(row))
     if moved or body.paused:
         await unit.connection.execute(
@@ -134,11 +137,12 @@ async def delete_endpoint(unit: Unit, *, endpoint: str) -> Answer:
         .where(DELIVERIES.c.endpoint == endpoint, DELIVERIES.c.state.in_(UNENDED))
         .values(state="cancelled", ended_at=now)
     )
+    await cancel_mails_to_contact(unit.connection, endpoint, now=now)
     after = before["revision"] + 1
     await unit.connection.execute(
         update(ENDPOINTS)
         .where(ENDPOINTS.c.id == endpoint)
-        .values(state="deleted", url="", description=None, revision=after, changed_at=now)
+        .values(state="deleted", url="", description=None, revision=after, changed_at=now, **NO_CONTACT)
     )
     await unit.audit(action="endpoint.deleted", subject=endpoint, before=before["revision"], after=after)
     return Answer(status=204)

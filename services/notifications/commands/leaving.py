@@ -4,7 +4,8 @@
 nothing of it needs no word of its end either. *Never:* delete the audit trail, which holds ids and no words.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, or_, select, update
@@ -28,6 +29,11 @@ WANTED = or_(
 )
 """Whether somebody still asks for a message: of a subscription that has ended or is paused, none is sent again."""
 
+NO_CONTACT: Mapping[str, None] = MappingProxyType(
+    dict.fromkeys(("contact_email", "contact_language", "contact_asked_at", "contact_confirmed_at"))
+)
+"""An endpoint that has nobody to tell when it fails."""
+
 UNENDED = ("pending", "sending", "retrying")
 """The states of a message that may still be sent."""
 
@@ -39,7 +45,14 @@ async def forget_organisation(connection: AsyncConnection, organisation: str, *,
     await connection.execute(
         update(ENDPOINTS)
         .where(ENDPOINTS.c.organisation == organisation)
-        .values(state="deleted", url="", description=None, changed_at=now, revision=ENDPOINTS.c.revision + 1)
+        .values(
+            state="deleted",
+            url="",
+            description=None,
+            changed_at=now,
+            revision=ENDPOINTS.c.revision + 1,
+            **NO_CONTACT,
+        )
     )
     await connection.execute(
         update(SUBSCRIPTIONS)
@@ -123,6 +136,15 @@ async def cancel_messages(connection: AsyncConnection, *, subscription: str, now
         update(DELIVERIES)
         .where(DELIVERIES.c.subscription == subscription, DELIVERIES.c.state.in_(("pending", "retrying")))
         .values(state="cancelled", ended_at=now)
+    )
+
+
+async def cancel_mails_to_contact(connection: AsyncConnection, endpoint: str, *, now: str) -> None:
+    """Cancel the mails to the contact of an endpoint; one that is out is not tried again, for it is another's by then."""
+    await connection.execute(
+        update(DELIVERIES)
+        .where(DELIVERIES.c.contact_of == endpoint, DELIVERIES.c.state.in_(UNENDED))
+        .values(state="cancelled", body=None, ended_at=now)
     )
 
 

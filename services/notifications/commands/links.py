@@ -1,102 +1,181 @@
-"""What the links of mails do: confirm an address, or end a subscription, without a login.
+"""What the links of mails do, without a login: confirm an address, or end what it is written to for.
 
-*What.* A link that confirms speaks for the address that it was sent to, and its token says which that was. *Why.* The
-address has to say yes: a subscription that was given another one meanwhile waits for that one's answer. *Never:* act on
-what was only opened, for scanners open every link.
+*What.* A link is about a subscription, or about the contact of an endpoint. One that confirms speaks for the address that it
+was sent to, and its token says which that was. *Why.* The address has to say yes: what was given another one meanwhile waits
+for that one's answer. *Never:* act on what was only opened, for scanners open every link.
 """
 
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.http.notifications import SubscriptionState
+from schemas.http.notifications import LinkAction, SubscriptionState
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
+from services.notifications.commands.contacts import confirm_contact, leave_contact
 from services.notifications.commands.subscriptions import end, first_digest
 from services.notifications.queries.reading import Row
-from services.notifications.rules.keys import Keys, keys_of
+from services.notifications.rules.keys import OF_CONTACT, Keys, keys_of
 from services.notifications.rules.problems import LinkInvalid
 from services.notifications.rules.yearly import waits_for_answer
-from services.notifications.tables import NOTICES, SUBSCRIPTIONS
+from services.notifications.tables import ENDPOINTS, NOTICES, SUBSCRIPTIONS
+
+_SENTENCES: Mapping[tuple[LinkAction, bool, bool], str] = MappingProxyType(
+    {  # action, of a contact, done
+        ("confirm", False, False): "Send this as POST to confirm that this address wants these mails.",
+        ("confirm", False, True): "The address is confirmed; mails come at the hours that were chosen.",
+        (
+            "unsubscribe",
+            False,
+            False,
+        ): "Send this as POST to end the subscription; opening it changes nothing.",
+        ("unsubscribe", False, True): "The subscription has ended. No further mail is sent for it.",
+        (
+            "confirm",
+            True,
+            False,
+        ): "Send this as POST to confirm that this address wants to hear of this endpoint.",
+        (
+            "confirm",
+            True,
+            True,
+        ): "The address is confirmed; it hears when this endpoint fails or was disabled.",
+        (
+            "unsubscribe",
+            True,
+            False,
+        ): "Send this as POST to hear no more of this endpoint; opening it changes nothing.",
+        (
+            "unsubscribe",
+            True,
+            True,
+        ): "The address is forgotten. No further mail about this endpoint is sent to it.",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linked:
+    """What a link is about, as it stands: the row of a subscription, or of the endpoint whose contact it is."""
+
+    action: LinkAction
+    of_contact: bool
+    row: Row
+
+    @property
+    def state(self) -> SubscriptionState:
+        """Return how it stands, in the words of subscriptions."""
+        if not self.of_contact:
+            state: SubscriptionState = self.row["state"]
+            return state
+        if self.row["contact_email"] is None:
+            return "ended"
+        return "unconfirmed" if self.row["contact_confirmed_at"] is None else "active"
+
+    @property
+    def language(self) -> str:
+        """Return the language of its mails; English where nothing tells it any more."""
+        return str(self.row["contact_language"] or "en") if self.of_contact else str(self.row["language"])
+
+    @property
+    def waits(self) -> bool:
+        """Whether following the link would change anything."""
+        if self.action == "unsubscribe":
+            return self.state != "ended"
+        return self.state == "unconfirmed" if self.of_contact else waits_for_answer(self.row)
 
 
 async def follow_link(unit: Unit, *, token: str) -> Answer:
-    """Do what a link of a mail says: confirm its address, or end its subscription. Raises LinkInvalid."""
-    row, action = await linked(unit.connection, keys_of(unit.runtime.state), token, lock=True)
-    if action == "confirm" and waits_for_answer(row):
-        state: SubscriptionState = "active"
-        now = timestamp(unit.now)
-        ready = select(NOTICES.c.id).where(NOTICES.c.subscription == row["id"], NOTICES.c.state == "ready")
-        held = (await unit.connection.scalar(ready.limit(1))) is not None
-        changed = {
-            "state": state,
-            "confirmed_at": now,
-            "confirm_by": None,
-            "lapsed_at": None,
-            "changed_at": now,
-            "revision": row["revision"] + 1,
-            "next_digest_at": row["next_digest_at"]
-            if row["state"] == state
-            else first_digest(unit, row, held=held),
-        }
-        await unit.connection.execute(
-            update(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == row["id"]).values(changed)
-        )
-        await unit.audit(
-            action="subscription.confirmed",
-            subject=row["id"],
-            before=row["revision"],
-            after=row["revision"] + 1,
-        )
-        row = {**row, **changed}
-    elif action == "unsubscribe" and row["state"] != "ended":
-        await end(unit, row, action="subscription.left")
-        row = {**row, "state": "ended"}
+    """Do what a link of a mail says: confirm its address, or end what it is about. Raises LinkInvalid."""
+    found = await linked(unit.connection, keys_of(unit.runtime.state), token, lock=True)
+    if found.waits:
+        row = await _ACTS[found.action, found.of_contact](unit, found.row)
     else:
-        await unit.audit(
-            action="subscription.link_followed",
-            subject=row["id"],
-            before=row["revision"],
-            after=row["revision"],
-        )
-    return Answer(body=link_json(row, action, done=True))
+        row, revision = found.row, found.row["revision"]
+        noun = "endpoint" if found.of_contact else "subscription"
+        await unit.audit(action=f"{noun}.link_followed", subject=row["id"], before=revision, after=revision)
+    return Answer(body=link_json(replace(found, row=row), done=True))
 
 
-def link_json(row: Row, action: str, *, done: bool) -> dict[str, Any]:
-    """Return what a link has done, or would do."""
-    sentences = {
-        ("confirm", False): "Send this as POST to confirm that this address wants these mails.",
-        ("confirm", True): "The address is confirmed; mails come at the hours that were chosen.",
-        ("unsubscribe", False): "Send this as POST to end the subscription; opening it changes nothing.",
-        ("unsubscribe", True): "The subscription has ended. No further mail is sent for it.",
+async def _confirm(unit: Unit, row: Row) -> Row:
+    state: SubscriptionState = "active"
+    now = timestamp(unit.now)
+    ready = select(NOTICES.c.id).where(NOTICES.c.subscription == row["id"], NOTICES.c.state == "ready")
+    held = (await unit.connection.scalar(ready.limit(1))) is not None
+    changed = {
+        "state": state,
+        "confirmed_at": now,
+        "confirm_by": None,
+        "lapsed_at": None,
+        "changed_at": now,
+        "revision": row["revision"] + 1,
+        "next_digest_at": row["next_digest_at"]
+        if row["state"] == state
+        else first_digest(unit, row, held=held),
     }
-    sentence = sentences[action, done]
-    if action == "confirm" and done and row["state"] != "active":
+    await unit.connection.execute(
+        update(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == row["id"]).values(changed)
+    )
+    await unit.audit(
+        action="subscription.confirmed", subject=row["id"], before=row["revision"], after=changed["revision"]
+    )
+    return {**row, **changed}
+
+
+async def _leave(unit: Unit, row: Row) -> Row:
+    await end(unit, row, action="subscription.left")
+    return {**row, "state": "ended"}
+
+
+_ACTS: Mapping[tuple[LinkAction, bool], Callable[[Unit, Row], Awaitable[Row]]] = MappingProxyType(
+    {
+        ("confirm", False): _confirm,
+        ("unsubscribe", False): _leave,
+        ("confirm", True): confirm_contact,
+        ("unsubscribe", True): leave_contact,
+    }
+)
+
+
+def link_json(found: Linked, *, done: bool) -> dict[str, Any]:
+    """Return what a link has done, or would do."""
+    sentence = _SENTENCES[found.action, found.of_contact, done]
+    if found.action == "confirm" and done and found.state != "active":
         sentence = "This subscription is not waiting for a confirmation; nothing was changed."
     return {
-        "subscription": row["id"],
-        "action": action,
+        "subscription": None if found.of_contact else found.row["id"],
+        "endpoint": found.row["id"] if found.of_contact else None,
+        "action": found.action,
         "done": done,
-        "state": row["state"],
+        "state": found.state,
         "sentence": sentence,
     }
 
 
-async def linked(
-    connection: AsyncConnection, keys: Keys, token: str, *, lock: bool = False
-) -> tuple[Row, str]:
-    """Return the subscription that a link is about, and the link's action; `lock` for who will change it.
+async def linked(connection: AsyncConnection, keys: Keys, token: str, *, lock: bool = False) -> Linked:
+    """Return what a link is about and what it does; `lock` for who will change it.
 
-    Raises LinkInvalid, also for a confirmation that was sent to an address that the subscription does not have now.
+    Raises LinkInvalid, also for a link that was sent to an address that is another now.
     """
     link = keys.follow(token)
     if link is None:
         raise LinkInvalid
-    query = select(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == link.subscription)
+    of_contact = link.action.endswith(OF_CONTACT)
+    action: LinkAction = "confirm" if link.action.startswith("confirm") else "unsubscribe"
+    table = ENDPOINTS if of_contact else SUBSCRIPTIONS
+    query = select(table).where(table.c.id == link.about)
     row = (await connection.execute(query.with_for_update() if lock else query)).mappings().first()
     if row is None:
         raise LinkInvalid
-    if link.action == "confirm" and (row["email"] is None or keys.address_hash(row["email"]) != link.address):
+    email = row["contact_email" if of_contact else "email"]
+    speaks = email is not None and keys.address_hash(email) == link.address
+    ends = action == "unsubscribe" and (
+        link.address is None or email is None
+    )  # what has ended may be ended again
+    if not speaks and not ends:
         raise LinkInvalid
-    return dict(row), link.action
+    return Linked(action=action, of_contact=of_contact, row=dict(row))

@@ -58,6 +58,7 @@ def delivery_row(
     now: datetime,
     endpoint: str | None = None,
     subscription: str | None = None,
+    contact_of: str | None = None,
     period: str | None = None,
 ) -> dict[str, Any]:
     """Return a message that is due now."""
@@ -68,6 +69,7 @@ def delivery_row(
         "type": kind,
         "endpoint": endpoint,
         "subscription": subscription,
+        "contact_of": contact_of,
         "period": period,
         "body": body,
         "state": "pending",

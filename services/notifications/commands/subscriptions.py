@@ -15,22 +15,14 @@ from services.chassis.reference import Reference
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import ErrorEntry, Forbidden, InvalidBody, NotFound
-from services.notifications.commands.asking import ask_for_confirmation, question_stands
+from services.notifications.commands.asking import ask_for_confirmation, question_stands, suppression_fault
 from services.notifications.commands.following import follow
 from services.notifications.commands.leaving import cancel_messages, cancel_unsent, silence
 from services.notifications.queries.reading import Row, dismissal_json, quiet_of, subscription_json
 from services.notifications.rules import rights
 from services.notifications.rules.cadence import next_digest, released
-from services.notifications.rules.keys import keys_of
 from services.notifications.rules.problems import TooManyEndpoints
-from services.notifications.tables import (
-    DELIVERIES,
-    DISMISSALS,
-    ENDPOINTS,
-    PROJECTS,
-    SUBSCRIPTIONS,
-    SUPPRESSIONS,
-)
+from services.notifications.tables import DELIVERIES, DISMISSALS, ENDPOINTS, PROJECTS, SUBSCRIPTIONS
 
 MOST_SUBSCRIPTIONS = 100
 
@@ -275,18 +267,8 @@ async def _faults(unit: Unit, body: SubscriptionBody, organisation: str) -> list
                 }
             )
     if body.email is not None:
-        keys = keys_of(unit.runtime.state)
-        hashed = keys.address_hash(body.email)
-        suppressed = select(SUPPRESSIONS.c.reason).where(SUPPRESSIONS.c.address_hash == hashed)
-        if (await unit.connection.scalar(suppressed)) is not None:
-            faults.append(
-                {
-                    "pointer": "/email",
-                    "rule": "address-suppressed",
-                    "detail": "Mail to this address was refused by its server.",
-                    "fix": "Use another address, or ask BDT's administrator to lift the suppression.",
-                }
-            )
+        suppressed = await suppression_fault(unit, body.email, pointer="/email")
+        faults += [] if suppressed is None else [suppressed]
     return faults
 
 

@@ -8,13 +8,14 @@ in the elements, and it loads nothing. *Why stored whole.* A retry sends the sam
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from email.headerregistry import Address
+from email.header import Header
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UniqueUnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from email.utils import format_datetime, parseaddr
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import css_inline
 import orjson
@@ -29,6 +30,22 @@ LANGUAGES = ("ar", "zh", "en", "fr", "ru", "es")
 RIGHT_TO_LEFT = frozenset({"ar"})
 CONFIRMATION = "confirmation"
 """The kind of the mail that asks an address whether it wants any; the only one that leaves before it has said yes."""
+
+
+class _Subject(UniqueUnstructuredHeader):
+    """A subject whose encoded words are folded by the older of the two folders that Python has.
+
+    The newer one loses a space where a line ends between words of other letters than ASCII.
+    """
+
+    def fold(self, *, policy: Policy) -> str:
+        folded = Header(str(self), header_name="Subject").encode(linesep=policy.linesep)
+        return f"Subject: {folded}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("subject", cast("type[BaseHeader]", _Subject))
+_POLICY = SMTP.clone(header_factory=_HEADERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +124,20 @@ def confirmation_letter(settings: Settings, *, language: str, organisation: str,
     )
 
 
+def contact_letter(settings: Settings, *, language: str, organisation: str, token: str) -> Letter:
+    """Return the letter that asks whether an address wants to hear when an endpoint fails (double opt-in)."""
+    words = words_of(language)
+    return render(
+        CONFIRMATION,
+        language=language,
+        subject=words["contact_subject"],
+        leave=None,
+        sentence=words["contact_text"].format(organisation=organisation),
+        link=f"{settings.address}/v1/mail-links/{token}",
+        leave_link=None,
+    )
+
+
 def yearly_letter(
     settings: Settings, *, language: str, organisation: str, day: date, confirm: str, leave: str
 ) -> Letter:
@@ -124,17 +155,32 @@ def yearly_letter(
     )
 
 
-def endpoint_letter(settings: Settings, *, kind: str, language: str, url: str) -> Letter:
-    """Return the letter about an endpoint that fails or was disabled: account mail, so without a way to leave."""
+def endpoint_letter(
+    settings: Settings,
+    *,
+    kind: str,
+    language: str,
+    endpoint: Mapping[str, Any],
+    organisation: str,
+    token: str | None,
+) -> Letter:
+    """Return the letter about an endpoint that fails or was disabled; `token` is its contact's way to leave.
+
+    To the address of a subscription it is account mail: without a way to leave, which would end the subscription.
+    """
     words = words_of(language)
     name = "disabled" if "disabled" in kind else "failing"
+    leave = None if token is None else f"/v1/mail-links/{token}"
     return render(
         "endpoint",
         language=language,
         subject=words[f"endpoint_{name}_subject"],
-        leave=None,
+        leave=leave,
         sentence=words[f"endpoint_{name}"],
-        url=shortened(url),  # a mailbox is no place for what lets one write to a receiver
+        endpoint=endpoint["id"],
+        organisation=organisation,
+        leave_link=None if leave is None else settings.address + leave,
+        url=shortened(endpoint["url"]),  # a mailbox is no place for what lets one write to a receiver
         guide=f"{settings.address}/docs",
     )
 
@@ -144,7 +190,7 @@ def message_of(
 ) -> EmailMessage:
     """Return the mail as it goes on the wire: text and HTML, and the headers by which a reader can leave (RFC 8058)."""
     name, address = parseaddr(settings.mail.sender)
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=_POLICY)
     message["From"] = Address(display_name=name, addr_spec=address)
     message["To"] = Address(addr_spec=to)
     message["Subject"] = letter.subject

@@ -1,4 +1,4 @@
-"""The page that a link of a mail opens in a browser, before its button and after: in the subscription's language.
+"""The page that a link of a mail opens in a browser, before its button and after: in the language of the mail.
 
 *Never:* act; only the button does, for scanners open links too. It loads nothing, and works without scripts.
 """
@@ -10,12 +10,18 @@ from starlette.responses import HTMLResponse
 from services.notifications.mail.letters import RIGHT_TO_LEFT, words_of
 
 
-def link_page(action: str, *, language: str, waits: bool, done: bool) -> HTMLResponse:
+def link_page(action: str, *, of_contact: bool, language: str, waits: bool, done: bool) -> HTMLResponse:
     """Return the page of a link: what it would do with a button that does it, if it `waits`; else whether it is `done`."""
     words = words_of(language)
-    label = escape(words[f"page_{action}"])
+    names = {
+        "confirm": ("page_confirm", "page_confirmed"),
+        "unsubscribe": ("page_unsubscribe", "page_unsubscribed"),
+    }
+    label, said = (
+        words.get(f"{name}_contact", words[name]) if of_contact else words[name] for name in names[action]
+    )
+    label = escape(label)
     button = f'<form method="post"><button type="submit">{label}</button></form>' if waits else ""
-    said = words["page_confirmed" if action == "confirm" else "page_unsubscribed"]
     hint = f"<p>{escape(said if done else words['page_hint'])}</p>"
     direction = "rtl" if language in RIGHT_TO_LEFT else "ltr"
     return HTMLResponse(

@@ -14,7 +14,7 @@ from services.chassis.identity.principal import Principal
 from services.chassis.web.problems import NotFound, Unauthenticated
 from services.notifications.queries.reading import Row
 from services.notifications.rules import rights
-from services.notifications.tables import ATTEMPTS, DISMISSALS, ENDPOINTS, SECRETS
+from services.notifications.tables import ATTEMPTS, DISMISSALS, ENDPOINTS, ORGANISATIONS, SECRETS
 
 LEAST_IN_A_CELL = 5
 """Organisations that a published count tells of at least, so that it tells of none of them."""
@@ -70,6 +70,12 @@ async def reasons_of(connection: AsyncConnection, project: str) -> Sequence[dict
     )
     found = {row.reason: row.organisations for row in await connection.execute(query)}
     return [{"reason": reason, "organisations": found.get(reason)} for reason in get_args(DismissalReason)]
+
+
+async def name_of(connection: AsyncConnection, organisation: str) -> str:
+    """Return an organisation's name, or its id where its record has not been read yet."""
+    query = select(ORGANISATIONS.c.name).where(ORGANISATIONS.c.id == organisation)
+    return await connection.scalar(query) or organisation
 
 
 async def tries_of(connection: AsyncConnection, delivery: str) -> Sequence[Row]:

@@ -47,9 +47,12 @@ def endpoint_json(row: Row, secrets: Sequence[Row], *, reader: Principal) -> dic
         name: row[name]
         for name in (
             "id", "organisation", "revision", "state", "reason", "url", "description", "failing_since",
-            "created_at", "changed_at",
+            "contact_language", "contact_confirmed_at", "created_at", "changed_at",
         )
     }  # fmt: skip
+    plain["contact_email"] = (
+        row["contact_email"] if rights.sees_addresses(reader, row["organisation"]) else None
+    )
     plain["url"] = row["url"] if rights.sees_contents(reader, row["organisation"]) else shortened(row["url"])
     plain["secrets"] = [{name: one[name] for name in ("id", "created_at", "expires_at")} for one in secrets]
     return plain
@@ -60,8 +63,8 @@ def delivery_json(row: Row) -> dict[str, Any]:
     return {
         name: row[name]
         for name in (
-            "id", "organisation", "channel", "type", "endpoint", "subscription", "state", "attempts", "due_at",
-            "created_at", "ended_at",
+            "id", "organisation", "channel", "type", "endpoint", "subscription", "contact_of", "state", "attempts",
+            "due_at", "created_at", "ended_at",
         )
     }  # fmt: skip
 

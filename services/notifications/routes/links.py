@@ -9,13 +9,11 @@ from services.chassis.web.access import PUBLIC
 from services.chassis.web.openapi import QUESTION, refusals
 from services.chassis.web.operation import execute
 from services.chassis.web.reading import respond
-from services.notifications.commands.links import follow_link, link_json, linked
+from services.notifications.commands.links import Linked, follow_link, link_json, linked
 from services.notifications.mail.pages import link_page
-from services.notifications.queries.reading import Row
 from services.notifications.routes.parameters import LinkToken, runtime_in
 from services.notifications.rules.keys import keys_of
 from services.notifications.rules.problems import LinkInvalid
-from services.notifications.rules.yearly import waits_for_answer
 
 
 def router() -> APIRouter:
@@ -34,15 +32,15 @@ def router() -> APIRouter:
         """Say what it would do, and change nothing: mail scanners open every link. A browser gets a page with a button."""
         runtime = runtime_in(request)
         async with runtime.database.read() as connection:
-            row, action = await linked(connection, keys_of(runtime.state), token)
+            found = await linked(connection, keys_of(runtime.state), token)
         if _by_a_browser(request):
-            return _page(row, action)
-        return respond(request, link_json(row, action, done=False))
+            return _page(found)
+        return respond(request, link_json(found, done=False))
 
     @routes.post(
         "/{token}",
         operation_id="follow_mail_link",
-        summary="Confirm an address, or end a subscription with one click",
+        summary="Confirm an address, or end with one click what it is written to for",
         response_model=LinkAnswer,
         responses=refusals(LinkInvalid),
         openapi_extra=PUBLIC | {QUESTION: True},
@@ -54,8 +52,7 @@ def router() -> APIRouter:
             return answer
         runtime = runtime_in(request)
         async with runtime.database.read() as connection:
-            row, action = await linked(connection, keys_of(runtime.state), token)
-        return _page(row, action)
+            return _page(await linked(connection, keys_of(runtime.state), token))
 
     return routes
 
@@ -64,12 +61,12 @@ def _by_a_browser(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
-def _page(row: Row, action: str) -> Response:
-    """Return the page of a link as its subscription stands now."""
-    if action == "confirm":
-        waits = waits_for_answer(row)
-        return link_page(
-            action, language=row["language"], waits=waits, done=not waits and row["state"] == "active"
-        )
-    ended = row["state"] == "ended"
-    return link_page(action, language=row["language"], waits=not ended, done=ended)
+def _page(found: Linked) -> Response:
+    """Return the page of a link as what it is about stands now."""
+    return link_page(
+        found.action,
+        of_contact=found.of_contact,
+        language=found.language,
+        waits=found.waits,
+        done=not found.waits and found.state == ("active" if found.action == "confirm" else "ended"),
+    )

@@ -22,6 +22,9 @@ from services.chassis.web.secrets import kept_secret
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix that Standard Webhooks gives every secret
 _NONCE_BYTES = 12
 
+OF_CONTACT = "-contact"
+"""What the action of a link ends with that is about the contact of an endpoint."""
+
 KEYS = "keys"
 """Where the runtime's state holds the keys."""
 
@@ -32,10 +35,10 @@ class SealBroken(Exception):  # noqa: N818 - what happened, in the past tense
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """What a link in a mail may do, to which subscription; `address` is the keyed hash of the one that it speaks for."""
+    """What a link in a mail may do, and to what; `address` is the keyed hash of the one that it speaks for."""
 
     action: str
-    subscription: str
+    about: str
     address: str | None
 
 
@@ -71,9 +74,12 @@ class Keys:
         about = f"{cycle}|{subscription}".encode()
         return blake2b(about, key=self._drawn("order"), digest_size=16).hexdigest()
 
-    def link(self, action: str, subscription: str, *, email: str | None = None) -> str:
-        """Return the signed token of a link in a mail; with an address it speaks for that one alone."""
-        said = [action, subscription] + ([] if email is None else [self.address_hash(email)])
+    def link(self, action: str, about: str, *, email: str | None = None) -> str:
+        """Return the signed token of a link in a mail; with an address it speaks for that one alone.
+
+        It is about a subscription, or, with `OF_CONTACT` behind the action, about the contact of an endpoint.
+        """
+        said = [action, about] + ([] if email is None else [self.address_hash(email)])
         return str(self._links().dumps(said))
 
     def follow(self, token: str) -> Link | None:
@@ -84,8 +90,8 @@ class Keys:
             return None
         if not isinstance(found, list) or len(found) not in {2, 3}:
             return None
-        action, subscription, *address = (str(one) for one in found)
-        return Link(action=action, subscription=subscription, address=address[0] if address else None)
+        action, about, *address = (str(one) for one in found)
+        return Link(action=action, about=about, address=address[0] if address else None)
 
     def address_hash(self, email: str) -> str:
         """Return the keyed hash under which an address that wants no mail is remembered."""

@@ -18,7 +18,7 @@ from time import monotonic
 from typing import Any
 
 from aiohttp import ClientSession
-from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import ENDPOINT_PINGED
@@ -27,6 +27,7 @@ from services.chassis.runtime import Runtime, timestamp
 from services.chassis.telemetry import log_of
 from services.notifications.commands.following import follow
 from services.notifications.commands.leaving import cancel_unwanted
+from services.notifications.mail.letters import CONFIRMATION
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import released
 from services.notifications.rules.keys import SealBroken, keys_of
@@ -70,6 +71,17 @@ _END = (
         claimed_until=None,
     )
 )
+
+
+_CONTACTS = ENDPOINTS.alias("contacts")
+_ADDRESS = case(
+    (DELIVERIES.c.contact_of.is_(None), SUBSCRIPTIONS.c.email),
+    (
+        or_(DELIVERIES.c.type == CONFIRMATION, _CONTACTS.c.contact_confirmed_at.is_not(None)),
+        _CONTACTS.c.contact_email,
+    ),
+)
+"""Where a mail goes, as it stands when it leaves: no contact that has not said yes is sent more than the question."""
 
 
 def may_go(moment: Any) -> ColumnElement[bool]:
@@ -226,11 +238,12 @@ class Dispatcher:
                 DELIVERIES.c.id, DELIVERIES.c.channel, DELIVERIES.c.endpoint, DELIVERIES.c.subscription,
                 DELIVERIES.c.due_at, DELIVERIES.c.place, DELIVERIES.c.body, DELIVERIES.c.attempts,
                 DELIVERIES.c.earlier, DELIVERIES.c.type, DELIVERIES.c.organisation,
-                ENDPOINTS.c.url, ENDPOINTS.c.state.label("endpoint_state"), SUBSCRIPTIONS.c.email,
+                ENDPOINTS.c.url, ENDPOINTS.c.state.label("endpoint_state"), _ADDRESS.label("email"),
                 SUBSCRIPTIONS.c.quiet, SUBSCRIPTIONS.c.time_zone,
             )
             .outerjoin(ENDPOINTS, ENDPOINTS.c.id == DELIVERIES.c.endpoint)
             .outerjoin(SUBSCRIPTIONS, SUBSCRIPTIONS.c.id == DELIVERIES.c.subscription)
+            .outerjoin(_CONTACTS, _CONTACTS.c.id == DELIVERIES.c.contact_of)
             .where(
                 DELIVERIES.c.state == state,
                 DELIVERIES.c.due_at <= moment,

@@ -1,7 +1,7 @@
 """What tries tell of an endpoint: it is verified, it fails, it is given up; and its people hear of it.
 
 *What.* In the transaction that records tries: the endpoint's row, and the messages about the endpoint itself, to the
-organisation's other endpoints and confirmed addresses. *Why there.* An endpoint that fails cannot be told so itself.
+endpoint's contact, the organisation's other endpoints and confirmed addresses. *Why there.* An endpoint that fails cannot be told so itself.
 *Never:* give an endpoint up because of one message; five days and ten failures are asked for, or a 410; or take the
 answer of an address that the endpoint has left for one of its own.
 """
@@ -17,7 +17,8 @@ from schemas.webhooks.notifications import ENDPOINT_DISABLED, ENDPOINT_FAILING, 
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.queueing import delivery_row, event_row
 from services.notifications.mail.letters import endpoint_letter
-from services.notifications.rules.keys import keys_of
+from services.notifications.queries.finding import name_of
+from services.notifications.rules.keys import OF_CONTACT, keys_of
 from services.notifications.rules.schedule import LONGEST_WAIT, UNSIGNED, gives_up, warns
 from services.notifications.tables import DELIVERIES, ENDPOINTS, SUBSCRIPTIONS
 
@@ -118,7 +119,7 @@ async def _give_up(
 async def tell(
     connection: AsyncConnection, runtime: Runtime, row: Mapping[str, Any], kind: str, *, now: datetime
 ) -> None:
-    """Queue the news of an endpoint to the organisation's other active endpoints and confirmed addresses."""
+    """Queue the news of an endpoint to its contact, and to the organisation's other active endpoints and addresses."""
     others = await connection.scalars(
         select(ENDPOINTS.c.id).where(
             ENDPOINTS.c.organisation == row["organisation"],
@@ -127,31 +128,47 @@ async def tell(
         )
     )
     queued = [event_row(row, kind, to=other, now=now) for other in others]
-    mailed = (
+    queued += await _mails(connection, runtime, row, kind, now=now)
+    if queued:
+        await connection.execute(insert(DELIVERIES), queued)
+
+
+async def _mails(
+    connection: AsyncConnection, runtime: Runtime, row: Mapping[str, Any], kind: str, *, now: datetime
+) -> list[dict[str, Any]]:
+    """Return the mails with the news of an endpoint, one for each address: its contact's, and those of subscriptions."""
+    keys, organisation = keys_of(runtime.state), row["organisation"]
+    name = await name_of(connection, organisation)
+
+    def mail(language: str, *, token: str | None = None, **to: str) -> dict[str, Any]:
+        letter = endpoint_letter(
+            runtime.settings, kind=kind, language=language, endpoint=row, organisation=name, token=token
+        )
+        return delivery_row(
+            organisation=organisation,
+            channel="email",
+            kind=kind,
+            body=letter.encoded(),
+            place=keys.place(kind, *to.values()),
+            now=now,
+            **to,
+        )
+
+    contact = row["contact_email"] if row["contact_confirmed_at"] is not None else None
+    mails: dict[str, dict[str, Any]] = {}
+    if contact is not None:
+        leave = keys.link("unsubscribe" + OF_CONTACT, row["id"], email=contact)
+        mails[contact.lower()] = mail(row["contact_language"], token=leave, contact_of=row["id"])
+    confirmed = (
         select(SUBSCRIPTIONS.c.id, SUBSCRIPTIONS.c.language, SUBSCRIPTIONS.c.email)
         .where(
-            SUBSCRIPTIONS.c.organisation == row["organisation"],
+            SUBSCRIPTIONS.c.organisation == organisation,
             SUBSCRIPTIONS.c.channel == "email",
             SUBSCRIPTIONS.c.state == "active",
         )
         .order_by(SUBSCRIPTIONS.c.created_at)
     )
-    addresses: dict[str, Any] = {}
-    for one in await connection.execute(mailed):
-        addresses.setdefault(one.email, one)
-    keys = keys_of(runtime.state)
-    for one in list(addresses.values())[:ADDRESSES_TOLD]:
-        letter = endpoint_letter(runtime.settings, kind=kind, language=one.language, url=row["url"])
-        queued.append(
-            delivery_row(
-                organisation=row["organisation"],
-                channel="email",
-                kind=kind,
-                subscription=one.id,
-                body=letter.encoded(),
-                place=keys.place(kind, one.id),
-                now=now,
-            )
-        )
-    if queued:
-        await connection.execute(insert(DELIVERIES), queued)
+    for one in await connection.execute(confirmed):
+        if len(mails) < ADDRESSES_TOLD and one.email.lower() not in mails:
+            mails[one.email.lower()] = mail(one.language, subscription=one.id)
+    return list(mails.values())

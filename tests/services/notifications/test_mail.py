@@ -3,14 +3,18 @@
 import asyncio
 import html
 from collections.abc import MutableMapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.notifications.mail.letters import LANGUAGES, words_of
+from services.chassis.settings import load_settings
+from services.notifications.mail.letters import LANGUAGES, Letter, message_of, words_of
 from services.notifications.rules.yearly import ASKED_WITHIN, MOST_QUESTIONS
 from services.notifications.worker import digests, retention
 from tests.services.notifications.hall import Hall, uuid_of
@@ -84,6 +88,23 @@ async def test_a_digest_in_each_language_has_text_and_html_that_say_the_same(
     assert len(page.links) == 3
     assert all(link.startswith("http://127.0.0.1") for link in page.links)
     assert digest["Content-Language"] == language
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    "name", ["信息通信技术协会，北京", "جمعية مشغلي الاتصالات، كينيا والسودان", "Ada & Ben, Ltd"]
+)
+def test_a_subject_comes_as_it_was_written_however_long_and_in_whatever_letters(
+    tmp_path: Path, language: str, name: str
+) -> None:
+    settings = load_settings(data_folder=tmp_path, mail={"sender": "Comity <hello@comity.example>"})
+    for kind, words in words_of(language).items():
+        if kind.endswith("_subject"):
+            subject = words.format(count=3, organisation=name)
+            letter = Letter(subject=subject, text="text", html="<p>text</p>", language=language)
+            sent = message_of(letter, settings, to=ADDRESS, identifier="i", now=datetime.now(UTC)).as_bytes()
+            assert message_from_bytes(sent, policy=default)["Subject"] == subject
+            assert all(len(line) <= 78 for line in sent.partition(b"\r\n\r\n")[0].split(b"\r\n"))
 
 
 async def test_one_click_ends_it_at_once_and_looking_does_not(
