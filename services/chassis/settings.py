@@ -196,7 +196,9 @@ class Matches(Section):
     )
     epoch_file: Path | None = Field(None, description="the epoch to start with; none: the one that ships")
     feed_days: int = Field(396, ge=1, description="superseded entries of the match feed are kept so long")
-    streams: int = Field(5_000, ge=0, description="readers of the stream that a process serves at once")
+    streams: int = Field(
+        5_000, ge=0, description="streams served at once by a process; long polls are no streams"
+    )
     stream_seconds: float = Field(
         3_600.0, gt=0, description="a stream ends after this; its reader comes again with Last-Event-ID"
     )

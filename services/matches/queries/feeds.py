@@ -6,9 +6,10 @@ the same, once for rows and once for statements.
 """
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, or_, select
+from sqlalchemy import ColumnElement, and_, false, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.feeds.matches import entry_json
@@ -31,8 +32,8 @@ _COLUMNS = (
     FEED.c.flagship,
     FEED.c.level,
     FEED.c.regions,
-    FEED.c.body,
 )
+_UNREAD = literal(b"")
 _HEAD = select(FEED.c.position, FEED.c.incarnation).order_by(FEED.c.position.desc()).limit(1)
 
 
@@ -92,6 +93,11 @@ class Page:
     behind: Place
     full: bool
 
+    @property
+    def tag(self) -> str:
+        """What names its bytes: the ids that are on it, for what has a place is never written again."""
+        return blake2b(" ".join(entry.id for entry in self.entries).encode(), digest_size=16).hexdigest()
+
 
 def place_of(text: str) -> Place:
     """Read an id that has the pattern of one."""
@@ -134,13 +140,17 @@ async def page(
     after: Place,
     current: bool = False,
     limit: int = PAGE,
+    bodies: bool = True,
 ) -> Page:
-    """Return the entries behind a place, at most `limit`; `current`: only the newest of each subject."""
+    """Return the entries behind a place, at most `limit`; `current`: only the newest of each subject.
+
+    Without `bodies`, only what is on the page is looked at: entries without what they say.
+    """
     conditions = [FEED.c.position > after.position, _seen(viewer), *_taken(asked)]
     if current:
         conditions.append(FEED.c.latest)
-    query = select(*_COLUMNS).where(and_(*conditions)).order_by(FEED.c.position).limit(limit)
-    rows = (await connection.execute(query)).all()
+    query = select(*_COLUMNS, FEED.c.body if bodies else _UNREAD).where(and_(*conditions))
+    rows = (await connection.execute(query.order_by(FEED.c.position).limit(limit))).all()
     entries = tuple(Entry(*row) for row in rows)
     if len(entries) == limit:
         return Page(entries=entries, behind=place_at(entries[-1]), full=True)

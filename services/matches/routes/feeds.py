@@ -1,5 +1,6 @@
 """`/v1/feeds/matches`: what the log was told of lists and standings, from any place on, and compacted to what counts now."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 from uuid import UUID
@@ -10,17 +11,18 @@ from schemas.feeds.matches import BATCH_CONTENT, EXAMPLE, ID_PATTERN, FeedBatch
 from schemas.http.projects import Level
 from schemas.http.texts import formed
 from services.chassis.identity.principal import principal_of
-from services.chassis.runtime import Runtime
 from services.chassis.web.openapi import refusals
-from services.chassis.web.reading import respond_bytes
+from services.chassis.web.reading import is_known, respond_bytes
 from services.matches.queries import feeds as queries
-from services.matches.queries.feeds import BEGINNING, FeedPlaceGone, Page, Place, place_of
+from services.matches.queries.feeds import BEGINNING, FeedPlaceGone, Page, Place, place_at, place_of
 from services.matches.routes.parameters import check_region, runtime_in
-from services.matches.rules.feeds import Asked, Viewer
+from services.matches.rules.feeds import Asked, Viewer, reads_everything
 from services.matches.worker.tail import FED, Tail
 
 PAST = {"Cache-Control": "private, max-age=86400"}
-"""A full page behind which more stands: the same for good to the same reader."""
+"""A full page behind which more stands, for who reads everything: the same for good. Who reads what concerns them may be taken into
+a team tomorrow, and the page of yesterday has more on it then; so theirs are asked for again, which costs no entry.
+"""
 
 STATEMENT = '</v1/ranking-statement>; rel="describedby"'
 """Where it says what a list is: a suggestion, and how it is computed. Entries are the log's own, to the byte; so a link says it."""
@@ -109,8 +111,7 @@ def router() -> APIRouter:
         after = BEGINNING if last is None else place_of(last)
         seconds = min(wait / 1000, runtime.settings.http.wait_seconds)
         viewer, page = await _waited(request, asked, after, seconds=seconds)
-        past = page.full and not viewer.projects
-        return _respond(request, page, headers=PAST if past else {})
+        return _respond(request, page, headers=PAST if page.full and viewer.whole else {})
 
     @routes.get(
         "/matches/current",
@@ -122,19 +123,18 @@ def router() -> APIRouter:
     )
     async def read_current_matches(request: Request, asked: Wanted, last: LastEventId = None) -> Response:
         """The feed compacted: read it from the beginning to an empty batch, then go on in the feed from its last id."""
-        runtime = runtime_in(request)
         after = BEGINNING if last is None else place_of(last)
-        async with runtime.database.read() as connection:
-            await queries.check_place(connection, after, current=True)
-            viewer = await queries.viewer(runtime, connection, principal_of(request))
-            page = await queries.page(connection, viewer, asked, after=after, current=True)
+        _, page = await _read(request, asked, after, current=True)
         return _respond(request, page, headers={})
 
     return routes
 
 
 async def _waited(request: Request, asked: Asked, after: Place, *, seconds: float) -> tuple[Viewer, Page]:
-    """Read a page; where there is nothing, wait for the next entry that is for this reader, at most so long."""
+    """Read a page; where there is nothing, wait for the next entry that is for this reader, at most so long.
+
+    What comes meanwhile is looked at where this process keeps it: who waits for nothing of it costs the table nothing.
+    """
     runtime = runtime_in(request)
     viewer, page = await _read(request, asked, after)
     if page.entries or not seconds:
@@ -142,9 +142,15 @@ async def _waited(request: Request, asked: Asked, after: Place, *, seconds: floa
     tail: Tail = runtime.state["tail"]
     deadline = runtime.clock.monotonic() + seconds
     with tail.waited_for():
-        while not page.entries and not runtime.stopping.is_set():
+        while not runtime.stopping.is_set():
             seen = runtime.signals.mark(FED)
-            viewer, page = await _read(request, asked, page.behind)
+            told = tail.behind(page.behind.position)
+            if told:
+                viewer = await _viewer(request)
+            if told is None or any(viewer.sees(one.entry) and asked.takes(one.entry) for one in told):
+                viewer, page = await _read(request, asked, page.behind)
+            elif told:
+                page = replace(page, behind=place_at(told[-1].entry))
             left = deadline - runtime.clock.monotonic()
             if page.entries or left <= 0:
                 break
@@ -152,19 +158,41 @@ async def _waited(request: Request, asked: Asked, after: Place, *, seconds: floa
     return viewer, page
 
 
-async def _read(request: Request, asked: Asked, after: Place) -> tuple[Viewer, Page]:
-    runtime: Runtime = runtime_in(request)
+async def _viewer(request: Request) -> Viewer:
+    """Return what the reader may read now: rights may change while somebody waits."""
+    runtime, principal = runtime_in(request), principal_of(request)
+    if reads_everything(principal):
+        return Viewer(whole=True)
     async with runtime.database.read() as connection:
-        await queries.check_place(connection, after)
+        return await queries.viewer(runtime, connection, principal)
+
+
+async def _read(
+    request: Request, asked: Asked, after: Place, *, current: bool = False
+) -> tuple[Viewer, Page]:
+    """Read a page, or only what is on it if the reader has that already."""
+    runtime = runtime_in(request)
+    async with runtime.database.read() as connection:
+        await queries.check_place(connection, after, current=current)
         viewer = await queries.viewer(runtime, connection, principal_of(request))
-        return viewer, await queries.page(connection, viewer, asked, after=after)
+        if "if-none-match" in request.headers:
+            page = await queries.page(connection, viewer, asked, after=after, current=current, bodies=False)
+            if _is_known(request, page):
+                return viewer, page
+        return viewer, await queries.page(connection, viewer, asked, after=after, current=current)
 
 
 def _respond(request: Request, page: Page, *, headers: dict[str, str]) -> Response:
-    content = b"[" + b",".join(entry.json() for entry in page.entries) + b"]"
+    content = b""
+    if not _is_known(request, page):
+        content = b"[" + b",".join(entry.json() for entry in page.entries) + b"]"
     headers = headers | {"Link": STATEMENT}
     if page.behind.id is not None:
         kept = [one for one in request.query_params.multi_items() if one[0] != "lastEventId"]
         query = urlencode([*kept, ("lastEventId", page.behind.id)])
         headers["Link"] = f'<{request.url.path}?{query}>; rel="next", {STATEMENT}'
-    return respond_bytes(request, content, headers=headers, media_type=BATCH_CONTENT)
+    return respond_bytes(request, content, etag=page.tag, headers=headers, media_type=BATCH_CONTENT)
+
+
+def _is_known(request: Request, page: Page) -> bool:
+    return is_known(request, f'"{page.tag}"')

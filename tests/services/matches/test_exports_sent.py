@@ -3,37 +3,22 @@
 import asyncio
 import json
 import tracemalloc
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
-from sqlalchemy import Engine, event, insert, select, update
+from sqlalchemy import insert, select, update
 
 from services.matches.queries.exports import AT_ONCE
 from services.matches.queries.spool import PIECE
 from services.matches.tables import DOCUMENTS
-from tests.services.matches.town import Town, open_town, uuid_of
+from tests.services.matches.town import Town, open_town, statements, uuid_of
 
 MANY = 30_000
 FORMS = ("csv", "jsonl", "xlsx")
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """Every statement that is executed meanwhile, whoever executes it."""
-    told: list[str] = []
-
-    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        told.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield told
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
 
 
 def records_read(told: list[str]) -> int:

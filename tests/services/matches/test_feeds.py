@@ -16,7 +16,7 @@ from services.matches.commands.restoring import OWNER
 from services.matches.queries import feeds as queries
 from services.matches.rules.feeds import Asked, Viewer
 from services.matches.worker.feeding import prune_once
-from tests.services.matches.town import Town, uuid_of
+from tests.services.matches.town import Town, statements, uuid_of
 
 FEED, CURRENT = "/v1/feeds/matches", "/v1/feeds/matches/current"
 
@@ -307,6 +307,49 @@ async def test_past_pages_are_kept_by_caches_and_the_newest_is_asked_for_again(t
     assert (await town.call("GET", FEED)).headers["etag"] == first.headers["etag"]
     more = await town.call("GET", first.links["next"]["url"], If_None_Match=second.headers["etag"])
     assert (more.status_code, len(more.json())) == (200, 201)
+
+
+async def test_a_page_that_the_reader_has_costs_no_entry_and_is_kept_only_while_it_cannot_change(
+    town: Town,
+) -> None:
+    manager, body = uuid_of("manager"), uuid_of("body 0")
+    await town.published("crowded", who=town.bearer("project_manager", sub=manager))
+    await town.settle()
+    for number in range(1, 3):
+        await crowd(town, 300, number=number)
+    roles: dict[str, Any] = {
+        "bdt_analyst": town.bearer("bdt_analyst"),
+        "team": town.bearer("project_manager", sub=manager),
+        "organisation": town.bearer("organisation_reader", organisation=body),
+    }
+    for role, who in roles.items():
+        for path in (FEED, CURRENT, f"{FEED}?lastEventId={(await read(town, FEED, who=who))[0]['id']}"):
+            answer = await town.call("GET", path, who=who)
+            past = len(answer.json()) == queries.PAGE and path != CURRENT
+            assert past == (role != "organisation" and path != CURRENT)
+            kept = "max-age=86400" if past and role == "bdt_analyst" else "no-cache"
+            with statements() as told:
+                again = await town.call("GET", path, who=who, If_None_Match=answer.headers["etag"])
+            for each in (answer, again):
+                assert each.headers["cache-control"] == f"private, {kept}"
+                assert each.headers["vary"] == "Authorization, Accept"
+                assert each.headers["link"] == answer.headers["link"]
+            assert (again.status_code, again.content) == (304, b"")
+            assert not [one for one in told if "feed.body" in one]
+    # Whoever is taken into a team, or leaves it, has other pages at once, the old ones too.
+    names = {role: (await town.call("GET", FEED, who=who)).headers["etag"] for role, who in roles.items()}
+    await _team(town, uuid_of("crowded"), "PUT", roles_sub := uuid_of("another manager"))
+    await _team(town, uuid_of("crowded"), "DELETE", manager)
+    await town.settle()
+    both = town.bearer("organisation_reader", organisation=body, sub=roles_sub)
+    for who, name, entries in (
+        (roles["team"], names["team"], 0),
+        (both, names["organisation"], queries.PAGE),
+    ):
+        changed = await town.call("GET", FEED, who=who, If_None_Match=name)
+        assert (changed.status_code, len(changed.json())) == (200, entries)
+    known = names["bdt_analyst"]
+    assert (await town.call("GET", FEED, who="bdt_analyst", If_None_Match=known)).status_code == 304
 
 
 async def test_what_is_superseded_goes_in_time_and_who_has_not_read_it_is_told(town: Town) -> None:

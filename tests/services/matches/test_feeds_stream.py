@@ -239,6 +239,23 @@ async def test_a_stream_ends_with_its_time_its_token_and_the_process(tmp_path: P
         assert time.monotonic() - began < 30  # not cut off: it ended by itself
 
 
+async def test_who_waits_for_a_page_takes_no_streams_place_and_is_answered_while_all_are_taken(
+    tmp_path: Path,
+) -> None:
+    async with served_here(tmp_path, streams=1) as system:
+        port, headers = system.settings.http.port, bearer(system.settings)
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers) as client:
+            waiting = asyncio.create_task(client.get(f"{FEED}?timeout=20000"))
+            while not system.runtimes[0].state["tail"].waiting:  # noqa: ASYNC110 - it is a count
+                await asyncio.sleep(0.01)
+            assert (await client.head(STREAM)).status_code == 200  # a head alone is no stream, and has an end
+            async with aclosing(frames(port, STREAM, headers)) as stream:
+                await anext(stream)
+                assert (await client.get(f"{FEED}?timeout=50")).json() == []
+                await post(system.runtimes[0], 0, 1)
+                assert len((await asyncio.wait_for(waiting, 10)).json()) == 1
+
+
 async def test_a_reader_that_takes_nothing_is_cut_off_and_the_others_are_not(tmp_path: Path) -> None:
     async with served_here(tmp_path, slow_reader_seconds=0.5, heartbeat_seconds=0.2) as system:
         port, headers, runtime = system.settings.http.port, bearer(system.settings), system.runtimes[0]

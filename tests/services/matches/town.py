@@ -10,8 +10,8 @@ import base64
 import json
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -26,7 +26,7 @@ import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 
 from matching.epoch import canonical
 from matching.lists import RankedList
@@ -454,3 +454,18 @@ def shuffled(items: Iterable[Any], random: Random) -> list[Any]:
     found = list(items)
     random.shuffle(found)
     return found
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Every statement that is executed meanwhile, whoever executes it."""
+    told: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        told.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield told
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
