@@ -115,7 +115,9 @@ class SubscriptionBody(Shape):
     email: MailTo | None = Field(None, description="Where mails go; needed for that channel.")
     language: MailLanguage = "en"
     cadence: Cadence | None = Field(
-        None, description="Of mails; without it weekly. Webhooks and the feed are told at once."
+        None,
+        description="Of mails, without it weekly; of webhooks, without it at once: each waits for the hour at which a mail would "
+        "gather it. The feed is told at once.",
     )
     weekly_cap: Annotated[StrictInt, Field(ge=1, le=100), WHOLE] | None = Field(
         None,
@@ -142,10 +144,10 @@ class SubscriptionBody(Shape):
                 "Set both or neither.",
                 field="email",
             )
-        if self.channel != "email" and self.cadence not in {None, "instant"}:
+        if self.channel == "feed" and self.cadence not in {None, "instant"}:
             raise refuse(
                 "channel-cadence",
-                "Only mails are gathered; this channel is told at once.",
+                "The feed is read at its reader's own pace, so nothing is held for it.",
                 "Leave cadence out.",
                 field="cadence",
             )

@@ -54,6 +54,20 @@ async def follow(
     await _from_webhook(connection, about, now=now)
 
 
+async def keep_hours(connection: AsyncConnection, subscription: str, *, due: str) -> None:
+    """Have webhooks of a subscription that nobody tried yet come at the hour at which it has them come now."""
+    await connection.execute(
+        update(DELIVERIES)
+        .where(
+            DELIVERIES.c.subscription == subscription,
+            DELIVERIES.c.channel == "webhook",
+            DELIVERIES.c.state == "pending",
+            DELIVERIES.c.attempts == 0,
+        )
+        .values(due_at=due)
+    )
+
+
 async def _to_another_endpoint(
     connection: AsyncConnection, about: ColumnElement[bool], *, now: str, due: str | None
 ) -> None:

@@ -16,7 +16,7 @@ from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import ErrorEntry, Forbidden, InvalidBody, NotFound
 from services.notifications.commands.asking import ask_for_confirmation, question_stands, suppression_fault
-from services.notifications.commands.following import follow
+from services.notifications.commands.following import follow, keep_hours
 from services.notifications.commands.leaving import cancel_messages, cancel_unsent, silence
 from services.notifications.queries.reading import Row, dismissal_json, quiet_of, subscription_json
 from services.notifications.rules import rights
@@ -25,6 +25,8 @@ from services.notifications.rules.problems import TooManyEndpoints
 from services.notifications.tables import DELIVERIES, DISMISSALS, ENDPOINTS, PROJECTS, SUBSCRIPTIONS
 
 MOST_SUBSCRIPTIONS = 100
+HOURS = ("cadence", "quiet", "time_zone")
+"""What says when a subscription is told."""
 
 
 async def put_subscription(unit: Unit, *, subscription: str, body: SubscriptionBody) -> Answer:
@@ -82,6 +84,9 @@ async def _settle(unit: Unit, before: Row | None, row: Row) -> None:
         about = DELIVERIES.c.subscription == subscription
         due = timestamp(released(unit.now, quiet_of(row), row["time_zone"]))
         await follow(unit.connection, about, now=now, subscriptions=[subscription], due=due)
+        if any(before[name] != row[name] for name in HOURS):
+            hour = next_digest(unit.now, row["cadence"], quiet_of(row), row["time_zone"])
+            await keep_hours(unit.connection, subscription, due=timestamp(hour))
     if row["state"] == "unconfirmed" and not await question_stands(unit, before, row):
         await cancel_messages(unit.connection, subscription=subscription, now=now)
         await ask_for_confirmation(unit, row)

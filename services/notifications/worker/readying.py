@@ -26,7 +26,7 @@ from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.mail.letters import words_of
 from services.notifications.queries.reading import quiet_of
-from services.notifications.rules.cadence import next_digest, released
+from services.notifications.rules.cadence import next_digest
 from services.notifications.tables import (
     DELIVERIES,
     DISMISSALS,
@@ -109,11 +109,7 @@ async def _ready(runtime: Runtime, project: str) -> int:
     if not notices:
         return 0
     async with runtime.database.write() as connection:
-        still = await _still_waiting(connection, project)  # reasons took their time; people decide meanwhile
-        deliveries = [one for one in deliveries if one["id"] in still]
-        if deliveries:
-            await connection.execute(_queued(connection), deliveries)
-        await connection.execute(_READY, await _placed(connection, notices))
+        await _settle(connection, project, waiting, notices=notices, deliveries=deliveries)
         for subscription, due in digests:
             await connection.execute(
                 update(SUBSCRIPTIONS)
@@ -122,6 +118,24 @@ async def _ready(runtime: Runtime, project: str) -> int:
             )
     runtime.signals.notify("notifications.due")
     return len(notices)
+
+
+async def _settle(
+    connection: AsyncConnection,
+    project: str,
+    waiting: Sequence[Mapping[str, Any]],
+    *,
+    notices: Sequence[dict[str, Any]],
+    deliveries: Sequence[dict[str, Any]],
+) -> None:
+    """Queue the messages and settle the notices that wait still: reasons took their time, and people decide meanwhile."""
+    still = await _still_waiting(connection, project, waiting)
+    queued = [one for one in deliveries if one["id"] in still]
+    if queued:
+        await connection.execute(_queued(connection), queued)
+    settled = [one for one in notices if one["this_id"] in still]
+    if settled:
+        await connection.execute(_READY, await _placed(connection, settled))
 
 
 def _queued(connection: AsyncConnection) -> Insert:
@@ -156,20 +170,27 @@ async def _placed(connection: AsyncConnection, notices: Sequence[dict[str, Any]]
     return [one | {"new_position": first + number} for number, one in enumerate(notices)]
 
 
-async def _still_waiting(connection: AsyncConnection, project: str) -> frozenset[str]:
-    """Return the notices that wait, held against whoever would end their subscriptions or dismiss their project now.
+async def _still_waiting(
+    connection: AsyncConnection, project: str, made: Sequence[Mapping[str, Any]]
+) -> frozenset[str]:
+    """Return those notices that wait still, held against whoever would end their subscriptions or dismiss their project now.
 
-    Of a pair that was dismissed while a cycle made its notice, the notice is dropped.
+    One whose subscription was saved anew is left for the next step, which reads what it says now. Of a pair that was
+    dismissed while a cycle made its notice, the notice is dropped.
     """
     waiting = (NOTICES.c.project == project) & (NOTICES.c.state == "waiting")
     about = select(NOTICES.c.subscription).where(waiting)
-    held = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.id.in_(about)).order_by(SUBSCRIPTIONS.c.id)
-    await connection.execute(held.with_for_update(key_share=True))
+    held = select(SUBSCRIPTIONS.c.id, SUBSCRIPTIONS.c.revision).where(SUBSCRIPTIONS.c.id.in_(about))
+    locked = held.order_by(SUBSCRIPTIONS.c.id).with_for_update(key_share=True)
+    revisions = {row.id: row.revision for row in await connection.execute(locked)}
     dismissed = select(DISMISSALS.c.organisation).where(DISMISSALS.c.project == project, ~DISMISSALS.c.lifted)
     await connection.execute(
         update(NOTICES).where(waiting, NOTICES.c.organisation.in_(dismissed)).values(state="dropped")
     )
-    return frozenset(await connection.scalars(select(NOTICES.c.id).where(waiting).with_for_update()))
+    still = frozenset(await connection.scalars(select(NOTICES.c.id).where(waiting).with_for_update()))
+    return still & {
+        one["id"] for one in made if revisions.get(one["subscription"]) == one["subscription_revision"]
+    }
 
 
 async def _waiting(connection: AsyncConnection, project: str) -> Sequence[Mapping[str, Any]]:
@@ -184,6 +205,7 @@ async def _waiting(connection: AsyncConnection, project: str) -> Sequence[Mappin
             SUBSCRIPTIONS.c.time_zone,
             SUBSCRIPTIONS.c.conditions,
             SUBSCRIPTIONS.c.state.label("subscription_state"),
+            SUBSCRIPTIONS.c.revision.label("subscription_revision"),
             ENDPOINTS.c.state.label("endpoint_state"),
             ORGANISATIONS.c.state.label("organisation_state"),
             STANDINGS.c.standing,
@@ -300,7 +322,7 @@ def _delivery(
         "state": "cancelled" if given_up else "pending",  # a disabled endpoint gets it by `recover`
         "attempts": 0,
         "earlier": 0,
-        "due_at": timestamp(released(now, quiet_of(notice), notice["time_zone"])),
+        "due_at": timestamp(next_digest(now, notice["cadence"], quiet_of(notice), notice["time_zone"])),
         "place": notice["place"],
         "created_at": timestamp(now),
         "ended_at": timestamp(now) if given_up else None,
