@@ -63,7 +63,12 @@ _END_TRY = (
 )
 _END = (
     update(DELIVERIES)
-    .where(DELIVERIES.c.id == bindparam("this_id"), DELIVERIES.c.state == "sending")
+    .where(
+        DELIVERIES.c.id == bindparam("this_id"),
+        DELIVERIES.c.state == "sending",
+        DELIVERIES.c.attempts
+        == bindparam("this_number"),  # a try whose claim ran out decides nothing any more
+    )
     .values(
         state=bindparam("new_state"),
         due_at=bindparam("new_due_at"),
@@ -330,6 +335,7 @@ class Dispatcher:
                 .outerjoin(SUBSCRIPTIONS, SUBSCRIPTIONS.c.id == DELIVERIES.c.subscription)
                 .where(DELIVERIES.c.state == "sending", DELIVERIES.c.claimed_until < timestamp(now))
                 .limit(CLAIMED_AT_ONCE)
+                .with_for_update(skip_locked=True, of=DELIVERIES)  # one of those who find it takes it over
             )
         )  # fmt: skip
         interrupted, given_up = [], []
@@ -441,6 +447,7 @@ class Dispatcher:
             state = "unconfirmed"  # it may have arrived, so it is not sent again
         return {
             "this_id": one.row["id"],
+            "this_number": one.number,
             "new_state": state,
             "new_due_at": timestamp(again or one.at),
             "new_ended_at": timestamp(one.at) if again is None else None,

@@ -2,10 +2,11 @@
 
 *What.* The SMTP conversation up to the recipient, then a row that says "handed over", then the content. *Why that row.*
 SMTP has no id that keeps a second copy out: once the content may have been taken, nobody sends it again, whatever is
-killed. *Never:* try again; the schedule does, and only for tries that had handed nothing over; or keep an address, which servers
+killed. The row is written only while the claim stands, so of two who think that a mail is theirs one goes on. *Never:* try again; the schedule does, and only for tries that had handed nothing over; or keep an address, which servers
 like to repeat.
 """
 
+import asyncio
 import re
 import time
 from collections.abc import Mapping
@@ -25,7 +26,8 @@ from services.notifications.mail.letters import Letter, message_of
 from services.notifications.rules.keys import keys_of
 from services.notifications.rules.refusals import About, about
 from services.notifications.rules.schedule import Outcome
-from services.notifications.tables import ATTEMPTS, SUPPRESSIONS
+from services.notifications.tables import ATTEMPTS, DELIVERIES, SUPPRESSIONS
+from services.notifications.worker.pacing import LONGEST_TRY
 
 _ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+")
 _MOST_KEPT = 300
@@ -79,11 +81,18 @@ class Post:
         self, runtime: Runtime, row: Mapping[str, Any], number: int, *, content: bytes, hashed: str
     ) -> Outcome:
         handed_over = False
+        until = asyncio.get_running_loop().time() + LONGEST_TRY.total_seconds()
         try:
-            async with self._connected() as server:
+            # Within the conversation first, so that nobody says goodbye to a server that takes its time over that too.
+            async with (
+                asyncio.timeout_at(until + 1),
+                self._connected() as server,
+                asyncio.timeout_at(until),
+            ):
                 await server.mail(parseaddr(self.settings.mail.sender)[1])
                 await server.rcpt(row["email"])
-                await self._hand_over(runtime, row["id"], number)
+                if not await self._hand_over(runtime, row["id"], number):
+                    return Outcome(error="superseded")
                 handed_over = True
                 answer = await server.data(content)
                 return Outcome(status=answer.code, response=_kept(answer.message))
@@ -123,13 +132,20 @@ class Post:
             password=None if asked.password is None else asked.password.get_secret_value(),
         )
 
-    async def _hand_over(self, runtime: Runtime, delivery: str, number: int) -> None:
+    async def _hand_over(self, runtime: Runtime, delivery: str, number: int) -> bool:
+        """Write that the content goes out now; False if somebody took the mail over, for this claim had run out."""
         async with runtime.database.write() as connection:
+            claim = select(DELIVERIES.c.id).where(
+                DELIVERIES.c.id == delivery, DELIVERIES.c.state == "sending", DELIVERIES.c.attempts == number
+            )
+            if await connection.scalar(claim.with_for_update()) is None:
+                return False
             await connection.execute(
                 update(ATTEMPTS)
                 .where(ATTEMPTS.c.delivery == delivery, ATTEMPTS.c.number == number)
                 .values(handed_over_at=timestamp(runtime.clock.now()))
             )
+            return True
 
 
 def _kept(said: str) -> bytes:

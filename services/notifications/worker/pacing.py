@@ -22,7 +22,9 @@ from services.chassis.settings import Notifications
 from services.notifications.tables import DELIVERIES, ENDPOINTS
 
 LEASE = timedelta(seconds=90)
-"""How long a claim stands without an end; longer than any try may take."""
+"""How long a claim stands without an end."""
+LONGEST_TRY = timedelta(seconds=75)
+"""How long any try may take, whatever its steps may: it ends while its claim stands."""
 _LATE = timedelta(seconds=5)
 """So much later than claimed a try may begin."""
 

@@ -1,6 +1,7 @@
 """No message is tried without end: a fault of ours is a failed try, and tries that are killed in a row come to an end."""
 
-from datetime import datetime
+import asyncio
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from sqlalchemy import update
 
+from services.chassis.settings import Notifications
 from services.notifications.rules.schedule import DELAYS, JITTER
 from services.notifications.tables import SUBSCRIPTIONS
-from services.notifications.worker.pacing import LEASE
+from services.notifications.worker import mailing
+from services.notifications.worker.pacing import LEASE, LONGEST_TRY
 from tests.services.notifications.hall import Hall, open_hall, uuid_of
 from tests.services.notifications.office import Sink, confirmed, crossing
 from tests.services.notifications.test_zoo import made, queue
@@ -110,3 +113,73 @@ async def test_words_of_a_server_that_are_no_text_are_an_answer(office: tuple[Ha
         "SELECT outcome, error, status FROM attempts JOIN deliveries ON id = delivery WHERE type = 'digest'"
     )
     assert row == {"outcome": "failed", "error": "smtp", "status": 450}
+
+
+async def test_a_mail_whose_claim_ran_out_while_its_server_dawdled_is_handed_over_by_one_try_alone(
+    office: tuple[Hall, Sink],
+) -> None:
+    """Between two of a slow server's answers another process took the mail over, and sent it."""
+    hall, sink = office
+    await confirmed(hall, sink, cadence="instant")
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.herald()
+    named, go_on = asyncio.Event(), asyncio.Event()
+
+    async def dawdle() -> str:
+        if not named.is_set():
+            named.set()
+            await go_on.wait()
+        return ""
+
+    sink.ask = dawdle
+    await hall.dispatcher.turn()
+    await named.wait()
+    hall.clock.moment += LEASE * 1.01
+    await hall.dispatcher.turn()
+    async with asyncio.timeout(10):
+        while not sink.digests():  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0.01)
+    go_on.set()
+    await hall.dispatch()
+    await hall.settle()
+    assert len(sink.digests()) == 1
+    tries = await hall.rows(
+        "SELECT a.number, a.outcome, a.error, a.handed_over_at IS NOT NULL AS handed, d.state FROM attempts a "
+        "JOIN deliveries d ON d.id = a.delivery WHERE d.type = 'digest' ORDER BY a.number"
+    )
+    assert [(one["error"], bool(one["handed"]), one["state"]) for one in tries] == [
+        ("superseded", False, "delivered"),
+        (None, True, "delivered"),
+    ]
+
+
+async def test_a_mail_is_given_up_before_its_claim_runs_out_however_slowly_its_server_answers(
+    office: tuple[Hall, Sink], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each answer comes within `mail.seconds`, all of them together do not."""
+    hall, sink = office
+    monkeypatch.setattr(mailing, "LONGEST_TRY", timedelta(seconds=0.2))
+    await confirmed(hall, sink, cadence="instant")
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.herald()
+    never = asyncio.Event()
+
+    async def dawdle() -> str:
+        await never.wait()
+        return ""
+
+    sink.ask = dawdle
+    await hall.dispatcher.turn()
+    async with asyncio.timeout(5):
+        await hall.dispatch()
+    (digest,) = await hall.rows("SELECT state, attempts FROM deliveries WHERE type = 'digest'")
+    assert digest == {"state": "retrying", "attempts": 1}
+    never.set()
+
+
+def test_no_try_may_last_as_long_as_its_claim() -> None:
+    longest = Notifications.model_fields["attempt_seconds"].metadata
+    assert max(one.le for one in longest if hasattr(one, "le")) < LEASE.total_seconds()
+    assert LONGEST_TRY < LEASE

@@ -2,23 +2,29 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from services.chassis.database import Database
-from services.chassis.runtime import Runtime
+from services.chassis.runtime import Runtime, timestamp
 from services.notifications import SERVICE
+from services.notifications.commands.queueing import delivery_row
+from services.notifications.mail.letters import confirmation_letter
+from services.notifications.tables import ATTEMPTS, DELIVERIES, SUBSCRIPTIONS
 from services.notifications.worker import dispatch
 from services.notifications.worker.dispatch import Dispatcher
 from services.notifications.worker.guard import open_session, reach_of
 from services.notifications.worker.mailing import Post
 from services.notifications.worker.pacing import LEASE
-from tests.services.notifications.hall import Hall, open_hall
+from tests.services.notifications.hall import Hall, open_hall, uuid_of
+from tests.services.notifications.office import mail_to, sinking
 from tests.services.notifications.test_zoo import made, queue
 from tests.services.notifications.village import Receiver, receiving
 
@@ -139,3 +145,54 @@ async def test_the_tries_of_a_killed_process_take_no_room_longer_than_a_try_last
         hall.clock.moment += LEASE
         await both(other)
         assert [(row["state"], row["n"]) for row in await hall.rows(states)] == [("delivered", 2 * AT_ONCE)]
+
+
+async def test_what_a_killed_process_left_is_taken_over_by_one_of_two_and_no_mail_goes_twice(
+    postgresql_url: Callable[[], str], tmp_path: Path
+) -> None:
+    """Both look at the same moment; who comes second finds that it is somebody's."""
+    async with (
+        sinking() as (sink, port),
+        open_hall(tmp_path, database={"url": postgresql_url()}, mail=mail_to(port)) as hall,
+        beside(hall) as other,
+    ):
+        for number in range(4):
+            await _mails_left(hall, [f"{number}.{one}@ada.example" for one in range(20)])
+            await both(hall.dispatcher, other)
+        taken = Counter(to for to, _ in sink.taken)
+        assert len(taken) == 80
+        assert {to for to, times in taken.items() if times > 1} == set()
+        lost = await hall.rows("SELECT count(*) AS tries FROM attempts WHERE outcome = 'interrupted'")
+        assert lost == [{"tries": 80}]
+
+
+async def _mails_left(hall: Hall, addresses: Sequence[str]) -> None:
+    """Lay down what a process leaves that was killed before it had said a word to the mail server."""
+    letter = confirmation_letter(hall.runtime.settings, language="en", organisation="Ada", token="t")
+    began = timestamp(hall.clock.moment - 2 * LEASE)
+    async with hall.runtime.database.write() as connection:
+        for address in addresses:
+            whose = uuid_of(address)
+            plain = {"organisation": uuid_of("Ada"), "created_at": began, "changed_at": began}
+            await connection.execute(
+                insert(SUBSCRIPTIONS).values(
+                    id=whose, revision=1, state="active", channel="email", email=address, language="en",
+                    cadence="weekly", conditions=b"{}", time_zone="UTC", **plain,
+                )
+            )  # fmt: skip
+            row = delivery_row(
+                organisation=uuid_of("Ada"),
+                channel="email",
+                kind="digest",
+                subscription=whose,
+                body=letter.encoded(),
+                place="",
+                now=hall.clock.moment,
+            )
+            claimed = {
+                "state": "sending",
+                "attempts": 1,
+                "claimed_until": timestamp(hall.clock.moment - LEASE),
+            }
+            await connection.execute(insert(DELIVERIES).values(row | claimed))
+            await connection.execute(insert(ATTEMPTS).values(delivery=row["id"], number=1, started_at=began))
