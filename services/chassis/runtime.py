@@ -68,6 +68,9 @@ class Service:
     body_limits: Mapping[str, int] = field(
         default_factory=dict, hash=False
     )  # path → bytes, larger than usual
+    unread_bodies: tuple[
+        str, ...
+    ] = ()  # beginnings of paths that take a body of any type, for nobody reads it
     followers: "Callable[[Runtime], tuple[Loop, ...]]" = (
         no_loops  # loops of every role but "relay", e.g. what keeps an index fresh
     )

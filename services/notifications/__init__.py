@@ -100,6 +100,7 @@ SERVICE = Service(
         "/v1/audit/notifications",
         "/v1/dead-letters/notifications",
     ),
+    unread_bodies=("/v1/mail-links/",),  # RFC 8058 §3.1: mail programs send a form, multipart by preference
     metadata=METADATA,
     routers=routers,
     readers=(READER,),

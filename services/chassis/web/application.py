@@ -133,6 +133,7 @@ def _bare(runtime: Runtime, *, title: str, verifier: Verifier | None) -> FastAPI
                 max_bytes=settings.http.max_body_bytes,
                 max_depth=settings.http.max_json_depth,
                 larger=runtime.service.body_limits,
+                unread=runtime.service.unread_bodies,
             ),
         ],
         exception_handlers={HTTPException: _pass_on, RequestValidationError: _pass_on},

@@ -24,15 +24,25 @@ _LONG = 1_000_000  # bytes; a longer body is parsed in a thread, so that other r
 
 
 class BodyGate:
-    """ASGI middleware; raises Problems, which the edge outside of it answers. `larger`: path → its own bound."""
+    """ASGI middleware; raises Problems, which the edge outside of it answers.
+
+    `larger`: path → its own bound. `unread`: beginnings of paths whose bodies nobody reads; they may be of any type.
+    """
 
     def __init__(
-        self, app: ASGIApp, *, max_bytes: int, max_depth: int, larger: Mapping[str, int] | None = None
+        self,
+        app: ASGIApp,
+        *,
+        max_bytes: int,
+        max_depth: int,
+        larger: Mapping[str, int] | None = None,
+        unread: tuple[str, ...] = (),
     ) -> None:
         self.app = app
         self.max_bytes = max_bytes
         self.max_depth = max_depth
         self.larger = dict(larger or {})
+        self.unread = unread
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
@@ -41,7 +51,9 @@ class BodyGate:
             return
         headers = Headers(scope=scope)
         body = await self._read(headers, receive, self.larger.get(scope["path"], self.max_bytes))
-        if len(body) > _LONG:
+        if scope["path"].startswith(self.unread):
+            pass
+        elif len(body) > _LONG:
             await asyncio.to_thread(self._check, headers, body)
         elif body:
             self._check(headers, body)

@@ -2,7 +2,7 @@
 
 import asyncio
 import html
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
@@ -107,8 +107,16 @@ def test_a_subject_comes_as_it_was_written_however_long_and_in_whatever_letters(
             assert all(len(line) <= 78 for line in sent.partition(b"\r\n\r\n")[0].split(b"\r\n"))
 
 
+ONE_CLICK: Mapping[str, Mapping[str, Any]] = {
+    "multipart, as RFC 8058 prefers": {"files": {"List-Unsubscribe": (None, "One-Click")}},
+    "urlencoded, as it allows": {"data": {"List-Unsubscribe": "One-Click"}},
+    "nothing, as a button of ours": {},
+}
+
+
+@pytest.mark.parametrize("form", ONE_CLICK)
 async def test_one_click_ends_it_at_once_and_looking_does_not(
-    office: tuple[Hall, Sink], logged: list[MutableMapping[str, Any]]
+    office: tuple[Hall, Sink], logged: list[MutableMapping[str, Any]], form: str
 ) -> None:
     hall, sink = office
     subscription = await confirmed(hall, sink, cadence="instant")
@@ -120,11 +128,7 @@ async def test_one_click_ends_it_at_once_and_looking_does_not(
     await hall.http.get(link)
     assert [line["path"] for line in logged] == ["/v1/mail-links/{token}"]  # no log is a way to end it
     assert (await hall.call("GET", f"/v1/subscriptions/{subscription}"))["state"] == "active"
-    answer = await hall.http.post(
-        link,
-        content=b"List-Unsubscribe=One-Click",
-        headers={"Content-Type": "application/x-www-form-urlencoded"},
-    )
+    answer = await hall.http.post(link, **ONE_CLICK[form])
     assert answer.status_code == 200
     found = await hall.call("GET", f"/v1/subscriptions/{subscription}")
     assert (found["state"], found["email"]) == ("ended", None)
