@@ -42,14 +42,22 @@ from services.notifications.tables import (
     STANDINGS,
     SUBSCRIPTIONS,
 )
+from services.notifications.worker.arriving import set_aside, unread
 
 PATIENCE = timedelta(seconds=60)
-"""How long a cycle waits for the pairs that its version counts; then it tells those that are here, and says so.
+"""So long nothing new of a list must have come before anybody asks whether the rest of it comes at all (`arriving`).
 
-For the project's own record there is no such end: without it nobody can say who asked for the project, and whoever is not
-told now would never be.
+What is unread comes, and is waited for however long that takes. What is set aside is known, and the others are told. For the
+project's own record there is no such end: without it nobody can say who asked for the project, and whoever is not told now
+would never be.
+"""
+LONGEST = timedelta(hours=1)
+"""So long a cycle waits for pairs of which nothing is known: not unread, not set aside; then it tells those that are here, and says so.
+
+The events of the next version may stop half-way for as long as the relay of `matches` does.
 """
 CYCLES_AT_ONCE = 50
+"""So many are told in one step; those that wait are looked at beside them, so that they hold up nobody."""
 LISTENING = ("active", "unconfirmed")
 """The states of a subscription for which news is made."""
 ENDS = frozenset({MATCH_WITHDRAWN, OPPORTUNITY_CLOSED, OPPORTUNITY_WITHDRAWN})
@@ -62,7 +70,6 @@ _DUE = (
     .join(PROJECTS, (PROJECTS.c.id == LISTS.c.project) & (PROJECTS.c.version >= LISTS.c.project_revision))
     .where(or_(LISTS.c.due, LISTS.c.project.in_(select(STANDINGS.c.project).where(STANDINGS.c.fresh))))
     .order_by(LISTS.c.seen_at)
-    .limit(CYCLES_AT_ONCE)
 )
 _ENDED = select(PROJECTS.c.id).where(PROJECTS.c.ending.is_not(None))
 
@@ -92,24 +99,28 @@ async def step(runtime: Runtime) -> int:
     async with runtime.database.read() as connection:
         due = (await connection.scalars(_DUE)).all()
         ended = (await connection.scalars(_ENDED)).all()
-    made = 0
+    made = told = 0
     for project in due:
+        if told == CYCLES_AT_ONCE:
+            break
         async with runtime.database.write() as connection:
-            made += await _cycle(runtime, connection, project)
+            found = await _cycle(runtime, connection, project)
+        if found is not None:
+            made, told = made + found, told + 1
     for project in ended:
         async with runtime.database.write() as connection:
             made += await _ending(runtime, connection, project)
     return made
 
 
-async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) -> int:
-    """Make the notices of a project's newest list version; none yet, if not everything of it is here."""
+async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) -> int | None:
+    """Make the notices of a project's newest list version; None, and none yet, if not everything of it is here."""
     now = runtime.clock.now()
     locked = select(LISTS).where(LISTS.c.project == project).with_for_update()
     listed: Mapping[str, Any] = dict((await connection.execute(locked)).mappings().one())
     row = (await connection.execute(select(PROJECTS).where(PROJECTS.c.id == project))).mappings().first()
     if row is None or row["version"] < listed["project_revision"]:
-        return 0  # the log is read anew since it was found due
+        return None  # the log is read anew since it was found due
     known: Mapping[str, Any] = dict(row)
     here = (
         await connection.execute(
@@ -122,8 +133,9 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
         )
     ).one()
     if not _complete(listed, standing=here.standing, newest=here.newest or 0):
-        if timestamp(now - PATIENCE) < max(listed["seen_at"], here.seen_at or ""):
-            return 0
+        since = max(listed["seen_at"], here.seen_at or "")
+        if await _comes(runtime, connection, listed, standing=here.standing, since=since):
+            return None
         _log.warning(
             "a list is told of although not all of its pairs are here",
             project=project,
@@ -193,6 +205,18 @@ def _seen(known: Mapping[str, Any], facts: Facts | None) -> dict[str, Any]:
 def _complete(listed: Mapping[str, Any], *, standing: int, newest: int) -> bool:
     """Whether as many pairs are here as a list version counts above its floor."""
     return bool(listed["final"] or (standing == listed["above_floor"] and newest <= listed["number"]))
+
+
+async def _comes(
+    runtime: Runtime, connection: AsyncConnection, listed: Mapping[str, Any], *, standing: int, since: str
+) -> bool:
+    """Whether what is missing of a list is waited for. `since` is when something of it came last."""
+    now, project = runtime.clock.now(), listed["project"]
+    if timestamp(now - PATIENCE) < since or await unread(runtime, connection, project):
+        return True
+    missing = listed["above_floor"] - standing
+    known = 0 < missing <= await set_aside(connection, project)
+    return not known and timestamp(now - LONGEST) < since
 
 
 async def _concerned(
