@@ -102,20 +102,20 @@ async def _ready(runtime: Runtime, project: str) -> int:
             delivery = notice["id"]
             deliveries.append(_delivery(runtime, notice, data, now=now))
         elif notice["channel"] == "email" and notice["cadence"] == "instant":
-            digests.append(
-                (notice["subscription"], next_digest(now, "instant", quiet_of(notice), notice["time_zone"]))
-            )
+            due = next_digest(now, "instant", quiet_of(notice), notice["time_zone"])
+            digests.append((notice["id"], notice["subscription"], due))
         notices.append(_settled(notice, "ready" if notice["channel"] == "email" else "sent", data, delivery))
     if not notices:
         return 0
     async with runtime.database.write() as connection:
-        await _settle(connection, project, waiting, notices=notices, deliveries=deliveries)
-        for subscription, due in digests:
-            await connection.execute(
-                update(SUBSCRIPTIONS)
-                .where(SUBSCRIPTIONS.c.id == subscription, SUBSCRIPTIONS.c.next_digest_at.is_(None))
-                .values(next_digest_at=timestamp(due))
-            )
+        settled = await _settle(connection, project, waiting, notices=notices, deliveries=deliveries)
+        for notice, subscription, due in digests:
+            if notice in settled:
+                await connection.execute(
+                    update(SUBSCRIPTIONS)
+                    .where(SUBSCRIPTIONS.c.id == subscription, SUBSCRIPTIONS.c.next_digest_at.is_(None))
+                    .values(next_digest_at=timestamp(due))
+                )
     runtime.signals.notify("notifications.due")
     return len(notices)
 
@@ -127,8 +127,11 @@ async def _settle(
     *,
     notices: Sequence[dict[str, Any]],
     deliveries: Sequence[dict[str, Any]],
-) -> None:
-    """Queue the messages and settle the notices that wait still: reasons took their time, and people decide meanwhile."""
+) -> frozenset[str]:
+    """Queue the messages and settle the notices that wait still: reasons took their time, and people decide meanwhile.
+
+    Returns those that wait still.
+    """
     still = await _still_waiting(connection, project, waiting)
     queued = [one for one in deliveries if one["id"] in still]
     if queued:
@@ -136,6 +139,7 @@ async def _settle(
     settled = [one for one in notices if one["this_id"] in still]
     if settled:
         await connection.execute(_READY, await _placed(connection, settled))
+    return still
 
 
 def _queued(connection: AsyncConnection) -> Insert:
@@ -175,21 +179,35 @@ async def _still_waiting(
 ) -> frozenset[str]:
     """Return those notices that wait still, held against whoever would end their subscriptions or dismiss their project now.
 
-    One whose subscription was saved anew is left for the next step, which reads what it says now. Of a pair that was
-    dismissed while a cycle made its notice, the notice is dropped.
+    One whose subscription was saved anew, or whose endpoint or organisation has come to another state, is left for the
+    next step, which reads what they say now. Of a pair that was dismissed while a cycle made its notice, the notice is
+    dropped.
     """
     waiting = (NOTICES.c.project == project) & (NOTICES.c.state == "waiting")
     about = select(NOTICES.c.subscription).where(waiting)
-    held = select(SUBSCRIPTIONS.c.id, SUBSCRIPTIONS.c.revision).where(SUBSCRIPTIONS.c.id.in_(about))
-    locked = held.order_by(SUBSCRIPTIONS.c.id).with_for_update(key_share=True)
-    revisions = {row.id: row.revision for row in await connection.execute(locked)}
+    held = (
+        select(SUBSCRIPTIONS.c.id, SUBSCRIPTIONS.c.revision, SUBSCRIPTIONS.c.endpoint, ORGANISATIONS.c.state)
+        .outerjoin(ORGANISATIONS, ORGANISATIONS.c.id == SUBSCRIPTIONS.c.organisation)
+        .where(SUBSCRIPTIONS.c.id.in_(about))
+        .order_by(SUBSCRIPTIONS.c.id)
+        .with_for_update(of=SUBSCRIPTIONS, key_share=True)
+    )
+    subscriptions = (await connection.execute(held)).all()
+    named = select(SUBSCRIPTIONS.c.endpoint).where(SUBSCRIPTIONS.c.id.in_(about))
+    endpoints = select(ENDPOINTS.c.id, ENDPOINTS.c.state).where(ENDPOINTS.c.id.in_(named))
+    locked = endpoints.order_by(ENDPOINTS.c.id).with_for_update(read=True, key_share=True)
+    states = {row.id: row.state for row in await connection.execute(locked)}
+    now = {row.id: (row.revision, states.get(row.endpoint), row.state) for row in subscriptions}
     dismissed = select(DISMISSALS.c.organisation).where(DISMISSALS.c.project == project, ~DISMISSALS.c.lifted)
     await connection.execute(
         update(NOTICES).where(waiting, NOTICES.c.organisation.in_(dismissed)).values(state="dropped")
     )
     still = frozenset(await connection.scalars(select(NOTICES.c.id).where(waiting).with_for_update()))
     return still & {
-        one["id"] for one in made if revisions.get(one["subscription"]) == one["subscription_revision"]
+        one["id"]
+        for one in made
+        if now.get(one["subscription"])
+        == (one["subscription_revision"], one["endpoint_state"], one["organisation_state"])
     }
 
 

@@ -1,12 +1,13 @@
 """What a subscription has queued goes where it has its messages sent now: once, to a verified place, explained by the log."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests.services.notifications.hall import Hall
+from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.office import ADDRESS, Sink, confirmed, crossing, link_in
 from tests.services.notifications.test_endpoints import put
 from tests.services.notifications.village import Receiver
@@ -216,3 +217,72 @@ async def test_what_went_from_webhook_to_mail_and_back_is_sent_once_under_its_id
     assert [event["id"] for event in other.events()] == [sent["id"]]
     assert not await hall.until_due()
     assert len(receiver.events()) == 1
+
+
+def while_reasons_are_read(hall: Hall, happens: Callable[[], Awaitable[object]]) -> None:
+    """Have something happen, once, between the question for reasons and the messages that are made of the answer."""
+    rows = hall.lists.rows
+
+    async def slow(*asked: Any) -> Any:
+        found = await rows(*asked)
+        hall.lists.rows = rows  # type: ignore[method-assign]
+        await happens()
+        return found
+
+    hall.lists.rows = slow  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("now", ["the new endpoint", "mail"])
+@pytest.mark.parametrize("before", ["the old endpoint", "mail"])
+async def test_who_changes_a_subscription_while_reasons_are_read_is_told_where_it_says_now(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver, before: str, now: str
+) -> None:
+    hall, sink, other = post
+    old, new = await hall.endpoint(receiver), await hall.endpoint(other)
+    by_mail = {"channel": "email", "email": ADDRESS}
+    if before == "mail":
+        subscription = await confirmed(hall, sink, cadence="instant")
+    else:
+        subscription = await hall.subscribe(channel="webhook", endpoint=old)
+
+    async def changed() -> None:
+        chosen = by_mail if now == "mail" else {"channel": "webhook", "endpoint": new}
+        await saved(hall, subscription, cadence="daily", **chosen)
+
+    while_reasons_are_read(hall, changed)
+    await crossing(hall)
+    if before != "mail" and now == "mail":
+        await hall.http.post(link_in(sink.taken[-1][1], hall))
+    hall.clock.moment += timedelta(days=1)
+    await hall.settle()
+    told = (len(receiver.events("match")), len(other.events("match")), len(sink.digests()))
+    assert told == ((0, 0, 1) if now == "mail" else (0, 1, 0))
+    due = (await hall.call("GET", f"/v1/subscriptions/{subscription}"))["next_digest_at"]
+    assert (due is not None) == (now == "mail")
+
+
+async def test_what_is_made_for_an_endpoint_that_is_given_up_meanwhile_is_given_up(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver
+) -> None:
+    hall, _, _ = post
+    await hall.subscribe(channel="webhook", endpoint=await hall.endpoint(receiver))
+    await crossing(hall)
+    receiver.status = 410
+
+    while_reasons_are_read(hall, hall.dispatch)
+    await hall.open_project("second")
+    await hall.call("POST", f"/v1/deliveries/{receiver.events('match')[0]['id']}/replay", status=202)
+    await hall.rank(uuid_of("second"), 1, {uuid_of("Ada"): "good"})
+    await hall.settle()
+    assert sorted(state for _, state, _ in await log_of(hall)) == ["cancelled", "exhausted"]
+
+
+async def test_who_withdraws_while_reasons_are_read_is_told_nothing(
+    post: tuple[Hall, Sink, Receiver],
+) -> None:
+    hall, _, other = post
+    await hall.subscribe(channel="webhook", endpoint=await hall.endpoint(other))
+    while_reasons_are_read(hall, lambda: hall.member("Ada", state="withdrawn"))
+    await crossing(hall)
+    assert other.events("match") == []
+    assert {one["state"] for one in await hall.rows("SELECT state FROM notices")} == {"dropped"}
