@@ -6,19 +6,22 @@ not be shown elsewhere: organisations have their public view here whoever asks, 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from importlib.metadata import version
 from itertools import islice
-from typing import Any
+from types import MappingProxyType
+from typing import Any, cast
 
+import numpy as np
 import orjson
 from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from matching.lists import COMPONENTS
+from matching.ties import sorted_order
 from schemas.http.suggestion import SUGGESTION
 from services.chassis.runtime import Runtime
 from services.chassis.web.problems import InvalidParameter
@@ -82,6 +85,7 @@ class Export:
     form: Form
     statement: str
     frame: Sequence[str]
+    filters: Mapping[str, str]
     digest: str
     pages: AsyncIterator[list[Cells]]
 
@@ -101,6 +105,7 @@ class Export:
             "epoch": epoch,
             "reference_date": day,
             "data_as_of": as_of,
+            "filters": "; ".join(f"{name}={value}" for name, value in self.filters.items()) or "none",
             "definitions": "/v1/exports/dictionary",
         }
         writer = writer_of(self.form, spool, described, about)
@@ -131,7 +136,8 @@ async def projects(runtime: Runtime, form: Form, chosen: Chosen) -> AsyncIterato
                 found = await projects_of(connection, some)
                 yield [_project(found[one].record, facts[one], frame) for one in some if one in found]
 
-        yield _export("projects", form, OPEN_TO_ALL, frame, pages(), depends=(stamp, asdict(chosen)))
+        filters = _filters(asdict(chosen))
+        yield _export("projects", form, OPEN_TO_ALL, frame, pages(), depends=stamp, filters=filters)
 
 
 @asynccontextmanager
@@ -189,14 +195,17 @@ async def candidates(
         said = [described[name] for name in ("project", "list_version", "state", "changed_since")]
         rows_digest = None if listing.computed is None else listing.computed.digest
 
+        places = _places(listing, filters, own)
+
         async def pages() -> AsyncIterator[list[Cells]]:
-            rows = _chosen_rows(listing, filters, own)
-            while some := list(islice(rows, AT_ONCE)):
+            for begin in range(0, len(places), AT_ONCE):
+                some = list(cast("Any", listing.computed).ranked.rows_at(places[begin : begin + AT_ONCE]))
                 records = await organisations_of(connection, [row.member for row in some])
                 yield [_candidate(row, records.get(row.member) or {}, described, frame) for row in some]
 
-        depends = (said, rows_digest, stamp, asdict(filters), own)
-        yield _export("candidates", form, SUGGESTION, frame, pages(), depends=depends)
+        shown = _filters(asdict(filters)) | ({} if own is None else {"organisation": own})
+        depends = (said, rows_digest, stamp)
+        yield _export("candidates", form, SUGGESTION, frame, pages(), depends=depends, filters=shown)
 
 
 def _export(
@@ -207,12 +216,21 @@ def _export(
     pages: AsyncIterator[list[Cells]],
     *,
     depends: Any,
+    filters: Mapping[str, str] = MappingProxyType({}),
 ) -> Export:
-    """Return the export whose bytes depend on the frame and on `depends`, beside what it is and who writes it."""
+    """Return the export whose bytes depend on the frame, the filters and `depends`, beside what it is and who writes it."""
     columns = [column.name for column in DATASETS[dataset].columns]
-    named = orjson.dumps((_WRITTEN_BY, dataset, columns, form, frame, depends))
+    named = orjson.dumps((_WRITTEN_BY, dataset, columns, form, frame, dict(filters), depends))
     digest = blake2b(named, digest_size=16).hexdigest()
-    return Export(dataset=dataset, form=form, statement=statement, frame=frame, digest=digest, pages=pages)
+    return Export(
+        dataset=dataset,
+        form=form,
+        statement=statement,
+        frame=frame,
+        filters=filters,
+        digest=digest,
+        pages=pages,
+    )
 
 
 def _check_rows(form: Form, count: int) -> None:
@@ -251,14 +269,20 @@ def _project(record: Any, facts: Facts, frame: Sequence[str]) -> Cells:
     )
 
 
-def _chosen_rows(listing: Listing, filters: Filters, own: str | None) -> Iterator[Any]:
+def _places(listing: Listing, filters: Filters, own: str | None) -> list[int]:
+    """Return the places of the rows that are shown, in the order of the pages. Raises InvalidParameter as the filters do."""
     if listing.computed is None:
-        return
+        filters.check_need(need["id"] for need in listing.project.record.get("needs", ()))
+        return []
     ranked = listing.computed.ranked
-    mask = filters.mask(ranked)
-    for row in ranked.rows():
-        if mask[row.rank - 1] and own in {None, row.member}:
-            yield row
+    mask, by = filters.mask(ranked), filters.ordering(ranked)
+    order = np.arange(len(ranked)) if by is None else sorted_order(by, ranked.tie, ranked.ids)
+    return [place for place in order[mask[order]].tolist() if own in {None, ranked.members[place]}]
+
+
+def _filters(chosen: Mapping[str, Any]) -> dict[str, str]:
+    """Return the conditions that were given, for the sheet that says what a file is."""
+    return {name: str(value) for name, value in chosen.items() if value is not None}
 
 
 def _candidate(row: Any, record: Any, described: Any, frame: Sequence[str]) -> Cells:

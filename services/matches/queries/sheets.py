@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol
 import orjson
 import xlsxwriter
 
-from services.matches.rules.dictionary import Column, Dataset
+from services.matches.rules.dictionary import Column, Dataset, Kind
 
 Form = Literal["csv", "xlsx", "jsonl"]
 Cells = Sequence[Any]
@@ -37,6 +37,8 @@ _FORMULA = re.compile(r"^\s*[=+\-@\t\r＝＋－＠]")
 _INNER = re.compile(r"([;\t\r\n|][\s\"]*)(?=[=+\-@＝＋－＠])")
 """A formula behind what a spreadsheet of another language takes for the end of a cell, whatever quotes stand around."""
 _LONGEST_CELL = 32_767
+_WIDTHS: Mapping[Kind, int] = {"text": 38, "list": 24, "integer": 10, "boolean": 10, "date": 12, "moment": 20}
+"""Characters that a column shows: an id, a name, a moment can be read without pulling at it."""
 
 
 class Writer(Protocol):
@@ -130,6 +132,8 @@ class Xlsx:
         self._dataset, self._about = dataset, about
         self._sheet = self._book.add_worksheet(dataset.name)
         self._sheet.freeze_panes(1, 0)
+        for place, column in enumerate(dataset.columns):
+            self._sheet.set_column(place, place, max(_WIDTHS[column.kind], len(column.name) + 4))
         self._row = 0
         self._texts(self._sheet, 0, [column.name for column in dataset.columns], bold=True)
 
@@ -142,11 +146,16 @@ class Xlsx:
 
     def close(self) -> None:
         """Write the definitions and what this is, and the file itself."""
+        self._sheet.autofilter(0, 0, self._row, len(self._dataset.columns) - 1)
         sheet = self._book.add_worksheet("definitions")
+        sheet.set_column(0, 1, 20)
+        sheet.set_column(2, 2, 100)
         self._texts(sheet, 0, ["column", "type", "meaning"], bold=True)
         for number, column in enumerate(self._dataset.columns, 1):
             self._texts(sheet, number, [column.name, column.kind, column.meaning])
         sheet = self._book.add_worksheet("about")
+        sheet.set_column(0, 0, 20)
+        sheet.set_column(1, 1, 100)
         for number, (name, value) in enumerate(self._about.items()):
             self._texts(sheet, number, [name, value])
         self._book.close()

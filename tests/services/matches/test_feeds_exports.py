@@ -91,6 +91,40 @@ async def test_every_form_has_the_same_rows_with_the_columns_of_the_dictionary(t
         about = {row[0].value: row[1].value for row in book["about"].iter_rows()}
         assert (about["epoch"], about["data_as_of"]) == (lines[0]["epoch"], lines[0]["data_as_of"])
         assert "endorsement" in about["statement"]
+        assert about["filters"] == "none"
+        sheet = book.worksheets[0]
+        assert sheet.auto_filter.ref == sheet.dimensions  # the header filters, and ids can be read
+        assert sheet.column_dimensions["A"].width > 36
+
+
+async def test_a_sheet_says_what_was_chosen_and_whose_row_it_is(town: Town) -> None:
+    project = await world(town)
+    own = town.bearer("organisation_reader", organisation=uuid_of("One 2"))
+    for path, who, told in (
+        ("projects.xlsx?region=AFR&level=national", "nobody", "region=AFR; level=national"),
+        (f"lists/{project}.xlsx?country=KEN&sme=false", "bdt_admin", "country=KEN; sme=False"),
+        (f"lists/{project}.xlsx", own, f"organisation={uuid_of('One 2')}"),
+    ):
+        book, _ = of_xlsx(await fetch(town, path, who=who))
+        assert ("filters", told) in [tuple(cell.value for cell in row) for row in book["about"].iter_rows()]
+
+
+async def test_a_file_is_ordered_by_a_need_as_the_pages_are_and_one_that_is_not_there_is_refused(
+    town: Town,
+) -> None:
+    for number in range(6):
+        offered = {"kind": ("training", "equipment")[number % 2]}
+        await town.organisation(f"One {number}", offers=[offered], languages=["en", "fr"][: 1 + number // 3])
+    project = await town.published("schools")
+    await town.settle()
+    page = await town.list_of(project, "need=n2")
+    lines = of_jsonl(await fetch(town, f"lists/{project}.jsonl?need=n2"))
+    ranks = [line["rank"] for line in lines]
+    assert ranks == [row["rank"] for row in page["candidates"]]
+    assert ranks != sorted(ranks)
+    path = f"/v1/exports/lists/{project}.csv?need={uuid_of('no need')}"
+    for method, headers in (("GET", {}), ("HEAD", {}), ("GET", {"If_None_Match": '"x"'})):
+        assert (await town.call(method, path, **headers)).status_code == 400
 
 
 async def test_what_is_exported_is_what_is_read(town: Town) -> None:

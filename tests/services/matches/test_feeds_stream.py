@@ -167,6 +167,47 @@ async def test_a_stream_has_the_feeds_ids_and_resumes_exactly_and_its_signs_of_l
             assert (await next_data(stream))[1].id == fed[2]["id"]
 
 
+class Shown(Exception):  # noqa: N818 - it ends a reader that would never end
+    """What a reader had when it had enough."""
+
+
+async def test_the_reader_in_the_guide_follows_the_feed_from_nothing_and_begins_anew_when_it_must(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guide = (Path(__file__).parents[3] / "docs/guide/feeds.md").read_text("utf-8")
+    [code] = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    reader: dict[str, Any] = {}
+    exec(code, reader)  # noqa: S102 - the guide's own words are what is tried
+    async with served_here(tmp_path) as system:
+        headers, runtime = bearer(system.settings), system.runtimes[0]
+        monkeypatch.setenv("COMITY", f"http://127.0.0.1:{system.settings.http.port}")
+        monkeypatch.setenv("ANALYST", token(system.settings))
+        await posted(system, headers, 3)
+        seen: list[int] = []
+
+        def show(kept: dict[str, Any]) -> None:
+            seen.append(len(kept))
+            if len(kept) == 5:
+                raise Shown(kept)
+
+        following = asyncio.create_task(asyncio.to_thread(reader["follow"], show))
+        while 3 not in seen:  # noqa: ASYNC110 - it is a list
+            await asyncio.sleep(0.01)
+        async with runtime.database.write() as connection:  # as if its place were older than what is kept
+            await connection.exec_driver_sql("INSERT INTO feed_horizon (single, position) VALUES (1, 4)")
+        await post(runtime, 3, 2)
+        with pytest.raises(Shown) as told:
+            await asyncio.wait_for(following, 60)
+        fed = {entry["subject"]: entry for entry in await read_current(system)}
+        assert told.value.args == (fed,)
+
+
+async def read_current(system: System) -> list[dict[str, Any]]:
+    address = f"http://127.0.0.1:{system.settings.http.port}"
+    async with httpx2.AsyncClient(base_url=address, headers=bearer(system.settings)) as client:
+        return list((await client.get(f"{FEED}/current")).json())
+
+
 async def test_a_reader_of_little_has_signs_of_life_and_a_place_while_entries_for_others_go_by(
     tmp_path: Path,
 ) -> None:
