@@ -8,7 +8,11 @@ anything after start, and nothing else may read the environment.
 
 import os
 import tomllib
+from contextlib import suppress
 from difflib import get_close_matches
+from email.errors import HeaderParseError
+from email.headerregistry import Address
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
@@ -69,6 +73,24 @@ def _known_database(url: SecretStr) -> SecretStr:
 
 
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_known_database)]
+
+
+def _one_sender(value: str) -> str:
+    """Refuse what no mail can come from: the server would say so of every single one, long after the start."""
+    name, address = parseaddr(value)
+    local, _, domain = address.rpartition("@")
+    with suppress(ValueError, HeaderParseError, IndexError):  # the parser that writes it into a mail
+        Address(display_name=name, addr_spec=address)
+        alone = value.strip() == address or value.strip().endswith(f"<{address}>")
+        if local and domain and alone and address.isascii() and value.isprintable():
+            return value
+    raise ValueError(
+        f"{value!r} is no address that a mail can come from; write one, in ASCII letters, digits and signs, alone or with a name: "
+        "Comity <no-reply@example.org>"
+    )
+
+
+Sender = Annotated[str, AfterValidator(_one_sender)]
 
 
 class Http(Section):
@@ -278,7 +300,7 @@ class Mail(Section):
     encryption: Literal["none", "starttls", "tls"] = Field("starttls", description="how the line is secured")
     username: str | None = Field(None, description="for its login; none: no login")
     password: SecretStr | None = Field(None, description="for its login")
-    sender: str = Field("Comity <no-reply@comity.invalid>", description="the From of every mail")
+    sender: Sender = Field("Comity <no-reply@comity.invalid>", description="the From of every mail")
     seconds: float = Field(30.0, gt=0, le=120, description="the longest wait for an answer of the server")
 
 

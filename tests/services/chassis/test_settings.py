@@ -132,6 +132,44 @@ def test_a_database_that_comity_cannot_use_is_refused_by_its_url(
     assert "hush" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "",
+        "Comity",
+        "Comity <no-reply@>",
+        "Comity <no-reply@example.org",
+        "Comity <no reply@example.org>",
+        "Comity, BDT <no-reply@example.org>",
+        "no-reply@example@org",
+        "one@example.org, another@example.org",
+        "Büro <büro@example.org>",
+        "Comity <no-reply@bücher.example>",
+        "Comity\r\nBcc: all@example.org <no-reply@example.org>",
+    ],
+)
+def test_a_sender_that_no_mail_can_come_from_is_refused_at_the_start(monkeypatch: Any, sender: str) -> None:
+    monkeypatch.setenv("COMITY_MAIL__SENDER", sender)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "mail.sender" in str(caught.value)
+    assert "Comity <no-reply@example.org>" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "no-reply@example.org",
+        "Comité <no-reply@example.org>",
+        '"Comity, BDT" <no-reply@example.org>',
+        "comity@localhost",
+    ],
+)
+def test_a_sender_with_or_without_a_name_is_taken_as_it_is(monkeypatch: Any, sender: str) -> None:
+    monkeypatch.setenv("COMITY_MAIL__SENDER", sender)
+    assert load_settings().mail.sender == sender
+
+
 def test_the_data_folder_is_its_owners_alone_and_must_be_one(tmp_path: Path) -> None:
     url_for(load_settings(data_folder=tmp_path / "outer" / "var"), "members")
     assert stat.S_IMODE((tmp_path / "outer" / "var").stat().st_mode) == 0o700
