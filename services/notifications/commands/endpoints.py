@@ -6,7 +6,7 @@ any other.
 """
 
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import uuid_utils
 from sqlalchemy import delete, func, insert, or_, select, update
@@ -18,6 +18,7 @@ from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import InvalidBody, NotFound
 from services.notifications.commands.contacts import contact_asked
 from services.notifications.commands.leaving import NO_CONTACT, UNENDED, WANTED, cancel_mails_to_contact
+from services.notifications.commands.pinging import cancel_pings, ping
 from services.notifications.commands.queueing import event_row
 from services.notifications.queries.reading import Row, endpoint_json
 from services.notifications.rules import rights
@@ -61,7 +62,7 @@ async def create_endpoint(unit: Unit, *, body: EndpointBody) -> Answer:
     await unit.connection.execute(insert(ENDPOINTS).values(row))
     secret = await _add_secret(unit, row["id"])
     if not body.paused:
-        await _queue(unit, row, ENDPOINT_PINGED)
+        await ping(unit, row)
     await unit.audit(action="endpoint.created", subject=row["id"], before=None, after=1)
     shown = endpoint_json(row, await secrets_of(unit, row["id"]), reader=unit.principal)
     return Answer(
@@ -100,17 +101,9 @@ async def put_endpoint(unit: Unit, *, endpoint: str, body: EndpointBody) -> Answ
     row |= await contact_asked(unit, before, row, body)
     await unit.connection.execute(update(ENDPOINTS).where(ENDPOINTS.c.id == endpoint).values(row))
     if moved or body.paused:
-        await unit.connection.execute(
-            update(DELIVERIES)
-            .where(
-                DELIVERIES.c.endpoint == endpoint,
-                DELIVERIES.c.type == ENDPOINT_PINGED,
-                DELIVERIES.c.state.in_(("pending", "retrying")),
-            )
-            .values(state="cancelled", ended_at=row["changed_at"])
-        )
+        await cancel_pings(unit, endpoint)
     if state == "pending":
-        await _queue(unit, row, ENDPOINT_PINGED)
+        await ping(unit, row)
     await unit.audit(
         action="endpoint.changed", subject=endpoint, before=before["revision"], after=row["revision"]
     )
@@ -149,9 +142,12 @@ async def delete_endpoint(unit: Unit, *, endpoint: str) -> Answer:
 
 
 async def ping_endpoint(unit: Unit, *, endpoint: str) -> Answer:
-    """Queue a ping; once it is answered with 2xx, a pending or disabled endpoint is active; 202."""
+    """Queue a ping; once it is answered with 2xx, a pending or disabled endpoint is active; 202.
+
+    Raises NotFound, Forbidden, TooManyRequests.
+    """
     row = await locked(unit, endpoint)
-    return await _sent(unit, row, ENDPOINT_PINGED, action="endpoint.pinged")
+    return await _sent(unit, row, await ping(unit, row), action="endpoint.pinged")
 
 
 async def test_endpoint(unit: Unit, *, endpoint: str) -> Answer:
@@ -159,7 +155,9 @@ async def test_endpoint(unit: Unit, *, endpoint: str) -> Answer:
     row = await locked(unit, endpoint)
     if row["state"] != "active":
         raise EndpointNotActive
-    return await _sent(unit, row, ENDPOINT_TESTED, action="endpoint.tested")
+    queued = event_row(row, ENDPOINT_TESTED, to=row["id"], now=unit.now)
+    await unit.connection.execute(insert(DELIVERIES).values(queued))
+    return await _sent(unit, row, queued["id"], action="endpoint.tested")
 
 
 async def rotate_secret(unit: Unit, *, endpoint: str, overlap_hours: int) -> Answer:
@@ -249,14 +247,7 @@ async def _add_secret(unit: Unit, endpoint: str) -> str:
     return secret
 
 
-async def _queue(unit: Unit, row: dict[str, Any], kind: str) -> str:
-    queued = event_row(row, kind, to=row["id"], now=unit.now)
-    await unit.connection.execute(insert(DELIVERIES).values(queued))
-    return cast("str", queued["id"])
-
-
-async def _sent(unit: Unit, row: dict[str, Any], kind: str, *, action: str) -> Answer:
-    identifier = await _queue(unit, row, kind)
+async def _sent(unit: Unit, row: dict[str, Any], identifier: str, *, action: str) -> Answer:
     await unit.audit(action=action, subject=row["id"], before=row["revision"], after=row["revision"])
     return Answer(status=202, body={"id": identifier}, headers={"Location": f"/v1/deliveries/{identifier}"})
 

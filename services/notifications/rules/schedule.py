@@ -14,6 +14,9 @@ DELAYS = tuple(
 )
 """How long after the try before it each try comes; the first one at once."""
 
+PING_TRIES = 4
+"""How often a ping is tried, over 35 minutes: its address has agreed to nothing, and who wants another asks for it."""
+
 JITTER = 0.1
 """At most so large a part of a delay is added to it."""
 
@@ -46,9 +49,11 @@ class Outcome:
         return self.error is None
 
 
-def next_try(tries: int, *, ended: datetime, outcome: Outcome, die: float) -> datetime | None:
-    """Return when the try after `tries` of them is due, None if none follows; `die` is in [0, 1)."""
-    if outcome.permanent or tries >= len(DELAYS):
+def next_try(
+    tries: int, *, ended: datetime, outcome: Outcome, die: float, most: int = len(DELAYS)
+) -> datetime | None:
+    """Return when the try after `tries` of at `most` so many is due, None if none follows; `die` is in [0, 1)."""
+    if outcome.permanent or tries >= most:
         return None
     delay = DELAYS[tries]
     if outcome.retry_after is not None:
@@ -56,13 +61,15 @@ def next_try(tries: int, *, ended: datetime, outcome: Outcome, die: float) -> da
     return ended + delay * (1 + JITTER * die)
 
 
-def after_interruption(tries: int, *, in_a_row: int, ended: datetime, die: float) -> datetime | None:
+def after_interruption(
+    tries: int, *, in_a_row: int, ended: datetime, die: float, most: int = len(DELAYS)
+) -> datetime | None:
     """Return when the try after an interrupted one is due, None if none follows; `in_a_row` counts those just before, it included.
 
     The first is made up for at once, for the receiver has no part in it. Those in a row wait as long as the first tries
     of the schedule do: what ends every process that tries it is no accident.
     """
-    if tries >= len(DELAYS):
+    if tries >= most:
         return None
     return ended + DELAYS[in_a_row - 1] * (1 + JITTER * die)
 

@@ -31,7 +31,15 @@ from services.notifications.mail.letters import CONFIRMATION
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import released
 from services.notifications.rules.keys import SealBroken, keys_of
-from services.notifications.rules.schedule import FAULT, UNSIGNED, Outcome, after_interruption, next_try
+from services.notifications.rules.schedule import (
+    DELAYS,
+    FAULT,
+    PING_TRIES,
+    UNSIGNED,
+    Outcome,
+    after_interruption,
+    next_try,
+)
 from services.notifications.tables import ATTEMPTS, DELIVERIES, ENDPOINTS, SECRETS, SUBSCRIPTIONS
 from services.notifications.worker import endpoints, mailing, pacing, webhooks
 from services.notifications.worker.pacing import LEASE, Pace, Share
@@ -324,7 +332,7 @@ class Dispatcher:
         lost = (
             await connection.execute(
                 select(
-                    DELIVERIES.c.id, DELIVERIES.c.attempts, DELIVERIES.c.earlier, DELIVERIES.c.channel,
+                    DELIVERIES.c.id, DELIVERIES.c.attempts, DELIVERIES.c.earlier, DELIVERIES.c.channel, DELIVERIES.c.type,
                     ATTEMPTS.c.handed_over_at, last_end.label("last_end"),
                     SUBSCRIPTIONS.c.quiet, SUBSCRIPTIONS.c.time_zone,
                 )
@@ -366,7 +374,11 @@ class Dispatcher:
     def _after_interruption(self, row: Mapping[str, Any], now: datetime) -> datetime | None:
         in_a_row = max(1, row["attempts"] - max(row["earlier"], row["last_end"] or 0))
         again = after_interruption(
-            row["attempts"] - row["earlier"], in_a_row=in_a_row, ended=now, die=self.dice.random()
+            row["attempts"] - row["earlier"],
+            in_a_row=in_a_row,
+            ended=now,
+            die=self.dice.random(),
+            most=_most_tries(row),
         )
         return None if again is None else released(again, quiet_of(row), row["time_zone"])
 
@@ -438,7 +450,11 @@ class Dispatcher:
         again = None
         if not one.outcome.delivered:
             again = next_try(
-                one.number - one.row["earlier"], ended=one.at, outcome=one.outcome, die=self.dice.random()
+                one.number - one.row["earlier"],
+                ended=one.at,
+                outcome=one.outcome,
+                die=self.dice.random(),
+                most=_most_tries(one.row),
             )
         if again is not None:
             again = released(again, quiet_of(one.row), one.row["time_zone"])
@@ -452,3 +468,7 @@ class Dispatcher:
             "new_due_at": timestamp(again or one.at),
             "new_ended_at": timestamp(one.at) if again is None else None,
         }
+
+
+def _most_tries(row: Mapping[str, Any]) -> int:
+    return PING_TRIES if row["type"] == ENDPOINT_PINGED else len(DELAYS)

@@ -50,7 +50,7 @@ async def note(connection: AsyncConnection, runtime: Runtime, ended: "Sequence[E
                 await connection.execute(
                     update(ENDPOINTS)
                     .where(tried, ENDPOINTS.c.state == "active")
-                    .values(failing_since=None, failures=0, warned_at=None, not_before=None, reason=None)
+                    .values(failing_since=None, failures=0, warned_at=None, reason=None)
                 )
             continue
         locked = select(ENDPOINTS).where(tried).with_for_update()
@@ -65,9 +65,12 @@ async def _judge(
     before = dict(row)
     for one in sorted(tries, key=lambda one: one.at):
         if one.outcome.delivered:
-            row |= {"failing_since": None, "failures": 0, "warned_at": None, "not_before": None}
-            if one.row["type"] == ENDPOINT_PINGED and row["state"] in {"pending", "disabled"}:
-                row["state"] = "active"
+            row |= {"failing_since": None, "failures": 0, "warned_at": None}
+            if one.row["type"] == ENDPOINT_PINGED:
+                # Nothing else ends a wait that the receiver asked for: what arrives meanwhile was on its way before.
+                row["not_before"] = None
+                if row["state"] in {"pending", "disabled"}:
+                    row["state"] = "active"
             if row["state"] == "active":
                 row["reason"] = None
         else:
@@ -86,7 +89,7 @@ async def _count(connection: AsyncConnection, runtime: Runtime, row: dict[str, A
     row["failing_since"] = row["failing_since"] or moment
     if one.outcome.retry_after is not None:
         wait = min(timedelta(seconds=one.outcome.retry_after), LONGEST_WAIT)
-        row["not_before"] = timestamp(one.at + wait)
+        row["not_before"] = max(row["not_before"] or "", timestamp(one.at + wait))
     if one.outcome.error == UNSIGNED:
         row["reason"] = WHY_UNSIGNED
     if row["state"] != "active":

@@ -226,7 +226,7 @@ class Hall:
             moved = await self.dispatcher.turn()
             if self.dispatcher._tasks:
                 await asyncio.wait(self.dispatcher._tasks)
-            elif not moved:
+            elif not moved and not self.dispatcher._ended:
                 return
 
     async def until_due(self) -> bool:

@@ -1,14 +1,17 @@
 """The whole schedule of retries in virtual time, and what endpoints come to by it."""
 
+import asyncio
+import itertools
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from services.notifications.rules.schedule import DELAYS, JITTER, Outcome, next_try
+from services.notifications.commands.pinging import MOST_PINGS
+from services.notifications.rules.schedule import DELAYS, JITTER, PING_TRIES, Outcome, next_try
 from tests.services.matches.town import NOON
-from tests.services.notifications.hall import Hall, open_hall
+from tests.services.notifications.hall import Hall, open_hall, uuid_of
 from tests.services.notifications.village import Receiver, receiving, verified
 
 
@@ -211,3 +214,70 @@ async def test_quiet_hours_hold_every_try_not_only_the_first(hall: Hall, receive
     assert len(tries) == 10
     assert [one.hour for one in tries if not 7 <= one.hour < 21] == []
     assert any(one.hour == 7 and one.minute == 0 for one in tries)
+
+
+@pytest.mark.parametrize("later", [(204, {}), (503, {"Retry-After": "1"})], ids=["taken", "a shorter wait"])
+async def test_the_longest_wait_asked_for_holds_whatever_became_of_what_was_under_way(
+    hall: Hall, receiver: Receiver, later: tuple[int, dict[str, str]]
+) -> None:
+    """Two messages are on their way at once: the first answer asks for an hour, the second knows nothing of that."""
+    endpoint = await hall.endpoint(receiver)
+    await send_test(hall, endpoint)
+    await send_test(hall, endpoint)
+    receiver.status, receiver.headers = 429, {"Retry-After": "3600"}
+    go_on, came = asyncio.Event(), itertools.count()
+
+    async def look(_body: bytes) -> None:
+        if next(came):
+            await go_on.wait()
+            receiver.status, receiver.headers = later
+
+    receiver.look = look
+    await hall.dispatcher.turn()
+    async with asyncio.timeout(10):
+        while not await hall.rows("SELECT 1 FROM endpoints WHERE not_before IS NOT NULL"):
+            await hall.dispatcher.turn()
+            await asyncio.sleep(0.01)
+    held = await hall.rows("SELECT not_before FROM endpoints")
+    go_on.set()
+    await hall.dispatch()
+    ended = await hall.rows("SELECT count(*) AS tries FROM attempts WHERE outcome IS NOT NULL")
+    assert ended[0]["tries"] == 3  # the ping too
+    assert await hall.rows("SELECT not_before FROM endpoints") == held
+
+
+async def test_a_ping_is_tried_four_times_and_one_waits_at_a_time(hall: Hall, receiver: Receiver) -> None:
+    """Its address has agreed to nothing yet."""
+    receiver.status = 500
+    made = await hall.call("POST", "/v1/endpoints", {"url": receiver.url}, status=201)
+    for _ in range(3):
+        await hall.call("POST", f"/v1/endpoints/{made['id']}/ping", status=202)
+    while await hall.until_due():
+        pass
+    assert len(receiver.taken) == PING_TRIES == 4
+    states = await hall.rows("SELECT state FROM deliveries ORDER BY id")
+    assert [one["state"] for one in states] == ["cancelled"] * 3 + ["exhausted"]
+
+
+async def test_an_organisation_has_so_many_pings_an_hour_however_it_comes_by_them(
+    hall: Hall, receiver: Receiver
+) -> None:
+    receiver.status = 500
+    for number in range(MOST_PINGS // 2):
+        made = await hall.call("POST", "/v1/endpoints", {"url": receiver.url}, status=201)
+        await hall.call("POST", f"/v1/endpoints/{made['id']}/ping", status=202)
+        await hall.call("DELETE", f"/v1/endpoints/{made['id']}", status=204, If_Match='"1"')
+        hall.clock.moment += timedelta(seconds=number == 0)
+    refused = await hall.http.post(
+        "/v1/endpoints",
+        json={"url": receiver.url},
+        headers=hall.bearer("organisation_editor", organisation=uuid_of("Ada")),
+    )
+    assert (refused.status_code, refused.json()["code"]) == (429, "too-many-requests")
+    wait = int(refused.headers["Retry-After"])
+    assert 3_590 < wait <= 3_600
+    await hall.call(
+        "POST", "/v1/endpoints", {"url": receiver.url}, name="Bea", status=201
+    )  # others have their own
+    hall.clock.moment += timedelta(seconds=wait)
+    await hall.call("POST", "/v1/endpoints", {"url": receiver.url}, status=201)
