@@ -50,6 +50,7 @@ _WAL_PAGES = 10_000
 """Pages in the WAL at which a commit does it all the same, for nobody else came to it: 40 MB."""
 
 _POSTED = "posted"
+_HOLD = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _OTHERS = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = :name "
     "AND pid <> pg_backend_pid()"
@@ -266,6 +267,15 @@ def _insert_new(dialect: str, table: Table) -> Insert:
 def insert_new(connection: AsyncConnection, table: Table) -> Insert:
     """Return the dialect's INSERT that leaves alone what is there already; one and the same at every call."""
     return _insert_new(connection.dialect.name, table)
+
+
+async def hold(connection: AsyncConnection, name: str) -> None:
+    """Wait until no other transaction holds this name, and hold it until the end of this one.
+
+    For what is counted before it is added: two who count at once would both find room. SQLite has one writer anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        await connection.execute(_HOLD, {"name": name})
 
 
 def is_unique_violation(error: exc.IntegrityError) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy import delete, func, insert, or_, select, update
 
 from schemas.http.endpoints import EndpointBody
 from schemas.webhooks.notifications import ENDPOINT_PINGED, ENDPOINT_TESTED
+from services.chassis.database import hold
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import InvalidBody, NotFound
@@ -39,6 +40,7 @@ async def create_endpoint(unit: Unit, *, body: EndpointBody) -> Answer:
     )
     rights.require_writer(unit.principal, organisation)
     _check_url(unit, body.url)
+    await hold(unit.connection, f"endpoints {organisation}")
     count = select(func.count()).where(
         ENDPOINTS.c.organisation == organisation, ENDPOINTS.c.state != "deleted"
     )

@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import func, insert, select, update
 
 from schemas.http.notifications import Cadence, DismissalBody, SubscriptionBody, SubscriptionState
-from services.chassis.database import insert_for
+from services.chassis.database import hold, insert_for
 from services.chassis.reference import Reference
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
@@ -47,7 +47,8 @@ async def put_subscription(unit: Unit, *, subscription: str, body: SubscriptionB
     faults = await _faults(unit, body, organisation)
     if faults:
         raise InvalidBody(" ".join(fault["detail"] for fault in faults), errors=faults)
-    if before is None:
+    if before is None or before["state"] == "ended":
+        await hold(unit.connection, f"subscriptions {organisation}")
         count = select(func.count()).where(
             SUBSCRIPTIONS.c.organisation == organisation, SUBSCRIPTIONS.c.state != "ended"
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from services.notifications.commands.endpoints import MOST_ENDPOINTS
 from services.notifications.rules.cadence import CAP_WINDOW
 from services.notifications.rules.yearly import ANSWER_WITHIN, ASK_AFTER
 from services.notifications.worker import cycles, readying, retention, yearly
@@ -153,3 +154,15 @@ async def test_what_is_dismissed_while_a_cycle_tells_of_it_or_its_messages_are_m
         await hall.settle()
         assert receiver.events() == []
         assert (await hall.call("GET", "/v1/notices"))["items"] == []
+
+
+async def test_no_more_than_the_limit_are_made_however_many_ask_at_once(
+    postgresql_url: Callable[[], str], tmp_path: Path, receiver: Receiver
+) -> None:
+    async with open_hall(tmp_path, database={"url": postgresql_url()}) as hall:
+        sent = hall.bearer("organisation_editor", organisation=uuid_of("Ada"))
+        asked = {"url": receiver.url, "paused": True}
+        made = await asyncio.gather(
+            *(hall.http.post("/v1/endpoints", json=asked, headers=sent) for _ in range(MOST_ENDPOINTS + 6))
+        )
+        assert sorted(one.status_code for one in made) == [201] * MOST_ENDPOINTS + [409] * 6

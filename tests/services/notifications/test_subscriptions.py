@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from services.notifications.commands.subscriptions import MOST_SUBSCRIPTIONS
 from services.notifications.worker import cycles, readying
 from services.notifications.worker.reasons import ListsAway
 from tests.services.notifications.hall import Hall, uuid_of
@@ -346,3 +347,13 @@ async def test_what_is_paused_or_ended_is_silent_and_what_was_waiting_is_dropped
     await hall.rank(project, 2, {ada: "strong"})
     await hall.settle()
     assert receiver.events() == []
+
+
+async def test_one_that_has_ended_comes_back_only_where_there_is_room(hall: Hall) -> None:
+    old = await hall.subscribe(channel="feed")
+    await hall.call("DELETE", f"/v1/subscriptions/{old}", status=204, If_Match='"1"')
+    for _ in range(MOST_SUBSCRIPTIONS):
+        await hall.subscribe(channel="feed")
+    again = {"channel": "feed", "opt_in": True}
+    refused = await hall.call("PUT", f"/v1/subscriptions/{old}", again, status=409, If_Match='"2"')
+    assert refused["code"] == "too-many-endpoints"
