@@ -5,7 +5,7 @@ Teams, flagships, regions and languages stand inside records; to open every reco
 *Never:* answer from it without `refresh` in the same transaction as whatever it is joined with, or keep a text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -93,6 +93,11 @@ class Register:
                 teams.setdefault(person, set()).add(one)
         self._facts, self._stamp = kept, stamp
         self._teams = {person: frozenset(projects) for person, projects in teams.items()}
+
+    @property
+    def teams(self) -> Mapping[str, frozenset[str]]:
+        """The published projects in whose team somebody is, as of the last `refresh`; another one never changes it."""
+        return self._teams
 
     def teams_of(self, principal: str) -> frozenset[str]:
         """Return the published projects in whose team somebody is."""

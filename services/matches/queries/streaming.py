@@ -4,7 +4,8 @@
 life, or `reset`, has no id, so a reader's place never moves by it; where entries for others have gone by, a block with nothing but an
 id goes before the sign of life, so that who comes back need not pass them again. *Why by pulling.* The reader takes what stands
 behind its own place, from the tail or, if it fell behind, from the table: no queue, nothing to overflow, no gap
-between what was and what comes. *Never:* go on after the token or the rights have ended; they are asked at every sign of life.
+between what was and what comes. *Never:* go on after the token has ended, which is asked at every sign of life, or by teams that
+are older than the entries: who publishes a project reads of it from its first list on.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -18,7 +19,7 @@ from services.chassis.identity.verification import KeysAway, TokenRefused
 from services.chassis.runtime import Runtime
 from services.matches.queries import feeds
 from services.matches.queries.feeds import FeedPlaceGone, Place, place_at
-from services.matches.rules.feeds import Asked, Viewer
+from services.matches.rules.feeds import Asked, Viewer, viewer_of
 from services.matches.worker.tail import FED, Tail, frame_of
 
 ALIVE = b":\n\n"
@@ -60,11 +61,13 @@ class Streaming:
             principal = await self.verify()
             place, opening = await self._begin()
             yield opening
-            viewer = await self._viewer(principal)
             told_at = asked_at = clock.monotonic()
+            viewer = await self._viewer(principal)
             known = place  # what the reader has been told of its place
             while not runtime.stopping.is_set() and clock.monotonic() < ends:
                 seen = runtime.signals.mark(FED)
+                if tail.teams_at > asked_at and not viewer.whole:
+                    viewer = viewer_of(principal, tail.teams.get(principal.id, frozenset()))
                 found = await self._behind(tail, viewer, place)
                 place = found.behind
                 for piece in _pieces(found.frames):
@@ -79,11 +82,12 @@ class Streaming:
                     yield ALIVE if place == known else _moved(place) + ALIVE
                     told_at, known = clock.monotonic(), place
                 if clock.monotonic() - asked_at >= settings.heartbeat_seconds:
+                    asked_at = clock.monotonic()
                     try:
-                        viewer = await self._viewer(await self.verify())
+                        principal = await self.verify()
+                        viewer = await self._viewer(principal)
                     except (TokenRefused, KeysAway, DatabaseAway):
                         return
-                    asked_at = clock.monotonic()
 
     async def _behind(self, tail: Tail, viewer: Viewer, place: Place) -> Found:
         """Take what stands behind a place: from the tail, or from the table if the reader fell behind it."""

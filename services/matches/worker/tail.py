@@ -8,13 +8,14 @@ must not know who the readers are, nor leave anything out.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Runtime
 from services.matches.queries.feeds import BEGINNING, PAGE, Entry, head, page
+from services.matches.queries.register import register_of
 from services.matches.rules.feeds import Asked, Viewer
 
 FED = "fed:matches"
@@ -43,6 +44,10 @@ class Tail:
         self._waiting = 0
         self._called = asyncio.Event()
         self.head = BEGINNING
+        self.teams: Mapping[
+            str, frozenset[str]
+        ] = {}  # as of when the last entries were taken, and that moment
+        self.teams_at = float("-inf")
 
     @property
     def waiting(self) -> int:
@@ -90,15 +95,23 @@ class Tail:
                 end.cancel()
 
     async def follow(self) -> int:
-        """Take what is new, and wake the waiting; how many entries."""
+        """Take what is new, and wake the waiting; how many entries.
+
+        Teams are looked up in the same transaction: a project's first entries are for a team that nobody here has heard of.
+        """
+        register = register_of(self._runtime)
         async with self._runtime.database.read() as connection:
             found = await page(connection, _EVERYTHING, Asked(), after=self.head)
+            if found.entries:
+                await register.refresh(connection)
+                teams = register.teams
         for entry in found.entries:
             self._kept.append(Told(entry, frame_of(entry)))
         while len(self._kept) > _KEPT:
             self._floor = self._kept.popleft().entry.position
         self.head = found.behind
         if found.entries:
+            self.teams, self.teams_at = teams, self._runtime.clock.monotonic()
             self._runtime.signals.notify(FED)
         return len(found.entries)
 

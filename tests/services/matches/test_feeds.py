@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Iterable
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +12,11 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
 from services.chassis.bus.restoring import republish
+from services.chassis.identity.principal import Principal
 from services.matches import events
 from services.matches.commands.restoring import OWNER
 from services.matches.queries import feeds as queries
+from services.matches.queries.streaming import Streaming
 from services.matches.rules.feeds import Asked, Viewer
 from services.matches.worker.feeding import prune_once
 from tests.services.matches.town import Town, statements, uuid_of
@@ -266,6 +269,44 @@ async def test_who_waits_is_told_when_something_comes_and_only_of_what_is_theirs
         await asyncio.sleep(0.1)
         town.runtimes["matches"].stopping.set()
         assert await asyncio.wait_for(waiting, 5) == []
+    finally:
+        stop.set()
+        await running
+
+
+async def test_a_team_that_listens_hears_of_its_new_project_from_the_first_entry_on(town: Town) -> None:
+    stop, runtime = asyncio.Event(), town.runtimes["matches"]
+    running = asyncio.create_task(runtime.state["tail"].run(stop))
+    manager = uuid_of("manager")
+    who = town.bearer("project_manager", sub=manager)
+
+    async def verify() -> Principal:
+        return Principal(manager, frozenset({"project_manager"}))
+
+    async def published(name: str) -> set[str]:
+        """Publish, and return the ids of its entries; the settling itself reads nothing of the feed."""
+        project = await town.published(name, who=who)
+        await town.settle()
+        return {entry["id"] for entry in await read(town, f"{FEED}?project={project}")}
+
+    try:
+        await town.organisation("One")
+        await town.published("of others")
+        await town.settle()
+        streaming = Streaming(runtime=runtime, verify=verify, asked=Asked(), after=None)
+        async with aclosing(streaming.pieces()) as pieces:
+            await anext(pieces)
+            told = b""
+            listening = asyncio.create_task(anext(pieces))
+            await asyncio.sleep(0.1)  # it knows its projects now: none
+            for name in ("first", "second"):
+                wanted = await published(name)
+                async with asyncio.timeout(10):
+                    while not all(f"id: {one}\n".encode() in told for one in wanted):
+                        told += await listening
+                        listening = asyncio.create_task(anext(pieces))
+            listening.cancel()
+            await asyncio.wait([listening])
     finally:
         stop.set()
         await running
