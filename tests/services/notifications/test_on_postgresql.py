@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from services.notifications.commands import subscriptions
 from services.notifications.commands.endpoints import MOST_ENDPOINTS
 from services.notifications.rules.cadence import CAP_WINDOW
 from services.notifications.rules.yearly import ANSWER_WITHIN, ASK_AFTER
 from services.notifications.worker import cycles, readying, retention, yearly
-from tests.services.notifications.hall import open_hall, uuid_of
+from tests.services.notifications.hall import Hall, open_hall, uuid_of
 from tests.services.notifications.office import ADDRESS, confirmed, crossing, mail_to, sinking
 from tests.services.notifications.test_endpoints import put
 from tests.services.notifications.village import Receiver
@@ -118,6 +119,13 @@ async def test_what_was_not_taken_reminded_or_waited_for_comes_its_way_on_postgr
         assert receiver.events() == []
 
 
+async def done_or_held(hall: Hall, task: asyncio.Task[Any]) -> None:
+    """Wait until a task has ended, or waits for a lock in the database."""
+    lock = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    while not task.done() and not await hall.rows(lock):  # noqa: ASYNC110 - asked over SQL
+        await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize(("module", "step"), [(cycles, "insert_notices"), (readying, "_placed")])
 async def test_what_is_dismissed_while_a_cycle_tells_of_it_or_its_messages_are_made_is_not_sent(
     postgresql_url: Callable[[], str],
@@ -144,11 +152,7 @@ async def test_what_is_dismissed_while_a_cycle_tells_of_it_or_its_messages_are_m
         dismissing = asyncio.create_task(
             hall.call("PUT", f"/v1/dismissals/{project}", {"reason": "other"}, status=201)
         )
-        lock = (
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        while not dismissing.done() and not await hall.rows(lock):  # noqa: ASYNC110 - asked over SQL
-            await asyncio.sleep(0.01)
+        await done_or_held(hall, dismissing)
         go_on.set()
         await asyncio.gather(telling, dismissing)
         await hall.settle()
@@ -166,3 +170,37 @@ async def test_no_more_than_the_limit_are_made_however_many_ask_at_once(
             *(hall.http.post("/v1/endpoints", json=asked, headers=sent) for _ in range(MOST_ENDPOINTS + 6))
         )
         assert sorted(one.status_code for one in made) == [201] * MOST_ENDPOINTS + [409] * 6
+
+
+async def test_a_project_that_is_revised_while_it_is_dismissed_is_news(
+    postgresql_url: Callable[[], str],
+    tmp_path: Path,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The dismissal says what was read of the project, so no revision comes between the two."""
+    async with open_hall(tmp_path, database={"url": postgresql_url()}) as hall:
+        await hall.subscribe(channel="webhook", endpoint=await hall.endpoint(receiver))
+        project = await crossing(hall)
+        under_way, go_on, real = asyncio.Event(), asyncio.Event(), subscriptions.silence
+
+        async def held(*given: Any, **named: Any) -> None:
+            under_way.set()
+            await go_on.wait()
+            await real(*given, **named)
+
+        monkeypatch.setattr(subscriptions, "silence", held)
+        dismissing = asyncio.create_task(
+            hall.call("PUT", f"/v1/dismissals/{project}", {"reason": "other"}, status=201)
+        )
+        await under_way.wait()
+        revising = asyncio.create_task(hall.open_project(countries=["KEN", "TZA"]))
+        await done_or_held(hall, revising)
+        go_on.set()
+        await asyncio.gather(dismissing, revising)
+        await hall.rank(project, 2, {}, above=1)
+        await hall.settle()
+        assert [event["type"] for event in receiver.events()] == [
+            "org.comity.match.proposed.v1",
+            "org.comity.opportunity.updated.v1",
+        ]
