@@ -90,6 +90,7 @@ class Database:
             self._turn = asyncio.Lock()
             self._writer = self._sqlite_engine(size=1, begin="BEGIN IMMEDIATE")
             self._reader = self._sqlite_engine(size=4, begin="BEGIN")
+            self._snapshot_writer = self._writer  # nobody else writes meanwhile
         else:
             self._writer = create_async_engine(
                 self.url,
@@ -112,6 +113,7 @@ class Database:
             self._reader = self._writer.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
+            self._snapshot_writer = self._writer.execution_options(isolation_level="REPEATABLE READ")
 
     @classmethod
     def for_service(cls, settings: Settings, service: str) -> "Database":
@@ -130,12 +132,15 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self, *, snapshot: bool = False) -> AsyncIterator[AsyncConnection]:
         """Give a connection in a write transaction; commits at exit, rolls back on any error, cancellation too.
 
-        Do not call `commit` on it. Raises DatabaseAway if the server is away or the lock is not had in time.
+        With `snapshot` all its statements see what stood at the first of them, for who marks as done what an earlier one
+        read. Do not call `commit` on it. Raises DatabaseAway if the server is away or the lock is not had in time, Contended
+        where others were in the way, as with a snapshot whoever has changed since what it changes.
         """
-        async with self._turn, self._begin(self._writer) as connection:
+        engine = self._snapshot_writer if snapshot else self._writer
+        async with self._turn, self._begin(engine) as connection:
             connection.info[_POSTED] = False
             yield connection
             posted = connection.info[_POSTED]

@@ -3,8 +3,8 @@
 *What.* Waits until the project and every pair that the version counts above its floor is here, then makes one notice for each
 subscription whose conditions the project meets. *Why wait.* Promise 4: all above the floor are told in the same cycle, and
 the order of sending can only be mixed once all are known. *Why one transaction.* Killed anywhere, a cycle has told
-nobody or has its notices; a notice's cause is unique, so the same news is never told twice. *Never:* look at a rank, or
-send anything.
+nobody or has its notices; a notice's cause is unique, so the same news is never told twice. *Why a snapshot.* Pairs are read
+on while a cycle makes its notices; what it marks as told is what it told of. *Never:* look at a rank, or send anything.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,7 +26,7 @@ from schemas.webhooks.notifications import (
     OPPORTUNITY_UPDATED,
     OPPORTUNITY_WITHDRAWN,
 )
-from services.chassis.database import insert_for
+from services.chassis.database import Contended, insert_for
 from services.chassis.reference import Reference
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.leaving import take_back
@@ -103,8 +103,12 @@ async def step(runtime: Runtime) -> int:
     for project in due:
         if told == CYCLES_AT_ONCE:
             break
-        async with runtime.database.write() as connection:
-            found = await _cycle(runtime, connection, project)
+        try:
+            async with runtime.database.write(snapshot=True) as connection:
+                found = await _cycle(runtime, connection, project)
+        except Contended:  # it is due still, and the herald comes again
+            _log.info("a cycle is put off: what it tells of has moved meanwhile", project=project)
+            continue
         if found is not None:
             made, told = made + found, told + 1
     for project in ended:

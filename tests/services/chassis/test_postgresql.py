@@ -131,14 +131,25 @@ async def test_of_two_transactions_in_each_others_way_one_is_told_to_try_again(d
     assert sorted(await asyncio.gather(take(1, 2), take(2, 1))) == ["again", "done"]
 
 
-async def test_a_serialization_failure_is_told_to_try_again(database: Database) -> None:
+async def test_who_writes_on_a_snapshot_sees_nothing_newer_and_is_told_to_try_again_where_it_would_change_it(
+    database: Database,
+) -> None:
     async with database.write() as connection:
         await connection.execute(text("CREATE TABLE counter (n int)"))
         await connection.execute(text("INSERT INTO counter VALUES (0)"))
+    count = text("SELECT count(*) FROM counter")
+    async with database.write(snapshot=True) as slow:
+        assert await slow.scalar(count) == 1
+        async with database.write() as quick:
+            await quick.execute(text("INSERT INTO counter VALUES (0)"))
+        assert await slow.scalar(count) == 1
+        await slow.execute(text("UPDATE counter SET n = 1"))
+    async with database.write() as connection:  # of the same pool, and no snapshot
+        assert await connection.scalar(text("SHOW transaction_isolation")) == "read committed"
+        assert (await connection.scalars(text("SELECT n FROM counter ORDER BY n"))).all() == [0, 1]
     with pytest.raises(Contended):  # noqa: PT012 - the transaction around is what fails
-        async with database.write() as slow:
-            await slow.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-            await slow.execute(text("SELECT n FROM counter"))
+        async with database.write(snapshot=True) as slow:
+            await slow.execute(count)
             async with database.write() as quick:
                 await quick.execute(text("UPDATE counter SET n = n + 1"))
             await slow.execute(text("UPDATE counter SET n = n + 1"))

@@ -173,6 +173,15 @@ class Hall:
         await self.say(self.event("projects.v1", FLAGSHIP_REVISED, identifier, data))
         return identifier
 
+    def crossing(self, project_id: str, organisation_id: str, band: str, number: int) -> Event:
+        """A pair's record in this list version."""
+        data = {
+            "project": project_id, "organisation": organisation_id, "number": number, "points": 1, "fit": 100,
+            "band": band, "above_floor": True,
+        }  # fmt: skip
+        key = f"{project_id}/{organisation_id}"
+        return self.event("standings.v1", STANDING_CROSSED, key, data, version=number)
+
     async def rank(
         self,
         project_id: str,
@@ -186,10 +195,7 @@ class Hall:
         """Say a list version and its crossings (organisation → band), in the order of the outbox."""
         events = []
         for one, band in crossed.items():
-            data = {"project": project_id, "organisation": one, "number": number, "points": 1, "fit": 100}
-            whole = data | {"band": band, "above_floor": True}
-            key = f"{project_id}/{one}"
-            events.append(self.event("standings.v1", STANDING_CROSSED, key, whole, version=number))
+            events.append(self.crossing(project_id, one, band, number))
         for one in lost:
             key = f"{project_id}/{one}"
             events.append(self.event("standings.v1", STANDING_LOST, key, None, version=number))

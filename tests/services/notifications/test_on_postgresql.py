@@ -126,6 +126,36 @@ async def done_or_held(hall: Hall, task: asyncio.Task[Any]) -> None:
         await asyncio.sleep(0.01)
 
 
+@pytest.mark.parametrize("crosses", ["Ada", "Bea"])
+async def test_what_is_read_of_a_pair_while_a_cycle_tells_is_told_and_not_taken_for_told(
+    postgresql_url: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crosses: str
+) -> None:
+    async with open_hall(tmp_path, database={"url": postgresql_url()}) as hall:
+        for name in ("Ada", "Bea"):
+            await hall.subscribe(name, channel="feed")
+            await hall.member(name)
+        project = await hall.open_project()
+        await hall.rank(project, 1, {uuid_of("Ada"): "good"})
+        real, read = cycles.insert_notices, []
+
+        async def meanwhile(*given: Any, **named: Any) -> Any:
+            if not read:  # the consumer of standings has a connection of its own
+                read.append(crosses)
+                await hall.say(hall.crossing(project, uuid_of(crosses), "strong", 2))
+            return await real(*given, **named)
+
+        monkeypatch.setattr(cycles, "insert_notices", meanwhile)
+        await hall.settle()
+        await hall.rank(project, 2, {}, above=2 if crosses == "Bea" else 1)
+        await hall.settle()
+        told = await hall.rows("SELECT organisation FROM notices")
+        assert {one["organisation"] for one in told} == {uuid_of("Ada"), uuid_of(crosses)}
+        left = "SELECT organisation FROM standings WHERE fresh OR told_band <> band OR told_band IS NULL"
+        assert await hall.rows(left) == []
+        [shown] = (await hall.call("GET", "/v1/notices", name=crosses))["items"]
+        assert shown["list_version"] == 2
+
+
 @pytest.mark.parametrize(("module", "step"), [(cycles, "insert_notices"), (readying, "_placed")])
 async def test_what_is_dismissed_while_a_cycle_tells_of_it_or_its_messages_are_made_is_not_sent(
     postgresql_url: Callable[[], str],
