@@ -25,7 +25,7 @@ _MAY_HAVE_ARRIVED = (
         or_(
             ATTEMPTS.c.outcome.is_(None),
             ATTEMPTS.c.outcome == "interrupted",
-            ATTEMPTS.c.error.in_(("timeout", "reset", FAULT)),
+            ATTEMPTS.c.error.in_(("timeout", "reset", "too_large", FAULT)),
         ),
     )
     .exists()

@@ -14,12 +14,13 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 from services.chassis.settings import Settings
 from services.notifications.rules.addresses import Reach
+from services.notifications.worker.bounding import BoundedConnector
 from services.notifications.worker.slots import MOST_TIMES
 
 USER_AGENT = "Comity-Webhooks/1"
@@ -91,7 +92,7 @@ def open_session(
 ) -> ClientSession:
     """Return the session by which webhooks leave; nothing of the environment has a say in it."""
     asked = settings.notifications
-    connector = TCPConnector(
+    connector = BoundedConnector(
         limit=MOST_TIMES * asked.concurrency,
         limit_per_host=0,
         use_dns_cache=False,

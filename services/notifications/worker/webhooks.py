@@ -18,12 +18,14 @@ from standardwebhooks import Webhook
 from schemas.webhooks.notifications import CONTENT_TYPE
 from services.notifications.rules.redaction import without_secrets
 from services.notifications.rules.schedule import Outcome
+from services.notifications.worker.bounding import TooLarge
 from services.notifications.worker.guard import ForbiddenTarget
 
 MOST_READ = 65_536
 MOST_KEPT = 4_096
 _WORDS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((TimeoutError,), "timeout"),
+    ((TooLarge,), "too_large"),
     ((aiohttp.ClientConnectorDNSError,), "dns"),
     ((aiohttp.ClientSSLError, ssl.SSLError), "tls"),
     ((aiohttp.ClientConnectorError,), "connect"),
