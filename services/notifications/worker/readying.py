@@ -44,6 +44,9 @@ from services.notifications.worker.reasons import READER, ListReader, ListsAway,
 NEEDS_REASONS = frozenset({MATCH_PROPOSED, MATCH_RESCORED, OPPORTUNITY_UPDATED})
 """Types that ask why anew; the others tell of an end or a date, and share the terms that were told before."""
 
+TERMS_AT_ONCE = 500
+"""So many subscriptions are looked up together, and what they were told is parsed before anything else has its turn."""
+
 _log = structlog.get_logger(__name__)
 
 _READY = (
@@ -245,18 +248,31 @@ async def _waiting(connection: AsyncConnection, project: str) -> Sequence[Mappin
 async def _terms_told(
     connection: AsyncConnection, project: str, waiting: Sequence[Mapping[str, Any]]
 ) -> Mapping[str, list[str]]:
-    """Return, by subscription, the shared terms of what was told of a project last, if a waiting notice asks for none anew."""
-    if all(notice["type"] in NEEDS_REASONS for notice in waiting):
-        return {}
-    told = (
-        select(NOTICES.c.subscription, NOTICES.c.data)
+    """Return, by subscription, the shared terms of what was told of a project last, where a notice asks for none anew.
+
+    Of all that was told the newest is read alone, of some subscriptions at a time: who waits may be thousands.
+    """
+    asking = sorted({one["subscription"] for one in waiting if one["type"] not in NEEDS_REASONS})
+    newest = (
+        select(NOTICES.c.data)
         .where(
-            NOTICES.c.project == project, NOTICES.c.state.in_(("ready", "sent")), NOTICES.c.data.is_not(None)
+            NOTICES.c.subscription == SUBSCRIPTIONS.c.id,
+            NOTICES.c.project == project,
+            NOTICES.c.state.in_(("ready", "sent")),
+            NOTICES.c.data.is_not(None),
         )
-        .order_by(NOTICES.c.id)
+        .order_by(NOTICES.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
     )
-    rows = await connection.execute(told)
-    return {row.subscription: orjson.loads(row.data)["why"]["shared_terms"] for row in rows}
+    found = {}
+    for start in range(0, len(asking), TERMS_AT_ONCE):
+        some = asking[start : start + TERMS_AT_ONCE]
+        told = select(SUBSCRIPTIONS.c.id, newest.label("data")).where(SUBSCRIPTIONS.c.id.in_(some))
+        for row in await connection.execute(told):
+            if row.data is not None:
+                found[row.id] = orjson.loads(row.data)["why"]["shared_terms"]
+    return found
 
 
 def _data(
