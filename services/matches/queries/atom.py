@@ -6,16 +6,20 @@ rank, an organisation, a team, or a text as anything but text.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, time
+from hashlib import blake2b
+from importlib.metadata import version
 from typing import Any
 
+import orjson
 from lxml import etree
 
 from services.chassis.runtime import Runtime
 from services.matches.queries.archive import ArchivedProject, projects_of
-from services.matches.queries.register import Facts, register_of
+from services.matches.queries.register import Facts, register_of, stamp_of
+from services.matches.worker.documents import PROJECT
 from services.matches.worker.index import Index
 
 PAGE = 100
@@ -28,6 +32,7 @@ SUBTITLE = (
     "a procurement notice, and accepting one partner closes nothing."
 )
 _ATOM = "http://www.w3.org/2005/Atom"
+_WRITTEN_BY = tuple(f"{name} {version(name)}" for name in ("comity", "lxml"))
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -57,24 +62,32 @@ class Choice:
         return SELF + (f"?{'&'.join(parts)}" if parts else "")
 
 
-async def opportunities(runtime: Runtime, choice: Choice) -> bytes:
-    """Return one page of the feed as an XML document."""
+async def opportunities(
+    runtime: Runtime, choice: Choice, *, known: Callable[[str], bool]
+) -> tuple[str, bytes]:
+    """Return a name of one page, and the page as an XML document; nothing is read and written for whom its name is known to."""
     register = register_of(runtime)
+    index: Index = runtime.state["index"]
+    opened = (await index.pin()).day
     async with runtime.database.read() as connection:
+        stamp = await stamp_of(connection, (PROJECT,))
+        named = orjson.dumps((_WRITTEN_BY, PAGE, runtime.settings.address, asdict(choice), opened, stamp))
+        tag = blake2b(named, digest_size=16).hexdigest()
+        if known(tag):
+            return tag, b""
         await register.refresh(connection)
         chosen = [(one, facts) for one, facts in register.open_projects() if choice.takes(facts)]
         chosen.sort(key=lambda each: (each[1].published_at or "", each[0]), reverse=True)
         shown = chosen[PAGE * (choice.page - 1) : PAGE * choice.page]
         records = await projects_of(connection, [one for one, _ in shown])
-    index: Index = runtime.state["index"]
-    day = datetime.combine(datetime.fromisoformat((await index.pin()).day).date(), time(), UTC)
+    day = datetime.combine(datetime.fromisoformat(opened).date(), time(), UTC)
     updated = max((facts.changed_at for _, facts in chosen), default=day)
     feed = _feed(runtime, choice, updated=updated, more=len(chosen) > PAGE * choice.page)
     for one, facts in shown:
         if one in records:
             _entry(feed, runtime, records[one], facts, language=choice.language)
     document: bytes = etree.tostring(feed, xml_declaration=True, encoding="UTF-8")
-    return document
+    return tag, document
 
 
 def _feed(runtime: Runtime, choice: Choice, *, updated: datetime, more: bool) -> Any:

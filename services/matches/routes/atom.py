@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from schemas.http.texts import formed
 from services.chassis.web.access import PUBLIC
-from services.chassis.web.reading import respond_bytes
+from services.chassis.web.reading import is_known, respond_bytes
 from services.matches.queries.atom import Choice, opportunities
 from services.matches.routes.parameters import check_region, runtime_in
 
@@ -59,7 +59,7 @@ def router() -> APIRouter:
         choice = Choice(
             flagship=None if flagship is None else str(flagship), region=region, language=language, page=page
         )
-        content = await opportunities(runtime, choice)
-        return respond_bytes(request, content, headers=FRESH, media_type=MEDIA_TYPE)
+        tag, content = await opportunities(runtime, choice, known=lambda tag: is_known(request, f'"{tag}"'))
+        return respond_bytes(request, content, etag=tag, headers=FRESH, media_type=MEDIA_TYPE)
 
     return routes

@@ -9,7 +9,7 @@ import pytest
 from lxml import etree
 
 from services.matches.queries import atom
-from tests.services.matches.town import Town, uuid_of
+from tests.services.matches.town import Town, statements, uuid_of
 
 SCHEMA = Path(__file__).resolve().parents[2] / "data" / "atom.rng"
 ADDRESS = "/v1/feeds/opportunities.atom"
@@ -109,5 +109,11 @@ async def test_pages_lead_to_the_last_project(town: Town, monkeypatch: pytest.Mo
         query = following[0].removeprefix(town.settings.address + ADDRESS)
     assert found == projects[::-1]
     answer = await town.call("GET", ADDRESS, who="nobody")
-    again = await town.call("GET", ADDRESS, who="nobody", If_None_Match=answer.headers["etag"])
+    with statements() as told:
+        again = await town.call("GET", ADDRESS, who="nobody", If_None_Match=answer.headers["etag"])
     assert again.status_code == 304
+    assert not [one for one in told if "documents.record" in one]
+    await town.step(projects[0], "close", body={"reason": "Found."})
+    await town.settle()
+    changed = await town.call("GET", ADDRESS, who="nobody", If_None_Match=answer.headers["etag"])
+    assert changed.status_code == 200

@@ -55,3 +55,35 @@ async def test_a_list_lives_and_closes_on_postgresql(
         assert (closed["state"], closed["candidates"]) == ("closed", before)
         assert (await town.versions(project))[0]["final"] is True
         assert await town.rows("SELECT * FROM standings") == []
+
+
+async def test_what_is_followed_and_exported_has_one_name_on_postgresql(
+    tmp_path: Path, postgresql_url: Callable[[], str]
+) -> None:
+    async with AsyncExitStack() as stack:
+        town = await open_town(tmp_path / "town", stack, database={"url": postgresql_url()})
+        for number in range(3):
+            await town.organisation(f"One {number}", hq_country=("KEN", "UGA", "FRA")[number])
+        manager = town.bearer("project_manager", sub=uuid_of("manager"))
+        project = await town.published("schools", who=manager)
+        await town.settle()
+        exports = ("projects.csv?region=AFR", "organisations.jsonl", "exposure.csv", f"lists/{project}.xlsx")
+        feeds = ("matches?region=AFR&level=national", "matches/current", "opportunities.atom?region=AFR")
+        paths = [f"/v1/exports/{one}" for one in exports] + [f"/v1/feeds/{one}" for one in feeds]
+        told: list[dict[str, str]] = []
+        for change in (None, uuid_of("One 0")):
+            if change is not None:
+                await town.erase("organisations", change)
+                await town.draft(
+                    "schools", titles=[{"language": "en", "text": "Other schools of the district"}]
+                )
+                await town.settle()
+            told.append({})
+            for path in paths:
+                for who in ("bdt_admin", manager):
+                    answer = await town.call("GET", path, who=who)
+                    assert (answer.status_code, bool(answer.content)) == (200, True), answer.text
+                    tag = told[-1][path] = answer.headers["etag"]
+                    again = await town.call("GET", path, who=who, If_None_Match=tag)
+                    assert (again.status_code, again.content) == (304, b"")
+        assert [path for path in paths if told[0][path] == told[1][path]] == []
