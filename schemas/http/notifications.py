@@ -298,7 +298,7 @@ class NoticePage(Shape):
     """The cursor behind these notices, on the last page too: come back with it for what is new."""
 
 
-LinkAction = Literal["confirm", "unsubscribe"]
+LinkAction = Literal["confirm", "unsubscribe", "refuse"]
 
 
 class LinkAnswer(Shape):

@@ -37,31 +37,34 @@ async def question_stands(unit: Unit, before: Row | None, row: Row) -> bool:
 
 async def ask_for_confirmation(unit: Unit, row: Row) -> None:
     """Ask the address of a subscription. Raises InvalidBody if it was asked often enough within a day."""
+    keys, email = keys_of(unit.runtime.state), row["email"]
     letter = confirmation_letter(
         unit.runtime.settings,
         language=row["language"],
         organisation=await name_of(unit.connection, row["organisation"]),
-        token=keys_of(unit.runtime.state).link("confirm", row["id"], email=row["email"]),
+        token=keys.link("confirm", row["id"], email=email),
+        refuse=keys.link("refuse", row["id"], email=email),
     )
-    await _count(unit, row["email"], pointer="/email")
+    await _count(unit, email, pointer="/email")
     await _queue(unit, row["organisation"], letter, subscription=row["id"])
 
 
 async def ask_contact(unit: Unit, row: Row) -> None:
     """Ask the contact address of an endpoint. Raises InvalidBody if it was asked often enough within a day."""
-    email = row["contact_email"]
+    keys, email = keys_of(unit.runtime.state), row["contact_email"]
     letter = contact_letter(
         unit.runtime.settings,
         language=row["contact_language"],
         organisation=await name_of(unit.connection, row["organisation"]),
-        token=keys_of(unit.runtime.state).link("confirm" + OF_CONTACT, row["id"], email=email),
+        token=keys.link("confirm" + OF_CONTACT, row["id"], email=email),
+        refuse=keys.link("refuse" + OF_CONTACT, row["id"], email=email),
     )
     await _count(unit, email, pointer="/contact_email")
     await _queue(unit, row["organisation"], letter, contact_of=row["id"])
 
 
 async def suppression_fault(unit: Unit, email: str, *, pointer: str) -> ErrorEntry | None:
-    """Return what is wrong with an address that its server had refused, None if nothing keeps mails from it."""
+    """Return what is wrong with an address that nobody may ask, None if nothing keeps questions from it."""
     hashed = keys_of(unit.runtime.state).address_hash(email)
     suppressed = select(SUPPRESSIONS.c.reason).where(SUPPRESSIONS.c.address_hash == hashed)
     if (await unit.connection.scalar(suppressed)) is None:
@@ -69,7 +72,7 @@ async def suppression_fault(unit: Unit, email: str, *, pointer: str) -> ErrorEnt
     return {
         "pointer": pointer,
         "rule": "address-suppressed",
-        "detail": "Mail to this address was refused by its server.",
+        "detail": "Mail to this address was refused by its server, or whoever reads it wants no questions.",
         "fix": "Use another address, or ask BDT's administrator to lift the suppression.",
     }
 

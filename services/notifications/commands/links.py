@@ -1,4 +1,4 @@
-"""What the links of mails do, without a login: confirm an address, or end what it is written to for.
+"""What the links of mails do, without a login: confirm an address, end what it is written to for, or have it asked no more.
 
 *What.* A link is about a subscription, or about the contact of an endpoint. One that confirms speaks for the address that it
 was sent to, and its token says which that was. *Why.* The address has to say yes: what was given another one meanwhile waits
@@ -8,12 +8,13 @@ for that one's answer. *Never:* act on what was only opened, for scanners open e
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.http.notifications import LinkAction, SubscriptionState
+from services.chassis.database import insert_for
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.notifications.commands.contacts import confirm_contact, leave_contact
@@ -21,8 +22,8 @@ from services.notifications.commands.subscriptions import end, first_digest
 from services.notifications.queries.reading import Row
 from services.notifications.rules.keys import OF_CONTACT, Keys, keys_of
 from services.notifications.rules.problems import LinkInvalid
-from services.notifications.rules.yearly import waits_for_answer
-from services.notifications.tables import ENDPOINTS, NOTICES, SUBSCRIPTIONS
+from services.notifications.rules.yearly import NO_QUESTIONS, waits_for_answer
+from services.notifications.tables import ENDPOINTS, NOTICES, SUBSCRIPTIONS, SUPPRESSIONS
 
 _SENTENCES: Mapping[tuple[LinkAction, bool, bool], str] = MappingProxyType(
     {  # action, of a contact, done
@@ -34,6 +35,12 @@ _SENTENCES: Mapping[tuple[LinkAction, bool, bool], str] = MappingProxyType(
             False,
         ): "Send this as POST to end the subscription; opening it changes nothing.",
         ("unsubscribe", False, True): "The subscription has ended. No further mail is sent for it.",
+        (
+            "refuse",
+            False,
+            False,
+        ): "Send this as POST to have this address asked no more; opening it changes nothing.",
+        ("refuse", False, True): "This address is asked no more. No further question is sent to it.",
         (
             "confirm",
             True,
@@ -84,7 +91,7 @@ class Linked:
     @property
     def waits(self) -> bool:
         """Whether following the link would change anything."""
-        if self.action == "unsubscribe":
+        if self.action != "confirm":
             return self.state != "ended"
         return self.state == "unconfirmed" if self.of_contact else waits_for_answer(self.row)
 
@@ -131,19 +138,43 @@ async def _leave(unit: Unit, row: Row) -> Row:
     return {**row, "state": "ended"}
 
 
+async def _refuse(unit: Unit, row: Row) -> Row:
+    """End what the address was asked about, and have nobody ask it again."""
+    await _ask_no_more(unit, row["email"])
+    return await _leave(unit, row)
+
+
+async def _refuse_contact(unit: Unit, row: Row) -> Row:
+    await _ask_no_more(unit, row["contact_email"])
+    return await leave_contact(unit, row)
+
+
+async def _ask_no_more(unit: Unit, email: str) -> None:
+    suppressed = {
+        "address_hash": keys_of(unit.runtime.state).address_hash(email),
+        "reason": NO_QUESTIONS,
+        "suppressed_at": timestamp(unit.now),
+    }
+    statement = insert_for(unit.connection, SUPPRESSIONS).values(suppressed)
+    await unit.connection.execute(statement.on_conflict_do_nothing(index_elements=["address_hash"]))
+
+
 _ACTS: Mapping[tuple[LinkAction, bool], Callable[[Unit, Row], Awaitable[Row]]] = MappingProxyType(
     {
         ("confirm", False): _confirm,
         ("unsubscribe", False): _leave,
         ("confirm", True): confirm_contact,
         ("unsubscribe", True): leave_contact,
+        ("refuse", False): _refuse,
+        ("refuse", True): _refuse_contact,
     }
 )
 
 
 def link_json(found: Linked, *, done: bool) -> dict[str, Any]:
     """Return what a link has done, or would do."""
-    sentence = _SENTENCES[found.action, found.of_contact, done]
+    about_contact = found.of_contact and found.action != "refuse"  # which is about the address alone
+    sentence = _SENTENCES[found.action, about_contact, done]
     if found.action == "confirm" and done and found.state != "active":
         sentence = "This subscription is not waiting for a confirmation; nothing was changed."
     return {
@@ -165,7 +196,7 @@ async def linked(connection: AsyncConnection, keys: Keys, token: str, *, lock: b
     if link is None:
         raise LinkInvalid
     of_contact = link.action.endswith(OF_CONTACT)
-    action: LinkAction = "confirm" if link.action.startswith("confirm") else "unsubscribe"
+    action = cast("LinkAction", link.action.removesuffix(OF_CONTACT))
     table = ENDPOINTS if of_contact else SUBSCRIPTIONS
     query = select(table).where(table.c.id == link.about)
     row = (await connection.execute(query.with_for_update() if lock else query)).mappings().first()
@@ -173,9 +204,8 @@ async def linked(connection: AsyncConnection, keys: Keys, token: str, *, lock: b
         raise LinkInvalid
     email = row["contact_email" if of_contact else "email"]
     speaks = email is not None and keys.address_hash(email) == link.address
-    ends = action == "unsubscribe" and (
-        link.address is None or email is None
-    )  # what has ended may be ended again
+    # What has ended may be ended again.
+    ends = action != "confirm" and (link.address is None or email is None)
     if not speaks and not ends:
         raise LinkInvalid
     return Linked(action=action, of_contact=of_contact, row=dict(row))

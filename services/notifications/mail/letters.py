@@ -110,8 +110,10 @@ def render(kind: str, *, language: str, subject: str, leave: str | None, **conte
     )
 
 
-def confirmation_letter(settings: Settings, *, language: str, organisation: str, token: str) -> Letter:
-    """Return the letter that asks whether an address wants mails at all (double opt-in)."""
+def confirmation_letter(
+    settings: Settings, *, language: str, organisation: str, token: str, refuse: str
+) -> Letter:
+    """Return the letter that asks whether an address wants mails at all (double opt-in), and offers to ask no more."""
     words = words_of(language)
     return render(
         CONFIRMATION,
@@ -121,11 +123,14 @@ def confirmation_letter(settings: Settings, *, language: str, organisation: str,
         sentence=words["confirm_text"].format(organisation=organisation),
         link=f"{settings.address}/v1/mail-links/{token}",
         leave_link=None,
+        refuse_link=f"{settings.address}/v1/mail-links/{refuse}",
     )
 
 
-def contact_letter(settings: Settings, *, language: str, organisation: str, token: str) -> Letter:
-    """Return the letter that asks whether an address wants to hear when an endpoint fails (double opt-in)."""
+def contact_letter(
+    settings: Settings, *, language: str, organisation: str, token: str, refuse: str
+) -> Letter:
+    """Return the letter that asks whether an address wants to hear when an endpoint fails (double opt-in), and offers to ask no more."""
     words = words_of(language)
     return render(
         CONFIRMATION,
@@ -135,6 +140,7 @@ def contact_letter(settings: Settings, *, language: str, organisation: str, toke
         sentence=words["contact_text"].format(organisation=organisation),
         link=f"{settings.address}/v1/mail-links/{token}",
         leave_link=None,
+        refuse_link=f"{settings.address}/v1/mail-links/{refuse}",
     )
 
 
@@ -152,6 +158,7 @@ def yearly_letter(
         sentence=words["yearly_text"].format(organisation=organisation, day=until),
         link=f"{settings.address}/v1/mail-links/{confirm}",
         leave_link=f"{settings.address}/v1/mail-links/{leave}",
+        refuse_link=None,
     )
 
 

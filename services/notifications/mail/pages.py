@@ -16,6 +16,7 @@ def link_page(action: str, *, of_contact: bool, language: str, waits: bool, done
     names = {
         "confirm": ("page_confirm", "page_confirmed"),
         "unsubscribe": ("page_unsubscribe", "page_unsubscribed"),
+        "refuse": ("page_refuse", "page_refused"),
     }
     label, said = (
         words.get(f"{name}_contact", words[name]) if of_contact else words[name] for name in names[action]

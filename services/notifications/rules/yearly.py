@@ -19,6 +19,10 @@ MOST_QUESTIONS = 5
 """So many questions of new subscriptions go to one address within `ASKED_WITHIN`, whoever saves them."""
 
 
+NO_QUESTIONS = "asked for no more questions"
+"""Why an address is suppressed that said so in answer to one: what it has said yes to goes on."""
+
+
 def waits_for_answer(row: Mapping[str, Any]) -> bool:
     """Whether a yes of the address would change anything: never said, asked for again, or not said in time."""
     if row["state"] == "unconfirmed":

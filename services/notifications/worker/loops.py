@@ -11,7 +11,7 @@ from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Loop, Runtime
 from services.chassis.telemetry import log_of
 from services.notifications.consumers import READER as LOG_READER
-from services.notifications.worker import cycles, digests, readying, reminders, retention, yearly
+from services.notifications.worker import cycles, digests, readying, reminders, retention, unanswered, yearly
 from services.notifications.worker.dispatch import Dispatcher
 from services.notifications.worker.guard import open_session, reach_of
 from services.notifications.worker.mailing import Post
@@ -59,6 +59,7 @@ async def herald(runtime: Runtime, stop: asyncio.Event) -> None:
                     remind_at = runtime.clock.monotonic() + REMIND_SECONDS
                     await reminders.step(runtime)
                     await yearly.step(runtime)
+                    await unanswered.step(runtime)
                     await retention.step(runtime)
             except DatabaseAway:
                 log_of("notifications").warning("news waits: the database does not answer")

@@ -22,10 +22,11 @@ from services.chassis.database import insert_for
 from services.chassis.runtime import Runtime, timestamp
 from services.chassis.settings import Settings
 from services.chassis.telemetry import log_of
-from services.notifications.mail.letters import Letter, message_of
+from services.notifications.mail.letters import CONFIRMATION, Letter, message_of
 from services.notifications.rules.keys import keys_of
 from services.notifications.rules.refusals import About, about
 from services.notifications.rules.schedule import Outcome
+from services.notifications.rules.yearly import NO_QUESTIONS
 from services.notifications.tables import ATTEMPTS, DELIVERIES, SUPPRESSIONS
 from services.notifications.worker.pacing import LONGEST_TRY
 
@@ -66,7 +67,8 @@ class Post:
         hashed = keys.address_hash(to)
         async with runtime.database.read() as connection:
             kept_out = select(SUPPRESSIONS.c.reason).where(SUPPRESSIONS.c.address_hash == hashed)
-            if (await connection.scalar(kept_out)) is not None:
+            reason = await connection.scalar(kept_out)
+            if reason is not None and (reason != NO_QUESTIONS or row["type"] == CONFIRMATION):
                 return Outcome(error="suppressed", permanent=True)
         try:
             letter = Letter.decoded(row["body"])

@@ -168,7 +168,9 @@ async def test_what_a_killed_process_left_is_taken_over_by_one_of_two_and_no_mai
 
 async def _mails_left(hall: Hall, addresses: Sequence[str]) -> None:
     """Lay down what a process leaves that was killed before it had said a word to the mail server."""
-    letter = confirmation_letter(hall.runtime.settings, language="en", organisation="Ada", token="t")
+    letter = confirmation_letter(
+        hall.runtime.settings, language="en", organisation="Ada", token="t", refuse="r"
+    )
     began = timestamp(hall.clock.moment - 2 * LEASE)
     async with hall.runtime.database.write() as connection:
         for address in addresses:
