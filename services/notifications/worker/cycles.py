@@ -68,7 +68,15 @@ PROJECT_CHANGED = "project-changed"
 _DUE = (
     select(LISTS.c.project)
     .join(PROJECTS, (PROJECTS.c.id == LISTS.c.project) & (PROJECTS.c.version >= LISTS.c.project_revision))
-    .where(or_(LISTS.c.due, LISTS.c.project.in_(select(STANDINGS.c.project).where(STANDINGS.c.fresh))))
+    .where(
+        or_(
+            LISTS.c.due,
+            and_(
+                PROJECTS.c.state == "published",
+                LISTS.c.project.in_(select(STANDINGS.c.project).where(STANDINGS.c.fresh)),
+            ),
+        )
+    )
     .order_by(LISTS.c.seen_at)
 )
 _ENDED = select(PROJECTS.c.id).where(PROJECTS.c.ending.is_not(None))
@@ -149,24 +157,26 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
     if here.fallen:
         fallen = select(STANDINGS.c.organisation).where(STANDINGS.c.project == project, _FALLEN)
         await take_back(connection, project=project, organisations=fallen, now=timestamp(now))
-    news: list[News] = []
-    facts: Mapping[str, Any] | None = None if known["facts"] is None else orjson.loads(known["facts"])
+    heard = update(LISTS).where(LISTS.c.project == project)
+    if (
+        known["state"] != "published"
+    ):  # what is not told of its pairs and its record is news when it opens again
+        await connection.execute(heard.values(due=False))
+        return 0
+    facts: Facts = orjson.loads(known["facts"])
     newer = _newer(known, listed)
-    if known["state"] == "published" and facts is not None:
-        day = date.fromisoformat(listed["reference_date"])
-        changed = newer and listed["told_facts"] not in {None, known["facts_hash"]}
-        before = listed["told_asked"]
-        revised = newer and before is not None and bytes(before) != asked_about(facts)
-        news = list(
-            _news(
-                await _concerned(connection, project, everybody=changed or revised),
-                await _told(connection, project),
-                asked=_asked(runtime, facts, day=day),
-                asked_before=_asked(runtime, orjson.loads(before), day=day) if revised else None,
-                change=f"facts:{known['incarnation']}.{known['version']}",
-                changed=changed,
-            )
-        )
+    day = date.fromisoformat(listed["reference_date"])
+    changed = newer and listed["told_facts"] not in {None, known["facts_hash"]}
+    before = listed["told_asked"]
+    revised = newer and before is not None and bytes(before) != asked_about(facts)
+    news = _news(
+        await _concerned(connection, project, everybody=changed or revised),
+        await _told(connection, project),
+        asked=_asked(runtime, facts, day=day),
+        asked_before=_asked(runtime, orjson.loads(before), day=day) if revised else None,
+        change=f"facts:{known['incarnation']}.{known['version']}",
+        changed=changed,
+    )
     made = await insert_notices(
         runtime,
         connection,
@@ -180,11 +190,7 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
         .where(STANDINGS.c.project == project, STANDINGS.c.fresh)
         .values(fresh=False, told_band=STANDINGS.c.band)
     )
-    await connection.execute(
-        update(LISTS)
-        .where(LISTS.c.project == project)
-        .values({"due": False} | (_seen(known, facts) if newer else {}))
-    )
+    await connection.execute(heard.values({"due": False} | (_seen(known, facts) if newer else {})))
     return made
 
 
@@ -196,13 +202,13 @@ def _newer(known: Mapping[str, Any], listed: Mapping[str, Any]) -> bool:
     return (known["incarnation"], known["version"]) > told
 
 
-def _seen(known: Mapping[str, Any], facts: Facts | None) -> dict[str, Any]:
+def _seen(known: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     """Return what a list's row keeps of the record that was told."""
     return {
         "told_incarnation": known["incarnation"],
         "told_version": known["version"],
         "told_facts": known["facts_hash"],
-        "told_asked": None if facts is None else asked_about(facts),
+        "told_asked": asked_about(facts),
     }
 
 
