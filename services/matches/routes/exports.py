@@ -93,7 +93,11 @@ def router() -> APIRouter:
         ],
         chosen: Annotated[Chosen, Depends(chosen_in)],
     ) -> Response:
-        """Public fields only, whoever asks. The filters are for projects, and refused for the others. Columns never go away or change their names."""
+        """Public fields only, whoever asks. The filters are for projects, and refused for the others. Columns never go away or change their names.
+
+        The ETag is known before the file is made: ask with it in `If-None-Match`. CSV and JSON Lines are sent while they are read, without a
+        length; a transfer that breaks was not whole.
+        """
         found = _NAMED.fullmatch(file)
         if found is None:
             raise NotFound
@@ -133,9 +137,9 @@ def router() -> APIRouter:
         ],
         filters: Annotated[Filters, Depends(filters_in)],
     ) -> Response:
-        """The rows of `/v1/lists/{project}/candidates` with the same filters; a suggestion, not an endorsement.
+        """The rows of `/v1/lists/{project}/candidates` with the same filters, in the same order; a suggestion, not an endorsement.
 
-        The whole list for those who see it whole, its own row for an organisation.
+        The whole list for those who see it whole, its own row for an organisation. ETag and sending as of the other files.
         """
         found = _LISTED.fullmatch(list_file)
         if found is None:

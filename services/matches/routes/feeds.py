@@ -105,7 +105,8 @@ def router() -> APIRouter:
         """Entries behind `lastEventId` (HTTP Feeds), those that you may see; an empty batch: you have everything.
 
         The link `next` leads on, past what was not for you too. A reader of the feed from its beginning who keeps the newest
-        entry of each subject, and drops it at `method: DELETE`, has what `/current` says.
+        entry of each subject, and drops it at `method: DELETE`, has what `/current` says. A full page may be kept as its `Cache-Control`
+        says; with its `ETag` in `If-None-Match` it is answered 304 at the cost of no entry.
         """
         runtime = runtime_in(request)
         after = BEGINNING if last is None else place_of(last)

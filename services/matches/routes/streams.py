@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from services.chassis.identity.principal import Principal
 from services.chassis.identity.verification import Verifier
 from services.matches.queries.feeds import place_of
 from services.matches.queries.streaming import Streaming, Verify
-from services.matches.routes.feeds import EVENT_ID, STATEMENT, LastEventId, Wanted
+from services.matches.routes.feeds import EVENT_ID, STATEMENT, Wanted
 from services.matches.routes.parameters import runtime_in
 from services.matches.routes.sending import Opened, Sent, only_headers
 
@@ -48,12 +48,15 @@ def router() -> APIRouter:
     async def stream_matches(
         request: Request,
         asked: Wanted,
-        last: LastEventId = None,
+        last: Annotated[
+            Annotated[str, *EVENT_ID] | None,
+            Query(alias="lastEventId", description="As the header `Last-Event-ID`, for who cannot send it."),
+        ] = None,
         header: Annotated[
             Annotated[str, *EVENT_ID] | None,
             Header(
                 alias="Last-Event-ID",
-                description="As `lastEventId`, which it outranks; without either, from now on.",
+                description="The id of the last entry that you have; outranks `lastEventId`. Without either, from now on.",
             ),
         ] = None,
     ) -> Response:
