@@ -152,6 +152,7 @@ class Split(Deployment):
         mutant: str | None = None,
         roles: Sequence[Role] = PROCESSES,
         session_ms: int = 3_000,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(starter, folder, mutant=mutant)
         self.roles = {role.name: role for role in roles}
@@ -160,6 +161,7 @@ class Split(Deployment):
         self._broker: kafka.Broker | None = None
         self._up = {BROKER: False, DATABASE: False}
         self._session_ms = session_ms
+        self._settings = dict(settings or {})
         self._environment: dict[str, str] = {}
 
     @property
@@ -180,7 +182,7 @@ class Split(Deployment):
             servers=self._broker.bootstrap_servers,
             issuer=issuer,
             matches=f"http://127.0.0.1:{self.ports['matches-api']}",
-        ) | {"COMITY_KAFKA__SESSION_TIMEOUT_MS": str(self._session_ms)}
+        ) | {"COMITY_KAFKA__SESSION_TIMEOUT_MS": str(self._session_ms), **self._settings}
         asyncio.run(prepare(load_settings(**nested(self._environment))))
         for role in self.roles.values():
             if role.role in ("all", "api"):

@@ -1,10 +1,11 @@
 """The messages drill: killed at any moment, every subscriber is told once, and the log explains each repeat (promise 9).
 
-By hand: `python -m tests.drills.messages --rounds 300 --seed 1 --json`. Organisations subscribe by webhook, clients write, and
-signed examples are asked for while the one process of the SQLite deployment is killed with SIGKILL and started again. The
-receivers are the drill's own: they check each signature with the Standard Webhooks library, are slow at times so that a kill
-meets messages under way, and keep what came whole. At the end what they got is held against the delivery log and
-the lists, over HTTP. Before that the drill proves its worth: with each mutant of the sending switched on it has to find the fault.
+By hand: `python -m tests.drills.messages --rounds 300 --seed 1 --deployment sqlite --json`. Organisations subscribe by webhook
+and by mail, clients write, and signed examples are asked for while what sends is killed with SIGKILL and started again: the
+one process of the SQLite deployment, or in the split one either of two workers of notifications, or both. The receivers are the
+drill's own: they check each signature with the Standard Webhooks library, are slow at times so that a kill meets messages
+under way, and keep what came whole; so does a mail server. At the end what they got is held against the delivery log
+and the lists, over HTTP. Before that the drill proves its worth: with each mutant of the sending switched on it has to find the fault.
 """
 
 import json
@@ -26,14 +27,26 @@ import httpx2
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from services.console.hearing import LOOPBACK
-from tests.drills.deployments import Sqlite
+from services.console.split import PROCESSES, Process
+from tests.drills.deployments import Deployment, Split, Sqlite
 from tests.drills.judging import judged
+from tests.drills.mailbox import Mailbox, taking
 from tests.drills.processes import Starter
 from tests.drills.reporting import Drill, parser, report
 from tests.drills.writing import UNANSWERED, Door, NotAnsweredError, Writer, writers
 from tests.mutants.catalogue import MUTANTS
 
-EVERYTHING = "everything"
+SENDERS = ("notifications-worker-1", "notifications-worker-2")
+SPLIT = (
+    *(one for one in PROCESSES if one.service != "notifications"),
+    Process(name="notifications-api", service="notifications", role="api"),
+    *(Process(name=name, service="notifications", role="worker") for name in SENDERS),
+)
+"""The split deployment with two workers of notifications: what one leaves, the other takes over."""
+VICTIMS: Mapping[str, Sequence[tuple[str, ...]]] = {
+    "sqlite": [("everything",)],
+    "split": [(SENDERS[0],), (SENDERS[1],), SENDERS],
+}
 EXAMPLES = 4  # asked for in a round
 SLOWEST_ANSWER = 0.08
 LONGEST_MOMENT = 0.6
@@ -53,9 +66,10 @@ SETTINGS = {
 
 @dataclass(kw_only=True)
 class Subscriber:
-    """An organisation that is told by webhook, with its editor's door."""
+    """An organisation that is told by webhook and by mail, with its editor's door."""
 
     organisation: str
+    email: str
     door: Door
     endpoint: str = ""
     secret: str = ""
@@ -127,8 +141,8 @@ def receiving(subscribers: Mapping[str, Subscriber], chance: random.Random) -> I
         server.server_close()
 
 
-def subscribe(admin: Door, subscriber: Subscriber, address: str) -> None:
-    """Give an organisation an editor, a verified endpoint, and a subscription to everything."""
+def subscribe(admin: Door, subscriber: Subscriber, address: str, mailbox: Mailbox) -> None:
+    """Give an organisation an editor, a verified endpoint, and subscriptions to everything: by webhook, and by mail at once."""
     client = {"name": "Drill", "roles": ["organisation_editor"], "organisation": subscriber.organisation}
     made = _done(admin, "POST", "/v1/clients", client)
     subscriber.door = Door(admin.addresses, (made["id"], made["secret"]))
@@ -143,6 +157,20 @@ def subscribe(admin: Door, subscriber: Subscriber, address: str) -> None:
     wanted = {"channel": "webhook", "endpoint": subscriber.endpoint, "opt_in": True}
     path = f"/v1/subscriptions/{uuid5(NAMESPACE_URL, subscriber.organisation)}"
     _done(subscriber.door, "PUT", path, wanted)
+    mails = {
+        "channel": "email",
+        "email": subscriber.email,
+        "cadence": "instant",
+        "weekly_cap": 100,
+        "opt_in": True,
+    }
+    _done(
+        subscriber.door,
+        "PUT",
+        f"/v1/subscriptions/{uuid5(NAMESPACE_URL, subscriber.email)}",
+        mails,
+    )
+    _done(admin, "POST", mailbox.link_to(subscriber.email, seconds=ENDED_SECONDS), {})
 
 
 def _done(door: Door, method: str, path: str, body: Mapping[str, Any]) -> Any:
@@ -170,14 +198,19 @@ def _all(door: Door, path: str, name: str = "items") -> list[dict[str, Any]]:
     return found
 
 
-def killed(deployment: Sqlite, subscribers: Sequence[Subscriber], rounds: int, chance: random.Random) -> None:
+def killed(
+    deployment: Deployment, subscribers: Sequence[Subscriber], rounds: int, chance: random.Random
+) -> None:
     """Ask for examples and kill, round after round; everything is up at the end, and nobody waits for an answer."""
     for number in range(rounds):
         for one in chance.sample(subscribers, EXAMPLES):
             one.ask(f"example-{number}-{one.organisation}")
         time.sleep(chance.uniform(0.0, LONGEST_MOMENT))
-        deployment.kill(EVERYTHING)
-        deployment.start(EVERYTHING)
+        victims = chance.choice(VICTIMS[deployment.name])
+        for part in victims:
+            deployment.kill(part)
+        for part in victims:
+            deployment.start(part)
         deployment.ready()
     for one in subscribers:
         while one.unanswered:
@@ -200,7 +233,8 @@ def settled(subscribers: Sequence[Subscriber]) -> bool:
 def findings_of(one: Subscriber, figures: Counter[str]) -> Iterator[str]:
     """Hold what one subscriber heard against its delivery log; each fault in a sentence."""
     wire = Counter(event["webhook-id"] for event in one.heard)
-    log = {row["id"]: row for row in _all(one.door, "/v1/deliveries")}
+    every = _all(one.door, "/v1/deliveries")
+    log = {row["id"]: row for row in every if row["channel"] == "webhook"}
     figures["messages"] += len(log)
     figures["on the wire"] += wire.total()
     if one.forged:
@@ -219,6 +253,22 @@ def findings_of(one: Subscriber, figures: Counter[str]) -> Iterator[str]:
             yield f"{name} came {wire[name]} times; its tries are {dict(outcomes)}"
         elif wire[name] > outcomes.total():
             yield f"unexplained: {name} came {wire[name]} times in {outcomes.total()} tries"
+
+
+def mail_findings_of(one: Subscriber, mailbox: Mailbox, figures: Counter[str]) -> Iterator[str]:
+    """Hold the mails that came to a subscriber against its delivery log: none came twice, whatever was killed."""
+    came = mailbox.to(one.email)
+    log = {row["id"]: row["state"] for row in _all(one.door, "/v1/deliveries") if row["channel"] == "email"}
+    figures["mails"] += len(log)
+    figures["mails that may have come"] += sum(state == "unconfirmed" for state in log.values())
+    for name, times in came.items():
+        if name not in log:
+            yield f"the mail {name} came and stands in no log"
+        if times > 1:
+            yield f"mailed twice: {name} came {times} times to {one.organisation}"
+    for name, state in log.items():
+        if (state, came[name]) not in {("delivered", 1), ("unconfirmed", 0), ("unconfirmed", 1)}:
+            yield f"the mail {name} came {came[name]} times and is {state}"
 
 
 def told_twice(one: Subscriber) -> Iterator[str]:
@@ -256,24 +306,35 @@ def above_floor(admin: Door) -> dict[str, set[str]]:
 
 
 def drill(
-    starter: Starter, folder: Path, *, rounds: int, seed: int, mutant: str | None = None
+    starter: Starter, folder: Path, *, deployment: str, rounds: int, seed: int, mutant: str | None = None
 ) -> dict[str, Any]:
     """Run the drill; its findings and figures."""
     chance, begun = random.Random(seed), time.monotonic()
     with ExitStack() as stack:
-        one = stack.enter_context(Sqlite(starter, folder / "town", mutant=mutant, settings=SETTINGS))
+        mailbox = stack.enter_context(taking(seed))
+        settings = SETTINGS | mailbox.settings
+        one: Deployment = (
+            Sqlite(starter, folder / "town", mutant=mutant, settings=settings)
+            if deployment == "sqlite"
+            else Split(starter, folder / "town", mutant=mutant, settings=settings, roles=SPLIT)
+        )
+        stack.enter_context(one)
         one.prepare()
-        one.start(EVERYTHING)
+        for part in one.coded:
+            one.start(part)
         one.ready()
         admin = stack.enter_context(Door(one.addresses, one.secret))
         everybody = writers(seed)
         for writer in everybody:
             writer.register(admin)
         names = sorted({entry["id"] for writer in everybody for entry in writer.accepted})
-        subscribers = {name: Subscriber(organisation=name, door=admin) for name in names}
+        subscribers = {
+            name: Subscriber(organisation=name, email=f"desk-{number}@drill.example", door=admin)
+            for number, name in enumerate(names)
+        }
         address = stack.enter_context(receiving(subscribers, random.Random(seed)))
         for each in subscribers.values():
-            subscribe(admin, each, address)
+            subscribe(admin, each, address, mailbox)
             stack.enter_context(each.door)
         for writer in everybody:
             writer.publish(admin)
@@ -288,7 +349,8 @@ def drill(
                 each_writing.result()
         for writer in everybody:
             writer.write(admin, stop)  # only what is still unanswered
-        return _verdict(folder, one, everybody, subscribers, admin) | {
+        return _verdict(folder, one, everybody, subscribers, admin, mailbox) | {
+            "deployment": deployment,
             "rounds": rounds,
             "seed": seed,
             "seconds": round(time.monotonic() - begun, 1),
@@ -297,10 +359,11 @@ def drill(
 
 def _verdict(
     folder: Path,
-    deployment: Sqlite,
+    deployment: Deployment,
     everybody: Sequence[Writer],
     subscribers: Mapping[str, Subscriber],
     admin: Door,
+    mailbox: Mailbox,
 ) -> dict[str, Any]:
     verdict = judged(folder, deployment, everybody)
     erased = {entry["id"] for writer in everybody for entry in writer.accepted if entry["verb"] == "erase"}
@@ -310,7 +373,7 @@ def _verdict(
         findings.append(f"after {ENDED_SECONDS:.0f} s there are messages that have not ended")
     figures: Counter[str] = Counter()
     for one in living:
-        findings += [*findings_of(one, figures), *told_twice(one)]
+        findings += [*findings_of(one, figures), *told_twice(one), *mail_findings_of(one, mailbox, figures)]
         findings += [f"its endpoint was not there: {one.organisation}, asked as {key}" for key in one.gone]
     above = above_floor(admin)
     for one in living:
@@ -324,6 +387,7 @@ def _verdict(
 def main() -> None:
     """Prove that the drill finds faults, run it, and print what it found."""
     options = parser(__doc__, rounds=10)
+    options.add_argument("--deployment", choices=sorted(VICTIMS), default="sqlite")
     options.add_argument(
         "--no-mutants", action="store_true", help="do not prove the drill with mutants first"
     )
@@ -334,13 +398,17 @@ def main() -> None:
         for mutant in drilled:
             folder = Path(name) / mutant
             folder.mkdir()
-            found = drill(starter, folder, rounds=MUTANT_ROUNDS, seed=given.seed, mutant=mutant)
+            found = drill(
+                starter, folder, deployment="sqlite", rounds=MUTANT_ROUNDS, seed=given.seed, mutant=mutant
+            )
             caught[mutant] = next(iter(found["findings"]), None)
-        verdict = drill(starter, Path(name), rounds=given.rounds, seed=given.seed)
+        verdict = drill(
+            starter, Path(name), deployment=given.deployment, rounds=given.rounds, seed=given.seed
+        )
     found = verdict["findings"]
     passed = {
         "catches the mutants": None not in caught.values(),
-        "no message lost, forged, unexplained or told twice": not found,
+        "no message lost, forged, unexplained or told twice, no mail come twice": not found,
         "the kills met messages under way": verdict["figures"]["interrupted"] > 0,
     }
     report(Drill(name="messages", passed=passed, figures=verdict | {"mutants": caught}), as_json=given.json)

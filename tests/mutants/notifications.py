@@ -8,13 +8,16 @@ import uuid_utils
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.chassis.runtime import Runtime, timestamp
 from services.notifications import consumers
 from services.notifications.tables import ATTEMPTS, DELIVERIES
 from services.notifications.worker import webhooks
 from services.notifications.worker.dispatch import Dispatcher
+from services.notifications.worker.mailing import Post
 from tests.mutants.mutant import Mutant, Patch
 
 SCHEDULE = "tests/services/notifications/test_schedule.py"
+ENDING = "tests/services/notifications/test_every_try_ends.py"
 SEQUENCES = "tests/services/notifications/test_sequences.py"
 
 
@@ -63,6 +66,19 @@ def _an_id_for_each_try(patch: Patch) -> None:
     patch.setattr(webhooks, "send", renamed)
 
 
+def _hand_over_whoever_asks(patch: Patch) -> None:
+    async def hand_over(self: Post, runtime: Runtime, delivery: str, number: int) -> bool:
+        async with runtime.database.write() as connection:
+            await connection.execute(
+                update(ATTEMPTS)
+                .where(ATTEMPTS.c.delivery == delivery, ATTEMPTS.c.number == number)
+                .values(handed_over_at=timestamp(runtime.clock.now()))
+            )
+        return True
+
+    patch.setattr(Post, "_hand_over", hand_over)
+
+
 def _keep_anything(patch: Patch) -> None:
     original = consumers._replacing
 
@@ -100,6 +116,15 @@ MUTANTS = (
         patch=_forget_what_was_interrupted,
         tests=(f"{SCHEDULE}::test_a_killed_try_is_explained_and_sent_again_under_the_same_id",),
         drills=("messages",),
+    ),
+    Mutant(
+        name="handed-over-without-a-claim",
+        rule="R7",
+        how="a mail is handed over although its claim has run out and another process has taken it over",
+        patch=_hand_over_whoever_asks,
+        tests=(
+            f"{ENDING}::test_a_mail_whose_claim_ran_out_while_its_server_dawdled_is_handed_over_by_one_try_alone",
+        ),
     ),
     Mutant(
         name="id-of-the-try-not-of-the-delivery",
