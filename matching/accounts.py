@@ -172,6 +172,31 @@ class MemberAccount:
         return Source(fields, texts, kind=kind, analyser=self._analyser, epoch=self._epoch, own=own)
 
 
+class MetAccount(MemberAccount):
+    """One revision as one project meets it: its document holds what that project asks for, and nothing else.
+
+    For telling many pairs, each once: of words that are not asked for nothing is made.
+    """
+
+    def __init__(
+        self,
+        record: Member,
+        analysed: Analysed,
+        document: MemberDocument,
+        *,
+        analyser: Analyser,
+        builder: DocumentBuilder,
+        epoch: Epoch,
+    ) -> None:
+        super().__init__(record, analysed, analyser=analyser, builder=builder, epoch=epoch)
+        self.document = document
+
+    @cached_property
+    def profile(self) -> Source:
+        """The source of the profile's text; what its own words make is worked out where a concept was met."""
+        return self._source(self._analysed.fields, self._texts(FIELDS), kind=PROFILE)
+
+
 class Accounts:
     """The accounts of one engine's records; asked by one thread at a time, as its analyser is."""
 
@@ -193,6 +218,12 @@ class Accounts:
     def of_edited(self, record: Member) -> MemberAccount:
         """Return the account of a record that stands nowhere; it is not kept."""
         return self._account(record, self._analyser.analyse_member(record))
+
+    def of_met(self, record: Member, analysed: Analysed, document: MemberDocument) -> MemberAccount:
+        """Return the account of a record whose `document` is what one project asks for; it is not kept."""
+        return MetAccount(
+            record, analysed, document, analyser=self._analyser, builder=self._builder, epoch=self._epoch
+        )
 
     def keep(self, record: Member, analysed: Analysed) -> None:
         """Keep the account of a record that was just taken in: what changed last is likely to be looked at."""

@@ -30,7 +30,7 @@ class ProjectState:
     """One project's revision: its query, by term names and by term numbers, and its lanes' entries.
 
     `versions` and `items` hold one query per language version (for profiles, for evidence items), `structured` one for
-    each of STRUCTURED; `quoting` tells passages of its own text.
+    each of STRUCTURED; `terms` names every term of them by its number; `quoting` tells passages of its own text.
     """
 
     record: Project
@@ -40,6 +40,7 @@ class ProjectState:
     versions: tuple[Asked, ...]
     items: tuple[Asked, ...]
     structured: tuple[Asked, ...]
+    terms: Mapping[int, str]
     lanes: Mapping[str, tuple[int, ...]]
 
 
@@ -113,6 +114,7 @@ class ProjectStore:
             versions=versions,
             items=items,
             structured=structured,
+            terms=self._terms(query),
             lanes=lanes,
         )
         self._pinned = None
@@ -142,6 +144,14 @@ class ProjectStore:
     def tend(self) -> bool:
         """Put the indexes in order, where that is due; False if there was nothing to do."""
         return self._profiles.tend() | self._items.tend()
+
+    def _terms(self, query: Query) -> dict[int, str]:
+        asked = [mapping for version in query.versions for mapping in (version.text, version.item)]
+        return {
+            self._vocabulary.number(term): term
+            for mapping in (*asked, *query.structured.values())
+            for term in mapping
+        }
 
     def _asked(self, weights: Mapping[str, int]) -> Asked:
         terms, values = self._vocabulary.interned(weights, np.int32)
