@@ -6,6 +6,7 @@ queued together. A notice of a pair that has no row above the floor any more wai
 of that record takes it back, or finds that the pair stands again. *Never:* send.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -89,25 +90,10 @@ async def _ready(runtime: Runtime, project: str) -> int:
     if not waiting or facts is None:
         return 0  # taken back since, or the log is being read anew
     rows = await _rows(runtime, project, waiting)
-    now = runtime.clock.now()
-    known = orjson.loads(facts)
-    notices, deliveries, digests = [], [], []
-    for notice in waiting:
-        row = rows.get((notice["language"], notice["organisation"]))
-        if row is None and notice["type"] in NEEDS_REASONS and (notice["standing"] or notice["fresh"]):
-            continue  # the list is ahead of the log: the record that the pair fell, or stands again, is on its way
-        data = _data(notice, known, row, terms=terms.get(notice["subscription"], []))
-        if data is None:
-            notices.append(_settled(notice, "dropped", None, None))
-            continue
-        delivery = None
-        if notice["channel"] == "webhook":
-            delivery = notice["id"]
-            deliveries.append(_delivery(runtime, notice, data, now=now))
-        elif notice["channel"] == "email" and notice["cadence"] == "instant":
-            due = next_digest(now, "instant", quiet_of(notice), notice["time_zone"])
-            digests.append((notice["id"], notice["subscription"], due))
-        notices.append(_settled(notice, "ready" if notice["channel"] == "email" else "sent", data, delivery))
+    known, now = orjson.loads(facts), runtime.clock.now()
+    notices, deliveries, digests = await asyncio.to_thread(
+        _made, runtime, waiting, rows, facts=known, terms=terms, now=now
+    )
     if not notices:
         return 0
     async with runtime.database.write() as connection:
@@ -121,6 +107,36 @@ async def _ready(runtime: Runtime, project: str) -> int:
                 )
     runtime.signals.notify("notifications.due")
     return len(notices)
+
+
+def _made(
+    runtime: Runtime,
+    waiting: Sequence[Mapping[str, Any]],
+    rows: Rows,
+    *,
+    facts: Mapping[str, Any],
+    terms: Mapping[str, list[str]],
+    now: datetime,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[tuple[str, str, datetime]]]:
+    """Return what becomes of waiting notices, their webhooks, and when mails that are told at once are due. A thread's work."""
+    notices, deliveries, digests = [], [], []
+    for notice in waiting:
+        row = rows.get((notice["language"], notice["organisation"]))
+        if row is None and notice["type"] in NEEDS_REASONS and (notice["standing"] or notice["fresh"]):
+            continue  # the list is ahead of the log: the record that the pair fell, or stands again, is on its way
+        data = _data(notice, facts, row, terms=terms.get(notice["subscription"], []))
+        if data is None:
+            notices.append(_settled(notice, "dropped", None, None))
+            continue
+        delivery = None
+        if notice["channel"] == "webhook":
+            delivery = notice["id"]
+            deliveries.append(_delivery(runtime, notice, data, now=now))
+        elif notice["channel"] == "email" and notice["cadence"] == "instant":
+            due = next_digest(now, "instant", quiet_of(notice), notice["time_zone"])
+            digests.append((notice["id"], notice["subscription"], due))
+        notices.append(_settled(notice, "ready" if notice["channel"] == "email" else "sent", data, delivery))
+    return notices, deliveries, digests
 
 
 async def _settle(
