@@ -1,8 +1,8 @@
 """What tries tell of an endpoint: it is verified, it fails, it is given up; and its people hear of it.
 
 *What.* In the transaction that records tries: the endpoint's row, and the messages about the endpoint itself, to the
-endpoint's contact, the organisation's other endpoints and confirmed addresses. *Why there.* An endpoint that fails cannot be told so itself.
-*Never:* give an endpoint up because of one message; five days and ten failures are asked for, or a 410; or take the
+endpoint's contact, the organisation's other endpoints and confirmed addresses. *Why there.* An endpoint that fails cannot be
+told so itself. That it has failed for a day is told between two tries too, for they are up to a day apart. *Never:* give an endpoint up because of one message; five days and ten failures are asked for, or a 410; or take the
 answer of an address that the endpoint has left for one of its own.
 """
 
@@ -19,7 +19,7 @@ from services.notifications.commands.queueing import delivery_row, event_row
 from services.notifications.mail.letters import endpoint_letter
 from services.notifications.queries.finding import name_of
 from services.notifications.rules.keys import OF_CONTACT, keys_of
-from services.notifications.rules.schedule import LONGEST_WAIT, UNSIGNED, gives_up, warns
+from services.notifications.rules.schedule import LONGEST_WAIT, UNSIGNED, WARN_AFTER, gives_up, warns
 from services.notifications.tables import DELIVERIES, ENDPOINTS, SUBSCRIPTIONS
 
 if TYPE_CHECKING:
@@ -106,6 +106,32 @@ async def _count(connection: AsyncConnection, runtime: Runtime, row: dict[str, A
         await tell(connection, runtime, row, ENDPOINT_FAILING, now=one.at)
     if row["state"] == "disabled":
         await _give_up(connection, runtime, row, now=one.at)
+
+
+async def step(runtime: Runtime) -> int:
+    """Tell of endpoints that have failed for a day and whose next try is hours away; returns how many those were."""
+    now = runtime.clock.now()
+    waits = select(DELIVERIES.c.id).where(
+        DELIVERIES.c.endpoint == ENDPOINTS.c.id, DELIVERIES.c.state == "retrying"
+    )
+    untold = select(ENDPOINTS).where(
+        ENDPOINTS.c.state == "active",
+        ENDPOINTS.c.warned_at.is_(None),
+        ENDPOINTS.c.failing_since <= timestamp(now - WARN_AFTER),
+        waits.exists(),
+    )
+    async with runtime.database.read() as connection:
+        found = (await connection.scalars(untold.with_only_columns(ENDPOINTS.c.id))).all()
+    for endpoint in found:
+        async with runtime.database.write() as connection:
+            locked = untold.where(ENDPOINTS.c.id == endpoint).with_for_update(of=ENDPOINTS)
+            row = (await connection.execute(locked)).mappings().first()
+            if row is not None:
+                await connection.execute(
+                    update(ENDPOINTS).where(ENDPOINTS.c.id == endpoint).values(warned_at=timestamp(now))
+                )
+                await tell(connection, runtime, dict(row), ENDPOINT_FAILING, now=now)
+    return len(found)
 
 
 async def _give_up(

@@ -1,7 +1,8 @@
 """The background loops of this service: the consumer, the herald that makes messages, and the dispatcher that sends them.
 
-*What.* The herald goes round: cycles, reasons, digests, reminders, the yearly question, and what the delivery log lets go. *Why apart from the dispatcher.* A list that is slow
-to say why holds up no message that is ready. *Never:* decide anything that its parts decide.
+*What.* The herald goes round: cycles, reasons, digests, endpoints that fail, reminders, the yearly question, and what the
+delivery log lets go. *Why apart from the dispatcher.* A list that is slow to say why holds up no message that is ready.
+*Never:* decide anything that its parts decide.
 """
 
 import asyncio
@@ -11,7 +12,16 @@ from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Loop, Runtime
 from services.chassis.telemetry import log_of
 from services.notifications.consumers import READER as LOG_READER
-from services.notifications.worker import cycles, digests, readying, reminders, retention, unanswered, yearly
+from services.notifications.worker import (
+    cycles,
+    digests,
+    endpoints,
+    readying,
+    reminders,
+    retention,
+    unanswered,
+    yearly,
+)
 from services.notifications.worker.dispatch import Dispatcher
 from services.notifications.worker.guard import open_session, reach_of
 from services.notifications.worker.mailing import Post
@@ -57,6 +67,7 @@ async def herald(runtime: Runtime, stop: asyncio.Event) -> None:
                 await digests.step(runtime)
                 if runtime.clock.monotonic() >= remind_at:
                     remind_at = runtime.clock.monotonic() + REMIND_SECONDS
+                    await endpoints.step(runtime)
                     await reminders.step(runtime)
                     await yearly.step(runtime)
                     await unanswered.step(runtime)

@@ -8,9 +8,11 @@ import orjson
 import pytest
 from sqlalchemy import text
 
+from services.chassis.runtime import timestamp
 from services.notifications.mail.letters import LANGUAGES, words_of
 from services.notifications.rules.redaction import shortened
 from services.notifications.rules.yearly import ASKED_WITHIN, MOST_QUESTIONS
+from services.notifications.worker import endpoints
 from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.office import Page, Sink, confirmed, link_in
 from tests.services.notifications.village import Receiver, receiving
@@ -93,6 +95,35 @@ async def test_the_contact_hears_after_a_day_and_when_it_is_disabled_after_five_
             assert said in page.text
         assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
         assert link_in(message, hall) in message["List-Unsubscribe"]
+
+
+async def test_a_day_of_failures_is_told_then_and_once_though_the_next_try_is_hours_away(
+    office: tuple[Hall, Sink], receiver: Receiver
+) -> None:
+    hall, sink = office
+    identifier = await agreed(hall, sink, receiver)
+    receiver.status = 503
+    await hall.call("POST", f"/v1/endpoints/{identifier}/test", status=202)
+    begun = hall.clock.moment
+    [row] = await hall.rows("SELECT id, due_at FROM deliveries WHERE type LIKE '%tested%'")
+    while row["due_at"] < timestamp(begun + timedelta(days=1)):
+        await hall.until_due()
+        [row] = await hall.rows("SELECT id, due_at FROM deliveries WHERE type LIKE '%tested%'")
+    assert row["due_at"] > timestamp(begun + timedelta(hours=30))
+    hall.clock.moment = begun + timedelta(days=1) - timedelta(seconds=1)
+    assert await endpoints.step(hall.runtime) == 0
+    hall.clock.moment = begun + timedelta(days=1, seconds=60)
+    assert [await endpoints.step(hall.runtime) for _ in range(2)] == [1, 0]
+    await hall.dispatch()
+    assert about_endpoints(sink) == [(DESK, FAILING)]
+    while await hall.until_due():
+        await endpoints.step(hall.runtime)
+    assert about_endpoints(sink) == [(DESK, FAILING)]
+    receiver.status = 204
+    await hall.call("POST", f"/v1/endpoints/{identifier}/ping", status=202)
+    await hall.dispatch()
+    hall.clock.moment += timedelta(days=2)
+    assert await endpoints.step(hall.runtime) == 0  # it does not fail any more
 
 
 async def test_no_mail_goes_to_a_contact_that_has_not_said_yes_and_it_is_asked_once(
