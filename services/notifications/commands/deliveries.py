@@ -7,7 +7,6 @@ from sqlalchemy import select, update
 
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
-from services.chassis.web.problems import NotFound
 from services.notifications.commands.leaving import WANTED
 from services.notifications.queries.reading import delivery_json
 from services.notifications.rules import rights
@@ -23,12 +22,7 @@ async def replay_delivery(unit: Unit, *, delivery: str) -> Answer:
     Raises NotFound, Forbidden, DeliveryUnderWay, EndpointNotActive.
     """
     query = select(DELIVERIES).where(DELIVERIES.c.id == delivery).with_for_update()
-    row = (await unit.connection.execute(query)).mappings().first()
-    if row is None or not rights.may_read(unit.principal, row["organisation"]):
-        if unit.principal.is_anonymous:
-            rights.require_writer(unit.principal, "")
-        raise NotFound
-    rights.require_writer(unit.principal, row["organisation"])
+    row = rights.to_change(unit.principal, (await unit.connection.execute(query)).mappings().first())
     if row["channel"] != "webhook" or row["state"] not in ENDED or row["body"] is None:
         raise DeliveryUnderWay
     wanted = select(DELIVERIES.c.id).where(DELIVERIES.c.id == delivery, WANTED)

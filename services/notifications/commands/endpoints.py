@@ -9,19 +9,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import uuid_utils
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from schemas.http.endpoints import EndpointBody
 from schemas.webhooks.notifications import ENDPOINT_PINGED, ENDPOINT_TESTED
 from services.chassis.database import hold
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
-from services.chassis.web.problems import InvalidBody, NotFound
+from services.chassis.web.problems import InvalidBody
 from services.notifications.commands.contacts import contact_asked
 from services.notifications.commands.leaving import NO_CONTACT, UNENDED, WANTED, cancel_mails_to_contact
 from services.notifications.commands.pinging import cancel_pings, ping
 from services.notifications.commands.queueing import event_row
-from services.notifications.queries.reading import Row, endpoint_json
+from services.notifications.queries.finding import secrets_of
+from services.notifications.queries.reading import endpoint_json
 from services.notifications.rules import rights
 from services.notifications.rules.addresses import Reach
 from services.notifications.rules.keys import keys_of, new_secret
@@ -35,10 +36,7 @@ REACH = "reach"
 
 async def create_endpoint(unit: Unit, *, body: EndpointBody) -> Answer:
     """Register an endpoint with its first secret, and ping it; 201. Raises Forbidden, InvalidBody, TooManyEndpoints."""
-    organisation = rights.organisation_asked(
-        unit.principal, None if body.organisation is None else str(body.organisation)
-    )
-    rights.require_writer(unit.principal, organisation)
+    organisation = rights.organisation_to_change(unit.principal, body.organisation)
     _check_url(unit, body.url)
     await hold(unit.connection, f"endpoints {organisation}")
     count = select(func.count()).where(
@@ -62,11 +60,11 @@ async def create_endpoint(unit: Unit, *, body: EndpointBody) -> Answer:
     }
     row |= await contact_asked(unit, None, row, body)
     await unit.connection.execute(insert(ENDPOINTS).values(row))
-    secret = await _add_secret(unit, row["id"])
+    _, secret = await _add_secret(unit, row["id"])
     if not body.paused:
         await ping(unit, row)
     await unit.audit(action="endpoint.created", subject=row["id"], before=None, after=1)
-    shown = endpoint_json(row, await secrets_of(unit, row["id"]), reader=unit.principal)
+    shown = await _shown(unit, row)
     return Answer(
         status=201,
         body=shown | {"secret": secret},
@@ -81,7 +79,7 @@ async def put_endpoint(unit: Unit, *, endpoint: str, body: EndpointBody) -> Answ
 
     Raises NotFound, Forbidden, InvalidBody, PreconditionRequired, StaleRevision.
     """
-    before = await locked(unit, endpoint)
+    before = await _locked(unit, endpoint)
     unit.check_match(before["revision"])
     url = before["url"] if body.url == shortened(before["url"]) else body.url
     _check_url(unit, url)
@@ -109,8 +107,7 @@ async def put_endpoint(unit: Unit, *, endpoint: str, body: EndpointBody) -> Answ
     await unit.audit(
         action="endpoint.changed", subject=endpoint, before=before["revision"], after=row["revision"]
     )
-    shown = endpoint_json(row, await secrets_of(unit, endpoint), reader=unit.principal)
-    return Answer(body=shown, revision=row["revision"])
+    return Answer(body=await _shown(unit, row), revision=row["revision"])
 
 
 async def delete_endpoint(unit: Unit, *, endpoint: str) -> Answer:
@@ -118,7 +115,7 @@ async def delete_endpoint(unit: Unit, *, endpoint: str) -> Answer:
 
     Raises NotFound, Forbidden, EndpointInUse, PreconditionRequired, StaleRevision.
     """
-    before = await locked(unit, endpoint)
+    before = await _locked(unit, endpoint)
     unit.check_match(before["revision"])
     used = select(SUBSCRIPTIONS.c.id).where(
         SUBSCRIPTIONS.c.endpoint == endpoint, SUBSCRIPTIONS.c.state != "ended"
@@ -148,13 +145,13 @@ async def ping_endpoint(unit: Unit, *, endpoint: str) -> Answer:
 
     Raises NotFound, Forbidden, TooManyRequests.
     """
-    row = await locked(unit, endpoint)
+    row = await _locked(unit, endpoint)
     return await _sent(unit, row, await ping(unit, row), action="endpoint.pinged")
 
 
 async def test_endpoint(unit: Unit, *, endpoint: str) -> Answer:
     """Queue a signed example; 202. Raises NotFound, Forbidden, EndpointNotActive."""
-    row = await locked(unit, endpoint)
+    row = await _locked(unit, endpoint)
     if row["state"] != "active":
         raise EndpointNotActive
     queued = event_row(row, ENDPOINT_TESTED, to=row["id"], now=unit.now)
@@ -164,16 +161,14 @@ async def test_endpoint(unit: Unit, *, endpoint: str) -> Answer:
 
 async def rotate_secret(unit: Unit, *, endpoint: str, overlap_hours: int) -> Answer:
     """Make a new secret; the one before signs beside it for a while, any older one no more; 201."""
-    row = await locked(unit, endpoint)
+    row = await _locked(unit, endpoint)
     expires = timestamp(unit.now + timedelta(hours=overlap_hours))
-    held = await secrets_of(unit, endpoint)
-    older = [one["id"] for one in held if one["expires_at"] is not None]
-    await unit.connection.execute(delete(SECRETS).where(SECRETS.c.id.in_(older)))
+    older = SECRETS.c.expires_at.is_not(None)
+    await unit.connection.execute(delete(SECRETS).where(SECRETS.c.endpoint == endpoint, older))
     await unit.connection.execute(
         update(SECRETS).where(SECRETS.c.endpoint == endpoint).values(expires_at=expires)
     )
-    secret = await _add_secret(unit, endpoint)
-    newest = (await secrets_of(unit, endpoint))[0]["id"]
+    newest, secret = await _add_secret(unit, endpoint)
     await unit.audit(
         action="endpoint.secret_rotated", subject=endpoint, before=row["revision"], after=row["revision"]
     )
@@ -188,7 +183,7 @@ async def recover_endpoint(unit: Unit, *, endpoint: str, since: str) -> Answer:
 
     Raises NotFound, Forbidden, EndpointNotActive.
     """
-    row = await locked(unit, endpoint)
+    row = await _locked(unit, endpoint)
     if row["state"] != "active":
         raise EndpointNotActive
     queued = await unit.connection.execute(
@@ -213,40 +208,30 @@ async def recover_endpoint(unit: Unit, *, endpoint: str, since: str) -> Answer:
     return Answer(body={"messages": queued.rowcount})
 
 
-async def locked(unit: Unit, endpoint: str) -> dict[str, Any]:
-    """Return an endpoint's row, locked, for one who may change it. Raises NotFound, Forbidden."""
+async def _locked(unit: Unit, endpoint: str) -> dict[str, Any]:
     query = select(ENDPOINTS).where(ENDPOINTS.c.id == endpoint, ENDPOINTS.c.state != "deleted")
-    row = (await unit.connection.execute(query.with_for_update())).mappings().first()
-    if row is None or not rights.may_read(unit.principal, row["organisation"]):
-        if unit.principal.is_anonymous:
-            rights.require_writer(unit.principal, "")
-        raise NotFound
-    rights.require_writer(unit.principal, row["organisation"])
-    return dict(row)
+    found = (await unit.connection.execute(query.with_for_update())).mappings().first()
+    return rights.to_change(unit.principal, found)
 
 
-async def secrets_of(unit: Unit, endpoint: str) -> list[Row]:
-    """Return the live secrets of an endpoint, the newest first."""
-    query = select(SECRETS).where(
-        SECRETS.c.endpoint == endpoint,
-        or_(SECRETS.c.expires_at.is_(None), SECRETS.c.expires_at > timestamp(unit.now)),
-    )
-    rows = await unit.connection.execute(query.order_by(SECRETS.c.created_at.desc(), SECRETS.c.id.desc()))
-    return [dict(row) for row in rows.mappings()]
+async def _shown(unit: Unit, row: dict[str, Any]) -> dict[str, Any]:
+    secrets = await secrets_of(unit.connection, row["id"], now=timestamp(unit.now))
+    return endpoint_json(row, secrets, reader=unit.principal)
 
 
-async def _add_secret(unit: Unit, endpoint: str) -> str:
+async def _add_secret(unit: Unit, endpoint: str) -> tuple[str, str]:
+    """Make a secret that has no end yet; returns its id and the secret itself, which is told this once."""
     keys = keys_of(unit.runtime.state)
-    secret = new_secret()
+    identifier, secret = str(uuid_utils.uuid7()), new_secret()
     await unit.connection.execute(
         insert(SECRETS).values(
-            id=str(uuid_utils.uuid7()),
+            id=identifier,
             endpoint=endpoint,
             sealed=keys.seal(secret),
             created_at=timestamp(unit.now),
         )
     )
-    return secret
+    return identifier, secret
 
 
 async def _sent(unit: Unit, row: dict[str, Any], identifier: str, *, action: str) -> Answer:

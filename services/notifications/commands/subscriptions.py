@@ -1,4 +1,4 @@
-"""Subscriptions: saved, opted into, confirmed, paused, ended; and projects dismissed.
+"""Subscriptions: saved, opted into, confirmed, paused, ended.
 
 *What.* A subscription sends nothing before somebody opted in, and no mail before its address said yes. *Why ended and not
 deleted.* What was told is told once, also to who comes back under the same id. *Never:* opt somebody in.
@@ -9,20 +9,20 @@ from typing import Any
 import orjson
 from sqlalchemy import func, insert, select, update
 
-from schemas.http.notifications import Cadence, DismissalBody, SubscriptionBody, SubscriptionState
-from services.chassis.database import hold, insert_for
+from schemas.http.notifications import Cadence, SubscriptionBody, SubscriptionState
+from services.chassis.database import hold
 from services.chassis.reference import Reference
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
-from services.chassis.web.problems import ErrorEntry, Forbidden, InvalidBody, NotFound
+from services.chassis.web.problems import ErrorEntry, Forbidden, InvalidBody
 from services.notifications.commands.asking import ask_for_confirmation, question_stands, suppression_fault
 from services.notifications.commands.following import follow, keep_hours
-from services.notifications.commands.leaving import cancel_messages, cancel_unsent, silence
-from services.notifications.queries.reading import Row, dismissal_json, quiet_of, subscription_json
+from services.notifications.commands.leaving import cancel_messages, cancel_unsent
+from services.notifications.queries.reading import Row, quiet_of, subscription_json
 from services.notifications.rules import rights
 from services.notifications.rules.cadence import next_digest, released
 from services.notifications.rules.problems import TooManyEndpoints
-from services.notifications.tables import DELIVERIES, DISMISSALS, ENDPOINTS, PROJECTS, SUBSCRIPTIONS
+from services.notifications.tables import DELIVERIES, ENDPOINTS, SUBSCRIPTIONS
 
 MOST_SUBSCRIPTIONS = 100
 HOURS = ("cadence", "quiet", "time_zone")
@@ -34,10 +34,7 @@ async def put_subscription(unit: Unit, *, subscription: str, body: SubscriptionB
 
     Raises Forbidden, InvalidBody (all faults at once), TooManyEndpoints, PreconditionRequired, StaleRevision.
     """
-    organisation = rights.organisation_asked(
-        unit.principal, None if body.organisation is None else str(body.organisation)
-    )
-    rights.require_writer(unit.principal, organisation)
+    organisation = rights.organisation_to_change(unit.principal, body.organisation)
     query = select(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == subscription).with_for_update()
     found = (await unit.connection.execute(query)).mappings().first()
     before: Row | None = None if found is None else dict(found)
@@ -101,80 +98,10 @@ async def end_subscription(unit: Unit, *, subscription: str) -> Answer:
     return Answer(status=204)
 
 
-async def dismiss(unit: Unit, *, project: str, body: DismissalBody) -> Answer:
-    """Dismiss a project for an organisation until its needs or countries change (R45), what waits to be told included.
-
-    Raises Forbidden, NotFound, PreconditionRequired, StaleRevision.
-    """
-    organisation = rights.organisation_asked(
-        unit.principal, None if body.organisation is None else str(body.organisation)
-    )
-    rights.require_writer(unit.principal, organisation)
-    # Held, so that no revision comes between what is read of the project and the dismissal that says what was read.
-    query = select(PROJECTS.c.facts_hash, PROJECTS.c.incarnation, PROJECTS.c.version).where(
-        PROJECTS.c.id == project, PROJECTS.c.facts.is_not(None)
-    )
-    known = (await unit.connection.execute(query.with_for_update(read=True))).mappings().first()
-    if known is None:
-        raise NotFound
-    before = await _dismissal(unit, organisation, project)
-    unit.check_match(None if before is None else before["revision"])
-    row = dict(known) | {
-        "organisation": organisation,
-        "project": project,
-        "revision": 1 if before is None else before["revision"] + 1,
-        "reason": body.reason,
-        "lifted": False,
-        "dismissed_at": timestamp(unit.now),
-    }
-    statement = insert_for(unit.connection, DISMISSALS).values(row)
-    await unit.connection.execute(
-        statement.on_conflict_do_update(index_elements=["organisation", "project"], set_=row)
-    )
-    await silence(unit.connection, organisation=organisation, project=project, now=timestamp(unit.now))
-    await unit.audit(
-        action="project.dismissed",
-        subject=f"{organisation}/{project}",
-        before=None if before is None else before["revision"],
-        after=row["revision"],
-    )
-    return Answer(status=201 if before is None else 200, body=dismissal_json(row), revision=row["revision"])
-
-
-async def undismiss(unit: Unit, *, project: str, organisation: str | None) -> Answer:
-    """Take a dismissal back; 204. Raises Forbidden, NotFound, PreconditionRequired, StaleRevision."""
-    whose = rights.organisation_asked(unit.principal, organisation)
-    rights.require_writer(unit.principal, whose)
-    before = await _dismissal(unit, whose, project)
-    if before is None:
-        raise NotFound
-    unit.check_match(before["revision"])
-    await unit.connection.execute(
-        DISMISSALS.delete().where(DISMISSALS.c.organisation == whose, DISMISSALS.c.project == project)
-    )
-    await unit.audit(
-        action="project.undismissed", subject=f"{whose}/{project}", before=before["revision"], after=None
-    )
-    return Answer(status=204)
-
-
 async def _held(unit: Unit, subscription: str) -> Row:
     query = select(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == subscription, SUBSCRIPTIONS.c.state != "ended")
-    row = (await unit.connection.execute(query.with_for_update())).mappings().first()
-    if row is None or not rights.may_read(unit.principal, row["organisation"]):
-        if unit.principal.is_anonymous:
-            rights.require_writer(unit.principal, "")
-        raise NotFound
-    rights.require_writer(unit.principal, row["organisation"])
-    return dict(row)
-
-
-async def _dismissal(unit: Unit, organisation: str, project: str) -> Row | None:
-    query = select(DISMISSALS).where(
-        DISMISSALS.c.organisation == organisation, DISMISSALS.c.project == project
-    )
-    row = (await unit.connection.execute(query.with_for_update())).mappings().first()
-    return None if row is None else dict(row)
+    found = (await unit.connection.execute(query.with_for_update())).mappings().first()
+    return rights.to_change(unit.principal, found)
 
 
 async def end(unit: Unit, row: Row, *, action: str) -> None:

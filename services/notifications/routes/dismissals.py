@@ -3,7 +3,6 @@
 from functools import partial
 
 from fastapi import APIRouter, Request, Response
-from sqlalchemy import select
 
 from schemas.http.notifications import DismissalAnswer, DismissalBody, DismissalCounts, DismissalPage
 from services.chassis.identity.principal import principal_of
@@ -12,8 +11,8 @@ from services.chassis.web.cursors import cursors_of
 from services.chassis.web.operation import execute
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.reading import respond, respond_page
-from services.notifications.commands.subscriptions import dismiss, undismiss
-from services.notifications.queries.finding import reasons_of
+from services.notifications.commands.dismissals import dismiss, undismiss
+from services.notifications.queries import finding
 from services.notifications.queries.reading import dismissal_json
 from services.notifications.routes.parameters import ProjectId, Whose, named, runtime_in
 from services.notifications.rules import rights
@@ -37,23 +36,19 @@ def router() -> APIRouter:
         principal = principal_of(request)
         whose = rights.organisation_asked(principal, named(organisation))
         kind = f"dismissals {whose}"
-        query = (
-            select(DISMISSALS)
-            .where(DISMISSALS.c.organisation == whose)
-            .order_by(DISMISSALS.c.project)
-            .limit(limit + 1)
-        )
-        if cursor is not None:
-            query = query.where(DISMISSALS.c.project > cursors_of(request).unseal(kind, cursor, principal))
+        after = None if cursor is None else cursors_of(request).unseal(kind, cursor, principal)
+        whole = DISMISSALS.c.organisation == whose
         async with runtime_in(request).database.read() as connection:
-            rows = (await connection.execute(query)).mappings().all()
+            rows = await finding.page(
+                connection, DISMISSALS, whole, after=after, limit=limit + 1, by="project"
+            )
         following = (
             cursors_of(request).seal(kind, rows[limit - 1]["project"], principal)
             if len(rows) > limit
             else None
         )
         reasons = rights.sees_reasons(principal, whose)
-        items = [dismissal_json(dict(row), reasons=reasons) for row in rows[:limit]]
+        items = [dismissal_json(row, reasons=reasons) for row in rows[:limit]]
         return respond_page(request, items, next_cursor=following)
 
     @routes.get(
@@ -66,7 +61,7 @@ def router() -> APIRouter:
     async def count_dismissals(request: Request, project_id: ProjectId) -> Response:
         """How many organisations gave each reason, for everybody; fewer than five are not told from none."""
         async with runtime_in(request).database.read() as connection:
-            counts = await reasons_of(connection, str(project_id))
+            counts = await finding.reasons_of(connection, str(project_id))
         return respond(request, {"project": str(project_id), "counts": counts})
 
     @routes.put(
@@ -91,7 +86,7 @@ def router() -> APIRouter:
         request: Request, project_id: ProjectId, organisation: Whose = None
     ) -> Response:
         """Be told of the project again."""
-        command = partial(undismiss, project=str(project_id), organisation=named(organisation))
+        command = partial(undismiss, project=str(project_id), organisation=organisation)
         return await execute(request, command)
 
     return routes

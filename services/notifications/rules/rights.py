@@ -4,10 +4,13 @@
 listens to is its own business. *Never:* a category or a fee.
 """
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from typing import Any
+from uuid import UUID
 
 from services.chassis.identity.principal import OF_AN_ORGANISATION, Principal
-from services.chassis.web.problems import Forbidden, InvalidParameter, Unauthenticated
+from services.chassis.web.problems import Forbidden, InvalidParameter, NotFound, Unauthenticated
 
 OWN_WRITERS = frozenset({"organisation_editor", "organisation_admin"})
 SUPPORT = "bdt_admin"
@@ -81,6 +84,26 @@ def organisation_asked(principal: Principal, named: str | None) -> str:
     if not may_read(principal, asked):
         raise Forbidden("Only the organisation's own people may see this.")
     return asked
+
+
+def organisation_to_change(principal: Principal, named: UUID | None) -> str:
+    """Return whose things are to be changed: those named, else the token's own. Raises what `organisation_asked` does."""
+    asked = organisation_asked(principal, None if named is None else str(named))
+    require_writer(principal, asked)
+    return asked
+
+
+def to_change(principal: Principal, row: Mapping[Any, Any] | None) -> dict[str, Any]:
+    """Return the row that was found under an id, for one who may change it.
+
+    Raises Unauthenticated, NotFound also for what this one may not even see, Forbidden.
+    """
+    if principal.is_anonymous:
+        raise Unauthenticated
+    if row is None or not may_read(principal, row["organisation"]):
+        raise NotFound
+    require_writer(principal, row["organisation"])
+    return dict(row)
 
 
 def _own(principal: Principal, organisation: str, roles: AbstractSet[str]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.notifications.commands import subscriptions
+from services.notifications.commands import dismissals
 from services.notifications.commands.endpoints import MOST_ENDPOINTS
 from services.notifications.rules.cadence import CAP_WINDOW
 from services.notifications.rules.yearly import ANSWER_WITHIN, ASK_AFTER
@@ -212,14 +212,14 @@ async def test_a_project_that_is_revised_while_it_is_dismissed_is_news(
     async with open_hall(tmp_path, database={"url": postgresql_url()}) as hall:
         await hall.subscribe(channel="webhook", endpoint=await hall.endpoint(receiver))
         project = await crossing(hall)
-        under_way, go_on, real = asyncio.Event(), asyncio.Event(), subscriptions.silence
+        under_way, go_on, real = asyncio.Event(), asyncio.Event(), dismissals.silence
 
         async def held(*given: Any, **named: Any) -> None:
             under_way.set()
             await go_on.wait()
             await real(*given, **named)
 
-        monkeypatch.setattr(subscriptions, "silence", held)
+        monkeypatch.setattr(dismissals, "silence", held)
         dismissing = asyncio.create_task(
             hall.call("PUT", f"/v1/dismissals/{project}", {"reason": "other"}, status=201)
         )

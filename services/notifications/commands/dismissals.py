@@ -1,0 +1,80 @@
+"""Projects dismissed by an organisation, and taken back.
+
+*What.* A dismissal remembers the project as it was, so that a change of it is news again. *Why what waits is taken back,
+too.* Who has dismissed a project is told nothing more of it. *Never:* change a list or a score.
+"""
+
+from uuid import UUID
+
+from sqlalchemy import select
+
+from schemas.http.notifications import DismissalBody
+from services.chassis.database import insert_for
+from services.chassis.runtime import timestamp
+from services.chassis.web.operation import Answer, Unit
+from services.chassis.web.problems import NotFound
+from services.notifications.commands.leaving import silence
+from services.notifications.queries.reading import Row, dismissal_json
+from services.notifications.rules import rights
+from services.notifications.tables import DISMISSALS, PROJECTS
+
+
+async def dismiss(unit: Unit, *, project: str, body: DismissalBody) -> Answer:
+    """Dismiss a project for an organisation until its needs or countries change (R45), what waits to be told included.
+
+    Raises Forbidden, NotFound, PreconditionRequired, StaleRevision.
+    """
+    organisation = rights.organisation_to_change(unit.principal, body.organisation)
+    # Held, so that no revision comes between what is read of the project and the dismissal that says what was read.
+    query = select(PROJECTS.c.facts_hash, PROJECTS.c.incarnation, PROJECTS.c.version).where(
+        PROJECTS.c.id == project, PROJECTS.c.facts.is_not(None)
+    )
+    known = (await unit.connection.execute(query.with_for_update(read=True))).mappings().first()
+    if known is None:
+        raise NotFound
+    before = await _dismissal(unit, organisation, project)
+    unit.check_match(None if before is None else before["revision"])
+    row = dict(known) | {
+        "organisation": organisation,
+        "project": project,
+        "revision": 1 if before is None else before["revision"] + 1,
+        "reason": body.reason,
+        "lifted": False,
+        "dismissed_at": timestamp(unit.now),
+    }
+    statement = insert_for(unit.connection, DISMISSALS).values(row)
+    await unit.connection.execute(
+        statement.on_conflict_do_update(index_elements=["organisation", "project"], set_=row)
+    )
+    await silence(unit.connection, organisation=organisation, project=project, now=timestamp(unit.now))
+    await unit.audit(
+        action="project.dismissed",
+        subject=f"{organisation}/{project}",
+        before=None if before is None else before["revision"],
+        after=row["revision"],
+    )
+    return Answer(status=201 if before is None else 200, body=dismissal_json(row), revision=row["revision"])
+
+
+async def undismiss(unit: Unit, *, project: str, organisation: UUID | None) -> Answer:
+    """Take a dismissal back; 204. Raises Forbidden, NotFound, PreconditionRequired, StaleRevision."""
+    whose = rights.organisation_to_change(unit.principal, organisation)
+    before = await _dismissal(unit, whose, project)
+    if before is None:
+        raise NotFound
+    unit.check_match(before["revision"])
+    await unit.connection.execute(
+        DISMISSALS.delete().where(DISMISSALS.c.organisation == whose, DISMISSALS.c.project == project)
+    )
+    await unit.audit(
+        action="project.undismissed", subject=f"{whose}/{project}", before=before["revision"], after=None
+    )
+    return Answer(status=204)
+
+
+async def _dismissal(unit: Unit, organisation: str, project: str) -> Row | None:
+    query = select(DISMISSALS).where(
+        DISMISSALS.c.organisation == organisation, DISMISSALS.c.project == project
+    )
+    row = (await unit.connection.execute(query.with_for_update())).mappings().first()
+    return None if row is None else dict(row)
