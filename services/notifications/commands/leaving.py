@@ -98,7 +98,8 @@ async def forget_project(connection: AsyncConnection, project: str, *, now: str)
 async def cancel_unwanted(connection: AsyncConnection, deliveries: Sequence[str], *, now: str) -> None:
     """Cancel, of messages that were under way and are to be tried again, those that nobody may be sent any more.
 
-    Whoever ends a subscription, or gives an endpoint up, finds what waits; this finds what was out meanwhile.
+    Whoever ends a subscription, gives an endpoint up, or takes news back finds what waits; this finds what was out meanwhile.
+    A digest of which something was taken back is made anew.
     """
     if not deliveries:
         return
@@ -114,10 +115,12 @@ async def cancel_unwanted(connection: AsyncConnection, deliveries: Sequence[str]
                 DELIVERIES.c.endpoint.in_(given_up) & (DELIVERIES.c.type != ENDPOINT_PINGED),
                 DELIVERIES.c.subscription.in_(silent)
                 & ~(DELIVERIES.c.subscription.in_(asked) & (DELIVERIES.c.type == CONFIRMATION)),
+                DELIVERIES.c.body.is_(None) & DELIVERIES.c.period.is_(None),
             ),
         )
         .values(state="cancelled", ended_at=now)
     )
+    await open_digests(connection, DELIVERIES.c.id.in_(deliveries) & DELIVERIES.c.body.is_(None), now=now)
 
 
 async def cancel_unsent(connection: AsyncConnection, *, subscription: str, now: str) -> None:
@@ -159,21 +162,20 @@ async def take_back(
     """Take back what was not told yet of a project, to everybody or to these organisations (SQL or a list).
 
     A webhook that has not arrived is not sent any more, by nobody's recovery either. One that was tried may have arrived:
-    its notice stays told. A digest that has not left is made anew. Notices in one of `states` have no message yet.
+    its notice stays told. A digest that has not left is made anew. What is out has no body any more, so that it is not tried
+    again: `cancel_unwanted` does the same with it once its try has failed. Notices in one of `states` have no message yet.
     """
     whose = [NOTICES.c.project == project]
     if organisations is not None:
         whose.append(NOTICES.c.organisation.in_(organisations))
     about = DELIVERIES.c.id.in_(select(NOTICES.c.delivery).where(*whose, NOTICES.c.delivery.is_not(None)))
+    not_arrived = DELIVERIES.c.state.in_((*UNENDED, "cancelled"))
+    await connection.execute(update(DELIVERIES).where(about, not_arrived).values(body=None))  # and holds them
     await open_digests(connection, about, now=now)
     await connection.execute(
         update(DELIVERIES)
-        .where(
-            about,
-            DELIVERIES.c.channel == "webhook",
-            DELIVERIES.c.state.in_(("pending", "retrying", "cancelled")),
-        )
-        .values(state="cancelled", body=None, ended_at=now)
+        .where(about, DELIVERIES.c.channel == "webhook", DELIVERIES.c.state.in_(("pending", "retrying")))
+        .values(state="cancelled", ended_at=now)
     )
     never_tried = (
         select(DELIVERIES.c.id)

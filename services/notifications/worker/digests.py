@@ -25,7 +25,14 @@ from services.notifications.mail.letters import Letter, render, words_of
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import CAP_WINDOW, next_digest, next_under_cap, released
 from services.notifications.rules.keys import keys_of
-from services.notifications.tables import DELIVERIES, FLAGSHIPS, NOTICES, ORGANISATIONS, SUBSCRIPTIONS
+from services.notifications.tables import (
+    DELIVERIES,
+    DISMISSALS,
+    FLAGSHIPS,
+    NOTICES,
+    ORGANISATIONS,
+    SUBSCRIPTIONS,
+)
 from services.notifications.worker.cycles import ENDS
 from services.notifications.worker.readying import title_in
 
@@ -76,6 +83,18 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
     )
     if row["state"] != "active" or row["organisation_state"] in {"withdrawn", "erased"}:
         return
+    dismissed = select(DISMISSALS.c.project).where(
+        DISMISSALS.c.organisation == row["organisation"], ~DISMISSALS.c.lifted
+    )
+    await connection.execute(  # while a mail was out with it that nobody took
+        update(NOTICES)
+        .where(
+            NOTICES.c.subscription == subscription,
+            NOTICES.c.state == "ready",
+            NOTICES.c.project.in_(dismissed),
+        )
+        .values(state="dropped")
+    )
     ready = select(NOTICES).where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready")
     notices = [dict(one) for one in (await connection.execute(ready.order_by(NOTICES.c.id))).mappings()]
     announced = await _announced(connection, subscription)

@@ -135,10 +135,13 @@ class Post:
         )
 
     async def _hand_over(self, runtime: Runtime, delivery: str, number: int) -> bool:
-        """Write that the content goes out now; False if somebody took the mail over, for this claim had run out."""
+        """Write that the content goes out now; False if this claim had run out, and somebody took the mail over, or its news back."""
         async with runtime.database.write() as connection:
             claim = select(DELIVERIES.c.id).where(
-                DELIVERIES.c.id == delivery, DELIVERIES.c.state == "sending", DELIVERIES.c.attempts == number
+                DELIVERIES.c.id == delivery,
+                DELIVERIES.c.state == "sending",
+                DELIVERIES.c.attempts == number,
+                DELIVERIES.c.body.is_not(None),
             )
             if await connection.scalar(claim.with_for_update()) is None:
                 return False

@@ -1,5 +1,6 @@
 """What is over, or was dismissed, before anybody was told of it: nothing is said then, not even its end."""
 
+import asyncio
 from datetime import timedelta
 from email.message import EmailMessage
 from typing import Any
@@ -10,6 +11,7 @@ from services.notifications.mail.letters import words_of
 from services.notifications.worker.digests import SECTIONS
 from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.office import ADDRESS, Sink, confirmed, crossing
+from tests.services.notifications.test_following import log_of
 from tests.services.notifications.test_subscriptions import notices
 from tests.services.notifications.village import Receiver
 
@@ -109,6 +111,92 @@ async def test_a_digest_that_has_not_left_says_nothing_of_what_is_over_or_dismis
         await hall.rank(project, 2, {}, lost=[uuid_of("Ada")])
     await hall.settle()
     hall.clock.moment += timedelta(days=7)
+    await hall.settle()
+    [mail] = sink.digests()
+    text = mail.get_body(("plain",)).get_content()
+    assert "* Cables for the islands" in text
+    assert "* Community networks for rural schools" not in text
+
+
+ENDED = {"dismissed": [], "closed": ["opportunity.closed.v1"], "fell": ["match.withdrawn.v1"]}
+"""What is said of the end of a project, by how it ended, to whom may have heard of it."""
+
+
+async def ended(hall: Hall, project: str, how: str) -> None:
+    """Let a project be over for Ada, and everything follow that does but sending."""
+    if how == "dismissed":
+        await dismissed(hall, project)
+    elif how == "closed":
+        await hall.open_project(state="closed")
+        await hall.rank(project, 2, {}, reasons=("closed",))
+    else:
+        await hall.rank(project, 2, {}, lost=[uuid_of("Ada")])
+    await hall.herald()
+
+
+@pytest.mark.parametrize("outcome", ["refused", "taken", "interrupted"])
+@pytest.mark.parametrize("how", list(ENDED))
+async def test_a_webhook_that_is_out_while_its_project_ends_is_not_tried_again(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver, how: str, outcome: str
+) -> None:
+    hall, _, _ = post
+    await by_webhook(hall, receiver)
+    out, answer = asyncio.Event(), asyncio.Event()
+
+    async def look(_body: bytes) -> None:
+        out.set()
+        await answer.wait()
+
+    receiver.look, receiver.status = look, 204 if outcome == "taken" else 503
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.herald()
+    sending = asyncio.create_task(hall.dispatch())
+    await out.wait()
+    await ended(hall, project, how)
+    if outcome == "interrupted":
+        hall.killed()
+    answer.set()
+    await sending
+    receiver.look, receiver.status = None, 204
+    while await hall.until_due():
+        pass
+    assert list(dict.fromkeys(said(receiver))) == ["match.proposed.v1", *ENDED[how]]
+    [(_, state, tries)] = [one for one in await log_of(hall) if one[0] == "org.comity.match.proposed.v1"]
+    assert state == ("delivered" if outcome == "taken" else "cancelled")
+    assert len(tries) == 1
+
+
+@pytest.mark.parametrize("answer", ["", "451 4.3.2 the server is being moved"])
+@pytest.mark.parametrize("how", list(ENDED))
+async def test_a_digest_that_is_out_while_a_project_of_it_ends_is_made_anew_without_it(
+    post: tuple[Hall, Sink, Receiver], how: str, answer: str
+) -> None:
+    hall, sink, _ = post
+    await confirmed(hall, sink, cadence="daily")
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    titles = [{"language": "en", "text": "Cables for the islands"}]
+    for one in (project, await hall.open_project("another", titles=titles)):
+        await hall.rank(one, 1, {ada: "good"})
+    await hall.herald()
+    hall.clock.moment += timedelta(days=1)
+    await hall.herald()
+    named, go_on = asyncio.Event(), asyncio.Event()
+
+    async def ask() -> str:
+        named.set()
+        await go_on.wait()
+        return answer
+
+    sink.ask = ask
+    sending = asyncio.create_task(hall.dispatch())
+    await named.wait()
+    await ended(hall, project, how)
+    go_on.set()
+    await sending
+    sink.ask = None
+    while await hall.until_due():
+        pass
     await hall.settle()
     [mail] = sink.digests()
     text = mail.get_body(("plain",)).get_content()
