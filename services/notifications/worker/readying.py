@@ -40,10 +40,13 @@ from services.notifications.tables import (
     SUBSCRIPTIONS,
 )
 from services.notifications.worker.cycles import LISTENING
-from services.notifications.worker.reasons import READER, ListReader, ListsAway, Rows
+from services.notifications.worker.reasons import READER, Asked, ListReader, ListsAway, NoAnswer, Rows
 
 NEEDS_REASONS = frozenset({MATCH_PROPOSED, MATCH_RESCORED, OPPORTUNITY_UPDATED})
 """Types that ask why anew; the others tell of an end or a date, and share the terms that were told before."""
+
+SILENT = "silent-list"
+"""Whose list gave no answer last."""
 
 TERMS_AT_ONCE = 500
 """So many subscriptions are looked up together, and what they were told is parsed before anything else has its turn."""
@@ -70,26 +73,41 @@ _WITH_NEWS = (
 
 
 async def step(runtime: Runtime) -> int:
-    """Make every waiting notice ready that can be; returns how many were settled. Those whose list is away wait."""
+    """Make every waiting notice ready that can be; returns how many were settled. Those whose list is away wait.
+
+    Without any answer nothing more is asked in this step, for each question would be waited for as long. It may be that
+    list alone, so the next step begins behind it.
+    """
     async with runtime.database.read() as connection:
         projects = (await connection.scalars(_WITH_NEWS)).all()
-    settled = 0
+    silent = runtime.state.get(SILENT)
+    if silent in projects:
+        behind = projects.index(silent) + 1
+        projects = [*projects[behind:], *projects[:behind]]
+    settled, asks = 0, True
     for project in projects:
         try:
-            settled += await _ready(runtime, project)
+            settled += await _ready(runtime, project, asks=asks)
         except ListsAway as error:
             _log.warning("notices wait for their reasons", project=project, error=str(error))
+            if isinstance(error, NoAnswer):
+                asks = False
+                runtime.state[SILENT] = project
     return settled
 
 
-async def _ready(runtime: Runtime, project: str) -> int:
+async def _ready(runtime: Runtime, project: str, *, asks: bool) -> int:
     async with runtime.database.read() as connection:
         waiting = await _waiting(connection, project)
         facts = await connection.scalar(select(PROJECTS.c.facts).where(PROJECTS.c.id == project))
         terms = await _terms_told(connection, project, waiting)
     if not waiting or facts is None:
         return 0  # taken back since, or the log is being read anew
-    rows = await _rows(runtime, project, waiting)
+    asked = _asked(waiting)
+    if asked and not asks:
+        return 0
+    reader: ListReader = runtime.state[READER]
+    rows = await reader.rows(project, asked)
     known, now = orjson.loads(facts), runtime.clock.now()
     notices, deliveries, digests = await asyncio.to_thread(
         _made, runtime, waiting, rows, facts=known, terms=terms, now=now
@@ -172,14 +190,13 @@ def _queued(connection: AsyncConnection) -> Insert:
     )
 
 
-async def _rows(runtime: Runtime, project: str, waiting: Sequence[Mapping[str, Any]]) -> Rows:
-    """Return the rows above the floor, by language and organisation, that waiting notices need. Raises ListsAway."""
-    reader: ListReader = runtime.state[READER]
-    asked: dict[str, set[str]] = {}  # each organisation in the languages that its subscribers chose
+def _asked(waiting: Sequence[Mapping[str, Any]]) -> Asked:
+    """Return whose reasons waiting notices need, each organisation in the languages that its subscribers chose."""
+    asked: dict[str, set[str]] = {}
     for notice in waiting:
         if notice["type"] in NEEDS_REASONS:
             asked.setdefault(notice["organisation"], set()).add(notice["language"])
-    return await reader.rows(project, asked)
+    return asked
 
 
 async def _placed(connection: AsyncConnection, notices: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:

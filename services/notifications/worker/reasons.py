@@ -29,7 +29,11 @@ Rows = dict[tuple[str, str], Mapping[str, Any]]
 
 
 class ListsAway(Exception):  # noqa: N818 - a state of another service
-    """The lists' API does not answer now; the notices wait."""
+    """The lists' API does not say now what was asked; the notices wait."""
+
+
+class NoAnswer(ListsAway):
+    """It says nothing at all, and whoever asks next may wait as long."""
 
 
 @dataclass(slots=True)
@@ -70,7 +74,7 @@ class ListReader:
     async def rows(self, project: str, asked: Asked) -> Rows:
         """Return what a notice says, by language and organisation, of each that stands above the floor now.
 
-        Raises ListsAway.
+        Raises ListsAway, NoAnswer.
         """
         alike: dict[frozenset[str], list[str]] = {}
         for organisation, languages in sorted(asked.items()):
@@ -82,6 +86,8 @@ class ListReader:
                     for row in await self._ask(project, organisations[start : start + MOST_ASKED], languages):
                         for language, said in row["said"].items():
                             found[language, row["organisation"]] = told(row, said)
+        except httpx2.TransportError as error:
+            raise NoAnswer(f"{type(error).__name__}: {error}") from error
         except (httpx2.HTTPError, KeyError, ValueError) as error:
             raise ListsAway(f"{type(error).__name__}: {error}") from error
         return found
