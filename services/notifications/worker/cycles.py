@@ -60,6 +60,8 @@ CYCLES_AT_ONCE = 50
 """So many are told in one step; those that wait are looked at beside them, so that they hold up nobody."""
 LISTENING = ("active", "unconfirmed")
 """The states of a subscription for which news is made."""
+AWAY = frozenset({"withdrawn", "erased"})
+"""The states of an organisation that is told nothing: of no project, no year that is over, none of its endpoints."""
 ENDS = frozenset({MATCH_WITHDRAWN, OPPORTUNITY_CLOSED, OPPORTUNITY_WITHDRAWN})
 """Types of news after which a subscriber takes a project for over."""
 PROJECT_CHANGED = "project-changed"
@@ -266,9 +268,12 @@ def listening() -> Any:
     What cannot go now, for its endpoint is to be verified, paused or disabled, or its address has still to confirm, is
     made all the same, and waits.
     """
-    return SUBSCRIPTIONS.c.state.in_(LISTENING) & or_(
-        ORGANISATIONS.c.state.is_(None), ORGANISATIONS.c.state.in_(("active", "dormant"))
-    )
+    return SUBSCRIPTIONS.c.state.in_(LISTENING) & here()
+
+
+def here() -> Any:
+    """Return the SQL condition of an organisation that is told anything; of one that is not known yet nothing speaks against it."""
+    return or_(ORGANISATIONS.c.state.is_(None), ORGANISATIONS.c.state.not_in(AWAY))
 
 
 async def _told(connection: AsyncConnection, project: str) -> frozenset[str]:

@@ -33,7 +33,7 @@ from services.notifications.tables import (
     ORGANISATIONS,
     SUBSCRIPTIONS,
 )
-from services.notifications.worker.cycles import ENDS
+from services.notifications.worker.cycles import AWAY, ENDS
 from services.notifications.worker.readying import title_in
 
 DIGEST = "digest"
@@ -81,7 +81,7 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
     await connection.execute(
         update(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == subscription).values(next_digest_at=following)
     )
-    if row["state"] != "active" or row["organisation_state"] in {"withdrawn", "erased"}:
+    if row["state"] != "active" or row["organisation_state"] in AWAY:
         return
     dismissed = select(DISMISSALS.c.project).where(
         DISMISSALS.c.organisation == row["organisation"], ~DISMISSALS.c.lifted

@@ -20,7 +20,8 @@ from services.notifications.mail.letters import endpoint_letter
 from services.notifications.queries.finding import name_of
 from services.notifications.rules.keys import OF_CONTACT, keys_of
 from services.notifications.rules.schedule import LONGEST_WAIT, UNSIGNED, WARN_AFTER, gives_up, warns
-from services.notifications.tables import DELIVERIES, ENDPOINTS, SUBSCRIPTIONS
+from services.notifications.tables import DELIVERIES, ENDPOINTS, ORGANISATIONS, SUBSCRIPTIONS
+from services.notifications.worker.cycles import here
 
 if TYPE_CHECKING:
     from services.notifications.worker.dispatch import Ended
@@ -148,7 +149,13 @@ async def _give_up(
 async def tell(
     connection: AsyncConnection, runtime: Runtime, row: Mapping[str, Any], kind: str, *, now: datetime
 ) -> None:
-    """Queue the news of an endpoint to its contact, and to the organisation's other active endpoints and addresses."""
+    """Queue the news of an endpoint to its contact, and to the organisation's other active endpoints and addresses.
+
+    An organisation that has withdrawn is told nothing.
+    """
+    withdrawn = select(ORGANISATIONS.c.id).where(ORGANISATIONS.c.id == row["organisation"], ~here())
+    if (await connection.scalar(withdrawn)) is not None:
+        return
     others = await connection.scalars(
         select(ENDPOINTS.c.id).where(
             ENDPOINTS.c.organisation == row["organisation"],

@@ -39,7 +39,7 @@ from services.notifications.tables import (
     STANDINGS,
     SUBSCRIPTIONS,
 )
-from services.notifications.worker.cycles import LISTENING
+from services.notifications.worker.cycles import AWAY, LISTENING
 from services.notifications.worker.reasons import READER, Asked, ListReader, ListsAway, NoAnswer, Rows
 
 NEEDS_REASONS = frozenset({MATCH_PROPOSED, MATCH_RESCORED, OPPORTUNITY_UPDATED})
@@ -316,10 +316,7 @@ def _data(
     terms: Sequence[str],
 ) -> dict[str, Any] | None:
     """Return what the notice says, None if it is not to be told (any more); `terms` are those told before."""
-    if notice["subscription_state"] not in LISTENING or notice["organisation_state"] in {
-        "withdrawn",
-        "erased",
-    }:
+    if notice["subscription_state"] not in LISTENING or notice["organisation_state"] in AWAY:
         return None
     if notice["type"] in NEEDS_REASONS:
         if row is None:

@@ -2,7 +2,8 @@
 
 *What.* The question is a mail with the link that confirms; until the answer's time is over, digests go on. *Why.* People
 change posts, and a mail that nobody wants any more is no restraint; who forgets loses nothing but mails, and one click has
-them again. *Never:* pause anybody whose question has not left, or left too late for an answer.
+them again. *Never:* pause anybody whose question has not left, or left too late for an answer;
+or ask for an organisation that has withdrawn.
 """
 
 from datetime import datetime
@@ -17,6 +18,7 @@ from services.notifications.mail.letters import yearly_letter
 from services.notifications.rules.keys import keys_of
 from services.notifications.rules.yearly import ANSWER_WITHIN, ASK_AFTER
 from services.notifications.tables import DELIVERIES, ORGANISATIONS, SUBSCRIPTIONS
+from services.notifications.worker.cycles import listening
 
 YEARLY = "yearly-confirmation"
 AT_ONCE = 100
@@ -29,7 +31,9 @@ async def step(runtime: Runtime) -> int:
     now = runtime.clock.now()
     asked = (
         select(SUBSCRIPTIONS.c.id)
+        .outerjoin(ORGANISATIONS, ORGANISATIONS.c.id == SUBSCRIPTIONS.c.organisation)
         .where(
+            listening(),
             SUBSCRIPTIONS.c.state == "active",
             SUBSCRIPTIONS.c.channel == "email",
             SUBSCRIPTIONS.c.confirm_by.is_(None),
@@ -70,13 +74,13 @@ async def _ask(runtime: Runtime, connection: AsyncConnection, subscription: str,
     query = (
         select(SUBSCRIPTIONS, ORGANISATIONS.c.name)
         .outerjoin(ORGANISATIONS, ORGANISATIONS.c.id == SUBSCRIPTIONS.c.organisation)
-        .where(SUBSCRIPTIONS.c.id == subscription)
+        .where(SUBSCRIPTIONS.c.id == subscription, listening())
         .with_for_update(of=SUBSCRIPTIONS)
     )
-    row = (await connection.execute(query)).mappings().one()
-    said = row["confirmed_at"]
-    if row["state"] != "active" or row["confirm_by"] is not None:
+    row = (await connection.execute(query)).mappings().first()
+    if row is None or row["state"] != "active" or row["confirm_by"] is not None:
         return  # another process was first, or somebody ended it
+    said = row["confirmed_at"]
     if said is None or said > timestamp(now - ASK_AFTER):
         return
     keys = keys_of(runtime.state)
