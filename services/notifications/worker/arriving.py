@@ -24,14 +24,15 @@ _LETTERS = METADATA.tables["dead_letters"]
 async def unread(runtime: Runtime, connection: AsyncConnection, project: str) -> bool:
     """Whether the log has records of the project's partitions that are not applied here; so too where it does not answer.
 
-    Their positions are held until the end of the transaction: what it reads next is what stands at the end of the log.
+    The transaction is a snapshot, in which a position and the effects up to it are of one moment. No row is locked: the
+    consumer takes a position first and the list's row then, and whoever holds that row must not ask for the other.
     """
+    reached = {one.at: one.next_offset for one in await positions.all_of(connection, GROUP)}
     try:
         for topic in (LISTS, STANDINGS):
             at = TopicPartition(topic, partition_for(project, await runtime.transport.partitions(topic)))
-            held = await positions.hold(connection, GROUP, at)
-            following = 0 if held is None else held.next_offset
-            if (await runtime.transport.read(topic, at.partition, offset=following, limit=1)).records:
+            batch = await runtime.transport.read(topic, at.partition, offset=reached.get(at, 0), limit=1)
+            if batch.records:
                 return True
     except TRANSIENT:
         return True
