@@ -11,7 +11,6 @@ from sqlalchemy import func, insert, select, update
 
 from schemas.http.notifications import Cadence, SubscriptionBody, SubscriptionState
 from services.chassis.database import hold
-from services.chassis.reference import Reference
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import ErrorEntry, Forbidden, InvalidBody
@@ -21,6 +20,7 @@ from services.notifications.commands.leaving import cancel_messages, cancel_unse
 from services.notifications.queries.reading import Row, quiet_of, subscription_json
 from services.notifications.rules import rights
 from services.notifications.rules.cadence import next_digest, released
+from services.notifications.rules.conditions import unknown_codes
 from services.notifications.rules.problems import TooManyEndpoints
 from services.notifications.tables import DELIVERIES, ENDPOINTS, SUBSCRIPTIONS
 
@@ -183,7 +183,7 @@ def first_digest(unit: Unit, row: Row, *, held: bool) -> str | None:
 
 
 async def _faults(unit: Unit, body: SubscriptionBody, organisation: str) -> list[ErrorEntry]:
-    faults = conditions_faults(body.conditions.model_dump(), unit.runtime.state["reference"])
+    faults = unknown_codes(body.conditions.model_dump(), unit.runtime.state["reference"])
     if body.endpoint is not None:
         query = select(ENDPOINTS.c.id).where(
             ENDPOINTS.c.id == str(body.endpoint),
@@ -202,25 +202,4 @@ async def _faults(unit: Unit, body: SubscriptionBody, organisation: str) -> list
     if body.email is not None:
         suppressed = await suppression_fault(unit, body.email, pointer="/email")
         faults += [] if suppressed is None else [suppressed]
-    return faults
-
-
-def conditions_faults(conditions: dict[str, Any], reference: Reference) -> list[ErrorEntry]:
-    """Return every code in the conditions that the published lists do not know."""
-    faults: list[ErrorEntry] = []
-    checks = [
-        (f"/conditions/countries/{place}", reference.check_country(code))
-        for place, code in enumerate(conditions["countries"])
-    ]
-    checks += [
-        (f"/conditions/regions/{place}", reference.check_region(code))
-        for place, code in enumerate(conditions["regions"])
-    ]
-    for place, tag in enumerate(conditions["themes"]):
-        refusal = reference.check_tag(tag["scheme"], tag["code"], version=tag["version"])
-        part = refusal.rule.removeprefix("tag-") if refusal is not None else ""
-        checks.append((f"/conditions/themes/{place}/{part}", refusal))
-    for pointer, found in checks:
-        if found is not None:
-            faults.append({"pointer": pointer, "rule": found.rule, "detail": found.detail, "fix": found.fix})
     return faults

@@ -24,6 +24,7 @@ from services.notifications.queries.previews import preview
 from services.notifications.queries.reading import subscription_json
 from services.notifications.routes.parameters import SubscriptionId, Whose, named, runtime_in
 from services.notifications.rules import rights
+from services.notifications.rules.conditions import unknown_codes
 from services.notifications.rules.problems import TooManyEndpoints
 from services.notifications.tables import SUBSCRIPTIONS
 
@@ -116,7 +117,7 @@ def _add_writing(routes: APIRouter) -> None:
         """Count the projects on which the organisation crossed the floor or a band; and say which condition excludes most."""
         principal, runtime = principal_of(request), runtime_in(request)
         whose = rights.organisation_asked(principal, named(body.organisation))
-        faults = commands.conditions_faults(body.conditions.model_dump(), runtime.state["reference"])
+        faults = unknown_codes(body.conditions.model_dump(), runtime.state["reference"])
         if faults:
             raise InvalidBody(" ".join(fault["detail"] for fault in faults), errors=faults)
         conditions = body.conditions.model_dump(mode="json", exclude_defaults=True)

@@ -11,6 +11,9 @@ from typing import Any
 
 import orjson
 
+from services.chassis.reference import Reference
+from services.chassis.web.problems import ErrorEntry
+
 Facts = Mapping[str, Any]
 """What is known of a project: titles, level, regions, countries, flagship, need_kinds, tags, deadline."""
 
@@ -60,6 +63,27 @@ def failed(
 def reaches_band(band: str | None, least: str | None) -> bool:
     """Whether a band is at least the one asked for; every band is, where none is."""
     return least is None or (band is not None and BAND_ORDER[band] >= BAND_ORDER[least])
+
+
+def unknown_codes(conditions: Mapping[str, Any], reference: Reference) -> list[ErrorEntry]:
+    """Return every code in the conditions that the published lists do not know."""
+    faults: list[ErrorEntry] = []
+    checks = [
+        (f"/conditions/countries/{place}", reference.check_country(code))
+        for place, code in enumerate(conditions["countries"])
+    ]
+    checks += [
+        (f"/conditions/regions/{place}", reference.check_region(code))
+        for place, code in enumerate(conditions["regions"])
+    ]
+    for place, tag in enumerate(conditions["themes"]):
+        refusal = reference.check_tag(tag["scheme"], tag["code"], version=tag["version"])
+        part = refusal.rule.removeprefix("tag-") if refusal is not None else ""
+        checks.append((f"/conditions/themes/{place}/{part}", refusal))
+    for pointer, found in checks:
+        if found is not None:
+            faults.append({"pointer": pointer, "rule": found.rule, "detail": found.detail, "fix": found.fix})
+    return faults
 
 
 def _checks(
