@@ -82,13 +82,11 @@ async def forget_organisation(connection: AsyncConnection, organisation: str, *,
 
 async def forget_project(connection: AsyncConnection, project: str, *, now: str) -> None:
     """Empty what was said of an erased project; what has not been sent yet is not sent."""
-    about = select(NOTICES.c.delivery).where(NOTICES.c.project == project, NOTICES.c.delivery.is_not(None))
-    await connection.execute(
-        update(DELIVERIES)
-        .where(DELIVERIES.c.id.in_(about), DELIVERIES.c.state.in_(("pending", "retrying")))
-        .values(state="cancelled", ended_at=now)
+    about = DELIVERIES.c.id.in_(
+        select(NOTICES.c.delivery).where(NOTICES.c.project == project, NOTICES.c.delivery.is_not(None))
     )
-    await connection.execute(update(DELIVERIES).where(DELIVERIES.c.id.in_(about)).values(body=None))
+    await connection.execute(update(DELIVERIES).where(about).values(body=None))
+    await take_back(connection, project=project, now=now)  # a digest of it has news of others
     await connection.execute(
         update(NOTICES).where(NOTICES.c.project == project).values(data=None, state="dropped")
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from schemas.topics import PROJECT_ERASED
 from services.notifications.mail.letters import words_of
 from services.notifications.worker.digests import SECTIONS
 from tests.services.notifications.hall import Hall, uuid_of
@@ -41,6 +42,24 @@ async def closed(hall: Hall, project: str, number: int) -> None:
     await hall.open_project(state="closed")
     await hall.rank(project, number, {}, reasons=("closed",))
     await hall.settle()
+
+
+ENDED = {"dismissed": [], "erased": [], "closed": ["opportunity.closed.v1"], "fell": ["match.withdrawn.v1"]}
+"""What is said of the end of a project, by how it ended, to whom may have heard of it."""
+
+
+async def ended(hall: Hall, project: str, how: str) -> None:
+    """Let a project be over for Ada, and everything follow that does but sending."""
+    if how == "dismissed":
+        await dismissed(hall, project)
+    elif how == "closed":
+        await hall.open_project(state="closed")
+        await hall.rank(project, 2, {}, reasons=("closed",))
+    elif how == "erased":
+        await hall.say(hall.event("projects.v1", PROJECT_ERASED, project, None))
+    else:
+        await hall.rank(project, 2, {}, lost=[uuid_of("Ada")])
+    await hall.herald()
 
 
 async def test_a_dismissal_silences_a_webhook_that_waits_for_its_hour(hall: Hall, receiver: Receiver) -> None:
@@ -86,7 +105,7 @@ async def test_a_dismissal_silences_news_that_waits_for_its_reasons(hall: Hall) 
 
 
 @pytest.mark.parametrize("digest", ["not made", "made", "refused for now"])
-@pytest.mark.parametrize("how", ["dismissed", "closed", "fallen"])
+@pytest.mark.parametrize("how", ["dismissed", "erased", "closed", "fell"])
 async def test_a_digest_that_has_not_left_says_nothing_of_what_is_over_or_dismissed_since(
     office: tuple[Hall, Sink], digest: str, how: str
 ) -> None:
@@ -103,12 +122,7 @@ async def test_a_digest_that_has_not_left_says_nothing_of_what_is_over_or_dismis
         sink.refuse = "451 4.3.2 the server is being moved"
         await hall.dispatch()
         sink.refuse = ""
-    if how == "dismissed":
-        await dismissed(hall, project)
-    elif how == "closed":
-        await closed(hall, project, 2)
-    else:
-        await hall.rank(project, 2, {}, lost=[uuid_of("Ada")])
+    await ended(hall, project, how)
     await hall.settle()
     hall.clock.moment += timedelta(days=7)
     await hall.settle()
@@ -116,22 +130,6 @@ async def test_a_digest_that_has_not_left_says_nothing_of_what_is_over_or_dismis
     text = mail.get_body(("plain",)).get_content()
     assert "* Cables for the islands" in text
     assert "* Community networks for rural schools" not in text
-
-
-ENDED = {"dismissed": [], "closed": ["opportunity.closed.v1"], "fell": ["match.withdrawn.v1"]}
-"""What is said of the end of a project, by how it ended, to whom may have heard of it."""
-
-
-async def ended(hall: Hall, project: str, how: str) -> None:
-    """Let a project be over for Ada, and everything follow that does but sending."""
-    if how == "dismissed":
-        await dismissed(hall, project)
-    elif how == "closed":
-        await hall.open_project(state="closed")
-        await hall.rank(project, 2, {}, reasons=("closed",))
-    else:
-        await hall.rank(project, 2, {}, lost=[uuid_of("Ada")])
-    await hall.herald()
 
 
 @pytest.mark.parametrize("outcome", ["refused", "taken", "interrupted"])
