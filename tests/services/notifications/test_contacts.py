@@ -98,9 +98,9 @@ async def test_the_contact_hears_after_a_day_and_when_it_is_disabled_after_five_
 
 
 async def test_a_day_of_failures_is_told_then_and_once_though_the_next_try_is_hours_away(
-    office: tuple[Hall, Sink], receiver: Receiver
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver
 ) -> None:
-    hall, sink = office
+    hall, sink, _ = post
     identifier = await agreed(hall, sink, receiver)
     receiver.status = 503
     await hall.call("POST", f"/v1/endpoints/{identifier}/test", status=202)
@@ -168,9 +168,9 @@ async def test_another_address_is_asked_anew_and_only_its_own_yes_counts(
 
 
 async def test_one_click_forgets_the_contact_and_looking_does_not(
-    office: tuple[Hall, Sink], receiver: Receiver
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver
 ) -> None:
-    hall, sink = office
+    hall, sink, _ = post
     identifier = await agreed(hall, sink, receiver)
     receiver.status = 503
     await fail(hall, identifier, days=1.3)
