@@ -3,7 +3,8 @@
 *What.* Subscriptions whose hour has come: their ready notices are rendered into one delivery, in one transaction with the
 next hour. *Why no duplicate.* A digest's period is unique for its subscription, and a notice that is in a digest is not
 ready any more; killed anywhere, either both stand or neither. *Why a cap.* Restraint:
-what is above it stays ready and comes with the next digest, so it is late and never lost. *Why a keyed hash.* Those of
+what is above it, or beyond the projects that one mail has room for, stays ready and comes with the next digest, so it is
+late and never lost. *Why a keyed hash.* Those of
 one hour are made and sent in an order that nobody can choose, as webhooks are. *Never:* an empty mail, the same
 project twice in one, the end of what no mail had announced, or a look at a rank, a band or a category to decide who waits.
 """
@@ -38,6 +39,7 @@ from services.notifications.worker.readying import title_in
 
 DIGEST = "digest"
 MOST_SHOWN = 20
+"""So many projects one mail has room for; what is in no mail was not told, so it stays ready for the next."""
 AT_ONCE = 500
 """Of one step. All that are due are put in order first, so that whoever subscribed early is in no earlier batch."""
 _SECTION = {MATCH_PROPOSED: "new", OPPORTUNITY_CLOSING_SOON: "closing"} | dict.fromkeys(ENDS, "ended")
@@ -111,17 +113,17 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
         return
     later = await _held_until(runtime, connection, row, now=now)
     if later is not None:
-        await connection.execute(
-            update(SUBSCRIPTIONS)
-            .where(SUBSCRIPTIONS.c.id == subscription)
-            .values(next_digest_at=timestamp(later))
-        )
+        await _due_again(connection, subscription, later)
         return
+    notices, more = _first(notices)
+    if more and following is None:  # told at once: not one mail after the other
+        morning = next_digest(now, "daily", quiet_of(row), row["time_zone"])
+        await _due_again(connection, subscription, morning)
     keys = keys_of(runtime.state)
     titles = {
         one.id: one.titles for one in await connection.execute(select(FLAGSHIPS.c.id, FLAGSHIPS.c.titles))
     }
-    letter = digest_letter(runtime, row, notices, announced=announced, flagships=titles, now=now)
+    letter = digest_letter(runtime, row, notices, more=more, announced=announced, flagships=titles, now=now)
     queued = delivery_row(
         organisation=row["organisation"],
         channel="email",
@@ -139,6 +141,30 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
         .where(NOTICES.c.id.in_([one["id"] for one in notices]))
         .values(state="sent", delivery=queued["id"])
     )
+
+
+async def _due_again(connection: AsyncConnection, subscription: str, moment: datetime) -> None:
+    await connection.execute(
+        update(SUBSCRIPTIONS)
+        .where(SUBSCRIPTIONS.c.id == subscription)
+        .values(next_digest_at=timestamp(moment))
+    )
+
+
+def _first(notices: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
+    """Return what of these notices one mail has room for, and of how many projects there are more.
+
+    What closes soon goes first, by its deadline, then what has waited longest.
+    """
+    oldest = list(dict.fromkeys(one["project"] for one in notices))
+    closing = {
+        one["project"]: orjson.loads(one["data"])["deadline"] or ""
+        for one in notices
+        if one["type"] == OPPORTUNITY_CLOSING_SOON
+    }
+    order = sorted(oldest, key=lambda project: (project not in closing, closing.get(project, "")))
+    shown = frozenset(order[:MOST_SHOWN])
+    return [one for one in notices if one["project"] in shown], len(order) - len(shown)
 
 
 async def _announced(connection: AsyncConnection, subscription: str) -> frozenset[str]:
@@ -187,20 +213,20 @@ def digest_letter(
     row: Mapping[str, Any],
     notices: Sequence[Mapping[str, Any]],
     *,
+    more: int,
     announced: AbstractSet[str],
     flagships: Mapping[str, bytes],
     now: datetime,
 ) -> Letter:
     """Return the digest of these notices: the newest of each project, by flagship and section.
 
-    What changed before it was ever announced is new. `flagships` are titles (JSON) by id; one of which nothing was read yet
+    What changed before it was ever announced is new. Of so many projects `more` the news waits. `flagships` are titles (JSON) by id; one of which nothing was read yet
     goes by its id.
     """
     address, keys = runtime.settings.address, keys_of(runtime.state)
     newest = {one["project"]: one for one in notices}
-    shown = list(newest.values())[:MOST_SHOWN]
     groups: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for one in shown:
+    for one in newest.values():
         data = orjson.loads(one["data"])
         flagship = data.get("flagship") or ""
         if flagship in flagships:
@@ -240,7 +266,7 @@ def digest_letter(
             }
             for flagship, sections in sorted(groups.items(), key=lambda one: (one[0] == "", one[0]))
         ],
-        more=len(newest) - len(shown),
+        more=more,
         all=f"{address}/v1/notices?subscription={row['id']}",
         leave_link=address + leave,
     )
