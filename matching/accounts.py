@@ -17,6 +17,7 @@ from matching.documents import (
     MemberDocument,
     Strongest,
     bridge_to,
+    count_domain_terms,
     count_terms,
     given,
     own_impacts,
@@ -57,7 +58,9 @@ class Source:
 
     @cached_property
     def _own(self) -> Mapping[str, int]:
-        return own_impacts(self._fields, kind=self._kind, epoch=self._epoch)
+        return own_impacts(
+            self._fields, kind=self._kind, epoch=self._epoch, count_in=count_domain_terms
+        )  # all that is asked here
 
     @cached_property
     def _strongest(self) -> Strongest:

@@ -8,7 +8,7 @@ number or code, ``d:en:stems`` domain term, ``offer:``, ``country:``, ``region:`
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
@@ -18,6 +18,7 @@ from matching.cache import Cache
 from matching.epoch import EVIDENCE, PROFILE, Epoch, language_of
 from matching.lexicon import Lexicon
 from matching.records import Evidence, Member, Project, Tag
+from matching.tokens import NEUTRAL
 from matching.vocabulary import token_term
 
 FULL = 255
@@ -190,6 +191,25 @@ def count_terms(
     return counts
 
 
+Count = Callable[..., dict[str, int]]
+"""Counts the terms of one field's runs in one language, as `count_terms` does."""
+
+
+def count_domain_terms(
+    runs: Iterable[str], language: str, *, lexicon: Lexicon, bigrams: Container[str]
+) -> dict[str, int]:
+    """Count as `count_terms` does for who asks of domain terms alone: names apart, all words of the field together."""
+    del bigrams
+    counts: Counter[str] = Counter()
+    for run in runs:
+        tokens = run.split(" ")
+        names = [token_term(language, token) for token in tokens if token[0] == NEUTRAL]
+        counts[f"w:{language}:"] += len(tokens) - len(names)
+        counts.update(names)
+        counts.update(found.term.key for found in lexicon.find_all(language, tokens))
+    return counts
+
+
 def text_impacts(fields: Sequence[FieldStems], *, kind: str, epoch: Epoch) -> dict[str, int]:
     """Return the impacts of a document's text terms, bridged ones included."""
     return with_bridges(own_impacts(fields, kind=kind, epoch=epoch), epoch)
@@ -203,19 +223,22 @@ def with_bridges(own: Mapping[str, int], epoch: Epoch) -> dict[str, int]:
     return {**own, **added}
 
 
-def own_impacts(fields: Sequence[FieldStems], *, kind: str, epoch: Epoch) -> dict[str, int]:
+def own_impacts(
+    fields: Sequence[FieldStems], *, kind: str, epoch: Epoch, count_in: Count = count_terms
+) -> dict[str, int]:
     """Return the impacts of the terms that the document's own words make.
 
     impact = floor(255 x tf / (tf + k1 x (1 - b + b x max(length, mean) / mean))), tf the weighted count (BM25F,
     Robertson and Zaragoza 2009, with the length not below the mean), all scaled to integers. What a translation repeats
-    without a language (names, numbers) counts once per field: the largest count over its languages.
+    without a language (names, numbers) counts once per field: the largest count over its languages. `count_in` counts the
+    terms of a field; of what it leaves out nothing is known.
     """
     weights = epoch.weights
     folded: dict[str, int] = {}
     lengths: dict[str, int] = {}
     neutral: dict[tuple[str, str], int] = {}
     for field in fields:
-        counts = count_terms(field.runs, field.language, lexicon=epoch.lexicon, bigrams=epoch.bigrams[kind])
+        counts = count_in(field.runs, field.language, lexicon=epoch.lexicon, bigrams=epoch.bigrams[kind])
         for term, count in counts.items():
             language = language_of(term)
             if not language:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matching.analysis import Analyser, FieldStems
-from matching.documents import DocumentBuilder, text_impacts
+from matching.documents import DocumentBuilder, count_domain_terms, own_impacts, text_impacts
 from matching.epoch import EVIDENCE, KINDS, PROFILE, Epoch
 from matching.fitting import fit_epoch
 from matching.lexicon import Lexicon
@@ -65,6 +66,13 @@ def held(epoch: Epoch, kind: str, documents: list[tuple[FieldStems, ...]]) -> No
         assert len(terms) == len(plain)
         found = zip(terms.tolist(), impacts.tolist(), strict=True)
         assert {vocabulary.term(term): impact for term, impact in found} == plain
+        own = own_impacts(fields, kind=kind, epoch=epoch)
+        asked = own_impacts(fields, kind=kind, epoch=epoch, count_in=count_domain_terms)
+        assert domain_terms(asked) == domain_terms(own)
+
+
+def domain_terms(impacts: Mapping[str, int]) -> dict[str, int]:
+    return {term: impact for term, impact in impacts.items() if term[0] == "d"}
 
 
 @st.composite
