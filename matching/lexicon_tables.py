@@ -6,6 +6,7 @@ It holds nothing that the lexicon does not say, and must not score.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -43,8 +44,8 @@ class Concepts(NamedTuple):
 class Languages:
     """Numbers for languages, in the order of asking; 0 is none."""
 
-    def __init__(self) -> None:
-        self._numbers = {"": 0}
+    def __init__(self, known: Iterable[str] = ("",)) -> None:
+        self._numbers = {language: number for number, language in enumerate(known)}
 
     def __getitem__(self, language: str) -> int:
         return self._numbers.setdefault(language, len(self._numbers))
@@ -60,48 +61,70 @@ class LexiconTables:
     """A lexicon as arrays of term numbers, shared by the weighers of an engine."""
 
     def __init__(self, lexicon: Lexicon, vocabulary: Vocabulary) -> None:
+        compiled = _compiled(lexicon)
+        numbers = array(vocabulary.number(key) for key in compiled.places)
         self.lexicon = lexicon
         self.vocabulary = vocabulary
-        self.languages = Languages()
-        self.tokens: dict[str, int] = {}
-        terms = {term.key: term for one in lexicon.concepts.values() for term in one.terms}
-        self.places = {key: place for place, key in enumerate(terms)}
-        numbers = {key: vocabulary.number(key) for key in terms}
-        by_first: dict[int, list[tuple[int, int, list[int]]]] = {}
-        for term in terms.values():
-            said = term.stems.split(" ")
-            if term.language != UNSPACED and all(said):  # a published file may hold what no text can say
-                tokens = self.numbered(term.language, said)
-                found = by_first.setdefault(tokens[0], [])
-                found.append((numbers[term.key], self.languages[term.language], tokens))
-        self.domain = _domain_of(by_first, len(self.tokens))
-        self.concepts = self._concepts_of(lexicon, numbers)
+        self.languages = Languages(compiled.languages)
+        self.tokens = dict(compiled.tokens)
+        self.places = compiled.places
+        self.domain = compiled.domain._replace(terms=numbers[compiled.domain.terms])
+        self.concepts = compiled.concepts._replace(terms=numbers[compiled.concepts.terms])
 
     def numbered(self, language: str, tokens: Iterable[str]) -> list[int]:
         """Number the tokens that domain terms or bigrams are made of."""
-        return [self.tokens.setdefault(token_term(language, one), len(self.tokens)) for one in tokens]
+        return _numbered(self.tokens, language, tokens)
 
-    def _concepts_of(self, lexicon: Lexicon, numbers: Mapping[str, int]) -> Concepts:
-        place_of = {name: place for place, name in enumerate(lexicon.concepts)}
-        of_terms = [[place_of[name] for name in lexicon.concepts_of(key)] for key in self.places]
-        groups = [
-            [
-                (numbers[key], self.languages[group.language])
-                for group in found
-                for key in (*group.alone, *group.shared)
-            ]
-            for found in lexicon.groups.values()
-        ]
-        flat = list(chain(*groups))
-        return Concepts(
-            of_term=array(chain(*of_terms)),
-            of_term_ends=ends_of(of_terms),
-            terms=array(number for number, _ in flat),
-            languages=array(language for _, language in flat),
-            ends=ends_of(groups),
-            discounts=array(one.discount for one in lexicon.concepts.values()),
-            domain=np.array([one.kind == "domain" for one in lexicon.concepts.values()], np.bool_),
-        )
+
+class _Compiled(NamedTuple):
+    """A lexicon whose terms are numbered by their own places: what every engine's tables are made of."""
+
+    places: Mapping[str, int]
+    languages: tuple[str, ...]
+    tokens: Mapping[str, int]
+    domain: Domain
+    concepts: Concepts
+
+
+@lru_cache(maxsize=2)
+def _compiled(lexicon: Lexicon) -> _Compiled:
+    """Compile a lexicon, once for all engines of a process: it has ten thousand terms."""
+    languages, tokens = Languages(), dict[str, int]()
+    terms = {term.key: term for one in lexicon.concepts.values() for term in one.terms}
+    places = {key: place for place, key in enumerate(terms)}
+    by_first: dict[int, list[tuple[int, int, list[int]]]] = {}
+    for place, term in enumerate(terms.values()):
+        said = term.stems.split(" ")
+        if term.language != UNSPACED and all(said):  # a published file may hold what no text can say
+            numbers = _numbered(tokens, term.language, said)
+            found = by_first.setdefault(numbers[0], [])
+            found.append((place, languages[term.language], numbers))
+    domain = _domain_of(by_first, len(tokens))
+    concepts = _concepts_of(lexicon, places, languages)
+    return _Compiled(places, tuple(languages), tokens, domain, concepts)
+
+
+def _numbered(known: dict[str, int], language: str, tokens: Iterable[str]) -> list[int]:
+    return [known.setdefault(token_term(language, one), len(known)) for one in tokens]
+
+
+def _concepts_of(lexicon: Lexicon, places: Mapping[str, int], languages: Languages) -> Concepts:
+    place_of = {name: place for place, name in enumerate(lexicon.concepts)}
+    of_terms = [[place_of[name] for name in lexicon.concepts_of(key)] for key in places]
+    groups = [
+        [(places[key], languages[group.language]) for group in found for key in (*group.alone, *group.shared)]
+        for found in lexicon.groups.values()
+    ]
+    flat = list(chain(*groups))
+    return Concepts(
+        of_term=array(chain(*of_terms)),
+        of_term_ends=ends_of(of_terms),
+        terms=array(number for number, _ in flat),
+        languages=array(language for _, language in flat),
+        ends=ends_of(groups),
+        discounts=array(one.discount for one in lexicon.concepts.values()),
+        domain=np.array([one.kind == "domain" for one in lexicon.concepts.values()], np.bool_),
+    )
 
 
 def _domain_of(by_first: Mapping[int, Sequence[tuple[int, int, list[int]]]], tokens: int) -> Domain:
