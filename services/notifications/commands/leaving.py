@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import ENDPOINT_PINGED
@@ -156,19 +156,23 @@ async def take_back(
     now: str,
     organisations: Any = None,
     states: tuple[str, ...] = ("waiting",),
-) -> None:
+) -> Sequence[str]:
     """Take back what was not told yet of a project, to everybody or to these organisations (SQL or a list).
 
     A webhook that has not arrived is not sent any more, by nobody's recovery either. One that was tried may have arrived:
     its notice stays told. A digest that has not left is made anew. What is out has no body any more, so that it is not tried
     again: `cancel_unwanted` does the same with it once its try has failed. Notices in one of `states` have no message yet.
+
+    Returns the organisations that something was taken back from, and that may have heard nothing.
     """
     whose = [NOTICES.c.project == project]
     if organisations is not None:
         whose.append(NOTICES.c.organisation.in_(organisations))
     about = DELIVERIES.c.id.in_(select(NOTICES.c.delivery).where(*whose, NOTICES.c.delivery.is_not(None)))
-    not_arrived = DELIVERIES.c.state.in_((*UNENDED, "cancelled"))
-    await connection.execute(update(DELIVERIES).where(about, not_arrived).values(body=None))  # and holds them
+    not_arrived = and_(about, DELIVERIES.c.state.in_((*UNENDED, "cancelled")))
+    held = select(DELIVERIES.c.id).where(not_arrived).order_by(DELIVERIES.c.id)
+    await connection.execute(held.with_for_update())  # in the order in which tries are written down
+    await connection.execute(update(DELIVERIES).where(not_arrived).values(body=None))
     await open_digests(connection, about, now=now)
     await connection.execute(
         update(DELIVERIES)
@@ -185,9 +189,13 @@ async def take_back(
         )
         .exists()
     )
-    await connection.execute(
-        update(NOTICES).where(*whose, or_(NOTICES.c.state.in_(states), never_tried)).values(state="dropped")
+    dropped = await connection.scalars(
+        update(NOTICES)
+        .where(*whose, or_(NOTICES.c.state.in_(states), never_tried & (NOTICES.c.state != "dropped")))
+        .values(state="dropped")
+        .returning(NOTICES.c.organisation)
     )
+    return sorted(set(dropped))
 
 
 async def silence(connection: AsyncConnection, *, organisation: str, project: str, now: str) -> None:

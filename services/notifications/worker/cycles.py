@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 import structlog
 import uuid_utils
-from sqlalchemy import and_, func, not_, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import (
@@ -43,6 +43,7 @@ from services.notifications.tables import (
     SUBSCRIPTIONS,
 )
 from services.notifications.worker.arriving import set_aside, unread
+from services.notifications.worker.falls import FALLEN, TAKEN_BACK, fallen_of, stop, take_back_from
 
 PATIENCE = timedelta(seconds=60)
 """So long nothing new of a list must have come before anybody asks whether the rest of it comes at all (`arriving`).
@@ -83,9 +84,6 @@ _DUE = (
 )
 _ENDED = select(PROJECTS.c.id).where(PROJECTS.c.ending.is_not(None))
 
-_FALLEN = and_(STANDINGS.c.fresh, not_(STANDINGS.c.standing), STANDINGS.c.told_band.is_not(None))
-"""Pairs that stood at the last cycle and do not now. Of one that rose and fell since, the word that it fell before stands."""
-
 _log = structlog.get_logger(__name__)
 
 
@@ -118,6 +116,7 @@ async def step(runtime: Runtime) -> int:
                 found = await _cycle(runtime, connection, project)
         except Contended:  # it is due still, and the herald comes again
             _log.info("a cycle is put off: what it tells of has moved meanwhile", project=project)
+            await stop(runtime, project)
             continue
         if found is not None:
             made, told = made + found, told + 1
@@ -142,7 +141,7 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
                 func.count().filter(STANDINGS.c.standing).label("standing"),
                 func.max(STANDINGS.c.version).filter(STANDINGS.c.fresh).label("newest"),
                 func.max(STANDINGS.c.seen_at).filter(STANDINGS.c.fresh).label("seen_at"),
-                func.count().filter(_FALLEN).label("fallen"),
+                func.count().filter(FALLEN).label("fallen"),
             ).where(STANDINGS.c.project == project)
         )
     ).one()
@@ -156,9 +155,8 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
             here=here.standing,
             counted=listed["above_floor"],
         )
-    if here.fallen:
-        fallen = select(STANDINGS.c.organisation).where(STANDINGS.c.project == project, _FALLEN)
-        await take_back(connection, project=project, organisations=fallen, now=timestamp(now))
+    for some in await fallen_of(connection, project) if here.fallen else ():
+        await take_back_from(connection, project, some, now=timestamp(now))
     heard = update(LISTS).where(LISTS.c.project == project)
     if (
         known["state"] != "published"
@@ -360,7 +358,7 @@ def _kind(pair: Mapping[str, Any], *, known: bool, changed: bool) -> tuple[str |
         return (MATCH_WITHDRAWN, "fell-below-floor") if moved and known else (None, "")
     if moved and not known:
         return MATCH_PROPOSED, "above-floor"
-    if moved and pair["told_band"] is None:
+    if moved and pair["told_band"] in {None, TAKEN_BACK}:
         return MATCH_PROPOSED, "above-floor-again"
     if moved:
         rose = BAND_ORDER[pair["band"]] > BAND_ORDER[pair["told_band"]]

@@ -126,6 +126,40 @@ async def done_or_held(hall: Hall, task: asyncio.Task[Any]) -> None:
         await asyncio.sleep(0.01)
 
 
+async def test_what_leaves_while_a_cycle_would_take_it_back_is_taken_back_all_the_same(
+    postgresql_url: Callable[[], str], tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_hall(tmp_path, database={"url": postgresql_url()}) as hall:
+        await hall.subscribe(channel="webhook", endpoint=await hall.endpoint(receiver))
+        ada, project = await hall.member("Ada"), await hall.open_project()
+        await hall.rank(project, 1, {ada: "good"})
+        await hall.herald()
+        await hall.rank(project, 2, {}, lost=[ada])
+        out, answer, real = asyncio.Event(), asyncio.Event(), cycles.take_back_from
+
+        async def look(_body: bytes) -> None:
+            out.set()
+            await answer.wait()
+
+        async def meanwhile(*given: Any, **named: Any) -> None:
+            if not out.is_set():  # the dispatcher has a connection of its own
+                await hall.dispatcher.turn()
+                await out.wait()
+            await real(*given, **named)
+
+        receiver.look, receiver.status = look, 503
+        monkeypatch.setattr(cycles, "take_back_from", meanwhile)
+        await hall.herald()
+        assert await hall.rows("SELECT id FROM deliveries WHERE state = 'sending' AND body IS NULL") != []
+        answer.set()
+        await hall.dispatch()
+        receiver.status = 204
+        await hall.settle()
+        assert not await hall.until_due()
+        said = [one["type"].removeprefix("org.comity.match.") for one in receiver.events("match")]
+        assert said == ["proposed.v1", "withdrawn.v1"]
+
+
 @pytest.mark.parametrize("crosses", ["Ada", "Bea"])
 async def test_what_is_read_of_a_pair_while_a_cycle_tells_is_told_and_not_taken_for_told(
     postgresql_url: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crosses: str

@@ -90,6 +90,24 @@ async def test_what_has_not_left_is_taken_back_from_who_falls_while_a_project_re
     assert said(receiver) == []
 
 
+async def test_who_falls_and_rises_while_a_project_rests_is_told_what_was_taken_back_meanwhile(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver
+) -> None:
+    hall, _, other = post
+    await by_webhook(hall, receiver, quiet_hours=NIGHT)
+    await hall.subscribe(channel="webhook", endpoint=await hall.endpoint(other))
+    await hall.member("Ada")
+    await hall.rank(await hall.open_project(), 1, {uuid_of("Ada"): "good"})
+    await hall.settle()
+    await resting(hall, 2, None)
+    await resting(hall, 3, "good")
+    assert (said(receiver), said(other)) == ([], [PROPOSED])
+    await opened_again(hall, 4, 1)
+    hall.clock.moment += timedelta(days=2)
+    await hall.settle()
+    assert said(receiver) == [PROPOSED]
+
+
 async def test_a_project_that_closes_from_its_rest_ends_for_who_was_told_and_for_nobody_else(
     hall: Hall, receiver: Receiver
 ) -> None:
