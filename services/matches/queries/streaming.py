@@ -66,12 +66,24 @@ class Streaming:
             known = place  # what the reader has been told of its place
             while not runtime.stopping.is_set() and clock.monotonic() < ends:
                 seen = runtime.signals.mark(FED)
+                if clock.monotonic() - asked_at >= settings.heartbeat_seconds:
+                    asked_at = clock.monotonic()
+                    try:
+                        principal = await self.verify()
+                        viewer = await self._viewer(principal)
+                    except (TokenRefused, KeysAway, DatabaseAway):
+                        return
                 if tail.teams_at > asked_at and not viewer.whole:
                     viewer = viewer_of(principal, tail.teams.get(principal.id, frozenset()))
-                found = await self._behind(tail, viewer, place)
+                found = await self._behind(tail, principal, viewer, place)
                 place = found.behind
                 for piece in _pieces(found.frames):
                     yield piece
+                    if (
+                        clock.monotonic() - asked_at >= settings.heartbeat_seconds
+                        and not await self._stands()
+                    ):
+                        return  # a slow reader takes its time over what was read before its token ended
                 if found.last is not None:
                     told_at, known = clock.monotonic(), found.last
                 if found.full:
@@ -81,19 +93,22 @@ class Streaming:
                 if not woken:
                     yield ALIVE if place == known else _moved(place) + ALIVE
                     told_at, known = clock.monotonic(), place
-                if clock.monotonic() - asked_at >= settings.heartbeat_seconds:
-                    asked_at = clock.monotonic()
-                    try:
-                        principal = await self.verify()
-                        viewer = await self._viewer(principal)
-                    except (TokenRefused, KeysAway, DatabaseAway):
-                        return
 
-    async def _behind(self, tail: Tail, viewer: Viewer, place: Place) -> Found:
+    async def _stands(self) -> bool:
+        """Whether the token is still good."""
+        try:
+            await self.verify()
+        except (TokenRefused, KeysAway):
+            return False
+        return True
+
+    async def _behind(self, tail: Tail, principal: Principal, viewer: Viewer, place: Place) -> Found:
         """Take what stands behind a place: from the tail, or from the table if the reader fell behind it."""
         told = tail.behind(place.position)
         if told is None:
             async with self.runtime.database.read() as connection:
+                if not viewer.whole:  # teams as they are where the entries are read
+                    viewer = await feeds.viewer(self.runtime, connection, principal)
                 page = await feeds.page(connection, viewer, self.asked, after=place, limit=_BACKLOG)
             last = place_at(page.entries[-1]) if page.entries else None
             frames = (frame_of(entry) for entry in page.entries)

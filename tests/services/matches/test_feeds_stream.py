@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import func, select
 
 from benchmarks.streams import (
     FEED,
@@ -28,10 +29,16 @@ from benchmarks.streams import (
     token,
     verifier,
 )
+from services.chassis.identity.principal import Principal
+from services.chassis.identity.verification import TokenRefused
 from services.chassis.lifecycle import System, run_services
 from services.chassis.settings import Settings
 from services.chassis.telemetry import set_up_logs
 from services.console.parts.processes import free_port
+from services.matches.queries.feeds import place_of
+from services.matches.queries.streaming import Streaming
+from services.matches.rules.feeds import Asked
+from services.matches.tables import FEED as ENTRIES
 
 CLIENTS = int(os.environ.get("COMITY_TEST_STREAM_CLIENTS", "10"))
 KILLS = int(os.environ.get("COMITY_TEST_STREAM_KILLS", "3"))
@@ -338,3 +345,35 @@ async def _drained(slow: socket.socket) -> str:
             found += piece
     slow.close()
     return found.decode(errors="replace")
+
+
+async def test_a_slow_reader_of_a_long_backlog_gets_nothing_more_once_its_token_has_ended(
+    tmp_path: Path,
+) -> None:
+    async with served_here(tmp_path, heartbeat_seconds=0.2) as system:
+        runtime = system.runtimes[0]
+        await post(runtime, 0, 1_000)
+        kept = select(func.count(), func.min(ENTRIES.c.position), func.min(ENTRIES.c.incarnation))
+        async with asyncio.timeout(60):
+            count = 0
+            while count < 1_000:
+                async with runtime.database.read() as connection:
+                    count, first, life = (await connection.execute(kept)).one()
+                await asyncio.sleep(0.02)
+        asked = 0
+
+        async def verify() -> Principal:
+            nonlocal asked
+            asked += 1
+            if asked > 1:
+                raise TokenRefused("token-expired", "It has ended.")
+            return Principal(id="x", roles=frozenset({"bdt_admin"}))
+
+        behind = place_of(f"{life}-{first}")
+        stream = Streaming(runtime=runtime, verify=verify, asked=Asked(), after=behind)
+        taken = 0
+        async with asyncio.timeout(60):
+            async for piece in stream.pieces():
+                await asyncio.sleep(0.3)
+                taken += piece.count(b"data:")
+        assert 0 < taken <= 100  # what was read at once, before anybody asked
