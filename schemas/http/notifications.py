@@ -302,7 +302,10 @@ LinkAction = Literal["confirm", "unsubscribe", "refuse"]
 
 
 class LinkAnswer(Shape):
-    """What following a link of a mail has done, or would do if it were sent as POST: to a subscription, or an endpoint's contact."""
+    """What following a link of a mail has done, or would do if it were sent as POST: to a subscription, or an endpoint's contact.
+
+    `state` is how that stands for the address that the link was sent to: ended also when another one has taken its place.
+    """
 
     subscription: UUID | None
     endpoint: UUID | None

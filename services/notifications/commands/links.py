@@ -1,8 +1,9 @@
 """What the links of mails do, without a login: confirm an address, end what it is written to for, or have it asked no more.
 
-*What.* A link is about a subscription, or about the contact of an endpoint. One that confirms speaks for the address that it
-was sent to, and its token says which that was. *Why.* The address has to say yes: what was given another one meanwhile waits
-for that one's answer. *Never:* act on what was only opened, for scanners open every link.
+*What.* A link is about a subscription, or about the contact of an endpoint, and speaks for the address that it was sent to;
+its token says which that was. *Why.* The address has to say yes: what was given another one meanwhile waits for that one's
+answer, and is not ended by the earlier one's. A refusal is about the address, whatever has become of what it was asked for.
+*Never:* act on what was only opened, for scanners open every link.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -40,7 +41,11 @@ _SENTENCES: Mapping[tuple[LinkAction, bool, bool], str] = MappingProxyType(
             False,
             False,
         ): "Send this as POST to have this address asked no more; opening it changes nothing.",
-        ("refuse", False, True): "This address is asked no more. No further question is sent to it.",
+        (
+            "refuse",
+            False,
+            True,
+        ): "This address is asked no more whether it wants mails, whoever names it; what it has confirmed goes on, and is asked about yearly.",
         (
             "confirm",
             True,
@@ -65,17 +70,28 @@ _SENTENCES: Mapping[tuple[LinkAction, bool, bool], str] = MappingProxyType(
 )
 
 
+_NOT_WRITTEN_TO = "No further mail about this is sent to this address; nothing was changed."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linked:
-    """What a link is about, as it stands: the row of a subscription, or of the endpoint whose contact it is."""
+    """What a link is about, as it stands: the row of a subscription, or of the endpoint whose contact it is.
+
+    `moved` says that another address than the link's, `address`, is written to by now; `refused` that nobody may ask it.
+    """
 
     action: LinkAction
     of_contact: bool
     row: Row
+    address: str | None
+    moved: bool
+    refused: bool
 
     @property
     def state(self) -> SubscriptionState:
-        """Return how it stands, in the words of subscriptions."""
+        """Return how it stands for the link's address, in the words of subscriptions."""
+        if self.moved:
+            return "ended"
         if not self.of_contact:
             state: SubscriptionState = self.row["state"]
             return state
@@ -91,6 +107,11 @@ class Linked:
     @property
     def waits(self) -> bool:
         """Whether following the link would change anything."""
+        return self.changes or (self.action == "refuse" and not self.refused)
+
+    @property
+    def changes(self) -> bool:
+        """Whether following the link would change what it is about."""
         if self.action != "confirm":
             return self.state != "ended"
         return self.state == "unconfirmed" if self.of_contact else waits_for_answer(self.row)
@@ -99,7 +120,9 @@ class Linked:
 async def follow_link(unit: Unit, *, token: str) -> Answer:
     """Do what a link of a mail says: confirm its address, or end what it is about. Raises LinkInvalid."""
     found = await linked(unit.connection, keys_of(unit.runtime.state), token, lock=True)
-    if found.waits:
+    if found.action == "refuse" and found.address is not None:
+        await _ask_no_more(unit, found.address)
+    if found.changes:
         row = await _ACTS[found.action, found.of_contact](unit, found.row)
     else:
         row, revision = found.row, found.row["revision"]
@@ -138,20 +161,9 @@ async def _leave(unit: Unit, row: Row) -> Row:
     return {**row, "state": "ended"}
 
 
-async def _refuse(unit: Unit, row: Row) -> Row:
-    """End what the address was asked about, and have nobody ask it again."""
-    await _ask_no_more(unit, row["email"])
-    return await _leave(unit, row)
-
-
-async def _refuse_contact(unit: Unit, row: Row) -> Row:
-    await _ask_no_more(unit, row["contact_email"])
-    return await leave_contact(unit, row)
-
-
-async def _ask_no_more(unit: Unit, email: str) -> None:
+async def _ask_no_more(unit: Unit, address: str) -> None:
     suppressed = {
-        "address_hash": keys_of(unit.runtime.state).address_hash(email),
+        "address_hash": address,
         "reason": NO_QUESTIONS,
         "suppressed_at": timestamp(unit.now),
     }
@@ -165,8 +177,8 @@ _ACTS: Mapping[tuple[LinkAction, bool], Callable[[Unit, Row], Awaitable[Row]]] =
         ("unsubscribe", False): _leave,
         ("confirm", True): confirm_contact,
         ("unsubscribe", True): leave_contact,
-        ("refuse", False): _refuse,
-        ("refuse", True): _refuse_contact,
+        ("refuse", False): _leave,
+        ("refuse", True): leave_contact,
     }
 )
 
@@ -177,6 +189,8 @@ def link_json(found: Linked, *, done: bool) -> dict[str, Any]:
     sentence = _SENTENCES[found.action, about_contact, done]
     if found.action == "confirm" and done and found.state != "active":
         sentence = "This subscription is not waiting for a confirmation; nothing was changed."
+    if found.action == "unsubscribe" and found.moved:
+        sentence = _NOT_WRITTEN_TO
     return {
         "subscription": None if found.of_contact else found.row["id"],
         "endpoint": found.row["id"] if found.of_contact else None,
@@ -190,7 +204,7 @@ def link_json(found: Linked, *, done: bool) -> dict[str, Any]:
 async def linked(connection: AsyncConnection, keys: Keys, token: str, *, lock: bool = False) -> Linked:
     """Return what a link is about and what it does; `lock` for who will change it.
 
-    Raises LinkInvalid, also for a link that was sent to an address that is another now.
+    Raises LinkInvalid, also for one that confirms and was sent to an address that is another now.
     """
     link = keys.follow(token)
     if link is None:
@@ -204,8 +218,14 @@ async def linked(connection: AsyncConnection, keys: Keys, token: str, *, lock: b
         raise LinkInvalid
     email = row["contact_email" if of_contact else "email"]
     speaks = email is not None and keys.address_hash(email) == link.address
-    # What has ended may be ended again.
-    ends = action != "confirm" and (link.address is None or email is None)
-    if not speaks and not ends:
+    if action == "confirm" and not speaks:
         raise LinkInvalid
-    return Linked(action=action, of_contact=of_contact, row=dict(row))
+    suppressed = select(SUPPRESSIONS.c.address_hash).where(SUPPRESSIONS.c.address_hash == link.address)
+    return Linked(
+        action=action,
+        of_contact=of_contact,
+        row=dict(row),
+        address=link.address,
+        moved=email is not None and link.address is not None and not speaks,
+        refused=action == "refuse" and (await connection.scalar(suppressed)) is not None,
+    )

@@ -41,7 +41,8 @@ async def put_subscription(unit: Unit, *, subscription: str, body: SubscriptionB
     if before is not None and before["organisation"] != organisation:
         raise Forbidden("This id belongs to another organisation's subscription.")
     unit.check_match(None if before is None else before["revision"])
-    faults = await _faults(unit, body, organisation)
+    row = _row(unit, subscription, organisation, body, before)
+    faults = await _faults(unit, body, before, row)
     if faults:
         raise InvalidBody(" ".join(fault["detail"] for fault in faults), errors=faults)
     if before is None or before["state"] == "ended":
@@ -51,7 +52,6 @@ async def put_subscription(unit: Unit, *, subscription: str, body: SubscriptionB
         )
         if (await unit.connection.scalar(count) or 0) >= MOST_SUBSCRIPTIONS:
             raise TooManyEndpoints
-    row = _row(unit, subscription, organisation, body, before)
     if before is None:
         await unit.connection.execute(insert(SUBSCRIPTIONS).values(row))
     else:
@@ -85,9 +85,14 @@ async def _settle(unit: Unit, before: Row | None, row: Row) -> None:
         if any(before[name] != row[name] for name in HOURS):
             hour = next_digest(unit.now, row["cadence"], quiet_of(row), row["time_zone"])
             await keep_hours(unit.connection, subscription, due=timestamp(hour))
-    if row["state"] == "unconfirmed" and not await question_stands(unit, before, row):
+    if await _asks(unit, before, row):
         await cancel_messages(unit.connection, subscription=subscription, now=now)
         await ask_for_confirmation(unit, row)
+
+
+async def _asks(unit: Unit, before: Row | None, row: Row) -> bool:
+    """Whether saving this has its address asked."""
+    return row["state"] == "unconfirmed" and not await question_stands(unit, before, row)
 
 
 async def end_subscription(unit: Unit, *, subscription: str) -> Answer:
@@ -182,12 +187,12 @@ def first_digest(unit: Unit, row: Row, *, held: bool) -> str | None:
     return timestamp(next_digest(unit.now, row["cadence"], quiet_of(row), row["time_zone"]))
 
 
-async def _faults(unit: Unit, body: SubscriptionBody, organisation: str) -> list[ErrorEntry]:
+async def _faults(unit: Unit, body: SubscriptionBody, before: Row | None, row: Row) -> list[ErrorEntry]:
     faults = unknown_codes(body.conditions.model_dump(), unit.runtime.state["reference"])
     if body.endpoint is not None:
         query = select(ENDPOINTS.c.id).where(
             ENDPOINTS.c.id == str(body.endpoint),
-            ENDPOINTS.c.organisation == organisation,
+            ENDPOINTS.c.organisation == row["organisation"],
             ENDPOINTS.c.state != "deleted",
         )
         if (await unit.connection.scalar(query)) is None:
@@ -199,7 +204,7 @@ async def _faults(unit: Unit, body: SubscriptionBody, organisation: str) -> list
                     "fix": "Register it by POST /v1/endpoints first.",
                 }
             )
-    if body.email is not None:
-        suppressed = await suppression_fault(unit, body.email, pointer="/email")
+    if await _asks(unit, before, row):
+        suppressed = await suppression_fault(unit, row["email"], pointer="/email")
         faults += [] if suppressed is None else [suppressed]
     return faults

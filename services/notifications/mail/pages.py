@@ -10,8 +10,13 @@ from starlette.responses import HTMLResponse
 from services.notifications.mail.letters import RIGHT_TO_LEFT, words_of
 
 
-def link_page(action: str, *, of_contact: bool, language: str, waits: bool, done: bool) -> HTMLResponse:
-    """Return the page of a link: what it would do with a button that does it, if it `waits`; else whether it is `done`."""
+def link_page(
+    action: str, *, of_contact: bool, language: str, waits: bool, done: bool, moved: bool
+) -> HTMLResponse:
+    """Return the page of a link: what it would do with a button that does it, if it `waits`; else whether it is `done`.
+
+    `moved` says that its address is not written to any more, for another has taken its place.
+    """
     words = words_of(language)
     names = {
         "confirm": ("page_confirm", "page_confirmed"),
@@ -21,6 +26,8 @@ def link_page(action: str, *, of_contact: bool, language: str, waits: bool, done
     label, said = (
         words.get(f"{name}_contact", words[name]) if of_contact else words[name] for name in names[action]
     )
+    if action == "unsubscribe" and moved:
+        said = words["page_not_written_to"]
     label = escape(label)
     button = f'<form method="post"><button type="submit">{label}</button></form>' if waits else ""
     hint = f"<p>{escape(said if done else words['page_hint'])}</p>"

@@ -68,5 +68,6 @@ def _page(found: Linked) -> Response:
         of_contact=found.of_contact,
         language=found.language,
         waits=found.waits,
+        moved=found.moved,
         done=not found.waits and found.state == ("active" if found.action == "confirm" else "ended"),
     )

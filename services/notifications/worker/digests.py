@@ -245,7 +245,7 @@ def digest_letter(
             }
         )
     organisation = row["name"] or row["organisation"]
-    leave = f"/v1/mail-links/{keys.link('unsubscribe', row['id'])}"
+    leave = f"/v1/mail-links/{keys.link('unsubscribe', row['id'], email=row['email'])}"
     return render(
         "digest",
         language=row["language"],

@@ -168,14 +168,11 @@ def _about(error: aiosmtplib.SMTPResponseException, *, taken: bool) -> About | N
 
 
 async def _suppress(runtime: Runtime, hashed: str) -> None:
-    """Remember that nobody is at this address."""
+    """Remember that nobody is at this address, also if it had only asked for no more questions."""
+    found = {"reason": "refused by its server", "suppressed_at": timestamp(runtime.clock.now())}
     async with runtime.database.write() as connection:
         await connection.execute(
             insert_for(connection, SUPPRESSIONS)
-            .values(
-                address_hash=hashed,
-                reason="refused by its server",
-                suppressed_at=timestamp(runtime.clock.now()),
-            )
-            .on_conflict_do_nothing(index_elements=["address_hash"])
+            .values(address_hash=hashed, **found)
+            .on_conflict_do_update(index_elements=["address_hash"], set_=found)
         )

@@ -91,7 +91,7 @@ async def _ask(runtime: Runtime, connection: AsyncConnection, subscription: str,
         organisation=row["name"] or row["organisation"],
         day=answer_by.date(),
         confirm=keys.link("confirm", subscription, email=row["email"]),
-        leave=keys.link("unsubscribe", subscription),
+        leave=keys.link("unsubscribe", subscription, email=row["email"]),
     )
     await connection.execute(
         insert(DELIVERIES).values(

@@ -13,6 +13,14 @@ from tests.services.notifications.hall import Hall
 from tests.services.notifications.office import ADDRESS, Page, Sink, confirmed, crossing
 from tests.services.notifications.village import Receiver
 
+BROWSER = {"Accept": "text/html"}
+
+
+async def moved(hall: Hall, subscription: str, *, revision: int) -> None:
+    """Give a subscription another address."""
+    body = {"opt_in": True, "channel": "email", "email": "other@ada.example"}
+    await hall.call("PUT", f"/v1/subscriptions/{subscription}", body, If_Match=f'"{revision}"')
+
 
 def refusal_in(sink: Sink, hall: Hall, *, language: str = "en") -> str:
     """The link of the last mail that has its address asked no more, as its text names it."""
@@ -63,6 +71,60 @@ async def test_what_an_address_has_said_yes_to_goes_on_when_it_wants_no_question
     assert len(sink.digests()) == 1
 
 
+@pytest.mark.parametrize("meanwhile", ["ended", "unanswered", "moved"])
+async def test_a_refusal_counts_whatever_has_become_of_what_was_asked_for(
+    office: tuple[Hall, Sink], meanwhile: str
+) -> None:
+    hall, sink = office
+    asked = await hall.subscribe(channel="email", email=ADDRESS)
+    await hall.dispatch()
+    link = refusal_in(sink, hall)
+    if meanwhile == "unanswered":
+        hall.clock.moment += ANSWER_WITHIN + timedelta(seconds=1)
+        assert await unanswered.step(hall.runtime) == 1
+    elif meanwhile == "ended":
+        await hall.call("DELETE", f"/v1/subscriptions/{asked}", status=204, If_Match='"1"')
+    else:
+        await moved(hall, asked, revision=1)
+    assert (await hall.http.get(link)).json()["done"] is False
+    assert words_of("en")["page_refused"] not in (await hall.http.get(link, headers=BROWSER)).text
+    answer = await refused(hall, link)
+    assert (answer["action"], answer["done"], answer["state"]) == ("refuse", True, "ended")
+    assert await refused(hall, link) == answer
+    assert words_of("en")["page_refused"] in (await hall.http.post(link, headers=BROWSER)).text
+    assert await rule_refused(hall, name="Bea", email=ADDRESS) == "address-suppressed"
+    stands = (await hall.call("GET", f"/v1/subscriptions/{asked}"))["state"]
+    assert stands == ("unconfirmed" if meanwhile == "moved" else "ended")  # it waits for the other address
+
+
+async def test_a_contact_that_was_replaced_can_refuse_and_its_successor_stays(
+    office: tuple[Hall, Sink], receiver: Receiver
+) -> None:
+    hall, sink = office
+    body = {"url": receiver.url, "contact_email": ADDRESS}
+    made = await hall.call("POST", "/v1/endpoints", body, status=201)
+    await hall.dispatch()
+    path, link = f"/v1/endpoints/{made['id']}", refusal_in(sink, hall)
+    etag = {"If_Match": f'"{(await hall.call("GET", path))["revision"]}"'}
+    await hall.call("PUT", path, body | {"contact_email": "other@ada.example"}, **etag)
+    assert (await refused(hall, link))["state"] == "ended"
+    assert (await hall.call("GET", path))["contact_email"] == "other@ada.example"
+    assert await rule_refused(hall, name="Bea", email=ADDRESS) == "address-suppressed"
+
+
+async def test_a_subscription_that_was_confirmed_can_be_changed_when_its_address_wants_no_questions(
+    office: tuple[Hall, Sink],
+) -> None:
+    hall, sink = office
+    mine = await confirmed(hall, sink, cadence="instant")
+    await hall.subscribe("Bea", channel="email", email=ADDRESS)
+    await hall.dispatch()
+    await refused(hall, refusal_in(sink, hall))
+    body = {"opt_in": True, "channel": "email", "email": ADDRESS, "cadence": "monthly"}
+    changed = await hall.call("PUT", f"/v1/subscriptions/{mine}", body, If_Match='"2"')
+    assert (changed["state"], changed["cadence"]) == ("active", "monthly")
+
+
 async def test_a_contact_of_an_endpoint_can_refuse_too(office: tuple[Hall, Sink], receiver: Receiver) -> None:
     hall, sink = office
     body = {"url": receiver.url, "contact_email": ADDRESS}
@@ -83,11 +145,37 @@ async def test_the_page_of_a_refusal_speaks_the_language_of_the_question(
     await hall.subscribe(channel="email", email=ADDRESS, language=language)
     await hall.dispatch()
     link, words = refusal_in(sink, hall, language=language), words_of(language)
-    browser = {"Accept": "text/html"}
-    before = Page((await hall.http.get(link, headers=browser)).text)
+    before = Page((await hall.http.get(link, headers=BROWSER)).text)
     assert (before.root["lang"], words["page_refuse"] in before.text) == (language, True)
-    after = Page((await hall.http.post(link, headers=browser)).text)
+    after = Page((await hall.http.post(link, headers=BROWSER)).text)
     assert words["page_refused"] in after.text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_what_an_earlier_address_was_sent_does_not_end_the_mails_of_the_one_that_took_its_place(
+    office: tuple[Hall, Sink], language: str
+) -> None:
+    hall, sink = office
+    mine = await confirmed(hall, sink, cadence="instant", language=language)
+    await crossing(hall)
+    old = sink.digests()[-1]["List-Unsubscribe"].strip("<>").removeprefix(hall.runtime.settings.address)
+    assert (await hall.http.get(old)).json()["state"] == "active"
+    body = {"opt_in": True, "channel": "email", "email": "other@ada.example", "language": language}
+    before = await hall.call("PUT", f"/v1/subscriptions/{mine}", body, If_Match='"2"')
+    answer = await hall.http.post(old, data={"List-Unsubscribe": "One-Click"})
+    assert (answer.status_code, answer.json()["state"]) == (200, "ended")  # for this address
+    assert "nothing was changed" in answer.json()["sentence"]
+    page = Page((await hall.http.post(old, headers=BROWSER)).text)
+    assert words_of(language)["page_not_written_to"] in page.text
+    assert await hall.call("GET", f"/v1/subscriptions/{mine}") == before
+
+
+async def test_a_link_without_an_address_ends_what_it_is_about(office: tuple[Hall, Sink]) -> None:
+    hall, sink = office
+    mine = await confirmed(hall, sink)
+    made_before_it_had_one = hall.runtime.state["keys"].link("unsubscribe", mine)
+    assert (await hall.http.post(f"/v1/mail-links/{made_before_it_had_one}")).json()["state"] == "ended"
+    assert (await hall.call("GET", f"/v1/subscriptions/{mine}"))["state"] == "ended"
 
 
 @pytest.mark.parametrize("answered", [False, True])

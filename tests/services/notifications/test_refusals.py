@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from services.notifications.mail.letters import words_of
 from services.notifications.rules.refusals import about
 from services.notifications.rules.schedule import DELAYS
 from services.notifications.worker.mailing import Post
@@ -161,3 +162,18 @@ async def test_the_administrator_lifts_what_an_address_was_suppressed_for(office
     await crossing(hall, name="another")
     assert len(sink.digests()) > 0
     assert ADDRESS not in str(await hall.rows("SELECT * FROM audit")).lower()
+
+
+async def test_an_address_that_wanted_no_questions_is_written_to_no_more_once_its_server_knows_nobody(
+    office: tuple[Hall, Sink],
+) -> None:
+    hall, sink = office
+    await confirmed(hall, sink, cadence="instant")
+    await hall.subscribe("Bea", channel="email", email=ADDRESS)
+    await hall.dispatch()
+    asked = sink.taken[-1][1].get_body(("plain",)).get_content()
+    refuse = asked.partition(f"{words_of('en')['refuse_link']}: {hall.runtime.settings.address}")[2]
+    await hall.http.post(refuse.split()[0])
+    sink.refuse = "550 5.1.1 no such user"
+    await crossing(hall)
+    assert await hall.rows("SELECT reason FROM suppressions") == [{"reason": "refused by its server"}]
