@@ -50,7 +50,10 @@ def released(now: datetime, quiet: Quiet | None, zone: str) -> datetime:
     if not quiet.holds_at(local.time()):
         return now
     day = local.date() if local.time() < quiet.end else local.date() + timedelta(days=1)
-    return max(now, datetime.combine(day, quiet.end, ZoneInfo(zone)).astimezone(UTC))
+    end = datetime.combine(day, quiet.end, ZoneInfo(zone)).replace(
+        fold=local.fold
+    )  # of an hour that comes twice
+    return max(now, end.astimezone(UTC))
 
 
 def next_under_cap(

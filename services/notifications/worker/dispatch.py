@@ -57,6 +57,9 @@ _CLAIM = (
     .where(DELIVERIES.c.id == bindparam("this_id"))
     .values(state="sending", attempts=bindparam("new_attempts"), claimed_until=bindparam("new_until"))
 )
+_PUT_OFF = (
+    update(DELIVERIES).where(DELIVERIES.c.id == bindparam("this_id")).values(due_at=bindparam("new_due_at"))
+)
 _END_TRY = (
     update(ATTEMPTS)
     .where(ATTEMPTS.c.delivery == bindparam("this_id"), ATTEMPTS.c.number == bindparam("this_number"))
@@ -168,7 +171,7 @@ class Dispatcher:
             await self.turn(claim=False)
 
     async def turn(self, *, claim: bool = True) -> int:
-        """Write down what has ended and begin what is due; returns how much that was."""
+        """Write down what has ended, and begin, or put off, what is due; returns how much that was."""
         room = self._slots.room(now=monotonic()) if claim else 0
         if room <= 0 and not self._ended:
             return 0
@@ -177,13 +180,13 @@ class Dispatcher:
         try:
             async with self.runtime.database.write() as connection:
                 await self._record(connection, ended)
-                claimed = await self._claim(connection, now, room) if room > 0 else []
+                claimed, put_off = await self._claim(connection, now, room) if room > 0 else ([], 0)
         except BaseException:
             self._ended = ended + self._ended
             raise
         for message in claimed:
             self._begin(message)
-        return len(ended) + len(claimed)
+        return len(ended) + len(claimed) + put_off
 
     # What is due
 
@@ -191,16 +194,26 @@ class Dispatcher:
     def _pace(self) -> Pace:
         return Pace.of(self.runtime.settings.notifications)
 
-    async def _claim(self, connection: AsyncConnection, now: datetime, room: int) -> list[dict[str, Any]]:
+    async def _claim(
+        self, connection: AsyncConnection, now: datetime, room: int
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Return what was claimed, and how much was put off for quiet hours: the next turn finds what is due behind that."""
         await self._take_over(connection, now)
         pace = self._pace
         taken: list[dict[str, Any]] = []
         shares: dict[str, Share | None] = {}  # None: another process holds the endpoint
         hanging = self._slots.hanging(now=monotonic())
         full = set(hanging.out)
-        while len(taken) < room:
+        put_off = 0
+        while len(taken) < room and not put_off:
             due = await self._due(connection, now, full, exclude=[one["id"] for one in taken])
             more = len(due) >= CLAIMED_AT_ONCE
+            quiet = _in_quiet_hours(due, now)
+            if quiet:
+                await connection.execute(_PUT_OFF, quiet)
+                put_off = len(quiet)
+                held = {one["this_id"] for one in quiet}
+                due = [row for row in due if row["id"] not in held]
             while due and len(taken) < room:
                 chosen = pacing.at_most(due, pace, room=room - len(taken))
                 asked = {row["endpoint"] for row in chosen} - {None} - shares.keys()
@@ -224,7 +237,7 @@ class Dispatcher:
             await pacing.move_on(
                 connection, {name: one for name, one in shares.items() if one is not None and name in tried}
             )
-        return taken
+        return taken, put_off
 
     async def _due(
         self, connection: AsyncConnection, now: datetime, full: set[str], *, exclude: Sequence[str]
@@ -470,6 +483,22 @@ class Dispatcher:
             "new_due_at": timestamp(again or one.at),
             "new_ended_at": timestamp(one.at) if again is None else None,
         }
+
+
+def _in_quiet_hours(due: Sequence[Mapping[str, Any]], now: datetime) -> list[dict[str, str]]:
+    """Return which of these messages their subscribers want at no such hour, and when they may leave.
+
+    What was due before may leave long after: a process was away, or an endpoint. The question whether an address wants mails
+    answers somebody who has just given it, and is not held; a ping or a test is of no subscription and has no such hours.
+    """
+    found = []
+    for row in due:
+        if row["quiet"] is None or row["type"] == CONFIRMATION:
+            continue
+        moment = released(now, quiet_of(row), row["time_zone"])
+        if moment > now:
+            found.append({"this_id": row["id"], "new_due_at": timestamp(moment)})
+    return found
 
 
 def _most_tries(row: Mapping[str, Any]) -> int:

@@ -8,7 +8,7 @@ import pytest
 from services.notifications.worker import cycles
 from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.office import Sink
-from tests.services.notifications.test_what_is_over import NIGHT, by_webhook, closed, said
+from tests.services.notifications.test_what_is_over import MIDDAY, by_webhook, closed, said
 from tests.services.notifications.village import Receiver
 
 PROPOSED, WITHDRAWN, UPDATED = "match.proposed.v1", "match.withdrawn.v1", "opportunity.updated.v1"
@@ -79,13 +79,13 @@ async def test_what_changes_while_a_project_rests_is_told_once_it_is_open_again(
 async def test_what_has_not_left_is_taken_back_from_who_falls_while_a_project_rests(
     hall: Hall, receiver: Receiver
 ) -> None:
-    await by_webhook(hall, receiver, quiet_hours=NIGHT)
+    await by_webhook(hall, receiver, quiet_hours=MIDDAY)
     await hall.member("Ada")
     await hall.rank(await hall.open_project(), 1, {uuid_of("Ada"): "good"})
     await hall.settle()
     await resting(hall, 2, None)
     await opened_again(hall, 3, 0)
-    hall.clock.moment += timedelta(days=2)
+    hall.clock.moment += timedelta(days=2, hours=2)
     await hall.settle()
     assert said(receiver) == []
 
@@ -94,7 +94,7 @@ async def test_who_falls_and_rises_while_a_project_rests_is_told_what_was_taken_
     post: tuple[Hall, Sink, Receiver], receiver: Receiver
 ) -> None:
     hall, _, other = post
-    await by_webhook(hall, receiver, quiet_hours=NIGHT)
+    await by_webhook(hall, receiver, quiet_hours=MIDDAY)
     await hall.subscribe(channel="webhook", endpoint=await hall.endpoint(other))
     await hall.member("Ada")
     await hall.rank(await hall.open_project(), 1, {uuid_of("Ada"): "good"})
@@ -103,7 +103,7 @@ async def test_who_falls_and_rises_while_a_project_rests_is_told_what_was_taken_
     await resting(hall, 3, "good")
     assert (said(receiver), said(other)) == ([], [PROPOSED])
     await opened_again(hall, 4, 1)
-    hall.clock.moment += timedelta(days=2)
+    hall.clock.moment += timedelta(days=2, hours=2)
     await hall.settle()
     assert said(receiver) == [PROPOSED]
 
