@@ -147,7 +147,9 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
     ).one()
     if not _complete(listed, standing=here.standing, newest=here.newest or 0):
         since = max(listed["seen_at"], here.seen_at or "")
-        if await _comes(runtime, connection, listed, standing=here.standing, since=since):
+        if await _comes(
+            runtime, connection, listed, standing=here.standing, newest=here.newest or 0, since=since
+        ):
             return None
         _log.warning(
             "a list is told of although not all of its pairs are here",
@@ -218,14 +220,24 @@ def _complete(listed: Mapping[str, Any], *, standing: int, newest: int) -> bool:
 
 
 async def _comes(
-    runtime: Runtime, connection: AsyncConnection, listed: Mapping[str, Any], *, standing: int, since: str
+    runtime: Runtime,
+    connection: AsyncConnection,
+    listed: Mapping[str, Any],
+    *,
+    standing: int,
+    newest: int,
+    since: str,
 ) -> bool:
-    """Whether what is missing of a list is waited for. `since` is when something of it came last."""
+    """Whether what is missing of a list is waited for. `since` is when something of it came last.
+
+    Set aside may be that a pair rose, or that it fell: fewer stand than are counted, or more. Neither accounts for a version
+    whose pairs have begun to come and that is not here itself.
+    """
     now, project = runtime.clock.now(), listed["project"]
     if timestamp(now - PATIENCE) < since or await unread(runtime, connection, project):
         return True
     missing = listed["above_floor"] - standing
-    known = 0 < missing <= await set_aside(connection, project)
+    known = newest <= listed["number"] and 0 < abs(missing) <= await set_aside(connection, project)
     return not known and timestamp(now - LONGEST) < since
 
 
