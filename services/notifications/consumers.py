@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Table, and_, delete, or_, select, union, update
+from sqlalchemy import RowMapping, Table, and_, delete, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -30,7 +30,7 @@ from services.chassis.bus.reader import Reader
 from services.chassis.database import Insert, insert_in
 from services.chassis.reference import Reference, load_reference
 from services.chassis.runtime import Clock, timestamp
-from services.notifications.commands.leaving import forget_organisation, forget_project
+from services.notifications.commands.leaving import forget_organisation, forget_project, silence_organisation
 from services.notifications.rules.conditions import facts_hash, facts_of
 from services.notifications.tables import (
     DISMISSALS,
@@ -184,15 +184,20 @@ async def _lift(delivery: Delivery, facts_hash: str) -> None:
 
 
 async def _organisation(delivery: Delivery) -> None:
-    event = delivery.event
+    event, now = delivery.event, timestamp(delivery.runtime.clock.now())
     record = {} if event.tombstone else event.json()
+    state = record.get("state", "erased")
+    held = await _held(delivery, ORGANISATIONS)
     await _newest(
         delivery,
         ORGANISATIONS,
-        {"id": event.key, "state": record.get("state", "erased"), "name": record.get("legal_name", "")},
+        {"id": event.key, "state": state, "name": record.get("legal_name", "")},
     )
     if event.tombstone:
-        await forget_organisation(delivery.connection, event.key, now=timestamp(delivery.runtime.clock.now()))
+        await forget_organisation(delivery.connection, event.key, now=now)
+    elif state == "withdrawn" and _newer(delivery, held):
+        made_by = now if held else event.time  # in a log read anew, a later record may say that it is back
+        await silence_organisation(delivery.connection, event.key, made_by=made_by, now=now)
 
 
 async def _list(delivery: Delivery) -> None:
@@ -231,6 +236,19 @@ async def _standing(delivery: Delivery) -> None:
     if isinstance(delivery.data, Standing):
         values |= {"standing": True, "fit": delivery.data.fit, "band": delivery.data.band}
     await _newest(delivery, STANDINGS, values)
+
+
+async def _held(delivery: Delivery, table: Table) -> RowMapping | None:
+    """Return the row of a key, as the events before this one left it, and hold it."""
+    await delivery.settle()
+    query = select(table).where(table.c.id == delivery.event.key).with_for_update()
+    return (await delivery.connection.execute(query)).mappings().first()
+
+
+def _newer(delivery: Delivery, held: RowMapping | None) -> bool:
+    """Whether the event's sequence is higher than the one held."""
+    said = delivery.event.sequence
+    return held is None or (held["incarnation"], held["version"]) < (said.incarnation, said.version)
 
 
 async def _newest(

@@ -80,6 +80,30 @@ async def forget_organisation(connection: AsyncConnection, organisation: str, *,
     await connection.execute(delete(DISMISSALS).where(DISMISSALS.c.organisation == organisation))
 
 
+async def silence_organisation(
+    connection: AsyncConnection, organisation: str, *, made_by: str, now: str
+) -> None:
+    """Tell an organisation that has withdrawn nothing of what was made by then: of no project, no address, none of its endpoints.
+
+    What it has here stays, for it may be back. Its subscriptions are held first, as `silence` does.
+    """
+    await _hold_subscriptions(connection, organisation)
+    await take_back(
+        connection, organisations=[organisation], made_by=made_by, states=("waiting", "ready"), now=now
+    )
+    theirs = and_(DELIVERIES.c.organisation == organisation, DELIVERIES.c.created_at <= made_by)
+    unended = select(DELIVERIES.c.id).where(theirs, DELIVERIES.c.state.in_(UNENDED))
+    await connection.execute(unended.order_by(DELIVERIES.c.id).with_for_update())
+    await connection.execute(
+        update(DELIVERIES)
+        .where(theirs, DELIVERIES.c.state.in_(("pending", "retrying")))
+        .values(state="cancelled", ended_at=now)
+    )
+    await connection.execute(
+        update(DELIVERIES).where(theirs, DELIVERIES.c.state == "sending").values(body=None)
+    )
+
+
 async def forget_project(connection: AsyncConnection, project: str, *, now: str) -> None:
     """Empty what was said of an erased project; what has not been sent yet is not sent."""
     about = DELIVERIES.c.id.in_(
@@ -152,12 +176,13 @@ async def cancel_mails_to_contact(connection: AsyncConnection, endpoint: str, *,
 async def take_back(
     connection: AsyncConnection,
     *,
-    project: str,
     now: str,
+    project: str | None = None,
     organisations: Any = None,
+    made_by: str | None = None,
     states: tuple[str, ...] = ("waiting",),
 ) -> Sequence[str]:
-    """Take back what was not told yet of a project, to everybody or to these organisations (SQL or a list).
+    """Take back what was not told yet of a project or of any, to everybody or to these organisations (SQL or a list).
 
     A webhook that has not arrived is not sent any more, by nobody's recovery either. One that was tried may have arrived:
     its notice stays told. A digest that has not left is made anew. What is out has no body any more, so that it is not tried
@@ -165,9 +190,13 @@ async def take_back(
 
     Returns the organisations that something was taken back from, and that may have heard nothing.
     """
-    whose = [NOTICES.c.project == project]
+    whose: list[ColumnElement[bool]] = []
+    if project is not None:
+        whose.append(NOTICES.c.project == project)
     if organisations is not None:
         whose.append(NOTICES.c.organisation.in_(organisations))
+    if made_by is not None:
+        whose.append(NOTICES.c.made_at <= made_by)
     about = DELIVERIES.c.id.in_(select(NOTICES.c.delivery).where(*whose, NOTICES.c.delivery.is_not(None)))
     not_arrived = and_(about, DELIVERIES.c.state.in_((*UNENDED, "cancelled")))
     held = select(DELIVERIES.c.id).where(not_arrived).order_by(DELIVERIES.c.id)
@@ -203,11 +232,15 @@ async def silence(connection: AsyncConnection, *, organisation: str, project: st
 
     Its subscriptions are held first: whoever makes a message for one of them now is done, and what was made is found.
     """
-    listening = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.organisation == organisation)
-    await connection.execute(listening.order_by(SUBSCRIPTIONS.c.id).with_for_update(key_share=True))
+    await _hold_subscriptions(connection, organisation)
     await take_back(
         connection, project=project, organisations=[organisation], states=("waiting", "ready"), now=now
     )
+
+
+async def _hold_subscriptions(connection: AsyncConnection, organisation: str) -> None:
+    listening = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.organisation == organisation)
+    await connection.execute(listening.order_by(SUBSCRIPTIONS.c.id).with_for_update(key_share=True))
 
 
 async def open_digests(connection: AsyncConnection, about: ColumnElement[bool], *, now: str) -> Sequence[str]:

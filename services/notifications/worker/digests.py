@@ -83,7 +83,11 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
     await connection.execute(
         update(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == subscription).values(next_digest_at=following)
     )
-    if row["state"] != "active" or row["organisation_state"] in AWAY:
+    if row["organisation_state"] in AWAY:  # it withdrew while a mail was out that nobody took
+        mine = (NOTICES.c.subscription == subscription) & (NOTICES.c.state == "ready")
+        await connection.execute(update(NOTICES).where(mine).values(state="dropped"))
+        return
+    if row["state"] != "active":
         return
     dismissed = select(DISMISSALS.c.project).where(
         DISMISSALS.c.organisation == row["organisation"], ~DISMISSALS.c.lifted

@@ -1,9 +1,15 @@
-"""An organisation that has withdrawn hears nothing any more, of a year that is over or of its endpoints; back again it does."""
+"""An organisation that has withdrawn hears nothing any more, not even what was queued before; back again it does."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
 
 from services.notifications.rules.yearly import ASK_AFTER
-from tests.services.notifications.hall import Hall
-from tests.services.notifications.office import Sink, confirmed
+from tests.services.notifications.hall import Hall, uuid_of
+from tests.services.notifications.office import ADDRESS, Sink, confirmed, crossing
 from tests.services.notifications.test_contacts import about_endpoints, agreed
+from tests.services.notifications.test_what_is_over import by_webhook, closed, said
 from tests.services.notifications.test_yearly import pass_time, questions
 from tests.services.notifications.village import Receiver
 
@@ -33,3 +39,103 @@ async def test_it_is_not_told_of_its_endpoints(post: tuple[Hall, Sink, Receiver]
         assert (await hall.call("GET", f"/v1/endpoints/{endpoint}"))["state"] == "disabled"
         assert (len(about_endpoints(sink)), len(other.events("disabled"))) == (told, 0)
         other.status = 410
+
+
+async def test_a_webhook_that_waits_for_its_hour_does_not_leave(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver
+) -> None:
+    hall, _, _ = post
+    await by_webhook(hall, receiver, cadence="weekly")
+    project = await crossing(hall)
+    hall.clock.moment += timedelta(days=8)
+    await hall.settle()
+    await closed(hall, project, 2)
+    await crossing(hall, name="another")
+    await hall.member("Ada", state="withdrawn")
+    hall.clock.moment += timedelta(days=8)
+    await hall.settle()
+    await hall.member("Ada")
+    hall.clock.moment += timedelta(days=8)
+    await hall.settle()
+    assert said(receiver) == ["match.proposed.v1"]
+    await closed(hall, uuid_of("another"), 2)
+    hall.clock.moment += timedelta(days=8)
+    await hall.settle()
+    assert said(receiver) == ["match.proposed.v1"]  # nor does a project end for it of which it never heard
+
+
+async def test_a_digest_between_two_tries_does_not_leave(post: tuple[Hall, Sink, Receiver]) -> None:
+    hall, sink, _ = post
+    await confirmed(hall, sink, cadence="instant")
+    sink.refuse = "451 4.3.2 the server is being moved"
+    await crossing(hall)
+    await hall.member("Ada", state="withdrawn")
+    sink.refuse = ""
+    hall.clock.moment += timedelta(days=2)
+    await hall.settle()
+    await hall.member("Ada")
+    hall.clock.moment += timedelta(days=2)
+    await hall.settle()
+    assert sink.digests() == []
+
+
+async def test_a_question_whether_an_address_wants_mails_does_not_leave(
+    post: tuple[Hall, Sink, Receiver],
+) -> None:
+    hall, sink, _ = post
+    await hall.member("Ada")
+    await hall.subscribe(channel="email", email=ADDRESS)
+    await hall.member("Ada", state="withdrawn")
+    await hall.dispatch()
+    assert sink.taken == []
+
+
+@pytest.mark.parametrize("what", ["digest", "question"])
+async def test_a_mail_that_is_out_meanwhile_is_not_tried_again(
+    post: tuple[Hall, Sink, Receiver], what: str
+) -> None:
+    hall, sink, _ = post
+    await hall.member("Ada")
+    if what == "digest":
+        await confirmed(hall, sink, cadence="daily")
+        await hall.rank(await hall.open_project(), 1, {uuid_of("Ada"): "good"})
+        await hall.herald()
+        hall.clock.moment += timedelta(days=1)
+        await hall.herald()
+    else:
+        await hall.subscribe(channel="email", email=ADDRESS)
+    taken = len(sink.taken)
+    named, go_on = asyncio.Event(), asyncio.Event()
+
+    async def ask() -> str:
+        named.set()
+        await go_on.wait()
+        return "451 4.3.2 the server is being moved"
+
+    sink.ask = ask
+    sending = asyncio.create_task(hall.dispatch())
+    await named.wait()
+    await hall.member("Ada", state="withdrawn")
+    go_on.set()
+    await sending
+    sink.ask = None
+    hall.clock.moment += timedelta(days=2)
+    await hall.settle()
+    await hall.member("Ada")
+    hall.clock.moment += timedelta(days=2)
+    await hall.settle()
+    assert len(sink.taken) == taken
+
+
+@pytest.mark.parametrize("rebuilding", [False, True])
+async def test_an_older_record_that_is_read_again_silences_nobody_who_is_back(
+    hall: Hall, receiver: Receiver, *, rebuilding: bool
+) -> None:
+    await by_webhook(hall, receiver, cadence="weekly")
+    await hall.member("Ada", state="withdrawn")
+    hall.clock.moment += timedelta(minutes=1)
+    await crossing(hall)
+    await hall.say_again(rebuilding=rebuilding)
+    hall.clock.moment += timedelta(days=8)
+    await hall.settle()
+    assert said(receiver) == ["match.proposed.v1"]
