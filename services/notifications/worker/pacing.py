@@ -27,6 +27,8 @@ LONGEST_TRY = timedelta(seconds=75)
 """How long any try may take, whatever its steps may: it ends while its claim stands."""
 _LATE = timedelta(seconds=5)
 """So much later than claimed a try may begin."""
+_APART = timedelta(seconds=5)
+"""So far apart the clocks of two processes may be."""
 
 _MOVE_ON = (
     update(ENDPOINTS)
@@ -44,6 +46,9 @@ class Pace:
     ahead: (
         timedelta  # so far the moment in the row may lie ahead of a try: a second's worth of tries less one
     )
+    furthest: (
+        timedelta  # further ahead no try can have moved it: that was a clock which has been put right since
+    )
     lasting: timedelta  # what was claimed longer ago is over at its receiver, whatever became of its process
 
     @classmethod
@@ -51,10 +56,12 @@ class Pace:
         """Read the settings."""
         rate = asked.endpoint_per_second
         interval = timedelta(seconds=1 / rate)
+        ahead = (max(rate, 1.0) - 1) * interval
         return cls(
             at_once=asked.endpoint_concurrency,
             interval=interval,
-            ahead=(max(rate, 1.0) - 1) * interval,
+            ahead=ahead,
+            furthest=ahead + interval + _APART,
             lasting=timedelta(seconds=asked.attempt_seconds) + _LATE,
         )
 
@@ -87,7 +94,11 @@ class Share:
 def has_room(pace: Pace, now: datetime) -> ColumnElement[bool]:
     """Return the SQL condition that a message's endpoint, if it has one, seems to take one more; `held` makes sure."""
     busy = _under_way(pace, now).with_only_columns(_OUT.c.endpoint).having(func.count() >= pace.at_once)
-    paced = or_(ENDPOINTS.c.paced_until.is_(None), ENDPOINTS.c.paced_until <= timestamp(now + pace.ahead))
+    paced = or_(
+        ENDPOINTS.c.paced_until.is_(None),
+        ENDPOINTS.c.paced_until <= timestamp(now + pace.ahead),
+        ENDPOINTS.c.paced_until > timestamp(now + pace.furthest),
+    )
     return or_(DELIVERIES.c.endpoint.is_(None), and_(paced, DELIVERIES.c.endpoint.not_in(busy)))
 
 
@@ -126,12 +137,18 @@ async def held(
             url=row.url,
             state=row.state,
             room=pace.at_once - under_way.get(row.id, 0),
-            paced_until=now if row.paced_until is None else max(now, datetime.fromisoformat(row.paced_until)),
+            paced_until=_paced_until(row.paced_until, pace, now),
             latest=now + pace.ahead,
             interval=pace.interval,
         )
         for row in rows
     }
+
+
+def _paced_until(kept: str | None, pace: Pace, now: datetime) -> datetime:
+    """Return the moment in an endpoint's row, or now if it is past, or of a clock that was ahead and has been put right."""
+    moment = now if kept is None else datetime.fromisoformat(kept)
+    return moment if now < moment <= now + pace.furthest else now
 
 
 async def move_on(connection: AsyncConnection, shares: Mapping[str, Share]) -> None:

@@ -170,6 +170,26 @@ async def test_an_endpoint_gets_so_many_tries_a_second_and_the_others_do_not_wai
         assert taken == [(2, 1), (4, 1), (5, 1), (5, 1)]
 
 
+async def test_a_clock_that_is_put_right_holds_no_endpoint_and_its_rate_counts_on(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    async with open_hall(tmp_path, notifications={"endpoint_per_second": 2.0}) as hall:
+        endpoint = await hall.endpoint(receiver)
+        hall.clock.moment += timedelta(hours=3)
+        await send_test(hall, endpoint)
+        await hall.dispatch()
+        assert len(receiver.events()) == 1
+        hall.clock.moment -= timedelta(hours=3, seconds=-10)
+        for _ in range(5):
+            await send_test(hall, endpoint)
+        taken = []
+        for _ in range(4):
+            await hall.dispatch()
+            taken.append(len(receiver.events()) - 1)
+            hall.clock.moment += timedelta(seconds=1)
+        assert taken == [2, 4, 5, 5]
+
+
 @pytest.mark.parametrize("asked", [0.0, 30.0, 10.0**9])
 def test_retry_after_lengthens_and_is_bounded(asked: float) -> None:
     outcome = Outcome(error="http", status=429, retry_after=asked)
