@@ -1,16 +1,17 @@
 """What nobody answered in time ends: an address that never said yes is not kept.
 
-*What.* Subscriptions and contacts of endpoints whose question was sent thirty days ago and more. *Why.* Whoever saves one names
+*What.* Subscriptions and contacts of endpoints whose question left thirty days ago and more. *Why.* Whoever saves one names
 any address, and it is personal data of somebody who agreed to nothing. *Never:* end what has said yes once, which is
-asked yearly (`yearly`); or anything while no question could leave.
+asked yearly (`yearly`); or anything whose question has not left.
 """
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, or_, select, update
 
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.leaving import NO_CONTACT, cancel_mails_to_contact, cancel_unsent
+from services.notifications.mail.letters import CONFIRMATION
 from services.notifications.rules.yearly import ANSWER_WITHIN
-from services.notifications.tables import ENDPOINTS, SUBSCRIPTIONS
+from services.notifications.tables import DELIVERIES, ENDPOINTS, SUBSCRIPTIONS
 
 AT_ONCE = 100
 
@@ -23,13 +24,21 @@ async def step(runtime: Runtime) -> int:
     before, moment = timestamp(now - ANSWER_WITHIN), timestamp(now)
     subscriptions = (
         select(SUBSCRIPTIONS.c.id)
-        .where(SUBSCRIPTIONS.c.state == "unconfirmed", SUBSCRIPTIONS.c.changed_at <= before)
+        .where(
+            SUBSCRIPTIONS.c.state == "unconfirmed",
+            SUBSCRIPTIONS.c.changed_at <= before,
+            ~_asked_since(before, DELIVERIES.c.subscription == SUBSCRIPTIONS.c.id),
+        )
         .limit(AT_ONCE)
         .with_for_update(skip_locked=True)
     )
     contacts = (
         select(ENDPOINTS.c.id)
-        .where(ENDPOINTS.c.contact_asked_at <= before, ENDPOINTS.c.contact_confirmed_at.is_(None))
+        .where(
+            ENDPOINTS.c.contact_asked_at <= before,
+            ENDPOINTS.c.contact_confirmed_at.is_(None),
+            ~_asked_since(before, DELIVERIES.c.contact_of == ENDPOINTS.c.id),
+        )
         .limit(AT_ONCE)
         .with_for_update(skip_locked=True)
     )
@@ -52,3 +61,9 @@ async def step(runtime: Runtime) -> int:
             .values(revision=ENDPOINTS.c.revision + 1, changed_at=moment, **NO_CONTACT)
         )
     return len(silent) + len(unknown)
+
+
+def _asked_since(moment: str, about: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition that a question has left since this moment, or is still to leave."""
+    left = or_(DELIVERIES.c.ended_at.is_(None), DELIVERIES.c.ended_at > moment)
+    return select(DELIVERIES.c.id).where(about, DELIVERIES.c.type == CONFIRMATION, left).exists()

@@ -1,20 +1,22 @@
 """Mails that no server took in all their tries: their news comes with the next digest, their question is asked anew.
 
-*What.* In the transaction that records the last try, notices of a digest are ready again, and a yearly question counts as not
-asked. *Why.* A mail server that was away for days has lost nobody's news; and as nothing was handed over, what comes later
+*What.* In the transaction that records the last try, notices of a digest are ready again, a yearly question counts as not
+asked, and the first question to an address begins its schedule anew, a day later. *Why.* A mail server that was away for days has lost nobody's news; and as nothing was handed over, what comes later
 is no second copy. *Never:* for what was refused for its address or for itself; that was an answer.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.runtime import timestamp
+from services.notifications.mail.letters import CONFIRMATION
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import next_digest
-from services.notifications.tables import DELIVERIES, NOTICES, SUBSCRIPTIONS
+from services.notifications.rules.schedule import LONGEST_WAIT
+from services.notifications.tables import DELIVERIES, ENDPOINTS, NOTICES, SUBSCRIPTIONS
 from services.notifications.worker.digests import DIGEST
 from services.notifications.worker.yearly import YEARLY
 
@@ -23,6 +25,7 @@ async def take_up_again(connection: AsyncConnection, deliveries: Sequence[str], 
     """Take up what these mails had to say, of subscriptions that somebody asks for; one told at once has it the next morning."""
     if not deliveries:
         return
+    await _ask_again(connection, deliveries, now=now)
     untaken = (
         select(DELIVERIES.c.id.label("delivery"), DELIVERIES.c.type.label("kind"), SUBSCRIPTIONS)
         .join(SUBSCRIPTIONS, SUBSCRIPTIONS.c.id == DELIVERIES.c.subscription)
@@ -48,3 +51,34 @@ async def take_up_again(connection: AsyncConnection, deliveries: Sequence[str], 
         if row["next_digest_at"] is None:
             due = next_digest(now, "daily", quiet_of(row), row["time_zone"])
             await connection.execute(whose.values(next_digest_at=timestamp(due)))
+
+
+async def _ask_again(connection: AsyncConnection, deliveries: Sequence[str], *, now: datetime) -> None:
+    """Have the questions among these sent again, of what still waits for its answer and has not asked another address since."""
+    unconfirmed = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.state == "unconfirmed")
+    contacts = select(ENDPOINTS.c.id).where(
+        ENDPOINTS.c.contact_email.is_not(None), ENDPOINTS.c.contact_confirmed_at.is_(None)
+    )
+    later = DELIVERIES.alias("later")
+    asked_since = select(later.c.id).where(
+        or_(later.c.subscription == DELIVERIES.c.subscription, later.c.contact_of == DELIVERIES.c.contact_of),
+        later.c.type == CONFIRMATION,
+        later.c.id > DELIVERIES.c.id,
+    )
+    await connection.execute(
+        update(DELIVERIES)
+        .where(
+            DELIVERIES.c.id.in_(deliveries),
+            DELIVERIES.c.type == CONFIRMATION,
+            DELIVERIES.c.state == "exhausted",
+            DELIVERIES.c.body.is_not(None),
+            or_(DELIVERIES.c.subscription.in_(unconfirmed), DELIVERIES.c.contact_of.in_(contacts)),
+            ~asked_since.exists(),
+        )
+        .values(
+            state="pending",
+            earlier=DELIVERIES.c.attempts,
+            due_at=timestamp(now + LONGEST_WAIT),
+            ended_at=None,
+        )
+    )

@@ -1,6 +1,7 @@
 """Whether an address wants mails is asked, and so it can say no: once for all, or by not answering."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -9,8 +10,17 @@ import pytest
 from services.notifications.mail.letters import LANGUAGES, words_of
 from services.notifications.rules.yearly import ANSWER_WITHIN
 from services.notifications.worker import unanswered
-from tests.services.notifications.hall import Hall
-from tests.services.notifications.office import ADDRESS, Page, Sink, confirmed, crossing
+from tests.services.notifications.hall import Hall, open_hall
+from tests.services.notifications.office import (
+    ADDRESS,
+    Page,
+    Sink,
+    confirmed,
+    crossing,
+    link_in,
+    mail_to,
+    sinking,
+)
 from tests.services.notifications.village import Receiver
 
 BROWSER = {"Accept": "text/html"}
@@ -198,3 +208,68 @@ async def test_an_address_that_never_said_yes_is_forgotten_after_thirty_days(
     assert (found["state"], found["email"]) == (("active", ADDRESS) if answered else ("ended", None))
     kept = await hall.call("GET", f"/v1/endpoints/{made['id']}")
     assert (kept["contact_email"], kept["state"]) == (None, "active")
+
+
+async def asked_for(hall: Hall, receiver: Receiver) -> tuple[str, str]:
+    """Name an address for a subscription, and one for an endpoint; the ids of both."""
+    body = {"url": receiver.url, "contact_email": "desk@ada.example"}
+    made = await hall.call("POST", "/v1/endpoints", body, status=201)
+    return await hall.subscribe(channel="email", email=ADDRESS), str(made["id"])
+
+
+async def kept(hall: Hall, subscription: str, endpoint: str) -> tuple[str | None, str | None]:
+    """The addresses that both have."""
+    found = await hall.call("GET", f"/v1/subscriptions/{subscription}")
+    contact = await hall.call("GET", f"/v1/endpoints/{endpoint}")
+    return found["email"], contact["contact_email"]
+
+
+async def test_what_was_not_asked_for_want_of_a_mail_server_has_thirty_days_from_when_it_is(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    async with open_hall(tmp_path) as hall:
+        both = await asked_for(hall, receiver)
+        hall.clock.moment += 2 * ANSWER_WITHIN
+        now = hall.clock.moment
+    async with sinking() as (sink, port), open_hall(tmp_path, mail=mail_to(port)) as hall:
+        hall.clock.moment = now
+        assert await unanswered.step(hall.runtime) == 0
+        await hall.dispatch()
+        assert {to for to, _ in sink.taken} == {ADDRESS, "desk@ada.example"}
+        hall.clock.moment += ANSWER_WITHIN - timedelta(seconds=1)
+        assert await unanswered.step(hall.runtime) == 0
+        assert None not in await kept(hall, *both)
+        hall.clock.moment += timedelta(seconds=2)
+        assert await unanswered.step(hall.runtime) == 2
+        assert await kept(hall, *both) == (None, None)
+
+
+async def test_a_question_that_no_server_took_for_weeks_is_asked_when_one_does(
+    office: tuple[Hall, Sink], receiver: Receiver
+) -> None:
+    hall, sink = office
+    sink.refuse = "451 4.3.2 the server is being moved"
+    both, begun = await asked_for(hall, receiver), hall.clock.moment
+    while hall.clock.moment < begun + ANSWER_WITHIN + timedelta(days=1):
+        assert await hall.until_due()
+        assert await unanswered.step(hall.runtime) == 0
+    sink.refuse = ""
+    while await hall.until_due():
+        pass
+    assert sorted(to for to, _ in sink.taken) == ["desk@ada.example", ADDRESS]  # each once
+    assert None not in await kept(hall, *both)
+    for _, message in sink.taken:
+        assert (await hall.http.post(link_in(message, hall))).json()["state"] == "active"
+
+
+async def test_an_address_that_its_server_does_not_know_is_asked_once_and_forgotten(
+    office: tuple[Hall, Sink], receiver: Receiver
+) -> None:
+    hall, sink = office
+    sink.refuse = "550 5.1.1 no such user"
+    both = await asked_for(hall, receiver)
+    await hall.dispatch()
+    assert not await hall.until_due()
+    hall.clock.moment += ANSWER_WITHIN + timedelta(seconds=1)
+    assert await unanswered.step(hall.runtime) == 2
+    assert await kept(hall, *both) == (None, None)
