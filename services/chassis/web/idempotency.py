@@ -84,6 +84,22 @@ def in_flight(keys: set[Key], key: Key | None) -> Iterator[None]:
         keys.discard(key)
 
 
+async def forget_expired(connection: AsyncConnection, *, now: datetime) -> None:
+    """Delete the answers that no key brings back any more."""
+    await connection.execute(
+        text("DELETE FROM idempotency WHERE created_at < :horizon"), {"horizon": timestamp(now - KEPT_FOR)}
+    )
+
+
+async def forget_naming(connection: AsyncConnection, identifier: str) -> None:
+    """Delete the stored answers that name what is erased; a request repeated under such a key is done anew."""
+    place = "position(:named IN body)" if connection.dialect.name == "postgresql" else "instr(body, :named)"
+    await connection.execute(
+        text(f"DELETE FROM idempotency WHERE {place} > 0"),  # noqa: S608 - one of the two above
+        {"named": identifier.encode()},
+    )
+
+
 async def stored_answer(connection: AsyncConnection, key: Key, *, now: datetime) -> Response | None:
     """Return the answer stored under the key, if any, after taking the key for this transaction.
 
@@ -96,9 +112,7 @@ async def stored_answer(connection: AsyncConnection, key: Key, *, now: datetime)
         )
         if not taken.scalar_one():
             raise IdempotencyInFlight(headers={"Retry-After": "1"})
-    await connection.execute(
-        text("DELETE FROM idempotency WHERE created_at < :horizon"), {"horizon": timestamp(now - KEPT_FOR)}
-    )
+    await forget_expired(connection, now=now)
     found = (
         await connection.execute(
             text(

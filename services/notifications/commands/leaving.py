@@ -12,8 +12,10 @@ from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import ENDPOINT_PINGED
+from services.chassis.web import idempotency
 from services.notifications.mail.letters import CONFIRMATION
 from services.notifications.tables import (
+    ATTEMPTS,
     DELIVERIES,
     DISMISSALS,
     ENDPOINTS,
@@ -77,7 +79,9 @@ async def forget_organisation(connection: AsyncConnection, organisation: str, *,
     await connection.execute(
         update(DELIVERIES).where(DELIVERIES.c.organisation == organisation).values(body=None)
     )
+    await forget_responses(connection, DELIVERIES.c.organisation == organisation)
     await connection.execute(delete(DISMISSALS).where(DISMISSALS.c.organisation == organisation))
+    await idempotency.forget_naming(connection, organisation)
 
 
 async def silence_organisation(
@@ -110,11 +114,22 @@ async def forget_project(connection: AsyncConnection, project: str, *, now: str)
         select(NOTICES.c.delivery).where(NOTICES.c.project == project, NOTICES.c.delivery.is_not(None))
     )
     await connection.execute(update(DELIVERIES).where(about).values(body=None))
+    await forget_responses(connection, about)
     await take_back(connection, project=project, now=now)  # a digest of it has news of others
     await connection.execute(
         update(NOTICES).where(NOTICES.c.project == project).values(data=None, state="dropped")
     )
     await connection.execute(update(LISTS).where(LISTS.c.project == project).values(told_asked=None))
+
+
+async def forget_responses(connection: AsyncConnection, about: ColumnElement[bool]) -> None:
+    """Empty what was answered to those of these messages that were emptied: receivers like to repeat what they were sent."""
+    emptied = select(DELIVERIES.c.id).where(about, DELIVERIES.c.body.is_(None))
+    await connection.execute(
+        update(ATTEMPTS)
+        .where(ATTEMPTS.c.delivery.in_(emptied), ATTEMPTS.c.response.is_not(None))
+        .values(response=None)
+    )
 
 
 async def cancel_unwanted(connection: AsyncConnection, deliveries: Sequence[str], *, now: str) -> None:

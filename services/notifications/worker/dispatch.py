@@ -26,7 +26,7 @@ from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Runtime, timestamp
 from services.chassis.telemetry import log_of
 from services.notifications.commands.following import follow
-from services.notifications.commands.leaving import cancel_unwanted
+from services.notifications.commands.leaving import cancel_unwanted, forget_responses
 from services.notifications.mail.letters import CONFIRMATION
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import released
@@ -450,6 +450,7 @@ class Dispatcher:
         )
         ends = [self._end_of(one) for one in ended]
         await connection.execute(_END, ends)
+        await forget_responses(connection, DELIVERIES.c.id.in_([one.row["id"] for one in ended]))
         await endpoints.note(connection, self.runtime, ended)
         now = self.runtime.clock.now()
         failed = [one.row["id"] for one in ended if not one.outcome.delivered]

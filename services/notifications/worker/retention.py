@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import ENDPOINT_PINGED
 from services.chassis.runtime import Runtime, timestamp
+from services.chassis.web import idempotency
 from services.notifications.rules.yearly import ASKED_WITHIN
 from services.notifications.tables import ATTEMPTS, DELIVERIES, ENDPOINTS, NOTICES, PROJECTS, QUESTIONS
 
@@ -37,6 +38,7 @@ async def step(runtime: Runtime) -> int:
     before = timestamp(runtime.clock.now() - kept)
     gone = 0
     async with runtime.database.write() as connection:
+        await idempotency.forget_expired(connection, now=runtime.clock.now())
         counted_since = timestamp(runtime.clock.now() - ASKED_WITHIN)
         await connection.execute(delete(QUESTIONS).where(QUESTIONS.c.asked_since <= counted_since))
     for _ in range(BATCHES):

@@ -56,6 +56,8 @@ class Receiver:
     url: str = ""
     taken: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     status: int = 204
+    repeats: bool = False
+    """Whether it answers with what it was sent."""
     headers: dict[str, str] = field(default_factory=dict)
     secrets: list[str] = field(default_factory=list)
     look: Look | None = None
@@ -66,7 +68,8 @@ class Receiver:
         self.taken.append((dict(request.headers), body))
         if self.look is not None:
             await self.look(body)
-        return web.Response(status=self.status, headers=self.headers)
+        said = body if self.repeats else None
+        return web.Response(status=self.status, headers=self.headers, body=said)
 
     def events(self, kind: str = "") -> list[dict[str, Any]]:
         """What came in, in order; pings are left out unless asked for."""

@@ -1,0 +1,104 @@
+"""What is erased leaves nothing behind: no answer of a receiver, no answer kept for a repeated request, and nothing new."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from schemas.topics import ORGANISATION_ERASED, PROJECT_ERASED
+from services.notifications.worker import retention
+from tests.services.notifications.hall import Hall, uuid_of
+from tests.services.notifications.office import ADDRESS, Sink, crossing
+from tests.services.notifications.village import Receiver
+
+Post = tuple[Hall, Sink, Receiver]
+
+
+async def erased(hall: Hall, name: str = "Ada") -> None:
+    await hall.say(hall.event("members.v1", ORGANISATION_ERASED, uuid_of(name), None))
+
+
+async def responses(hall: Hall) -> list[bytes]:
+    rows = await hall.rows("SELECT response FROM attempts WHERE response IS NOT NULL")
+    return [bytes(row["response"]) for row in rows]
+
+
+async def test_what_a_receiver_repeated_goes_with_the_organisation(post: Post, receiver: Receiver) -> None:
+    hall, _, other = post
+    await hall.member("Ada")
+    receiver.repeats = other.repeats = True
+    receiver.status = other.status = 200
+    await hall.endpoint(receiver)
+    await hall.endpoint(other, "Bea")
+    assert len(await responses(hall)) == 2
+    await erased(hall)
+    assert len(await responses(hall)) == 1  # Bea's
+
+
+async def test_what_a_receiver_repeated_goes_with_the_project(post: Post, receiver: Receiver) -> None:
+    hall, _, _ = post
+    endpoint = await hall.endpoint(receiver)
+    receiver.repeats, receiver.status = True, 200
+    await hall.subscribe(channel="webhook", endpoint=endpoint)
+    project = await crossing(hall)
+    [repeated] = await responses(hall)
+    assert project.encode() in repeated
+    await hall.say(hall.event("projects.v1", PROJECT_ERASED, project, None))
+    assert await responses(hall) == []
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_what_a_receiver_repeats_while_its_organisation_is_erased_is_not_kept(
+    post: Post, receiver: Receiver, status: int
+) -> None:
+    hall, _, _ = post
+    await hall.member("Ada")
+    endpoint = await hall.endpoint(receiver)
+
+    async def meanwhile(_body: bytes) -> None:
+        await erased(hall)
+
+    receiver.look, receiver.repeats, receiver.status = meanwhile, True, status
+    await hall.call("POST", f"/v1/endpoints/{endpoint}/test", status=202)
+    await hall.dispatch()
+    assert len(receiver.taken) == 2
+    assert await responses(hall) == []
+
+
+async def kept_answers(hall: Hall) -> list[bytes]:
+    return [bytes(row["body"]) for row in await hall.rows("SELECT body FROM idempotency")]
+
+
+async def made_with_a_key(hall: Hall, receiver: Receiver, name: str) -> Any:
+    body = {"url": receiver.url, "contact_email": ADDRESS}
+    return await hall.call("POST", "/v1/endpoints", body, name=name, status=201, Idempotency_Key="once")
+
+
+async def test_an_answer_kept_for_a_repeated_request_goes_with_its_organisation(
+    post: Post, receiver: Receiver
+) -> None:
+    hall, _, other = post
+    await hall.member("Ada")
+    await made_with_a_key(hall, receiver, "Ada")
+    theirs = await hall.http.post(
+        "/v1/endpoints",
+        json={"url": other.url},
+        headers=hall.bearer("organisation_editor", organisation=uuid_of("Bea"))
+        | {"Idempotency-Key": "another"},
+    )
+    assert len(await kept_answers(hall)) == 2
+    await erased(hall)
+    [left] = await kept_answers(hall)
+    assert theirs.json()["id"].encode() in left
+
+
+async def test_an_answer_kept_for_a_repeated_request_goes_after_a_day(post: Post, receiver: Receiver) -> None:
+    hall, _, _ = post
+    await made_with_a_key(hall, receiver, "Ada")
+    hall.clock.moment += timedelta(hours=24)
+    await retention.step(hall.runtime)
+    assert len(await kept_answers(hall)) == 1
+    hall.clock.moment += timedelta(seconds=1)
+    await retention.step(hall.runtime)
+    assert await kept_answers(hall) == []
