@@ -46,6 +46,8 @@ from services.notifications.tables import (
 
 GROUP = "notifications"
 REFERENCE = "reference"
+OVER = frozenset({"closed", "withdrawn"})
+"""The states of a project that has ended."""
 
 
 async def keep(delivery: Delivery) -> None:
@@ -134,9 +136,7 @@ def prepare(runtime: Any) -> None:
 async def _project(delivery: Delivery) -> None:
     event, connection = delivery.event, delivery.connection
     reference: Reference = delivery.runtime.state[REFERENCE]
-    before = (
-        await connection.execute(select(PROJECTS.c.state).where(PROJECTS.c.id == event.key).with_for_update())
-    ).scalar_one_or_none()
+    held = await _held(delivery, PROJECTS)
     values: dict[str, Any] = {
         "id": event.key,
         "state": "erased",
@@ -154,12 +154,24 @@ async def _project(delivery: Delivery) -> None:
             "facts": orjson.dumps(facts_of(record, region_of=reference.region_of)),
             "facts_hash": facts_hash(record),
         }
-        if record["state"] in {"closed", "withdrawn"} and before not in {None, "closed", "withdrawn"}:
+        if record["state"] in OVER and await _ends(delivery, held):
             values["ending"] = record["state"]
     await _newest(delivery, PROJECTS, values)
     await _lift(delivery, values["facts_hash"])
     if event.tombstone:
         await forget_project(connection, event.key, now=timestamp(delivery.runtime.clock.now()))
+
+
+async def _ends(delivery: Delivery, held: RowMapping | None) -> bool:
+    """Whether the end of a project may still have to be told.
+
+    It closes now, its end was not told yet, or somebody was told of it: a log read anew holds the record of its end alone.
+    Whoever heard of the end hears of it once.
+    """
+    if held is not None and (held["state"] not in OVER or held["ending"] is not None):
+        return True
+    told = select(NOTICES.c.id).where(NOTICES.c.project == delivery.event.key, NOTICES.c.state != "dropped")
+    return (await delivery.connection.execute(told.limit(1))).first() is not None
 
 
 async def _lift(delivery: Delivery, facts_hash: str) -> None:

@@ -4,7 +4,7 @@
 nothing of it needs no word of its end either. *Never:* delete the audit trail, which holds ids and no words.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -195,6 +195,7 @@ async def take_back(
     project: str | None = None,
     organisations: Any = None,
     made_by: str | None = None,
+    but: Collection[str] = (),
     states: tuple[str, ...] = ("waiting",),
 ) -> Sequence[str]:
     """Take back what was not told yet of a project or of any, to everybody or to these organisations (SQL or a list).
@@ -202,6 +203,7 @@ async def take_back(
     A webhook that has not arrived is not sent any more, by nobody's recovery either. One that was tried may have arrived:
     its notice stays told. A digest that has not left is made anew. What is out has no body any more, so that it is not tried
     again: `cancel_unwanted` does the same with it once its try has failed. Notices in one of `states` have no message yet.
+    News of the types in `but` stays.
 
     Returns the organisations that something was taken back from, and that may have heard nothing.
     """
@@ -210,6 +212,8 @@ async def take_back(
         whose.append(NOTICES.c.project == project)
     if organisations is not None:
         whose.append(NOTICES.c.organisation.in_(organisations))
+    if but:
+        whose.append(NOTICES.c.type.not_in(but))
     if made_by is not None:
         whose.append(NOTICES.c.made_at <= made_by)
     about = DELIVERIES.c.id.in_(select(NOTICES.c.delivery).where(*whose, NOTICES.c.delivery.is_not(None)))

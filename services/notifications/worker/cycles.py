@@ -63,7 +63,9 @@ LISTENING = ("active", "unconfirmed")
 """The states of a subscription for which news is made."""
 AWAY = frozenset({"withdrawn", "erased"})
 """The states of an organisation that is told nothing: of no project, no year that is over, none of its endpoints."""
-ENDS = frozenset({MATCH_WITHDRAWN, OPPORTUNITY_CLOSED, OPPORTUNITY_WITHDRAWN})
+OVER = frozenset({OPPORTUNITY_CLOSED, OPPORTUNITY_WITHDRAWN})
+"""Types of news that a project has ended."""
+ENDS = OVER | {MATCH_WITHDRAWN}
 """Types of news after which a subscriber takes a project for over."""
 PROJECT_CHANGED = "project-changed"
 """The rule of news that no pair's crossing caused."""
@@ -385,7 +387,7 @@ async def _ending(runtime: Runtime, connection: AsyncConnection, project: str) -
     row = (await connection.execute(select(PROJECTS).where(PROJECTS.c.id == project))).mappings().one()
     if row["ending"] is None:
         return 0
-    await take_back(connection, project=project, now=timestamp(runtime.clock.now()))
+    await take_back(connection, project=project, but=OVER, now=timestamp(runtime.clock.now()))
     withdrawn = row["ending"] == "withdrawn"
     news = [
         News(

@@ -1,0 +1,91 @@
+"""A project's end is told once to who was told of it, and ends what waits, however the log says it."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from schemas.topics import PROJECT_REVISED
+from services.notifications.consumers import forget
+from tests.services.notifications.hall import Hall
+from tests.services.notifications.office import Sink, confirmed, crossing
+from tests.services.notifications.test_what_is_over import by_webhook, closed, said
+from tests.services.notifications.village import Receiver
+
+PROPOSED, CLOSED = "match.proposed.v1", "opportunity.closed.v1"
+TOLD = [("instant", [PROPOSED, CLOSED]), ("weekly", [])]
+"""What is told by whom a project's end finds told of it, and by whom it finds waiting for the hour."""
+
+
+async def closed_while_away(hall: Hall, project: str) -> None:
+    """The log is read anew, and has only the record of the end: of each key, the newest."""
+    said = [event for event in hall.said if event.type != PROJECT_REVISED]
+    async with hall.runtime.database.write() as connection:
+        await forget(connection)
+    await hall.say(*said)
+    await closed(hall, project, 2)
+
+
+async def closed_twice(hall: Hall, project: str) -> None:
+    """The closed project is revised before anybody looked."""
+    await hall.open_project(state="closed")
+    await closed(hall, project, 2)
+
+
+async def closed_and_republished(hall: Hall, project: str) -> None:
+    """Its owner says everything again, in a new life, before anybody looked."""
+    await hall.open_project(state="closed")
+    hall.incarnation += 1
+    await closed(hall, project, 2)
+
+
+@pytest.mark.parametrize(("cadence", "told"), TOLD)
+@pytest.mark.parametrize("end", [closed_while_away, closed_twice, closed_and_republished])
+async def test_an_end_is_told_once_and_nothing_after_it(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver, end: Any, cadence: str, told: list[str]
+) -> None:
+    hall, _, _ = post
+    await by_webhook(hall, receiver, cadence=cadence)
+    project = await crossing(hall)
+    await end(hall, project)
+    assert said(receiver) == told
+    for _ in range(2):
+        hall.clock.moment += timedelta(days=8)
+        await hall.settle()
+        await hall.say_again(rebuilding=True)
+        await hall.settle()
+    assert said(receiver) == told
+
+
+async def test_an_end_that_was_not_taken_yet_is_told_although_it_is_said_again(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver
+) -> None:
+    hall, _, _ = post
+    await by_webhook(hall, receiver)
+    project = await crossing(hall)
+    receiver.status = 503
+    await closed(hall, project, 2)
+    receiver.status = 204
+    receiver.taken.clear()
+    await closed(hall, project, 3)
+    while await hall.until_due():
+        pass
+    assert said(receiver) == [CLOSED]
+
+
+async def test_an_end_that_waits_for_a_digest_is_in_it_although_it_is_said_again(
+    post: tuple[Hall, Sink, Receiver],
+) -> None:
+    hall, sink, _ = post
+    await confirmed(hall, sink, cadence="daily")
+    project = await crossing(hall)
+    hall.clock.moment += timedelta(days=1)
+    await hall.settle()
+    await closed(hall, project, 2)
+    hall.clock.moment += timedelta(days=1)
+    await hall.herald()
+    await closed(hall, project, 3)
+    for _ in range(3):
+        hall.clock.moment += timedelta(days=1)
+        await hall.settle()
+    assert len(sink.digests()) == 2
