@@ -58,7 +58,8 @@ async def test_a_webhook_that_waits_for_its_hour_does_not_leave(
     hall.clock.moment += timedelta(days=8)
     await hall.settle()
     assert said(receiver) == ["match.proposed.v1"]
-    await closed(hall, uuid_of("another"), 2)
+    await hall.rank(await hall.open_project("another", state="closed"), 2, {}, reasons=("closed",))
+    await hall.settle()
     hall.clock.moment += timedelta(days=8)
     await hall.settle()
     assert said(receiver) == ["match.proposed.v1"]  # nor does a project end for it of which it never heard
