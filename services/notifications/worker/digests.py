@@ -4,9 +4,10 @@
 next hour. *Why no duplicate.* A digest's period is unique for its subscription, and a notice that is in a digest is not
 ready any more; killed anywhere, either both stand or neither. *Why a cap.* Restraint:
 what is above it, or beyond the projects that one mail has room for, stays ready and comes with the next digest, so it is
-late and never lost. *Why a keyed hash.* Those of
-one hour are made and sent in an order that nobody can choose, as webhooks are. *Never:* an empty mail, the same
-project twice in one, the end of what no mail had announced, or a look at a rank, a band or a category to decide who waits.
+late and never lost. *Why so much room.* What a mail does not name waits for a month where its reader chose one a month, and
+when somebody hears is to follow from that choice alone. *Why a keyed hash.* Those of one hour are made and sent in an order
+that nobody can choose, as webhooks are. *Never:* an empty mail, the same project twice in one, the end of what no mail had
+announced, or a look at a rank, a band or a category to decide who waits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +39,9 @@ from services.notifications.worker.cycles import AWAY, ENDS
 from services.notifications.worker.readying import title_in
 
 DIGEST = "digest"
-MOST_SHOWN = 20
+IN_FULL = 20
+"""So many projects a mail tells of with their reasons; it names the others in a line each."""
+MOST_NAMED = 200
 """So many projects one mail has room for; what is in no mail was not told, so it stays ready for the next."""
 AT_ONCE = 500
 """Of one step. All that are due are put in order first, so that whoever subscribed early is in no earlier batch."""
@@ -119,7 +122,10 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
     if later is not None:
         await _due_again(connection, subscription, later)
         return
-    notices, more = _first(notices)
+    order = _in_order(notices)
+    order, more = order[:MOST_NAMED], len(order[MOST_NAMED:])
+    named = frozenset(order)
+    notices = [one for one in notices if one["project"] in named]
     if more and following is None:  # told at once: not one mail after the other
         morning = next_digest(now, "daily", quiet_of(row), row["time_zone"])
         await _due_again(connection, subscription, morning)
@@ -127,7 +133,9 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
     titles = {
         one.id: one.titles for one in await connection.execute(select(FLAGSHIPS.c.id, FLAGSHIPS.c.titles))
     }
-    letter = digest_letter(runtime, row, notices, more=more, announced=announced, flagships=titles, now=now)
+    letter = digest_letter(
+        runtime, row, notices, order=order, more=more, announced=announced, flagships=titles, now=now
+    )
     queued = delivery_row(
         organisation=row["organisation"],
         channel="email",
@@ -155,20 +163,15 @@ async def _due_again(connection: AsyncConnection, subscription: str, moment: dat
     )
 
 
-def _first(notices: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
-    """Return what of these notices one mail has room for, and of how many projects there are more.
-
-    What closes soon goes first, by its deadline, then what has waited longest.
-    """
-    oldest = list(dict.fromkeys(one["project"] for one in notices))
+def _in_order(notices: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the projects of these notices: what closes soon first, by its deadline, then what has waited longest."""
+    oldest = dict.fromkeys(one["project"] for one in notices)
     closing = {
         one["project"]: orjson.loads(one["data"])["deadline"] or ""
         for one in notices
         if one["type"] == OPPORTUNITY_CLOSING_SOON
     }
-    order = sorted(oldest, key=lambda project: (project not in closing, closing.get(project, "")))
-    shown = frozenset(order[:MOST_SHOWN])
-    return [one for one in notices if one["project"] in shown], len(order) - len(shown)
+    return sorted(oldest, key=lambda project: (project not in closing, closing.get(project, "")))
 
 
 async def _announced(connection: AsyncConnection, subscription: str) -> frozenset[str]:
@@ -217,6 +220,7 @@ def digest_letter(
     row: Mapping[str, Any],
     notices: Sequence[Mapping[str, Any]],
     *,
+    order: Sequence[str],
     more: int,
     announced: AbstractSet[str],
     flagships: Mapping[str, bytes],
@@ -224,13 +228,14 @@ def digest_letter(
 ) -> Letter:
     """Return the digest of these notices: the newest of each project, by flagship and section.
 
-    What changed before it was ever announced is new. Of so many projects `more` the news waits. `flagships` are titles (JSON) by id; one of which nothing was read yet
-    goes by its id.
+    The first of their projects by `order` are told of in full. What changed before it was ever announced is new. Of so many
+    projects `more` the news waits. `flagships` are titles (JSON) by id; one of which nothing was read yet goes by its id.
     """
     address, keys = runtime.settings.address, keys_of(runtime.state)
     newest = {one["project"]: one for one in notices}
     groups: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for one in newest.values():
+    for place, project in enumerate(order):
+        one = newest[project]
         data = orjson.loads(one["data"])
         flagship = data.get("flagship") or ""
         if flagship in flagships:
@@ -239,6 +244,7 @@ def digest_letter(
         changed = "changed" if one["project"] in announced else "new"
         sections.setdefault(_SECTION.get(one["type"], changed), []).append(
             {
+                "full": place < IN_FULL,
                 "title": data["title"],
                 "band": data["band"],
                 "deadline": data["deadline"],

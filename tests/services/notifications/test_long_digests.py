@@ -1,19 +1,22 @@
-"""More news than one mail has room for: what closes soon goes first, the rest waits for the next mail, each is told once."""
+"""Much news in one mail: all is named, what closes soon first and in full; what a mail has no room for waits, each is told once."""
 
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
 from email.message import EmailMessage
 
 import pytest
+from babel.dates import format_date
 
 from services.notifications.mail.letters import LANGUAGES, words_of
 from services.notifications.worker import digests
-from tests.services.notifications.hall import Hall
+from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.office import Page, Sink, confirmed
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def room_for_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(digests, "MOST_SHOWN", 2)
+    monkeypatch.setattr(digests, "IN_FULL", 1)
+    monkeypatch.setattr(digests, "MOST_NAMED", 2)
 
 
 def said(digest: EmailMessage) -> str:
@@ -22,7 +25,8 @@ def said(digest: EmailMessage) -> str:
 
 def told(digest: EmailMessage) -> list[str]:
     """Return the titles that a mail names, in order."""
-    return [line.removeprefix("* ").strip() for line in said(digest).splitlines() if line.startswith("* ")]
+    lines = [line.removeprefix("* ") for line in said(digest).splitlines() if line.startswith("* ")]
+    return [line.partition(" · ")[0].strip() for line in lines]
 
 
 async def found(hall: Hall, title: str, *, deadline: str = "2027-06-30", state: str = "published") -> str:
@@ -31,10 +35,10 @@ async def found(hall: Hall, title: str, *, deadline: str = "2027-06-30", state: 
     return await hall.open_project(title, titles=titles, deadline=deadline, state=state)
 
 
-async def found_five(hall: Hall) -> None:
-    """Five projects on whose lists Ada stands, each told of in its turn."""
+async def found_all(hall: Hall, titles: Iterable[str] = "ABCDE") -> None:
+    """Projects on whose lists Ada stands, each told of in its turn."""
     ada = await hall.member("Ada")
-    for title in "ABCDE":
+    for title in titles:
         await hall.rank(await found(hall, title), 1, {ada: "good"})
         await hall.settle()
 
@@ -45,12 +49,68 @@ async def a_week_later(hall: Hall) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_mail_names_all_twenty_in_full_and_the_others_in_a_line_each(
+    office: tuple[Hall, Sink], language: str
+) -> None:
+    hall, sink = office
+    await confirmed(hall, sink, language=language)
+    titles = [f"Number {n}" for n in range(23)]
+    await found_all(hall, titles)
+    for _ in range(2):
+        await a_week_later(hall)
+    [digest] = sink.digests()
+    assert told(digest) == titles
+    words = words_of(language)
+    assert digest["Subject"] == words["digest_subject"].format(count=23, organisation="Ada")
+    why, short = words["why"].format(rule=""), words["rules"]["above-floor"]
+    band = words["band"].format(band=words["bands"]["good"])
+    deadline = words["deadline"].format(day=format_date(date(2027, 6, 30), "long", locale=language))
+    page = Page(digest.get_body(("html",)).get_content())
+    for text in (said(digest), page.text):
+        assert (text.count(why), text.count(short)) == (20, 23)
+        assert (text.count(band), text.count(deadline)) == (23, 23)
+    *_, last = [line for line in said(digest).splitlines() if line.startswith("* ")]
+    link = f"/v1/projects/{uuid_of('Number 22')}"
+    assert last.startswith(f"* Number 22 · {band} · {deadline} · {short} · http")
+    assert last.endswith(link)
+    assert sum(one.endswith(link) for one in page.links) == 1
+    [notices] = await hall.rows("SELECT count(*) AS told FROM notices WHERE state = 'sent'")
+    assert notices["told"] == 23
+
+
+async def test_who_has_chosen_a_mail_a_month_is_told_of_each_project_in_the_month_in_which_it_came(
+    office: tuple[Hall, Sink],
+) -> None:
+    hall, sink = office
+    await confirmed(hall, sink, cadence="monthly")
+    for month in range(3):
+        await found_all(hall, [f"{month}-{n}" for n in range(25)])
+        [row] = await hall.rows("SELECT next_digest_at AS due FROM subscriptions")
+        hall.clock.moment = datetime.fromisoformat(row["due"])
+        await hall.settle()
+        assert told(sink.digests()[-1]) == [f"{month}-{n}" for n in range(25)]
+
+
+async def test_the_largest_mail_is_shown_whole(office: tuple[Hall, Sink]) -> None:
+    """Some readers' programs cut an HTML mail off at 102 kB, and with it the way to leave."""
+    hall, sink = office
+    await confirmed(hall, sink)
+    title = "A network of schools and clinics in the north, number"
+    await found_all(hall, [f"{title} {n}" for n in range(digests.MOST_NAMED + 1)])
+    await a_week_later(hall)
+    [digest] = sink.digests()
+    assert len(told(digest)) == digests.MOST_NAMED
+    assert len(digest.get_body(("html",)).get_content().encode()) < 102_000
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.usefixtures("room_for_two")
 async def test_what_one_mail_has_no_room_for_waits_for_the_next_and_the_mail_says_so(
     office: tuple[Hall, Sink], language: str
 ) -> None:
     hall, sink = office
     subscription = await confirmed(hall, sink, language=language)
-    await found_five(hall)
+    await found_all(hall)
     for _ in range(5):
         await a_week_later(hall)
     assert [told(one) for one in sink.digests()] == [["A", "B"], ["C", "D"], ["E"]]
@@ -67,10 +127,11 @@ async def test_what_one_mail_has_no_room_for_waits_for_the_next_and_the_mail_say
     ]
 
 
+@pytest.mark.usefixtures("room_for_two")
 async def test_the_end_of_what_no_mail_had_room_for_is_not_named(office: tuple[Hall, Sink]) -> None:
     hall, sink = office
     await confirmed(hall, sink)
-    await found_five(hall)
+    await found_all(hall)
     await a_week_later(hall)
     for title in ("A", "E"):
         await found(hall, title, state="closed")
@@ -80,10 +141,11 @@ async def test_the_end_of_what_no_mail_had_room_for_is_not_named(office: tuple[H
     assert f"-- {words_of('en')['ended']}" in said(sink.digests()[-1])
 
 
+@pytest.mark.usefixtures("room_for_two")
 async def test_what_closes_soon_goes_first(office: tuple[Hall, Sink]) -> None:
     hall, sink = office
     await confirmed(hall, sink)
-    await found_five(hall)
+    await found_all(hall)
     for title, deadline in (("C", "2026-12-07"), ("D", "2026-12-06"), ("E", "2026-12-05")):
         await found(hall, title, deadline=deadline)
     hall.clock.moment = hall.clock.moment.replace(hour=7) + timedelta(days=7)
@@ -93,12 +155,13 @@ async def test_what_closes_soon_goes_first(office: tuple[Hall, Sink]) -> None:
     assert [sorted(told(one)) for one in sink.digests()] == [["D", "E"], ["A", "C"], ["B"]]
 
 
+@pytest.mark.usefixtures("room_for_two")
 async def test_told_at_once_the_rest_comes_the_next_morning(office: tuple[Hall, Sink]) -> None:
     hall, sink = office
     night = {"from": "20:00", "until": "07:00"}
     subscription = await confirmed(hall, sink, cadence="instant", quiet_hours=night)
     hall.clock.moment = hall.clock.moment.replace(hour=22)
-    await found_five(hall)
+    await found_all(hall)
     for _ in range(6):
         hall.clock.moment += timedelta(hours=9)
         await hall.settle()
