@@ -14,6 +14,7 @@ from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import NotFound
 from services.notifications.commands.leaving import silence
+from services.notifications.queries.finding import require_here
 from services.notifications.queries.reading import Row, dismissal_json
 from services.notifications.rules import rights
 from services.notifications.tables import DISMISSALS, PROJECTS
@@ -22,9 +23,10 @@ from services.notifications.tables import DISMISSALS, PROJECTS
 async def dismiss(unit: Unit, *, project: str, body: DismissalBody) -> Answer:
     """Dismiss a project for an organisation until its needs or countries change (R45), what waits to be told included.
 
-    Raises Forbidden, NotFound, PreconditionRequired, StaleRevision.
+    Raises Forbidden, OrganisationErased, OrganisationWithdrawn, NotFound, PreconditionRequired, StaleRevision.
     """
     organisation = rights.organisation_to_change(unit.principal, body.organisation)
+    await require_here(unit.connection, organisation)
     # Held, so that no revision comes between what is read of the project and the dismissal that says what was read.
     query = select(PROJECTS.c.facts_hash, PROJECTS.c.incarnation, PROJECTS.c.version).where(
         PROJECTS.c.id == project, PROJECTS.c.facts.is_not(None)

@@ -21,7 +21,7 @@ from services.notifications.commands.contacts import contact_asked
 from services.notifications.commands.leaving import NO_CONTACT, UNENDED, WANTED, cancel_mails_to_contact
 from services.notifications.commands.pinging import cancel_pings, ping
 from services.notifications.commands.queueing import event_row
-from services.notifications.queries.finding import secrets_of
+from services.notifications.queries.finding import require_here, secrets_of
 from services.notifications.queries.reading import endpoint_json
 from services.notifications.rules import rights
 from services.notifications.rules.addresses import Reach
@@ -35,8 +35,12 @@ REACH = "reach"
 
 
 async def create_endpoint(unit: Unit, *, body: EndpointBody) -> Answer:
-    """Register an endpoint with its first secret, and ping it; 201. Raises Forbidden, InvalidBody, TooManyEndpoints."""
+    """Register an endpoint with its first secret, and ping it; 201.
+
+    Raises Forbidden, OrganisationErased, OrganisationWithdrawn, InvalidBody, TooManyEndpoints.
+    """
     organisation = rights.organisation_to_change(unit.principal, body.organisation)
+    await require_here(unit.connection, organisation)
     _check_url(unit, body.url)
     await hold(unit.connection, f"endpoints {organisation}")
     count = select(func.count()).where(
@@ -77,9 +81,10 @@ async def create_endpoint(unit: Unit, *, body: EndpointBody) -> Answer:
 async def put_endpoint(unit: Unit, *, endpoint: str, body: EndpointBody) -> Answer:
     """Replace address, description, contact and whether it is paused; a new address is pinged anew, a new contact asked.
 
-    Raises NotFound, Forbidden, InvalidBody, PreconditionRequired, StaleRevision.
+    Raises NotFound, Forbidden, OrganisationWithdrawn, InvalidBody, PreconditionRequired, StaleRevision.
     """
     before = await _locked(unit, endpoint)
+    await require_here(unit.connection, before["organisation"], hold=False)
     unit.check_match(before["revision"])
     url = before["url"] if body.url == shortened(before["url"]) else body.url
     _check_url(unit, url)

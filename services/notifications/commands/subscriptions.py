@@ -17,6 +17,7 @@ from services.chassis.web.problems import ErrorEntry, Forbidden, InvalidBody
 from services.notifications.commands.asking import ask_for_confirmation, question_stands, suppression_fault
 from services.notifications.commands.following import follow, keep_hours
 from services.notifications.commands.leaving import cancel_messages, cancel_unsent
+from services.notifications.queries.finding import require_here
 from services.notifications.queries.reading import Row, quiet_of, subscription_json
 from services.notifications.rules import rights
 from services.notifications.rules.cadence import next_digest, released
@@ -32,9 +33,11 @@ HOURS = ("cadence", "quiet", "time_zone")
 async def put_subscription(unit: Unit, *, subscription: str, body: SubscriptionBody) -> Answer:
     """Save or replace a subscription; 201 for a new one. Mails begin once the address has confirmed.
 
-    Raises Forbidden, InvalidBody (all faults at once), TooManyEndpoints, PreconditionRequired, StaleRevision.
+    Raises Forbidden, OrganisationErased, OrganisationWithdrawn, InvalidBody (all faults at once), TooManyEndpoints,
+    PreconditionRequired, StaleRevision.
     """
     organisation = rights.organisation_to_change(unit.principal, body.organisation)
+    await require_here(unit.connection, organisation)
     query = select(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == subscription).with_for_update()
     found = (await unit.connection.execute(query)).mappings().first()
     before: Row | None = None if found is None else dict(found)

@@ -14,6 +14,7 @@ from services.chassis.identity.principal import Principal
 from services.chassis.web.problems import NotFound, Unauthenticated
 from services.notifications.queries.reading import Row
 from services.notifications.rules import rights
+from services.notifications.rules.problems import OrganisationErased, OrganisationWithdrawn
 from services.notifications.tables import ATTEMPTS, DISMISSALS, ENDPOINTS, ORGANISATIONS, SECRETS
 
 LEAST_IN_A_CELL = 5
@@ -76,6 +77,20 @@ async def name_of(connection: AsyncConnection, organisation: str) -> str:
     """Return an organisation's name, or its id where its record has not been read yet."""
     query = select(ORGANISATIONS.c.name).where(ORGANISATIONS.c.id == organisation)
     return await connection.scalar(query) or organisation
+
+
+async def require_here(connection: AsyncConnection, organisation: str, *, hold: bool = True) -> None:
+    """See that an organisation may have something saved, and hold it, so that it is not erased before the commit.
+
+    Not for who holds a row of it already: an erasure holds the organisation first, and then its rows.
+    Raises OrganisationErased, OrganisationWithdrawn. Of one whose record has not been read yet nothing speaks against it.
+    """
+    query = select(ORGANISATIONS.c.state).where(ORGANISATIONS.c.id == organisation)
+    state = await connection.scalar(query.with_for_update(read=True) if hold else query)
+    if state == "erased":
+        raise OrganisationErased
+    if state == "withdrawn":
+        raise OrganisationWithdrawn
 
 
 async def tries_of(connection: AsyncConnection, delivery: str) -> Sequence[Row]:

@@ -8,6 +8,7 @@ from schemas.http.notifications import DismissalAnswer, DismissalBody, Dismissal
 from services.chassis.identity.principal import principal_of
 from services.chassis.web.access import PUBLIC
 from services.chassis.web.cursors import cursors_of
+from services.chassis.web.openapi import refusals
 from services.chassis.web.operation import execute
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.reading import respond, respond_page
@@ -16,6 +17,7 @@ from services.notifications.queries import finding
 from services.notifications.queries.reading import dismissal_json
 from services.notifications.routes.parameters import ProjectId, Whose, named, runtime_in
 from services.notifications.rules import rights
+from services.notifications.rules.problems import OrganisationErased, OrganisationWithdrawn
 from services.notifications.tables import DISMISSALS
 
 
@@ -69,7 +71,8 @@ def router() -> APIRouter:
         operation_id="dismiss_project",
         summary="Dismiss a project with a reason",
         response_model=DismissalAnswer,
-        responses={201: {"model": DismissalAnswer, "description": "Dismissed"}},
+        responses=refusals(OrganisationErased, OrganisationWithdrawn)
+        | {201: {"model": DismissalAnswer, "description": "Dismissed"}},
     )
     async def put_dismissal(request: Request, project_id: ProjectId, body: DismissalBody) -> Response:
         """Nothing is told of it until its needs or countries change. It changes no list and no score."""

@@ -27,7 +27,13 @@ from services.notifications.queries import finding
 from services.notifications.queries.reading import endpoint_json
 from services.notifications.routes.parameters import EndpointId, Whose, named, runtime_in
 from services.notifications.rules import rights
-from services.notifications.rules.problems import EndpointInUse, EndpointNotActive, TooManyEndpoints
+from services.notifications.rules.problems import (
+    EndpointInUse,
+    EndpointNotActive,
+    OrganisationErased,
+    OrganisationWithdrawn,
+    TooManyEndpoints,
+)
 from services.notifications.tables import ENDPOINTS
 
 
@@ -93,7 +99,7 @@ def _add_writing(routes: APIRouter) -> None:
         summary="Register an endpoint; its signing secret is shown once",
         status_code=201,
         response_model=EndpointCreated,
-        responses=refusals(TooManyEndpoints),
+        responses=refusals(TooManyEndpoints, OrganisationErased, OrganisationWithdrawn),
     )
     async def create_endpoint(request: Request, body: EndpointBody) -> Response:
         """It is pinged at once, and active as soon as it has answered with 2xx.
@@ -108,6 +114,7 @@ def _add_writing(routes: APIRouter) -> None:
         operation_id="put_endpoint",
         summary="Change an endpoint; a new address is pinged anew",
         response_model=EndpointAnswer,
+        responses=refusals(OrganisationWithdrawn),
     )
     async def put_endpoint(request: Request, endpoint_id: EndpointId, body: EndpointBody) -> Response:
         """Replace address, description, and whether it is paused. Messages wait until it is active again.

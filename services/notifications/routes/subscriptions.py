@@ -25,7 +25,7 @@ from services.notifications.queries.reading import subscription_json
 from services.notifications.routes.parameters import SubscriptionId, Whose, named, runtime_in
 from services.notifications.rules import rights
 from services.notifications.rules.conditions import unknown_codes
-from services.notifications.rules.problems import TooManyEndpoints
+from services.notifications.rules.problems import OrganisationErased, OrganisationWithdrawn, TooManyEndpoints
 from services.notifications.tables import SUBSCRIPTIONS
 
 SAVED: Responses = {201: {"model": SubscriptionAnswer, "description": "Saved"}}
@@ -86,7 +86,7 @@ def _add_writing(routes: APIRouter) -> None:
         operation_id="put_subscription",
         summary="Save a subscription, or replace it whole",
         response_model=SubscriptionAnswer,
-        responses=SAVED | refusals(TooManyEndpoints),
+        responses=SAVED | refusals(TooManyEndpoints, OrganisationErased, OrganisationWithdrawn),
     )
     async def put_subscription(
         request: Request, subscription_id: SubscriptionId, body: SubscriptionBody

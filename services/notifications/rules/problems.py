@@ -31,6 +31,21 @@ class DeliveryUnderWay(Conflict):
     title = "It cannot be sent again now"
 
 
+class OrganisationErased(Problem):
+    """The organisation was erased for good. Nothing is kept for it."""
+
+    status = 410
+    code = "organisation-erased"
+    title = "Erased"
+
+
+class OrganisationWithdrawn(Conflict):
+    """The organisation has withdrawn, so it hears nothing. Writing its profile anew brings it back."""
+
+    code = "organisation-withdrawn"
+    title = "Withdrawn already"
+
+
 class LinkInvalid(Problem):
     """The link was not made by us, what it is about is gone, or it asked an address that is not the subscription's any more."""
 

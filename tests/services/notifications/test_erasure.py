@@ -102,3 +102,47 @@ async def test_an_answer_kept_for_a_repeated_request_goes_after_a_day(post: Post
     hall.clock.moment += timedelta(seconds=1)
     await retention.step(hall.runtime)
     assert await kept_answers(hall) == []
+
+
+async def saved_nothing(hall: Hall, url: str, *, code: str, status: int) -> None:
+    """Ask for all that an organisation can have saved here; nothing is."""
+    project = await hall.open_project()
+    mail = {"channel": "email", "email": ADDRESS, "opt_in": True}
+    for method, path, body in (
+        ("PUT", f"/v1/subscriptions/{uuid4()}", mail),
+        ("POST", "/v1/endpoints", {"url": url, "contact_email": ADDRESS}),
+        ("PUT", f"/v1/dismissals/{project}", {"reason": "other"}),
+    ):
+        answer = await hall.call(method, path, body, status=status)
+        assert answer["code"] == code, path
+    for table in ("subscriptions", "endpoints", "dismissals", "deliveries"):
+        assert await hall.rows(f"SELECT * FROM {table}") == [], table  # noqa: S608 - one of the four
+
+
+async def test_for_an_organisation_that_was_erased_nothing_new_is_saved(
+    post: Post, receiver: Receiver
+) -> None:
+    hall, _, _ = post
+    await hall.member("Ada")
+    await erased(hall)
+    await saved_nothing(hall, receiver.url, code="organisation-erased", status=410)
+
+
+async def test_for_an_organisation_that_has_withdrawn_nothing_new_is_saved_until_it_is_back(
+    post: Post, receiver: Receiver
+) -> None:
+    hall, sink, _ = post
+    await hall.member("Ada", state="withdrawn")
+    await saved_nothing(hall, receiver.url, code="organisation-withdrawn", status=409)
+    await hall.member("Ada")
+    endpoint = await hall.endpoint(receiver)
+    subscription = await hall.subscribe(channel="webhook", endpoint=endpoint)
+    await hall.member("Ada", state="withdrawn")
+    body = {"url": receiver.url, "contact_email": ADDRESS}
+    answer = await hall.call("PUT", f"/v1/endpoints/{endpoint}", body, status=409, If_Match='"*"')
+    assert answer["code"] == "organisation-withdrawn"
+    await hall.dispatch()
+    assert sink.taken == []
+    await hall.call(
+        "DELETE", f"/v1/subscriptions/{subscription}", status=204, If_Match='"1"'
+    )  # it can end it
