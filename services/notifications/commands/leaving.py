@@ -171,11 +171,20 @@ async def cancel_unsent(connection: AsyncConnection, *, subscription: str, now: 
 
 
 async def cancel_messages(connection: AsyncConnection, *, subscription: str, now: str) -> None:
-    """Cancel the messages of a subscription that wait; news that has no message yet stays what it is."""
+    """Cancel the messages of a subscription that wait; news that has no message yet stays what it is.
+
+    A question that is out is not tried again: its links speak for the address that was asked, and may be another's by then.
+    """
+    theirs = DELIVERIES.c.subscription == subscription
     await connection.execute(
         update(DELIVERIES)
-        .where(DELIVERIES.c.subscription == subscription, DELIVERIES.c.state.in_(("pending", "retrying")))
+        .where(theirs, DELIVERIES.c.state.in_(("pending", "retrying")))
         .values(state="cancelled", ended_at=now)
+    )
+    await connection.execute(
+        update(DELIVERIES)
+        .where(theirs, DELIVERIES.c.state == "sending", DELIVERIES.c.type == CONFIRMATION)
+        .values(body=None)
     )
 
 

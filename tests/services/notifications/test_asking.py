@@ -273,3 +273,23 @@ async def test_an_address_that_its_server_does_not_know_is_asked_once_and_forgot
     hall.clock.moment += ANSWER_WITHIN + timedelta(seconds=1)
     assert await unanswered.step(hall.runtime) == 2
     assert await kept(hall, *both) == (None, None)
+
+
+async def test_a_question_that_is_out_when_its_address_changes_is_not_put_to_the_one_that_took_its_place(
+    office: tuple[Hall, Sink],
+) -> None:
+    hall, sink = office
+    asked = await hall.subscribe(channel="email", email=ADDRESS)
+
+    async def meanwhile() -> str:
+        sink.ask = None
+        await moved(hall, asked, revision=1)
+        return "451 4.3.2 later"
+
+    sink.ask = meanwhile
+    await hall.dispatch()
+    while await hall.until_due():
+        pass
+    [(to, question)] = sink.taken
+    assert to == "other@ada.example"
+    assert (await hall.http.post(link_in(question, hall))).json()["state"] == "active"
