@@ -30,7 +30,12 @@ from services.chassis.bus.reader import Reader
 from services.chassis.database import Insert, insert_in
 from services.chassis.reference import Reference, load_reference
 from services.chassis.runtime import Clock, timestamp
-from services.notifications.commands.leaving import forget_organisation, forget_project, silence_organisation
+from services.notifications.commands.leaving import (
+    forget_organisation,
+    forget_project,
+    put_back,
+    silence_organisation,
+)
 from services.notifications.rules.conditions import facts_hash, facts_of
 from services.notifications.tables import (
     DISMISSALS,
@@ -158,8 +163,11 @@ async def _project(delivery: Delivery) -> None:
             values["ending"] = record["state"]
     await _newest(delivery, PROJECTS, values)
     await _lift(delivery, values["facts_hash"])
+    now = timestamp(delivery.runtime.clock.now())
     if event.tombstone:
-        await forget_project(connection, event.key, now=timestamp(delivery.runtime.clock.now()))
+        await forget_project(connection, event.key, now=now)
+    elif values["state"] == "dormant" and _newer(delivery, held):
+        await put_back(connection, event.key, now=now)
 
 
 async def _ends(delivery: Delivery, held: RowMapping | None) -> bool:

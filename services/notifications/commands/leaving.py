@@ -21,6 +21,7 @@ from services.notifications.tables import (
     ENDPOINTS,
     LISTS,
     NOTICES,
+    PROJECTS,
     SECRETS,
     SUBSCRIPTIONS,
 )
@@ -35,6 +36,9 @@ NO_CONTACT: Mapping[str, None] = MappingProxyType(
     dict.fromkeys(("contact_email", "contact_language", "contact_asked_at", "contact_confirmed_at"))
 )
 """An endpoint that has nobody to tell when it fails."""
+
+RESTING = NOTICES.c.project.in_(select(PROJECTS.c.id).where(PROJECTS.c.state == "dormant"))
+"""Whether a notice is of a project that rests: its readers may not read it, so nothing of it is told until it is open again."""
 
 UNENDED = ("pending", "sending", "retrying")
 """The states of a message that may still be sent."""
@@ -253,6 +257,38 @@ async def take_back(
         .returning(NOTICES.c.organisation)
     )
     return sorted(set(dropped))
+
+
+async def put_back(connection: AsyncConnection, project: str, *, now: str) -> None:
+    """Have what was not told yet of a project that rests wait until it is open again, for its reasons of then.
+
+    A webhook that was tried may have been read: its tries go on. A digest that has not left is made anew.
+    """
+    about = DELIVERIES.c.id.in_(
+        select(NOTICES.c.delivery).where(NOTICES.c.project == project, NOTICES.c.delivery.is_not(None))
+    )
+    held = select(DELIVERIES.c.id).where(about, DELIVERIES.c.state.in_(UNENDED)).order_by(DELIVERIES.c.id)
+    await connection.execute(held.with_for_update())
+    out = and_(about, DELIVERIES.c.period.is_not(None), DELIVERIES.c.state == "sending")
+    await connection.execute(update(DELIVERIES).where(out).values(body=None))
+    await open_digests(connection, about, now=now)
+    untried = and_(
+        DELIVERIES.c.channel == "webhook", DELIVERIES.c.state == "pending", DELIVERIES.c.attempts == 0
+    )
+    waits = select(DELIVERIES.c.id).where(DELIVERIES.c.id == NOTICES.c.delivery, untried).exists()
+    await connection.execute(
+        update(NOTICES)
+        .where(
+            NOTICES.c.project == project, or_(NOTICES.c.state == "ready", (NOTICES.c.state == "sent") & waits)
+        )
+        .values(state="waiting")
+    )
+    again = select(NOTICES.c.delivery).where(NOTICES.c.project == project, NOTICES.c.state == "waiting")
+    await connection.execute(
+        update(DELIVERIES)
+        .where(DELIVERIES.c.id.in_(again), untried)
+        .values(state="cancelled", body=None, ended_at=now)
+    )
 
 
 async def silence(connection: AsyncConnection, *, organisation: str, project: str, now: str) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import MATCH_PROPOSED, OPPORTUNITY_CLOSING_SOON
 from services.chassis.runtime import Runtime, timestamp
+from services.notifications.commands.leaving import RESTING
 from services.notifications.commands.queueing import delivery_row
 from services.notifications.mail.letters import Letter, render, words_of
 from services.notifications.queries.reading import quiet_of
@@ -103,6 +104,11 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
             NOTICES.c.project.in_(dismissed),
         )
         .values(state="dropped")
+    )
+    await connection.execute(  # also while a mail was out
+        update(NOTICES)
+        .where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready", RESTING)
+        .values(state="waiting")
     )
     ready = select(NOTICES).where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready")
     notices = [dict(one) for one in (await connection.execute(ready.order_by(NOTICES.c.id))).mappings()]

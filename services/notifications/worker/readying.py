@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 import structlog
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.http.suggestion import SUGGESTION
@@ -39,7 +39,7 @@ from services.notifications.tables import (
     STANDINGS,
     SUBSCRIPTIONS,
 )
-from services.notifications.worker.cycles import AWAY, LISTENING
+from services.notifications.worker.cycles import AWAY, LISTENING, OVER
 from services.notifications.worker.reasons import READER, Asked, ListReader, ListsAway, NoAnswer, Rows
 
 NEEDS_REASONS = frozenset({MATCH_PROPOSED, MATCH_RESCORED, OPPORTUNITY_UPDATED})
@@ -64,9 +64,13 @@ _READY = (
     )
 )
 
+_TELLABLE = and_(NOTICES.c.state == "waiting", or_(PROJECTS.c.state == "published", NOTICES.c.type.in_(OVER)))
+"""What waits for its reasons, and not until its project is open again."""
+
 _WITH_NEWS = (
     select(NOTICES.c.project)
-    .where(NOTICES.c.state == "waiting")
+    .join(PROJECTS, PROJECTS.c.id == NOTICES.c.project)
+    .where(_TELLABLE)
     .group_by(NOTICES.c.project)
     .order_by(func.min(NOTICES.c.made_at))
 )
@@ -217,8 +221,10 @@ async def _still_waiting(
 
     One whose subscription was saved anew, or whose endpoint or organisation has come to another state, is left for the
     next step, which reads what they say now. Of a pair that was dismissed while a cycle made its notice, the notice is
-    dropped.
+    dropped. Of a project that has come to rest, it waits on.
     """
+    record = select(PROJECTS.c.id).where(PROJECTS.c.id == project)
+    await connection.execute(record.with_for_update(read=True))  # it comes to rest before this, or after
     waiting = (NOTICES.c.project == project) & (NOTICES.c.state == "waiting")
     about = select(NOTICES.c.subscription).where(waiting)
     held = (
@@ -238,7 +244,13 @@ async def _still_waiting(
     await connection.execute(
         update(NOTICES).where(waiting, NOTICES.c.organisation.in_(dismissed)).values(state="dropped")
     )
-    still = frozenset(await connection.scalars(select(NOTICES.c.id).where(waiting).with_for_update()))
+    tellable = (
+        select(NOTICES.c.id)
+        .join(PROJECTS, PROJECTS.c.id == NOTICES.c.project)
+        .where(NOTICES.c.project == project, _TELLABLE)
+        .with_for_update(of=NOTICES)
+    )
+    still = frozenset(await connection.scalars(tellable))
     return still & {
         one["id"]
         for one in made
@@ -265,6 +277,7 @@ async def _waiting(connection: AsyncConnection, project: str) -> Sequence[Mappin
             STANDINGS.c.standing,
             STANDINGS.c.fresh,
         )
+        .join(PROJECTS, PROJECTS.c.id == NOTICES.c.project)
         .join(SUBSCRIPTIONS, SUBSCRIPTIONS.c.id == NOTICES.c.subscription)
         .outerjoin(ENDPOINTS, ENDPOINTS.c.id == SUBSCRIPTIONS.c.endpoint)
         .outerjoin(ORGANISATIONS, ORGANISATIONS.c.id == NOTICES.c.organisation)
@@ -272,7 +285,7 @@ async def _waiting(connection: AsyncConnection, project: str) -> Sequence[Mappin
             STANDINGS,
             (STANDINGS.c.project == NOTICES.c.project) & (STANDINGS.c.organisation == NOTICES.c.organisation),
         )
-        .where(NOTICES.c.project == project, NOTICES.c.state == "waiting")
+        .where(NOTICES.c.project == project, _TELLABLE)
         .order_by(NOTICES.c.place)
     )
     return [dict(row) for row in (await connection.execute(query)).mappings()]
