@@ -4,8 +4,8 @@
 forgotten after a day, too. What has waited as long for an endpoint that is not verified or is paused is cancelled: `recover` finds it
 until it goes in its turn, so nothing grows without end. *Why the newest notice of a project stays while that is open.* It is how a
 subscriber is known to have been told; that the same is not told twice is in what was last told of pairs and lists, which stays.
-*Never:* a message that may still be sent, however old, or one whose end lies within the time that a cap of mails looks back on; a
-notice whose message is in the log, by which an erasure finds it.
+*Never:* a message that may still be sent, however old, one whose end lies within the time that a cap of mails looks back on, or a
+question whose answer is waited for; a notice whose message is in the log, by which an erasure finds it.
 """
 
 from datetime import timedelta
@@ -16,8 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.webhooks.notifications import ENDPOINT_PINGED
 from services.chassis.runtime import Runtime, timestamp
 from services.chassis.web import idempotency
-from services.notifications.rules.yearly import ASKED_WITHIN
+from services.notifications.mail.letters import CONFIRMATION
+from services.notifications.rules.yearly import ANSWER_WITHIN, ASKED_WITHIN
 from services.notifications.tables import ATTEMPTS, DELIVERIES, ENDPOINTS, NOTICES, PROJECTS, QUESTIONS
+from services.notifications.worker.yearly import YEARLY
 
 BATCH = 500
 BATCHES = 20
@@ -36,6 +38,7 @@ async def step(runtime: Runtime) -> int:
     """Delete what is due to go, as far as one step may; returns how many messages that were."""
     kept = timedelta(days=runtime.settings.notifications.delivery_days)
     before = timestamp(runtime.clock.now() - kept)
+    waited_for = timestamp(runtime.clock.now() - ANSWER_WITHIN)
     gone = 0
     async with runtime.database.write() as connection:
         await idempotency.forget_expired(connection, now=runtime.clock.now())
@@ -43,7 +46,7 @@ async def step(runtime: Runtime) -> int:
         await connection.execute(delete(QUESTIONS).where(QUESTIONS.c.asked_since <= counted_since))
     for _ in range(BATCHES):
         async with runtime.database.write() as connection:
-            batch = await _batch(connection, before)
+            batch = await _batch(connection, before, waited_for)
         gone += batch
         if batch < BATCH:
             break
@@ -112,10 +115,13 @@ async def _give_up_waiting(connection: AsyncConnection, before: str, *, now: str
     return len(found)
 
 
-async def _batch(connection: AsyncConnection, before: str) -> int:
+async def _batch(connection: AsyncConnection, before: str, waited_for: str) -> int:
     old = (
         select(DELIVERIES.c.id)
-        .where(DELIVERIES.c.ended_at < before)  # NULL while it may still be sent
+        .where(
+            DELIVERIES.c.ended_at < before,  # NULL while it may still be sent
+            or_(DELIVERIES.c.type.not_in((CONFIRMATION, YEARLY)), DELIVERIES.c.ended_at < waited_for),
+        )
         .order_by(DELIVERIES.c.ended_at)
         .limit(BATCH)
         .with_for_update(skip_locked=True)

@@ -9,7 +9,7 @@ import pytest
 
 from services.notifications.mail.letters import LANGUAGES, words_of
 from services.notifications.rules.yearly import ANSWER_WITHIN
-from services.notifications.worker import unanswered
+from services.notifications.worker import retention, unanswered
 from tests.services.notifications.hall import Hall, open_hall
 from tests.services.notifications.office import (
     ADDRESS,
@@ -260,6 +260,27 @@ async def test_a_question_that_no_server_took_for_weeks_is_asked_when_one_does(
     assert None not in await kept(hall, *both)
     for _, message in sink.taken:
         assert (await hall.http.post(link_in(message, hall))).json()["state"] == "active"
+
+
+async def test_an_answer_is_waited_for_as_long_where_the_delivery_log_is_kept_for_days(
+    tmp_path: Path,
+) -> None:
+    kept_for = {"delivery_days": 8}
+    async with (
+        sinking() as (sink, port),
+        open_hall(tmp_path, mail=mail_to(port), notifications=kept_for) as hall,
+    ):
+        await hall.subscribe(channel="email", email=ADDRESS)
+        hall.clock.moment += 2 * ANSWER_WITHIN  # nobody dispatched
+        await hall.dispatch()
+        assert len(sink.taken) == 1
+        hall.clock.moment += ANSWER_WITHIN - timedelta(seconds=1)
+        await retention.step(hall.runtime)
+        assert await unanswered.step(hall.runtime) == 0
+        hall.clock.moment += timedelta(seconds=2)
+        await retention.step(hall.runtime)
+        assert await unanswered.step(hall.runtime) == 1
+        assert await hall.rows("SELECT id FROM deliveries") == []
 
 
 async def test_an_address_that_its_server_does_not_know_is_asked_once_and_forgotten(
