@@ -8,6 +8,8 @@ Source: Standard Webhooks 1.0, ecosystem reference §1.4.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from schemas.webhooks.notifications import ENDPOINT_PINGED
+
 DELAYS = tuple(
     timedelta(seconds=seconds)
     for seconds in (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -72,6 +74,11 @@ def after_interruption(
     if tries >= most:
         return None
     return ended + DELAYS[in_a_row - 1] * (1 + JITTER * die)
+
+
+def most_tries(kind: str) -> int:
+    """Return how many tries a message of this type gets."""
+    return PING_TRIES if kind == ENDPOINT_PINGED else len(DELAYS)
 
 
 def gives_up(*, failing_since: datetime, failures: int, now: datetime) -> bool:

@@ -32,12 +32,11 @@ from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import released
 from services.notifications.rules.keys import SealBroken, keys_of
 from services.notifications.rules.schedule import (
-    DELAYS,
     FAULT,
-    PING_TRIES,
     UNSIGNED,
     Outcome,
     after_interruption,
+    most_tries,
     next_try,
 )
 from services.notifications.tables import ATTEMPTS, DELIVERIES, ENDPOINTS, SECRETS, SUBSCRIPTIONS
@@ -87,7 +86,6 @@ _END = (
         claimed_until=None,
     )
 )
-
 
 _CONTACTS = ENDPOINTS.alias("contacts")
 _ADDRESS = case(
@@ -391,7 +389,7 @@ class Dispatcher:
             in_a_row=in_a_row,
             ended=now,
             die=self.dice.random(),
-            most=_most_tries(row),
+            most=most_tries(row["type"]),
         )
         return None if again is None else released(again, quiet_of(row), row["time_zone"])
 
@@ -470,7 +468,7 @@ class Dispatcher:
                 ended=one.at,
                 outcome=one.outcome,
                 die=self.dice.random(),
-                most=_most_tries(one.row),
+                most=most_tries(one.row["type"]),
             )
         if again is not None:
             again = released(again, quiet_of(one.row), one.row["time_zone"])
@@ -500,7 +498,3 @@ def _in_quiet_hours(due: Sequence[Mapping[str, Any]], now: datetime) -> list[dic
         if moment > now:
             found.append({"this_id": row["id"], "new_due_at": timestamp(moment)})
     return found
-
-
-def _most_tries(row: Mapping[str, Any]) -> int:
-    return PING_TRIES if row["type"] == ENDPOINT_PINGED else len(DELAYS)
