@@ -18,7 +18,7 @@ from time import monotonic
 from typing import Any
 
 from aiohttp import ClientSession
-from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import ENDPOINT_PINGED
@@ -31,16 +31,9 @@ from services.notifications.mail.letters import CONFIRMATION
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import released
 from services.notifications.rules.keys import SealBroken, keys_of
-from services.notifications.rules.schedule import (
-    FAULT,
-    UNSIGNED,
-    Outcome,
-    after_interruption,
-    most_tries,
-    next_try,
-)
+from services.notifications.rules.schedule import FAULT, UNSIGNED, Outcome, most_tries, next_try
 from services.notifications.tables import ATTEMPTS, DELIVERIES, ENDPOINTS, SECRETS, SUBSCRIPTIONS
-from services.notifications.worker import endpoints, mailing, pacing, webhooks
+from services.notifications.worker import endpoints, interrupted, mailing, pacing, webhooks
 from services.notifications.worker.pacing import LEASE, Pace, Share
 from services.notifications.worker.slots import MAILS, Slots
 from services.notifications.worker.untaken import take_up_again
@@ -333,65 +326,9 @@ class Dispatcher:
             await cancel_unwanted(connection, failed, now=now)
 
     async def _take_over(self, connection: AsyncConnection, now: datetime) -> None:
-        """Find the tries that a process left without an end: webhooks are due again, mails only if none was handed over."""
-        before = ATTEMPTS.alias("before")
-        last_end = (
-            select(func.max(before.c.number))
-            .where(before.c.delivery == DELIVERIES.c.id, before.c.outcome != "interrupted")
-            .scalar_subquery()
-        )
-        lost = (
-            await connection.execute(
-                select(
-                    DELIVERIES.c.id, DELIVERIES.c.attempts, DELIVERIES.c.earlier, DELIVERIES.c.channel, DELIVERIES.c.type,
-                    ATTEMPTS.c.handed_over_at, last_end.label("last_end"),
-                    SUBSCRIPTIONS.c.quiet, SUBSCRIPTIONS.c.time_zone,
-                )
-                .join(
-                    ATTEMPTS,
-                    (ATTEMPTS.c.delivery == DELIVERIES.c.id) & (ATTEMPTS.c.number == DELIVERIES.c.attempts),
-                )
-                .outerjoin(SUBSCRIPTIONS, SUBSCRIPTIONS.c.id == DELIVERIES.c.subscription)
-                .where(DELIVERIES.c.state == "sending", DELIVERIES.c.claimed_until < timestamp(now))
-                .limit(CLAIMED_AT_ONCE)
-                .with_for_update(skip_locked=True, of=DELIVERIES)  # one of those who find it takes it over
-            )
-        )  # fmt: skip
-        interrupted, given_up = [], []
-        for row in [dict(one) for one in lost.mappings()]:
-            await connection.execute(
-                update(ATTEMPTS)
-                .where(ATTEMPTS.c.delivery == row["id"], ATTEMPTS.c.number == row["attempts"])
-                .values(outcome="interrupted", ended_at=timestamp(now))
-            )
-            handed = row["handed_over_at"] is not None
-            again = None if handed else self._after_interruption(row, now)
-            await connection.execute(
-                update(DELIVERIES)
-                .where(DELIVERIES.c.id == row["id"])
-                .values(
-                    state="unconfirmed" if handed else "exhausted" if again is None else "retrying",
-                    due_at=timestamp(again or now),
-                    ended_at=timestamp(now) if again is None else None,
-                    claimed_until=None,
-                )
-            )
-            interrupted.append(row["id"])
-            if row["channel"] == "email" and not handed and again is None:
-                given_up.append(row["id"])
-        await self._settle(connection, interrupted, now=timestamp(now))
-        await take_up_again(connection, given_up, now=now)
-
-    def _after_interruption(self, row: Mapping[str, Any], now: datetime) -> datetime | None:
-        in_a_row = max(1, row["attempts"] - max(row["earlier"], row["last_end"] or 0))
-        again = after_interruption(
-            row["attempts"] - row["earlier"],
-            in_a_row=in_a_row,
-            ended=now,
-            die=self.dice.random(),
-            most=most_tries(row["type"]),
-        )
-        return None if again is None else released(again, quiet_of(row), row["time_zone"])
+        lost = await interrupted.end_lost_tries(connection, now, most=CLAIMED_AT_ONCE, die=self.dice.random)
+        await self._settle(connection, lost.deliveries, now=timestamp(now))
+        await take_up_again(connection, lost.given_up, now=now)
 
     # One try
 
