@@ -15,6 +15,7 @@ ALLOWED: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/lists/{project}/candidates"): WHOLE | OWN,
     ("GET", "/v1/lists/{project}/candidates/{own}"): WHOLE | OWN,
     ("GET", "/v1/lists/{project}/candidates/{other}"): WHOLE,
+    ("POST", "/v1/lists/{project}/reasons"): WHOLE,
     ("GET", "/v1/lists/{project}/coverage"): WHOLE,
     ("GET", "/v1/lists/{project}/versions"): WHOLE,
     ("GET", "/v1/lists/{project}/versions/1"): WHOLE,
@@ -34,6 +35,7 @@ ALLOWED: dict[tuple[str, str], set[str]] = {
     ("POST", "/v1/epochs"): {"bdt_admin"},
 }
 BODIES: dict[str, Any] = {
+    "/v1/lists/{project}/reasons": {"organisations": [uuid_of("Bea")], "languages": ["en"]},
     "/v1/ranking-progress": {"tokens": []},
     "/v1/days": {"day": "2026-11-25"},
     "/v1/epochs": {},
