@@ -11,18 +11,9 @@ from collections.abc import Container, Mapping, Sequence
 from functools import cached_property
 
 from matching.analysis import AddedWords, Analysed, Analyser, FieldStems
+from matching.bridges import DomainWords
 from matching.cache import Cache
-from matching.documents import (
-    DocumentBuilder,
-    MemberDocument,
-    Strongest,
-    bridge_to,
-    count_domain_terms,
-    count_terms,
-    given,
-    own_impacts,
-    strongest,
-)
+from matching.documents import DocumentBuilder, MemberDocument, count_terms, given
 from matching.epoch import EVIDENCE, PROFILE, Epoch
 from matching.quoting import Quoting, Reading
 from matching.records import Member, Project, Text
@@ -46,25 +37,13 @@ class Source:
         kind: str,
         analyser: Analyser,
         epoch: Epoch,
-        own: Mapping[str, int] | None = None,
     ) -> None:
         self._fields = fields
         self._texts = texts
-        self._kind = kind
         self._analyser = analyser
         self._epoch = epoch
-        if own is not None:
-            self._own = own
-
-    @cached_property
-    def _own(self) -> Mapping[str, int]:
-        return own_impacts(
-            self._fields, kind=self._kind, epoch=self._epoch, count_in=count_domain_terms
-        )  # all that is asked here
-
-    @cached_property
-    def _strongest(self) -> Strongest:
-        return strongest(self._own, self._epoch.lexicon)
+        self._kind = kind
+        self._own = DomainWords(fields, kind=kind, epoch=epoch)
 
     @cached_property
     def wording(self) -> Wording:
@@ -73,10 +52,7 @@ class Source:
 
     def bridged_from(self, term: str) -> str:
         """The term that a concept was reached through, empty where the document's own term is at least as strong."""
-        if term[0] != "d":
-            return ""
-        impact, source = bridge_to(term, self._strongest, self._epoch.lexicon)
-        return source if impact > self._own.get(term, 0) else ""
+        return self._own.bridged_from(term) if term[0] == "d" else ""
 
     def fields(self, term: str) -> tuple[str, ...]:
         """Names of the fields that hold a term."""
@@ -134,8 +110,7 @@ class MemberAccount:
     @cached_property
     def profile(self) -> Source:
         """The source of the profile's text."""
-        own = self.document.own
-        return self._source(self._analysed.fields, self._texts(FIELDS), kind=PROFILE, own=own)
+        return self._source(self._analysed.fields, self._texts(FIELDS), kind=PROFILE)
 
     def profile_left(self, fields: tuple[FieldStems, ...]) -> Source:
         """Return the source of what is left of the profile's text without quoted passages; it is not kept."""
@@ -164,15 +139,8 @@ class MemberAccount:
         }
         return tuple(text for name, texts in named.items() if name in fields for text in texts)
 
-    def _source(
-        self,
-        fields: tuple[FieldStems, ...],
-        texts: Sequence[Text],
-        *,
-        kind: str,
-        own: Mapping[str, int] | None = None,
-    ) -> Source:
-        return Source(fields, texts, kind=kind, analyser=self._analyser, epoch=self._epoch, own=own)
+    def _source(self, fields: tuple[FieldStems, ...], texts: Sequence[Text], *, kind: str) -> Source:
+        return Source(fields, texts, kind=kind, analyser=self._analyser, epoch=self._epoch)
 
 
 class MetAccount(MemberAccount):
@@ -193,11 +161,6 @@ class MetAccount(MemberAccount):
     ) -> None:
         super().__init__(record, analysed, analyser=analyser, builder=builder, epoch=epoch)
         self.document = document
-
-    @cached_property
-    def profile(self) -> Source:
-        """The source of the profile's text; what its own words make is worked out where a concept was met."""
-        return self._source(self._analysed.fields, self._texts(FIELDS), kind=PROFILE)
 
 
 class Accounts:

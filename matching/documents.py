@@ -8,7 +8,7 @@ number or code, ``d:en:stems`` domain term, ``offer:``, ``country:``, ``region:`
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
@@ -18,7 +18,6 @@ from matching.cache import Cache
 from matching.epoch import EVIDENCE, PROFILE, Epoch, language_of
 from matching.lexicon import Lexicon
 from matching.records import Evidence, Member, Project, Tag
-from matching.tokens import NEUTRAL
 from matching.vocabulary import token_term
 
 FULL = 255
@@ -68,12 +67,8 @@ class Declared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberDocument:
-    """All that is matched of one organisation: its profile, and its evidence items in the order of their ids.
+    """All that is matched of one organisation: its profile, and its evidence items in the order of their ids."""
 
-    `own` is what of `text` the profile's own words make, without what concepts add.
-    """
-
-    own: Mapping[str, int]
     text: Mapping[str, int]
     declared: Declared
     evidence: tuple[EvidenceDocument, ...]
@@ -114,10 +109,8 @@ class DocumentBuilder:
             for impacts, words in (self._item(fields, records[item]),)
             if words
         )
-        own = own_impacts(analysed.fields, kind=PROFILE, epoch=self._epoch)
         return MemberDocument(
-            own=own,
-            text=with_bridges(own, self._epoch),
+            text=self.text(analysed.fields),
             declared=Declared.of(member, self._epoch),
             evidence=tuple(items),
         )
@@ -191,25 +184,6 @@ def count_terms(
     return counts
 
 
-Count = Callable[..., dict[str, int]]
-"""Counts the terms of one field's runs in one language, as `count_terms` does."""
-
-
-def count_domain_terms(
-    runs: Iterable[str], language: str, *, lexicon: Lexicon, bigrams: Container[str]
-) -> dict[str, int]:
-    """Count as `count_terms` does for who asks of domain terms alone: names apart, all words of the field together."""
-    del bigrams
-    counts: Counter[str] = Counter()
-    for run in runs:
-        tokens = run.split(" ")
-        names = [token_term(language, token) for token in tokens if token[0] == NEUTRAL]
-        counts[f"w:{language}:"] += len(tokens) - len(names)
-        counts.update(names)
-        counts.update(found.term.key for found in lexicon.find_all(language, tokens))
-    return counts
-
-
 def text_impacts(fields: Sequence[FieldStems], *, kind: str, epoch: Epoch) -> dict[str, int]:
     """Return the impacts of a document's text terms, bridged ones included."""
     return with_bridges(own_impacts(fields, kind=kind, epoch=epoch), epoch)
@@ -223,22 +197,19 @@ def with_bridges(own: Mapping[str, int], epoch: Epoch) -> dict[str, int]:
     return {**own, **added}
 
 
-def own_impacts(
-    fields: Sequence[FieldStems], *, kind: str, epoch: Epoch, count_in: Count = count_terms
-) -> dict[str, int]:
+def own_impacts(fields: Sequence[FieldStems], *, kind: str, epoch: Epoch) -> dict[str, int]:
     """Return the impacts of the terms that the document's own words make.
 
     impact = floor(255 x tf / (tf + k1 x (1 - b + b x max(length, mean) / mean))), tf the weighted count (BM25F,
     Robertson and Zaragoza 2009, with the length not below the mean), all scaled to integers. What a translation repeats
-    without a language (names, numbers) counts once per field: the largest count over its languages. `count_in` counts the
-    terms of a field; of what it leaves out nothing is known.
+    without a language (names, numbers) counts once per field: the largest count over its languages.
     """
     weights = epoch.weights
     folded: dict[str, int] = {}
     lengths: dict[str, int] = {}
     neutral: dict[tuple[str, str], int] = {}
     for field in fields:
-        counts = count_in(field.runs, field.language, lexicon=epoch.lexicon, bigrams=epoch.bigrams[kind])
+        counts = count_terms(field.runs, field.language, lexicon=epoch.lexicon, bigrams=epoch.bigrams[kind])
         for term, count in counts.items():
             language = language_of(term)
             if not language:
@@ -260,21 +231,28 @@ def own_impacts(
 def _saturate(
     folded: Mapping[str, int], lengths: Mapping[str, int], *, kind: str, epoch: Epoch
 ) -> dict[str, int]:
-    weights = epoch.weights
-    statistics = epoch.statistics(kind)
     scales: dict[str, tuple[int, int]] = {}
     impacts: dict[str, int] = {}
     for term, count in folded.items():
         language = language_of(term)
         scale = scales.get(language)
         if scale is None:
-            mean = statistics.of(language).mean
-            length = max(lengths.get(language, 0) * 256, mean)
-            norm = (1000 - weights.b) * mean + weights.b * length
-            scale = scales[language] = (1_000_000 * mean, 16 * weights.k1 * norm)
+            scale = scales[language] = _scale(lengths.get(language, 0), language, kind, epoch)
         weight = count * scale[0]
         impacts[term] = FULL * weight // (weight + scale[1])
     return impacts
+
+
+def saturated(count: int, length: int, language: str, *, kind: str, epoch: Epoch) -> int:
+    """Return the impact of one term from its weighted count, in a document with so many words of its language."""
+    factor, norm = _scale(length, language, kind, epoch)
+    return FULL * count * factor // (count * factor + norm)
+
+
+def _scale(length: int, language: str, kind: str, epoch: Epoch) -> tuple[int, int]:
+    weights, mean = epoch.weights, epoch.statistics(kind).of(language).mean
+    norm = (1000 - weights.b) * mean + weights.b * max(length * 256, mean)
+    return 1_000_000 * mean, 16 * weights.k1 * norm
 
 
 Strongest = Mapping[str, Mapping[str, tuple[int, str]]]

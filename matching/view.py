@@ -365,7 +365,6 @@ class View:
         )
         items = zip(here.stems.items, here.items, strict=True)
         document = MemberDocument(
-            own={},
             text=_named(here.profile, state.terms),
             declared=Declared(needs={}, places={}, tags={}, languages={}),  # they stand in the profile
             evidence=tuple(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matching.analysis import Analyser, FieldStems
-from matching.documents import DocumentBuilder, count_domain_terms, own_impacts, text_impacts
+from matching.bridges import DomainWords
+from matching.documents import DocumentBuilder, bridge_to, own_impacts, strongest, text_impacts
 from matching.epoch import EVIDENCE, KINDS, PROFILE, Epoch
 from matching.fitting import fit_epoch
 from matching.lexicon import Lexicon
@@ -67,12 +67,11 @@ def held(epoch: Epoch, kind: str, documents: list[tuple[FieldStems, ...]]) -> No
         found = zip(terms.tolist(), impacts.tolist(), strict=True)
         assert {vocabulary.term(term): impact for term, impact in found} == plain
         own = own_impacts(fields, kind=kind, epoch=epoch)
-        asked = own_impacts(fields, kind=kind, epoch=epoch, count_in=count_domain_terms)
-        assert domain_terms(asked) == domain_terms(own)
-
-
-def domain_terms(impacts: Mapping[str, int]) -> dict[str, int]:
-    return {term: impact for term, impact in impacts.items() if term[0] == "d"}
+        reached, asked = strongest(own, epoch.lexicon), DomainWords(fields, kind=kind, epoch=epoch)
+        for term in {term.key for concept in epoch.lexicon.concepts.values() for term in concept.terms}:
+            impact, source = bridge_to(term, reached, epoch.lexicon)
+            assert asked.impact(term) == own.get(term, 0)
+            assert asked.bridged_from(term) == (source if impact > own.get(term, 0) else "")
 
 
 @st.composite
