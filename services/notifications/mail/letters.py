@@ -114,16 +114,8 @@ def confirmation_letter(
     settings: Settings, *, language: str, organisation: str, token: str, refuse: str
 ) -> Letter:
     """Return the letter that asks whether an address wants mails at all (double opt-in), and offers to ask no more."""
-    words = words_of(language)
-    return render(
-        CONFIRMATION,
-        language=language,
-        subject=words["confirm_subject"],
-        leave=None,
-        sentence=words["confirm_text"].format(organisation=organisation),
-        link=f"{settings.address}/v1/mail-links/{token}",
-        leave_link=None,
-        refuse_link=f"{settings.address}/v1/mail-links/{refuse}",
+    return _question(
+        settings, "confirm", language=language, organisation=organisation, token=token, refuse=refuse
     )
 
 
@@ -131,13 +123,21 @@ def contact_letter(
     settings: Settings, *, language: str, organisation: str, token: str, refuse: str
 ) -> Letter:
     """Return the letter that asks whether an address wants to hear when an endpoint fails (double opt-in), and offers to ask no more."""
+    return _question(
+        settings, "contact", language=language, organisation=organisation, token=token, refuse=refuse
+    )
+
+
+def _question(
+    settings: Settings, about: str, *, language: str, organisation: str, token: str, refuse: str
+) -> Letter:
     words = words_of(language)
     return render(
         CONFIRMATION,
         language=language,
-        subject=words["contact_subject"],
+        subject=words[f"{about}_subject"],
         leave=None,
-        sentence=words["contact_text"].format(organisation=organisation),
+        sentence=words[f"{about}_text"].format(organisation=organisation),
         link=f"{settings.address}/v1/mail-links/{token}",
         leave_link=None,
         refuse_link=f"{settings.address}/v1/mail-links/{refuse}",
