@@ -177,8 +177,8 @@ class Excluded(OrganisationFacts):
     failed_rules: tuple[FailedRule, ...]
 
 
-class Stood(Answered):
-    """Where a list stood when an answer was given; without `project_revision` while only a token speaks of the project."""
+class Described(Answered):
+    """Which list an answer is about, and where it stood; no `project_revision` while only a token speaks of the project."""
 
     project: UUID
     titles: tuple[Title, ...]
@@ -190,6 +190,11 @@ class Stood(Answered):
     as_of: tuple[AsOf, ...]
     changed_since: bool
     statement: str
+
+
+class Stood(Described):
+    """Where a list stood when an answer was given, as far as its reader sees it, and what its project could give."""
+
     view: Literal["whole", "own"]
     total_budget: Count
     budgets: dict[str, int]

@@ -4,13 +4,12 @@
 ranks nor parts, and asks for many at once. *Never:* a rank, a point, or anybody who was not asked about.
 """
 
-from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from schemas.http.matches import Answered, AsOf, Band, Digest, Language, PerMille, Title
+from schemas.http.matches import Answered, Band, Described, Language, PerMille
 from schemas.http.texts import Shape
 
 MOST_ASKED = 200
@@ -45,17 +44,7 @@ class Told(Answered):
     said: dict[str, Said] = Field(description="By language.")
 
 
-class ReasonsAnswer(Answered):
+class ReasonsAnswer(Described):
     """Those of the organisations asked about that stand above the floor of this list now, by id."""
 
-    project: UUID
-    titles: tuple[Title, ...]
-    project_revision: Annotated[int, Field(ge=1)] | None
-    state: Literal["ranking", "ranked", "closed"]
-    list_version: Annotated[int, Field(ge=1)] | None
-    epoch: Digest
-    reference_date: date
-    as_of: tuple[AsOf, ...]
-    changed_since: bool
-    statement: str
     told: tuple[Told, ...]

@@ -42,6 +42,15 @@ class Found:
     full: bool
 
 
+@dataclass(slots=True, kw_only=True)
+class _Reader:
+    """Who reads and what they may see, as it was when that was last asked."""
+
+    asked_at: float
+    principal: Principal
+    viewer: Viewer
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streaming:
     """One stream: whose token (`verify` says who it is still), what is asked, and from which place on; None: from now on."""
@@ -61,28 +70,21 @@ class Streaming:
             principal = await self.verify()
             place, opening = await self._begin()
             yield opening
-            told_at = asked_at = clock.monotonic()
-            viewer = await self._viewer(principal)
+            told_at = clock.monotonic()
+            reader = _Reader(asked_at=told_at, principal=principal, viewer=await self._viewer(principal))
             known = place  # what the reader has been told of its place
             while not runtime.stopping.is_set() and clock.monotonic() < ends:
                 seen = runtime.signals.mark(FED)
-                if clock.monotonic() - asked_at >= settings.heartbeat_seconds:
-                    asked_at = clock.monotonic()
-                    try:
-                        principal = await self.verify()
-                        viewer = await self._viewer(principal)
-                    except (TokenRefused, KeysAway, DatabaseAway):
-                        return
-                if tail.teams_at > asked_at and not viewer.whole:
-                    viewer = viewer_of(principal, tail.teams.get(principal.id, frozenset()))
-                found = await self._behind(tail, principal, viewer, place)
+                if not await self._stands(reader):
+                    return
+                if tail.teams_at > reader.asked_at and not reader.viewer.whole:
+                    teams = tail.teams.get(reader.principal.id, frozenset())
+                    reader.viewer = viewer_of(reader.principal, teams)
+                found = await self._behind(tail, reader, place)
                 place = found.behind
                 for piece in _pieces(found.frames):
                     yield piece
-                    if (
-                        clock.monotonic() - asked_at >= settings.heartbeat_seconds
-                        and not await self._stands()
-                    ):
+                    if not await self._stands(reader):
                         return  # a slow reader takes its time over what was read before its token ended
                 if found.last is not None:
                     told_at, known = clock.monotonic(), found.last
@@ -94,26 +96,32 @@ class Streaming:
                     yield ALIVE if place == known else _moved(place) + ALIVE
                     told_at, known = clock.monotonic(), place
 
-    async def _stands(self) -> bool:
-        """Whether the token is still good."""
+    async def _stands(self, reader: _Reader) -> bool:
+        """Whether the token is still good; where that was asked long enough ago, it is asked again, and what it may read."""
+        now, every = self.runtime.clock.monotonic(), self.runtime.settings.matches.heartbeat_seconds
+        if now - reader.asked_at < every:
+            return True
+        reader.asked_at = now
         try:
-            await self.verify()
-        except (TokenRefused, KeysAway):
+            reader.principal = await self.verify()
+            reader.viewer = await self._viewer(reader.principal)
+        except (TokenRefused, KeysAway, DatabaseAway):
             return False
         return True
 
-    async def _behind(self, tail: Tail, principal: Principal, viewer: Viewer, place: Place) -> Found:
+    async def _behind(self, tail: Tail, reader: _Reader, place: Place) -> Found:
         """Take what stands behind a place: from the tail, or from the table if the reader fell behind it."""
         told = tail.behind(place.position)
         if told is None:
             async with self.runtime.database.read() as connection:
+                viewer = reader.viewer
                 if not viewer.whole:  # teams as they are where the entries are read
-                    viewer = await feeds.viewer(self.runtime, connection, principal)
+                    viewer = await feeds.viewer(self.runtime, connection, reader.principal)
                 page = await feeds.page(connection, viewer, self.asked, after=place, limit=_BACKLOG)
             last = place_at(page.entries[-1]) if page.entries else None
             frames = (frame_of(entry) for entry in page.entries)
             return Found(frames=frames, last=last, behind=page.behind, full=page.full)
-        mine = [one for one in told if viewer.sees(one.entry) and self.asked.takes(one.entry)]
+        mine = [one for one in told if reader.viewer.sees(one.entry) and self.asked.takes(one.entry)]
         return Found(
             frames=(one.frame for one in mine),
             last=place_at(mine[-1].entry) if mine else None,

@@ -11,6 +11,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult
 
+from services.notifications.mail.letters import words_of
 from tests.services.notifications.hall import Hall
 
 ADDRESS = "news@ada.example"
@@ -108,6 +109,13 @@ def link_in(message: EmailMessage, hall: Hall) -> str:
     start = text.index("/v1/mail-links/")
     assert hall.runtime.settings.address + text[start:].split()[0] in text
     return str(text[start:].split()[0])
+
+
+def refusal_in(sink: Sink, hall: Hall, *, language: str = "en") -> str:
+    """The link of the last mail that has its address asked no more, as its text names it."""
+    plain = sink.taken[-1][1].get_body(("plain",)).get_content()
+    _, _, rest = plain.partition(f"{words_of(language)['refuse_link']}: {hall.runtime.settings.address}")
+    return str(rest.split()[0])
 
 
 async def confirmed(hall: Hall, sink: Sink, **body: Any) -> str:

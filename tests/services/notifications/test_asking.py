@@ -19,6 +19,7 @@ from tests.services.notifications.office import (
     crossing,
     link_in,
     mail_to,
+    refusal_in,
     sinking,
 )
 from tests.services.notifications.village import Receiver
@@ -30,13 +31,6 @@ async def moved(hall: Hall, subscription: str, *, revision: int) -> None:
     """Give a subscription another address."""
     body = {"opt_in": True, "channel": "email", "email": "other@ada.example"}
     await hall.call("PUT", f"/v1/subscriptions/{subscription}", body, If_Match=f'"{revision}"')
-
-
-def refusal_in(sink: Sink, hall: Hall, *, language: str = "en") -> str:
-    """The link of the last mail that has its address asked no more, as its text names it."""
-    plain = sink.taken[-1][1].get_body(("plain",)).get_content()
-    _, _, rest = plain.partition(f"{words_of(language)['refuse_link']}: {hall.runtime.settings.address}")
-    return str(rest.split()[0])
 
 
 async def refused(hall: Hall, link: str) -> Any:

@@ -6,12 +6,19 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from services.notifications.mail.letters import words_of
 from services.notifications.rules.refusals import about
 from services.notifications.rules.schedule import DELAYS
 from services.notifications.worker.mailing import Post
 from tests.services.notifications.hall import Hall, open_hall
-from tests.services.notifications.office import ADDRESS, Sink, confirmed, crossing, mail_to, sinking
+from tests.services.notifications.office import (
+    ADDRESS,
+    Sink,
+    confirmed,
+    crossing,
+    mail_to,
+    refusal_in,
+    sinking,
+)
 
 
 @pytest.mark.parametrize(
@@ -171,9 +178,7 @@ async def test_an_address_that_wanted_no_questions_is_written_to_no_more_once_it
     await confirmed(hall, sink, cadence="instant")
     await hall.subscribe("Bea", channel="email", email=ADDRESS)
     await hall.dispatch()
-    asked = sink.taken[-1][1].get_body(("plain",)).get_content()
-    refuse = asked.partition(f"{words_of('en')['refuse_link']}: {hall.runtime.settings.address}")[2]
-    await hall.http.post(refuse.split()[0])
+    await hall.http.post(refusal_in(sink, hall))
     sink.refuse = "550 5.1.1 no such user"
     await crossing(hall)
     assert await hall.rows("SELECT reason FROM suppressions") == [{"reason": "refused by its server"}]
