@@ -183,7 +183,9 @@ Index("dismissals_by_project", DISMISSALS.c.project)
 DELIVERIES = Table(
     "deliveries",
     METADATA,
-    Column("id", Text, primary_key=True),  # the event's id, and so the webhook-id, for ever
+    Column(
+        "id", Text, primary_key=True
+    ),  # the event's id, and so the webhook-id, for ever (rules.identifiers)
     Column("organisation", Text, nullable=False, index=True),
     Column("channel", Text, nullable=False),
     Column("type", Text, nullable=False),
@@ -207,7 +209,7 @@ DELIVERIES = Table(
     UniqueConstraint("subscription", "period"),
 )
 Index("deliveries_by_due", DELIVERIES.c.state, DELIVERIES.c.due_at, DELIVERIES.c.place)
-Index("deliveries_by_endpoint", DELIVERIES.c.endpoint, DELIVERIES.c.id)
+Index("deliveries_by_endpoint", DELIVERIES.c.endpoint, DELIVERIES.c.created_at, DELIVERIES.c.id)
 Index("deliveries_by_end", DELIVERIES.c.ended_at)
 
 ATTEMPTS = Table(

@@ -21,7 +21,9 @@ SENTENCES = {
 }
 
 
-def event_row(row: Mapping[str, Any], kind: str, *, to: str, now: datetime) -> dict[str, Any]:
+def event_row(
+    row: Mapping[str, Any], kind: str, *, to: str, now: datetime, identifier: str | None = None
+) -> dict[str, Any]:
     """Return the delivery of an event about an endpoint, to an endpoint of the same organisation (or itself)."""
     queued = delivery_row(
         organisation=row["organisation"],
@@ -31,6 +33,7 @@ def event_row(row: Mapping[str, Any], kind: str, *, to: str, now: datetime) -> d
         body=b"",
         place="",
         now=now,
+        identifier=identifier,
     )
     body = cloud_event(
         identifier=queued["id"],
@@ -60,10 +63,11 @@ def delivery_row(
     subscription: str | None = None,
     contact_of: str | None = None,
     period: str | None = None,
+    identifier: str | None = None,
 ) -> dict[str, Any]:
-    """Return a message that is due now."""
+    """Return a message that is due now; without an `identifier` it is one that somebody asked for, under an id of its own."""
     return {
-        "id": str(uuid_utils.uuid7()),
+        "id": identifier or str(uuid_utils.uuid7()),
         "organisation": organisation,
         "channel": channel,
         "type": kind,

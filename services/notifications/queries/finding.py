@@ -6,7 +6,7 @@
 from collections.abc import Sequence
 from typing import Any, cast, get_args
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.http.notifications import DismissalReason
@@ -40,15 +40,16 @@ async def page(
     after: Any,
     limit: int,
     newest_first: bool = False,
-    by: str = "id",
+    by: str | tuple[str, ...] = "id",
 ) -> Sequence[Row]:
-    """Return up to `limit` rows past an id, in the order of ids, which is that of time where ids are ours; or of a column."""
-    column = table.c[by]
+    """Return up to `limit` rows in the order of ids, or of other columns; past `after`: what the last one has there, a list where columns are several."""
+    columns = [table.c[name] for name in ((by,) if isinstance(by, str) else by)]
     query = select(table).where(*conditions)
     if after is not None:
-        query = query.where(column < after if newest_first else column > after)
-    order = column.desc() if newest_first else column
-    return cast("list[Row]", list((await connection.execute(query.order_by(order).limit(limit))).mappings()))
+        place: Any = columns[0] if isinstance(by, str) else tuple_(*columns)
+        query = query.where(place < after if newest_first else place > after)
+    order = [column.desc() if newest_first else column for column in columns]
+    return cast("list[Row]", list((await connection.execute(query.order_by(*order).limit(limit))).mappings()))
 
 
 async def secrets_of(connection: AsyncConnection, endpoint: str, *, now: str) -> Sequence[Row]:

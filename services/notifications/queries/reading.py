@@ -13,6 +13,7 @@ import orjson
 from services.chassis.identity.principal import Principal
 from services.notifications.rules import rights
 from services.notifications.rules.cadence import Quiet
+from services.notifications.rules.identifiers import identifier_of_news
 from services.notifications.rules.redaction import redacted, redacted_event, redacted_text, shortened
 
 Row = Mapping[str, Any]
@@ -103,8 +104,9 @@ def notice_json(row: Row, *, reader: Principal) -> dict[str, Any]:
     contents = rights.sees_contents(reader, row["organisation"])
     plain = {
         name: row[name]
-        for name in ("id", "subscription", "project", "type", "rule", "list_version", "state", "made_at")
+        for name in ("subscription", "project", "type", "rule", "list_version", "state", "made_at")
     }
+    plain["id"] = identifier_of_news(row)
     said = row["data"]
     return plain | {"data": None if said is None else orjson.loads(said) if contents else redacted(said)}
 

@@ -22,6 +22,9 @@ from services.notifications.rules import rights
 from services.notifications.rules.problems import DeliveryUnderWay, EndpointNotActive
 from services.notifications.tables import DELIVERIES, NOTICES
 
+_MADE = ("created_at", "id")
+"""The order in which messages were made."""
+
 
 def router() -> APIRouter:
     """Return the routes of deliveries and notices."""
@@ -49,7 +52,7 @@ def _add_deliveries(routes: APIRouter) -> None:
         """The delivery log: every webhook and mail, its state and how often it was tried."""
         principal = principal_of(request)
         whose = rights.organisation_asked(principal, named(organisation))
-        kind = f"deliveries {whose} {endpoint} {state}"
+        kind = f"deliveries by time {whose} {endpoint} {state}"
         after = None if cursor is None else cursors_of(request).unseal(kind, cursor, principal)
         conditions = [DELIVERIES.c.organisation == whose]
         if endpoint is not None:
@@ -58,11 +61,10 @@ def _add_deliveries(routes: APIRouter) -> None:
             conditions.append(DELIVERIES.c.state == state)
         async with runtime_in(request).database.read() as connection:
             rows = await finding.page(
-                connection, DELIVERIES, *conditions, after=after, limit=limit + 1, newest_first=True
+                connection, DELIVERIES, *conditions, after=after, limit=limit + 1, newest_first=True, by=_MADE
             )
-        following = (
-            cursors_of(request).seal(kind, rows[limit - 1]["id"], principal) if len(rows) > limit else None
-        )
+        last = [rows[limit - 1][name] for name in _MADE] if len(rows) > limit else None
+        following = None if last is None else cursors_of(request).seal(kind, last, principal)
         return respond_page(request, [delivery_json(row) for row in rows[:limit]], next_cursor=following)
 
     @routes.get(

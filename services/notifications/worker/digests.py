@@ -2,7 +2,8 @@
 
 *What.* Subscriptions whose hour has come: their ready notices are rendered into one delivery, in one transaction with the
 next hour. *Why no duplicate.* A digest's period is unique for its subscription, and a notice that is in a digest is not
-ready any more; killed anywhere, either both stand or neither. *Why a cap.* Restraint:
+ready any more; killed anywhere, either both stand or neither. *Why its id is of all its news.* One that is made again after a
+backup was put back is the same mail to whoever filters by Message-ID, unless it has news that the first had not. *Why a cap.* Restraint:
 what is above it, or beyond the projects that one mail has room for, stays ready and comes with the next digest, so it is
 late and never lost. *Why so much room.* What a mail does not name waits for a month where its reader chose one a month, and
 when somebody hears is to follow from that choice alone. *Why a keyed hash.* Those of one hour are made and sent in an order
@@ -17,16 +18,18 @@ from heapq import nsmallest
 from typing import Any
 
 import orjson
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import MATCH_PROPOSED, OPPORTUNITY_CLOSING_SOON
+from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.leaving import RESTING
 from services.notifications.commands.queueing import delivery_row
 from services.notifications.mail.letters import Letter, render, words_of
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import CAP_WINDOW, next_digest, next_under_cap, released
+from services.notifications.rules.identifiers import identifier_of, identifier_of_news
 from services.notifications.rules.keys import keys_of
 from services.notifications.tables import (
     DELIVERIES,
@@ -148,16 +151,28 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
         kind=DIGEST,
         subscription=subscription,
         period=f"{period} {notices[0]['id']}",
+        identifier=identifier_of(DIGEST, subscription, *(identifier_of_news(one) for one in notices)),
         body=letter.encoded(),
         place=keys.place(period, subscription),
         now=now,
     )
     due = released(datetime.fromisoformat(period), quiet_of(row), row["time_zone"])
-    await connection.execute(insert(DELIVERIES).values(queued | {"due_at": timestamp(due)}))
+    await connection.execute(_queued(connection, queued | {"due_at": timestamp(due)}))
     await connection.execute(
         update(NOTICES)
         .where(NOTICES.c.id.in_([one["id"] for one in notices]))
         .values(state="sent", delivery=queued["id"])
+    )
+
+
+def _queued(connection: AsyncConnection, row: Mapping[str, Any]) -> Insert:
+    """Return the statement that queues a digest; one that was given up and is made again of the same news keeps its id and its tries."""
+    statement = insert_for(connection, DELIVERIES).values(row)
+    anew = ("period", "body", "state", "due_at", "place", "created_at", "ended_at")
+    return statement.on_conflict_do_update(
+        index_elements=["id"],
+        set_={name: statement.excluded[name] for name in anew} | {"earlier": DELIVERIES.c.attempts},
+        where=DELIVERIES.c.state.in_(("cancelled", "exhausted")),
     )
 
 

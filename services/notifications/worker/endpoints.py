@@ -10,14 +10,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import ENDPOINT_DISABLED, ENDPOINT_FAILING, ENDPOINT_PINGED
+from services.chassis.database import insert_for
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.queueing import delivery_row, event_row
 from services.notifications.mail.letters import endpoint_letter
 from services.notifications.queries.finding import name_of
+from services.notifications.rules.identifiers import identifier_of
 from services.notifications.rules.keys import OF_CONTACT, keys_of
 from services.notifications.rules.schedule import LONGEST_WAIT, UNSIGNED, WARN_AFTER, gives_up, warns
 from services.notifications.tables import DELIVERIES, ENDPOINTS, ORGANISATIONS, SUBSCRIPTIONS
@@ -163,10 +165,18 @@ async def tell(
             ENDPOINTS.c.state == "active",
         )
     )
-    queued = [event_row(row, kind, to=other, now=now) for other in others]
+    queued = [
+        event_row(row, kind, to=other, now=now, identifier=_identifier(row, kind, other)) for other in others
+    ]
     queued += await _mails(connection, runtime, row, kind, now=now)
     if queued:
-        await connection.execute(insert(DELIVERIES), queued)
+        once = insert_for(connection, DELIVERIES).on_conflict_do_nothing(index_elements=["id"])
+        await connection.execute(once, queued)
+
+
+def _identifier(row: Mapping[str, Any], kind: str, to: str) -> str:
+    """Return the id of the news that an endpoint has failed since then, to one that hears it."""
+    return identifier_of(kind, row["id"], row["failing_since"] or "", to)
 
 
 async def _mails(
@@ -187,6 +197,7 @@ async def _mails(
             body=letter.encoded(),
             place=keys.place(kind, *to.values()),
             now=now,
+            identifier=_identifier(row, kind, *to.values()),
             **to,
         )
 

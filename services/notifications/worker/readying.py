@@ -28,6 +28,7 @@ from services.chassis.runtime import Runtime, timestamp
 from services.notifications.mail.letters import words_of
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import next_digest
+from services.notifications.rules.identifiers import identifier_of_news
 from services.notifications.tables import (
     DELIVERIES,
     DISMISSALS,
@@ -139,8 +140,8 @@ def _made(
     facts: Mapping[str, Any],
     terms: Mapping[str, list[str]],
     now: datetime,
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[tuple[str, str, datetime]]]:
-    """Return what becomes of waiting notices, their webhooks, and when mails that are told at once are due. A thread's work."""
+) -> tuple[list[dict[str, Any]], list[tuple[str, dict[str, Any]]], list[tuple[str, str, datetime]]]:
+    """Return what becomes of waiting notices, the webhook of each, and when mails that are told at once are due. A thread's work."""
     notices, deliveries, digests = [], [], []
     for notice in waiting:
         row = rows.get((notice["language"], notice["organisation"]))
@@ -152,8 +153,9 @@ def _made(
             continue
         delivery = None
         if notice["channel"] == "webhook":
-            delivery = notice["id"]
-            deliveries.append(_delivery(runtime, notice, data, now=now))
+            made = _delivery(runtime, notice, data, now=now)
+            delivery = made["id"]
+            deliveries.append((notice["id"], made))
         elif notice["channel"] == "email" and notice["cadence"] == "instant":
             due = next_digest(now, "instant", quiet_of(notice), notice["time_zone"])
             digests.append((notice["id"], notice["subscription"], due))
@@ -167,14 +169,14 @@ async def _settle(
     waiting: Sequence[Mapping[str, Any]],
     *,
     notices: Sequence[dict[str, Any]],
-    deliveries: Sequence[dict[str, Any]],
+    deliveries: Sequence[tuple[str, dict[str, Any]]],
 ) -> frozenset[str]:
     """Queue the messages and settle the notices that wait still: reasons took their time, and people decide meanwhile.
 
     Returns those that wait still.
     """
     still = await _still_waiting(connection, project, waiting)
-    queued = [one for one in deliveries if one["id"] in still]
+    queued = [one for notice, one in deliveries if notice in still]
     if queued:
         await connection.execute(_queued(connection), queued)
     settled = [one for one in notices if one["this_id"] in still]
@@ -381,15 +383,16 @@ def _delivery(
     address = runtime.settings.address
     linked = data | {"links": {name: address + path for name, path in data["links"].items()}}
     given_up = notice["endpoint_state"] in {"disabled", "deleted"}
+    identifier = identifier_of_news(notice)
     body = cloud_event(
-        identifier=notice["id"],
+        identifier=identifier,
         event_type=notice["type"],
         subject=f"{notice['project']}/{notice['organisation']}",
         time=notice["made_at"],
         data=linked,
     )
     return {
-        "id": notice["id"],
+        "id": identifier,
         "organisation": notice["organisation"],
         "channel": "webhook",
         "type": notice["type"],

@@ -15,6 +15,7 @@ from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.leaving import cancel_unsent
 from services.notifications.commands.queueing import delivery_row
 from services.notifications.mail.letters import yearly_letter
+from services.notifications.rules.identifiers import identifier_of
 from services.notifications.rules.keys import keys_of
 from services.notifications.rules.yearly import ANSWER_WITHIN, ASK_AFTER
 from services.notifications.tables import DELIVERIES, ORGANISATIONS, SUBSCRIPTIONS
@@ -103,6 +104,7 @@ async def _ask(runtime: Runtime, connection: AsyncConnection, subscription: str,
                 body=letter.encoded(),
                 place=keys.place(YEARLY, subscription),
                 now=now,
+                identifier=identifier_of(YEARLY, subscription, str(row["revision"])),
             )
         )
     )

@@ -364,3 +364,21 @@ async def test_without_a_confirmed_address_nobody_is_mailed_and_the_endpoint_say
     [shown] = (await hall.call("GET", "/v1/endpoints"))["items"]
     assert (shown["state"], shown["reason"]) == ("disabled", "It failed for five days.")
     assert shown["failing_since"] is not None
+
+
+async def test_the_delivery_log_has_every_message_once_the_newest_first(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver
+) -> None:
+    hall, _, _ = post
+    await hall.subscribe(channel="webhook", endpoint=await hall.endpoint(receiver))
+    for number in range(5):
+        hall.clock.moment += timedelta(seconds=number % 2)  # some at the same moment
+        await crossing(hall, name=f"project {number}")
+    shown, behind = [], ""
+    while behind is not None:
+        page = await hall.call("GET", f"/v1/deliveries?limit=2{behind}")
+        shown += page["items"]
+        behind = page["next"] and f"&cursor={page['next']}"
+    made = [one["created_at"] for one in shown]
+    assert (len(made), made) == (6, sorted(made, reverse=True))
+    assert len({one["id"] for one in shown}) == 6

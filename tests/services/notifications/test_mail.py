@@ -185,7 +185,7 @@ async def test_digests_of_an_hour_are_made_and_sent_in_the_order_of_a_keyed_hash
     keys = hall.runtime.state["keys"]
     subscriptions = await hall.rows("SELECT id FROM subscriptions")
     hashed = sorted(keys.place(row["next_digest_at"], one["id"]) for one in subscriptions)
-    made = await hall.rows("SELECT place FROM deliveries WHERE type = 'digest' ORDER BY created_at, id")
+    made = await hall.rows("SELECT place FROM deliveries WHERE type = 'digest' ORDER BY rowid")
     sent = await hall.rows(
         "SELECT place FROM deliveries WHERE type = 'digest' ORDER BY due_at, place, created_at"
     )
