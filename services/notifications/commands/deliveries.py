@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.notifications.commands.leaving import WANTED
+from services.notifications.queries.finding import require_here
 from services.notifications.queries.reading import delivery_json
 from services.notifications.rules import rights
 from services.notifications.rules.problems import DeliveryUnderWay, EndpointNotActive
@@ -19,10 +20,13 @@ ENDED = frozenset({"delivered", "exhausted", "cancelled"})
 async def replay_delivery(unit: Unit, *, delivery: str) -> Answer:
     """Send a webhook again under its own id, to the endpoint that its subscription has now; 202.
 
-    Raises NotFound, Forbidden, DeliveryUnderWay, EndpointNotActive.
+    Raises NotFound, Forbidden, OrganisationErased, OrganisationWithdrawn, DeliveryUnderWay, EndpointNotActive.
     """
-    query = select(DELIVERIES).where(DELIVERIES.c.id == delivery).with_for_update()
-    row = rights.to_change(unit.principal, (await unit.connection.execute(query)).mappings().first())
+    query = select(DELIVERIES).where(DELIVERIES.c.id == delivery)
+    found = rights.to_change(unit.principal, (await unit.connection.execute(query)).mappings().first())
+    await require_here(unit.connection, found["organisation"])  # held before its rows, as by an erasure
+    locked = (await unit.connection.execute(query.with_for_update())).mappings().first()
+    row = rights.to_change(unit.principal, locked)
     if row["channel"] != "webhook" or row["state"] not in ENDED or row["body"] is None:
         raise DeliveryUnderWay
     wanted = select(DELIVERIES.c.id).where(DELIVERIES.c.id == delivery, WANTED)

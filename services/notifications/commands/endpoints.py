@@ -148,15 +148,15 @@ async def delete_endpoint(unit: Unit, *, endpoint: str) -> Answer:
 async def ping_endpoint(unit: Unit, *, endpoint: str) -> Answer:
     """Queue a ping; once it is answered with 2xx, a pending or disabled endpoint is active; 202.
 
-    Raises NotFound, Forbidden, TooManyRequests.
+    Raises NotFound, Forbidden, OrganisationWithdrawn, TooManyRequests.
     """
-    row = await _locked(unit, endpoint)
+    row = await _locked_to_send(unit, endpoint)
     return await _sent(unit, row, await ping(unit, row), action="endpoint.pinged")
 
 
 async def test_endpoint(unit: Unit, *, endpoint: str) -> Answer:
-    """Queue a signed example; 202. Raises NotFound, Forbidden, EndpointNotActive."""
-    row = await _locked(unit, endpoint)
+    """Queue a signed example; 202. Raises NotFound, Forbidden, OrganisationWithdrawn, EndpointNotActive."""
+    row = await _locked_to_send(unit, endpoint)
     if row["state"] != "active":
         raise EndpointNotActive
     queued = event_row(row, ENDPOINT_TESTED, to=row["id"], now=unit.now)
@@ -186,9 +186,9 @@ async def recover_endpoint(unit: Unit, *, endpoint: str, since: str) -> Answer:
 
     Not those of a subscription that has ended or is paused.
 
-    Raises NotFound, Forbidden, EndpointNotActive.
+    Raises NotFound, Forbidden, OrganisationWithdrawn, EndpointNotActive.
     """
-    row = await _locked(unit, endpoint)
+    row = await _locked_to_send(unit, endpoint)
     if row["state"] != "active":
         raise EndpointNotActive
     queued = await unit.connection.execute(
@@ -211,6 +211,14 @@ async def recover_endpoint(unit: Unit, *, endpoint: str, since: str) -> Answer:
         details={"since": since, "messages": queued.rowcount},
     )
     return Answer(body={"messages": queued.rowcount})
+
+
+async def _locked_to_send(unit: Unit, endpoint: str) -> dict[str, Any]:
+    """Return an endpoint that is to be sent something, held after its organisation, so that this does not withdraw meanwhile."""
+    found = (await unit.connection.execute(select(ENDPOINTS).where(ENDPOINTS.c.id == endpoint))).mappings()
+    row = rights.to_change(unit.principal, found.first())
+    await require_here(unit.connection, row["organisation"])
+    return await _locked(unit, endpoint)
 
 
 async def _locked(unit: Unit, endpoint: str) -> dict[str, Any]:

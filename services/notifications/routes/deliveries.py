@@ -19,7 +19,12 @@ from services.notifications.queries import finding
 from services.notifications.queries.reading import delivery_json, notice_json, whole_delivery_json
 from services.notifications.routes.parameters import DeliveryId, Whose, named, runtime_in
 from services.notifications.rules import rights
-from services.notifications.rules.problems import DeliveryUnderWay, EndpointNotActive
+from services.notifications.rules.problems import (
+    DeliveryUnderWay,
+    EndpointNotActive,
+    OrganisationErased,
+    OrganisationWithdrawn,
+)
 from services.notifications.tables import DELIVERIES, NOTICES
 
 _MADE = ("created_at", "id")
@@ -90,7 +95,7 @@ def _add_deliveries(routes: APIRouter) -> None:
         summary="Send one webhook again under its own id",
         status_code=202,
         response_model=Delivery,
-        responses=refusals(DeliveryUnderWay, EndpointNotActive),
+        responses=refusals(DeliveryUnderWay, EndpointNotActive, OrganisationErased, OrganisationWithdrawn),
     )
     async def replay(request: Request, delivery_id: DeliveryId) -> Response:
         """Queue it again; a receiver that has seen its `webhook-id` may ignore it."""

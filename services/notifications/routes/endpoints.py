@@ -155,6 +155,7 @@ def _add_asking(routes: APIRouter) -> None:
         summary="Verify an endpoint, or a disabled one again",
         status_code=202,
         response_model=DeliveryAccepted,
+        responses=refusals(OrganisationWithdrawn),
     )
     async def ping(request: Request, endpoint_id: EndpointId) -> Response:
         """Send a signed ping, at once; 2xx makes a pending or disabled endpoint active and ends a `Retry-After`."""
@@ -166,7 +167,7 @@ def _add_asking(routes: APIRouter) -> None:
         summary="Send a signed example",
         status_code=202,
         response_model=DeliveryAccepted,
-        responses=refusals(EndpointNotActive),
+        responses=refusals(EndpointNotActive, OrganisationWithdrawn),
     )
     async def test(request: Request, endpoint_id: EndpointId) -> Response:
         """Send an event of the type `org.comity.endpoint.tested.v1`, signed like any other."""
@@ -177,7 +178,7 @@ def _add_asking(routes: APIRouter) -> None:
         operation_id="recover_endpoint",
         summary="Send again what did not arrive since a moment",
         response_model=Recovered,
-        responses=refusals(EndpointNotActive),
+        responses=refusals(EndpointNotActive, OrganisationWithdrawn),
     )
     async def recover(request: Request, endpoint_id: EndpointId, body: RecoverBody) -> Response:
         """Queue what was given up, and at once what waits for its next try, each message under its own id.

@@ -33,12 +33,42 @@ async def test_it_is_not_told_of_its_endpoints(post: tuple[Hall, Sink, Receiver]
     gone, beside = await agreed(hall, sink, receiver), await agreed(hall, sink, other)
     receiver.status = 410
     for endpoint, state, told in ((gone, "withdrawn", 0), (beside, "active", 2)):
-        await hall.member("Ada", state=state)
+
+        async def meanwhile(_body: bytes, state: str = state) -> None:
+            await hall.member("Ada", state=state)
+
+        receiver.look = other.look = meanwhile
         await hall.call("POST", f"/v1/endpoints/{endpoint}/test", status=202)
         await hall.dispatch()
+        receiver.look = other.look = None
+        await hall.member("Ada")
         assert (await hall.call("GET", f"/v1/endpoints/{endpoint}"))["state"] == "disabled"
         assert (len(about_endpoints(sink)), len(other.events("disabled"))) == (told, 0)
         other.status = 410
+
+
+async def test_nothing_is_sent_to_it_that_somebody_asks_for(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver
+) -> None:
+    hall, _, _ = post
+    await by_webhook(hall, receiver)
+    await hall.member("Ada")
+    await crossing(hall)
+    [endpoint] = (await hall.call("GET", "/v1/endpoints"))["items"]
+    [message] = [one for one in (await hall.call("GET", "/v1/deliveries"))["items"] if "match" in one["type"]]
+    await hall.member("Ada", state="withdrawn")
+    asked = [f"/v1/endpoints/{endpoint['id']}/{what}" for what in ("ping", "test", "recover")]
+    for path in (*asked, f"/v1/deliveries/{message['id']}/replay"):
+        body = {"since": "2026-11-01T00:00:00Z"} if path.endswith("recover") else None
+        refused = await hall.call("POST", path, body, status=409)
+        assert refused["code"] == "organisation-withdrawn"
+    had = len(receiver.taken)
+    await hall.dispatch()
+    assert len(receiver.taken) == had
+    await hall.member("Ada")
+    await hall.call("POST", f"/v1/deliveries/{message['id']}/replay", status=202)
+    await hall.dispatch()
+    assert said(receiver) == ["match.proposed.v1"] * 2
 
 
 async def test_a_webhook_that_waits_for_its_hour_does_not_leave(
