@@ -7,6 +7,7 @@ had, the test fails with the sentence that says what to install; only third-part
 
 import itertools
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ from services.console.parts.cache import REPOSITORY, locked
 
 TESTS = Path(__file__).resolve().parent
 START_SECONDS = 300  # the first time of all, the parts are fetched
+MEMORY, ROOM = Path("/dev/shm"), 6 << 30  # noqa: S108 - a file system in memory, and the bytes it must have free
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,7 +37,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Plain tracebacks in logs: those with every local value take seconds each. And a mutant, for the whole run, if named."""
+    """Set the run up: plain tracebacks in logs, files in memory, and a mutant if one is named.
+
+    Tracebacks with every local value take seconds each.
+    """
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -44,6 +49,9 @@ def pytest_configure(config: pytest.Config) -> None:
             structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
         ]
     )
+    # Every accepted write waits for the disk; hundreds of systems wait minutes. A kill is survived by what the kernel holds.
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     name = config.getoption("--mutant")
     if name is not None:
         from tests.mutants.catalogue import MUTANTS
@@ -108,7 +116,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(TESTS))))
         for fixture, mark in SERVER_FIXTURES.items():
-            if fixture in getattr(item, "fixturenames", ()):
+            if fixture in getattr(item, "fixturenames", ()) or _group(item) == mark:
                 item.add_marker(mark)
         if _is_slow(item):
             item.add_marker("slow")
@@ -123,9 +131,13 @@ def _is_slow(item: pytest.Item) -> bool:
     )
 
 
-def _turn(item: pytest.Item) -> int:
+def _group(item: pytest.Item) -> str:
     marker = item.get_closest_marker("xdist_group")
-    group = marker.args[0] if marker is not None else ""
+    return str(marker.args[0]) if marker is not None else ""
+
+
+def _turn(item: pytest.Item) -> int:
+    group = _group(item)
     return LONGEST_FIRST.index(group) if group in LONGEST_FIRST else len(LONGEST_FIRST)
 
 

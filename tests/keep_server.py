@@ -20,7 +20,8 @@ def start(part: str, folder: Path) -> tuple[str, Callable[[], None]]:
 
         def stop() -> None:
             cluster.stop()
-            shutil.rmtree(cluster.folder)  # started by root, it stands outside the folder of the run
+            # Started by root, it stands outside the folder of the run, which may be gone by now.
+            shutil.rmtree(cluster.folder, ignore_errors=True)
 
         return cluster.url(), stop
     broker = kafka.start(folder / "server")
