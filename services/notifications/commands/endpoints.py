@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import uuid_utils
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 
 from schemas.http.endpoints import EndpointBody
 from schemas.webhooks.notifications import ENDPOINT_PINGED, ENDPOINT_TESTED
@@ -28,9 +28,11 @@ from services.notifications.rules.addresses import Reach
 from services.notifications.rules.keys import keys_of, new_secret
 from services.notifications.rules.problems import EndpointInUse, EndpointNotActive, TooManyEndpoints
 from services.notifications.rules.redaction import shortened
-from services.notifications.tables import DELIVERIES, ENDPOINTS, SECRETS, SUBSCRIPTIONS
+from services.notifications.tables import ATTEMPTS, DELIVERIES, ENDPOINTS, SECRETS, SUBSCRIPTIONS
 
 MOST_ENDPOINTS = 10
+MOST_SECRETS = 5
+"""Live secrets of an endpoint; each signs every message."""
 REACH = "reach"
 
 
@@ -165,14 +167,22 @@ async def test_endpoint(unit: Unit, *, endpoint: str) -> Answer:
 
 
 async def rotate_secret(unit: Unit, *, endpoint: str, overlap_hours: int) -> Answer:
-    """Make a new secret; the one before signs beside it for a while, any older one no more; 201."""
+    """Make a new secret; those before sign beside it for a while, none for longer than it had; 201.
+
+    Where the answer of a rotation was lost and it is asked for again, the receiver still has the one before both. Beyond
+    `MOST_SECRETS` the oldest go. Raises NotFound, Forbidden.
+    """
     row = await _locked(unit, endpoint)
     expires = timestamp(unit.now + timedelta(hours=overlap_hours))
-    older = SECRETS.c.expires_at.is_not(None)
-    await unit.connection.execute(delete(SECRETS).where(SECRETS.c.endpoint == endpoint, older))
-    await unit.connection.execute(
-        update(SECRETS).where(SECRETS.c.endpoint == endpoint).values(expires_at=expires)
+    theirs = SECRETS.c.endpoint == endpoint
+    newest_first = (
+        select(SECRETS.c.id).where(theirs).order_by(SECRETS.c.created_at.desc(), SECRETS.c.id.desc())
     )
+    signing = list(await unit.connection.scalars(newest_first.limit(MOST_SECRETS - 1)))
+    over = or_(SECRETS.c.id.not_in(signing), SECRETS.c.expires_at <= timestamp(unit.now))
+    await unit.connection.execute(delete(SECRETS).where(theirs, over))
+    later = or_(SECRETS.c.expires_at.is_(None), SECRETS.c.expires_at > expires)
+    await unit.connection.execute(update(SECRETS).where(theirs, later).values(expires_at=expires))
     newest, secret = await _add_secret(unit, endpoint)
     await unit.audit(
         action="endpoint.secret_rotated", subject=endpoint, before=row["revision"], after=row["revision"]
@@ -182,20 +192,26 @@ async def rotate_secret(unit: Unit, *, endpoint: str, overlap_hours: int) -> Ans
 
 
 async def recover_endpoint(unit: Unit, *, endpoint: str, since: str) -> Answer:
-    """Queue every message since a moment that has not arrived: what was given up, and what waits for its next try.
+    """Queue every message that was made, tried or given up since a moment and has not arrived; what waits for its next try too.
 
-    Not those of a subscription that has ended or is paused.
+    A message is made before it is first tried, with a cadence long before. Not those that are not `WANTED`.
 
     Raises NotFound, Forbidden, OrganisationWithdrawn, EndpointNotActive.
     """
     row = await _locked_to_send(unit, endpoint)
     if row["state"] != "active":
         raise EndpointNotActive
+    moment = timestamp(datetime.fromisoformat(since))
+    tried_since = (
+        select(ATTEMPTS.c.number)
+        .where(ATTEMPTS.c.delivery == DELIVERIES.c.id, ATTEMPTS.c.ended_at >= moment)
+        .exists()
+    )
     queued = await unit.connection.execute(
         update(DELIVERIES)
         .where(
             DELIVERIES.c.endpoint == endpoint,
-            DELIVERIES.c.created_at >= timestamp(datetime.fromisoformat(since)),
+            or_(DELIVERIES.c.created_at >= moment, DELIVERIES.c.ended_at >= moment, tried_since),
             DELIVERIES.c.state.in_(("exhausted", "cancelled", "retrying")),
             DELIVERIES.c.body.is_not(None),
             DELIVERIES.c.type != ENDPOINT_PINGED,

@@ -26,19 +26,22 @@ from services.notifications.tables import (
     SUBSCRIPTIONS,
 )
 
-WANTED = or_(
-    DELIVERIES.c.subscription.is_(None),
-    DELIVERIES.c.subscription.in_(select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.state == "active")),
+RESTING = NOTICES.c.project.in_(select(PROJECTS.c.id).where(PROJECTS.c.state == "dormant"))
+"""Whether a notice is of a project that rests: its readers may not read it, so nothing of it is told until it is open again."""
+
+WANTED = and_(
+    or_(
+        DELIVERIES.c.subscription.is_(None),
+        DELIVERIES.c.subscription.in_(select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.state == "active")),
+    ),
+    DELIVERIES.c.id.not_in(select(NOTICES.c.delivery).where(RESTING, NOTICES.c.delivery.is_not(None))),
 )
-"""Whether somebody still asks for a message: of a subscription that has ended or is paused, none is sent again."""
+"""Whether a message may be sent again: nothing of a subscription that has ended or is paused, nor of a project that rests."""
 
 NO_CONTACT: Mapping[str, None] = MappingProxyType(
     dict.fromkeys(("contact_email", "contact_language", "contact_asked_at", "contact_confirmed_at"))
 )
 """An endpoint that has nobody to tell when it fails."""
-
-RESTING = NOTICES.c.project.in_(select(PROJECTS.c.id).where(PROJECTS.c.state == "dormant"))
-"""Whether a notice is of a project that rests: its readers may not read it, so nothing of it is told until it is open again."""
 
 UNENDED = ("pending", "sending", "retrying")
 """The states of a message that may still be sent."""
@@ -213,7 +216,7 @@ async def take_back(
 ) -> Sequence[str]:
     """Take back what was not told yet of a project or of any, to everybody or to these organisations (SQL or a list).
 
-    A webhook that has not arrived is not sent any more, by nobody's recovery either. One that was tried may have arrived:
+    A webhook that has not arrived, be it given up, is not sent any more, by nobody's recovery either. One that was tried may have arrived:
     its notice stays told. A digest that has not left is made anew. What is out has no body any more, so that it is not tried
     again: `cancel_unwanted` does the same with it once its try has failed. Notices in one of `states` have no message yet.
     News of the types in `but` stays.
@@ -230,7 +233,7 @@ async def take_back(
     if made_by is not None:
         whose.append(NOTICES.c.made_at <= made_by)
     about = DELIVERIES.c.id.in_(select(NOTICES.c.delivery).where(*whose, NOTICES.c.delivery.is_not(None)))
-    not_arrived = and_(about, DELIVERIES.c.state.in_((*UNENDED, "cancelled")))
+    not_arrived = and_(about, DELIVERIES.c.state.in_((*UNENDED, "cancelled", "exhausted")))
     held = select(DELIVERIES.c.id).where(not_arrived).order_by(DELIVERIES.c.id)
     await connection.execute(held.with_for_update())  # in the order in which tries are written down
     await connection.execute(update(DELIVERIES).where(not_arrived).values(body=None))

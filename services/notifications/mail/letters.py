@@ -43,8 +43,16 @@ class _Subject(UniqueUnstructuredHeader):
         return f"Subject: {folded}{policy.linesep}"
 
 
+class _Leave(UniqueUnstructuredHeader):
+    """`List-Unsubscribe` as RFC 2369 has it: the address as it is, on one line however long, for encoded words mean nothing there."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"List-Unsubscribe: {self}{policy.linesep}"
+
+
 _HEADERS = HeaderRegistry()
 _HEADERS.map_to_type("subject", cast("type[BaseHeader]", _Subject))
+_HEADERS.map_to_type("list-unsubscribe", cast("type[BaseHeader]", _Leave))
 _POLICY = SMTP.clone(header_factory=_HEADERS)
 
 

@@ -143,7 +143,7 @@ def _add_writing(routes: APIRouter) -> None:
         response_model=SecretMade,
     )
     async def rotate_secret(request: Request, endpoint_id: EndpointId, body: RotateBody) -> Response:
-        """During the overlap every message carries two signatures, so either secret verifies it."""
+        """During the overlap every message carries a signature by each secret, so either verifies it."""
         command = partial(commands.rotate_secret, endpoint=str(endpoint_id), overlap_hours=body.overlap_hours)
         return await execute(request, command)
 

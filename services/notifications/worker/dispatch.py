@@ -18,7 +18,7 @@ from time import monotonic
 from typing import Any
 
 from aiohttp import ClientSession
-from sqlalchemy import ColumnElement, and_, bindparam, case, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import ENDPOINT_PINGED
@@ -56,8 +56,8 @@ _END_TRY = (
     update(ATTEMPTS)
     .where(ATTEMPTS.c.delivery == bindparam("this_id"), ATTEMPTS.c.number == bindparam("this_number"))
     .values(
-        ended_at=bindparam("new_ended_at"),
-        outcome=bindparam("new_outcome"),
+        ended_at=func.coalesce(ATTEMPTS.c.ended_at, bindparam("new_ended_at")),
+        outcome=func.coalesce(ATTEMPTS.c.outcome, bindparam("new_outcome")),  # interrupted is so for ever
         error=bindparam("new_error"),
         status=bindparam("new_status"),
         milliseconds=bindparam("new_milliseconds"),
@@ -365,8 +365,8 @@ class Dispatcher:
     async def _record(self, connection: AsyncConnection, ended: Sequence[Ended]) -> None:
         if not ended:
             return
-        # One order for all: whoever takes news back holds many of these rows at once.
         ended = sorted(ended, key=lambda one: one.row["id"])
+        out = await _still_out(connection, ended)
         await connection.execute(
             _END_TRY,
             [
@@ -383,16 +383,18 @@ class Dispatcher:
                 for one in ended
             ],
         )
-        ends = [self._end_of(one) for one in ended]
-        await connection.execute(_END, ends)
         await forget_responses(connection, DELIVERIES.c.id.in_([one.row["id"] for one in ended]))
-        await endpoints.note(connection, self.runtime, ended)
+        if not out:
+            return
+        ends = [self._end_of(one) for one in out]
+        await connection.execute(_END, ends)
+        await endpoints.note(connection, self.runtime, out)
         now = self.runtime.clock.now()
-        failed = [one.row["id"] for one in ended if not one.outcome.delivered]
+        failed = [one.row["id"] for one in out if not one.outcome.delivered]
         await self._settle(connection, failed, now=timestamp(now))
         given_up = [
             one.row["id"]
-            for one, end in zip(ended, ends, strict=True)
+            for one, end in zip(out, ends, strict=True)
             if end["new_state"] == "exhausted" and one.row["channel"] == "email" and not one.outcome.permanent
         ]
         await take_up_again(connection, given_up, now=now)
@@ -419,6 +421,21 @@ class Dispatcher:
             "new_due_at": timestamp(again or one.at),
             "new_ended_at": timestamp(one.at) if again is None else None,
         }
+
+
+async def _still_out(connection: AsyncConnection, ended: Sequence[Ended]) -> Sequence[Ended]:
+    """Return the tries that nobody has found lost: one that a frozen process comes back with decides nothing any more.
+
+    Their deliveries are held, in the one order of all who hold many of them: who takes news back, or finds lost tries.
+    """
+    tried = [one.row["id"] for one in ended]
+    held = select(DELIVERIES.c.id).where(DELIVERIES.c.id.in_(tried)).order_by(DELIVERIES.c.id)
+    await connection.execute(held.with_for_update())
+    lost = select(ATTEMPTS.c.delivery, ATTEMPTS.c.number).where(
+        ATTEMPTS.c.delivery.in_(tried), ATTEMPTS.c.outcome.is_not(None)
+    )
+    found = {(row.delivery, row.number) for row in await connection.execute(lost)}
+    return [one for one in ended if (one.row["id"], one.number) not in found]
 
 
 def _in_quiet_hours(due: Sequence[Mapping[str, Any]], now: datetime) -> list[dict[str, str]]:

@@ -24,6 +24,8 @@ class Sink:
         self.refuse_sender = ""
         self.refuse_content = ""
         self.taken: list[tuple[str, EmailMessage]] = []
+        self.wire: list[bytes] = []
+        """The same mails as they came: reading them mends what a mail program would not."""
         self.refuse: str | bytes = ""
         self.take = "250 taken"
         self.ask: Callable[[], Awaitable[str]] | None = None
@@ -51,6 +53,7 @@ class Sink:
     ) -> str:
         if self.refuse_content:
             return self.refuse_content
+        self.wire.append(envelope.content)
         message = email.message_from_bytes(envelope.content, policy=default)
         assert isinstance(message, EmailMessage)
         self.taken.append((envelope.rcpt_tos[0], message))

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from standardwebhooks import WebhookVerificationError
 
 from services.notifications import SERVICE
+from services.notifications.commands.endpoints import MOST_SECRETS
 from services.notifications.mail.letters import words_of
 from services.notifications.rules.keys import KEYS, Keys
 from services.notifications.worker.endpoints import WHY_UNSIGNED
@@ -242,6 +244,42 @@ async def test_an_endpoint_that_nothing_can_be_signed_for_is_given_up_like_any_t
     await hall.dispatch()
     found = await endpoint_of(hall, endpoint)
     assert (found["state"], found["reason"]) == ("active", None)
+
+
+async def test_a_rotation_that_is_asked_for_again_leaves_the_secret_that_the_receiver_has(
+    hall: Hall, receiver: Receiver
+) -> None:
+    """The answers of the first ones were lost, and with them the secrets that nobody knows."""
+    endpoint = await hall.endpoint(receiver)
+
+    async def signs() -> list[bool]:
+        await hall.call("POST", f"/v1/endpoints/{endpoint}/test", status=202)
+        await hall.dispatch()
+        headers, body = receiver.taken[-1]
+        found = []
+        for secret in receiver.secrets:
+            try:
+                verified(secret, headers, body, now=hall.clock.moment)
+            except WebhookVerificationError:
+                found.append(False)
+            else:
+                found.append(True)
+        return found
+
+    async def rotate(hours: int) -> None:
+        path, body = f"/v1/endpoints/{endpoint}/secrets", {"overlap_hours": hours}
+        receiver.secrets.append((await hall.call("POST", path, body, status=201))["secret"])
+
+    for _ in range(3):
+        await rotate(24)
+    assert await signs() == [True] * 4
+    await rotate(168)
+    await rotate(168)
+    assert await signs() == [False, *[True] * MOST_SECRETS]
+    hall.clock.moment += timedelta(hours=25)  # asking again lengthened nobody's time
+    assert await signs() == [False] * 3 + [True] * 3
+    await rotate(0)  # one of them has leaked
+    assert await signs() == [False] * 6 + [True]
 
 
 async def test_recover_and_replay_send_nothing_of_a_subscription_that_has_ended(

@@ -90,6 +90,22 @@ async def test_a_digest_in_each_language_has_text_and_html_that_say_the_same(
     assert digest["Content-Language"] == language
 
 
+async def test_the_address_by_which_one_leaves_stands_in_the_header_as_it_is(
+    office: tuple[Hall, Sink],
+) -> None:
+    """RFC 8058 and 2369: `<https://…>` on the wire; an encoded word is no address, and a mail program shows no way out."""
+    hall, sink = office
+    await confirmed(hall, sink, cadence="instant")
+    await crossing(hall)
+    header, _, _ = sink.wire[-1].partition(b"\r\n\r\n")
+    [line] = [one for one in header.split(b"\r\n") if one.lower().startswith(b"list-unsubscribe:")]
+    link = line.partition(b": ")[2].decode("ascii")
+    assert link.startswith(f"<{hall.runtime.settings.address}/v1/mail-links/")
+    assert link.endswith(">")
+    answer = await hall.http.post(link.strip("<>"), data={"List-Unsubscribe": "One-Click"})
+    assert answer.json()["state"] == "ended"
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(
     "name", ["信息通信技术协会，北京", "جمعية مشغلي الاتصالات، كينيا والسودان", "Ada & Ben, Ltd"]

@@ -10,6 +10,8 @@ import pytest
 
 from services.notifications.commands.pinging import MOST_PINGS
 from services.notifications.rules.schedule import DELAYS, JITTER, PING_TRIES, Outcome, next_try
+from services.notifications.worker.dispatch import Dispatcher
+from services.notifications.worker.pacing import LEASE
 from tests.services.matches.town import NOON
 from tests.services.notifications.hall import Hall, open_hall, uuid_of
 from tests.services.notifications.village import Receiver, receiving, verified
@@ -145,6 +147,34 @@ async def test_a_killed_try_is_explained_and_sent_again_under_the_same_id(
         await hall.dispatcher._tasks.copy().pop()
     hall.killed()
     await hall.dispatch()
+    assert [headers["webhook-id"] for headers, _ in receiver.taken] == [message, message]
+    shown = await hall.call("GET", f"/v1/deliveries/{message}")
+    assert [one["outcome"] for one in shown["tries"]] == ["interrupted", "delivered"]
+
+
+async def test_who_thaws_after_another_has_taken_over_changes_nothing_that_was_written_since(
+    hall: Hall, receiver: Receiver
+) -> None:
+    endpoint = await hall.endpoint(receiver)
+    receiver.taken.clear()
+    message = await send_test(hall, endpoint)
+    came, thaw = asyncio.Event(), asyncio.Event()
+
+    async def freeze(_body: bytes) -> None:
+        came.set()
+        await thaw.wait()
+
+    receiver.look = freeze
+    frozen = hall.dispatcher
+    await frozen.turn()
+    await came.wait()
+    receiver.look = None
+    hall.dispatcher = Dispatcher(hall.runtime, frozen.session, frozen.post)
+    hall.clock.moment += LEASE * 1.01
+    await hall.dispatch()
+    thaw.set()
+    await asyncio.wait(frozen._tasks)
+    await frozen.turn(claim=False)
     assert [headers["webhook-id"] for headers, _ in receiver.taken] == [message, message]
     shown = await hall.call("GET", f"/v1/deliveries/{message}")
     assert [one["outcome"] for one in shown["tries"]] == ["interrupted", "delivered"]
