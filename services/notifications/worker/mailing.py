@@ -98,7 +98,10 @@ class Post:
                 handed_over = True
                 answer = await server.data(content)
                 return Outcome(status=answer.code, response=_kept(answer.message))
-        except aiosmtplib.SMTPResponseException as error:  # refused in words, so it was not taken
+        except aiosmtplib.SMTPResponseException as error:
+            if handed_over and not 400 <= error.code < 600:
+                return Outcome(error="unconfirmed", response=_kept(error.message), permanent=True)
+            # Refused in words, so it was not taken.
             concerns = _about(error, taken=handed_over)
             if concerns == "address":
                 await _suppress(runtime, hashed)
