@@ -18,8 +18,8 @@ Band = Literal["strong", "good", "possible", "weak"]
 Sector = Literal["public", "private", "academic", "other"]
 Category = Literal["member_state", "sector_member", "associate", "academia", "other_entity", "prospect"]
 Scope = Literal["local", "regional", "international"]
-Language = Literal["en", "fr", "es", "ru", "ar", "zh"]
-"""The languages that reasons are told in."""
+Language = Literal["ar", "zh", "en", "fr", "ru", "es"]
+"""The languages that reasons are told in; in the order of `MailLanguage`, for Python takes the two for one type."""
 Count = Annotated[int, Field(ge=0)]
 PerMille = Annotated[int, Field(ge=0, le=1000)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
