@@ -195,7 +195,8 @@ Index("feed_current", FEED.c.position, sqlite_where=FEED.c.latest, postgresql_wh
 FEED_HORIZON = Table(
     "feed_horizon",
     METADATA,
-    # One row, or none while everything is kept: who has not read up to here cannot go on, for something is gone.
+    # One row, or none while every deletion is kept: who has not read up to here cannot go on, for the last of those that have gone
+    # stood here. What is superseded goes without it.
     Column("single", Integer, primary_key=True),
     Column("position", BigInteger, nullable=False),
 )

@@ -20,6 +20,7 @@ from services.matches.queries.register import register_of
 from services.matches.rules.feeds import Asked, Viewer, reads_everything, viewer_of
 from services.matches.tables import FEED, FEED_HORIZON
 
+MATCHES, CURRENT = "/v1/feeds/matches", "/v1/feeds/matches/current"
 PAGE = 500
 """Entries on a full page."""
 
@@ -38,7 +39,7 @@ _HEAD = select(FEED.c.position, FEED.c.incarnation).order_by(FEED.c.position.des
 
 
 class FeedPlaceGone(Problem):
-    """The feed cannot be continued from this id: what followed it is not kept any more, or the feed was restored."""
+    """The feed cannot be continued from this id: a deletion behind it is not kept any more, or the feed was restored."""
 
     status = 410
     code = "feed-place-gone"
@@ -117,18 +118,19 @@ async def head(connection: AsyncConnection) -> Place:
 
 
 async def check_place(connection: AsyncConnection, place: Place, *, current: bool = False) -> None:
-    """Raise FeedPlaceGone unless everything behind this place is still there.
+    """Raise FeedPlaceGone if the place is none of this feed's, or a deletion behind it is not kept any more.
 
-    `current` is read from its beginning and in one go: of what has gone it tells nothing, so only the id must be known.
+    Who has nothing has nothing to delete: the beginning is always good, and so is any place of `current`, which is read in one go.
     """
-    horizon = 0 if current else await connection.scalar(select(FEED_HORIZON.c.position)) or 0
-    if place.position == horizon:
+    if place == BEGINNING:
         return
-    found = await connection.scalar(select(FEED.c.incarnation).where(FEED.c.position == place.position))
+    horizon = 0 if current else await connection.scalar(select(FEED_HORIZON.c.position)) or 0
+    # The entry itself may have gone, superseded: then it is of the life of the next one that is kept.
+    kept = select(FEED.c.incarnation).where(FEED.c.position >= place.position)
+    found = await connection.scalar(kept.order_by(FEED.c.position).limit(1))
     if place.position < horizon or found != place.incarnation:
         raise FeedPlaceGone(
-            f"The feed cannot be read from {place.id or 'its beginning'} on. Read /v1/feeds/matches/current to its end, and "
-            "go on from its last id."
+            f"The feed cannot be read from {place.id} on. Read {CURRENT} to an empty batch, and go on with its link next."
         )
 
 

@@ -18,13 +18,12 @@ from services.chassis.identity.principal import Principal
 from services.chassis.identity.verification import KeysAway, TokenRefused
 from services.chassis.runtime import Runtime
 from services.matches.queries import feeds
-from services.matches.queries.feeds import FeedPlaceGone, Place, place_at
+from services.matches.queries.feeds import CURRENT, FeedPlaceGone, Place, place_at
 from services.matches.rules.feeds import Asked, Viewer, viewer_of
 from services.matches.worker.tail import FED, Tail, frame_of
 
 ALIVE = b":\n\n"
 RETRY_MILLISECONDS = 1_000
-CURRENT = "/v1/feeds/matches/current"
 _BACKLOG = 100
 """Entries read from the table at once: what lies in memory for a reader that is far behind."""
 _PIECE_BYTES = 65_536
@@ -69,10 +68,10 @@ class Streaming:
         with tail.waited_for():
             principal = await self.verify()
             place, opening = await self._begin()
+            known = self.after or place  # what the reader has been told of its place: by `reset` nothing
             yield opening
             told_at = clock.monotonic()
             reader = _Reader(asked_at=told_at, principal=principal, viewer=await self._viewer(principal))
-            known = place  # what the reader has been told of its place
             while not runtime.stopping.is_set() and clock.monotonic() < ends:
                 seen = runtime.signals.mark(FED)
                 if not await self._stands(reader):

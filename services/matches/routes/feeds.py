@@ -14,14 +14,24 @@ from services.chassis.identity.principal import principal_of
 from services.chassis.web.openapi import refusals
 from services.chassis.web.reading import is_known, respond_bytes
 from services.matches.queries import feeds as queries
-from services.matches.queries.feeds import BEGINNING, FeedPlaceGone, Page, Place, place_at, place_of
+from services.matches.queries.feeds import (
+    BEGINNING,
+    CURRENT,
+    MATCHES,
+    FeedPlaceGone,
+    Page,
+    Place,
+    place_at,
+    place_of,
+)
 from services.matches.routes.parameters import check_region, runtime_in
 from services.matches.rules.feeds import Asked, Viewer, reads_everything
 from services.matches.worker.tail import FED, Tail
 
 PAST = {"Cache-Control": "private, max-age=86400"}
-"""A full page behind which more stands, for who reads everything: the same for good. Who reads what concerns them may be taken into
-a team tomorrow, and the page of yesterday has more on it then; so theirs are asked for again, which costs no entry.
+"""A full page behind which more stands, for who reads everything: the same until what is superseded on it goes. Who reads what
+concerns them may be taken into a team tomorrow, and the page of yesterday has more on it then; so theirs are asked for again, which
+costs no entry.
 """
 
 STATEMENT = '</v1/ranking-statement>; rel="describedby"'
@@ -104,7 +114,7 @@ def router() -> APIRouter:
     ) -> Response:
         """Entries behind `lastEventId` (HTTP Feeds), those that you may see; an empty batch: you have everything.
 
-        The link `next` leads on, past what was not for you too. A reader of the feed from its beginning who keeps the newest
+        Go on with the link `next`: it leads past what was not for you too. A reader of the feed from its beginning who keeps the newest
         entry of each subject, and drops it at `method: DELETE`, has what `/current` says. A full page may be kept as its `Cache-Control`
         says; with its `ETag` in `If-None-Match` it is answered 304 at the cost of no entry.
         """
@@ -112,7 +122,7 @@ def router() -> APIRouter:
         after = BEGINNING if last is None else place_of(last)
         seconds = min(wait / 1000, runtime.settings.http.wait_seconds)
         viewer, page = await _waited(request, asked, after, seconds=seconds)
-        return _respond(request, page, headers=PAST if page.full and viewer.whole else {})
+        return _respond(request, page, onward=MATCHES, headers=PAST if page.full and viewer.whole else {})
 
     @routes.get(
         "/matches/current",
@@ -123,10 +133,10 @@ def router() -> APIRouter:
         responses=_BATCH | refusals(FeedPlaceGone),
     )
     async def read_current_matches(request: Request, asked: Wanted, last: LastEventId = None) -> Response:
-        """The feed compacted: read it from the beginning to an empty batch, then go on in the feed from its last id."""
+        """The feed compacted: follow the link `next` from its beginning; that of the empty batch leads on in the feed."""
         after = BEGINNING if last is None else place_of(last)
         _, page = await _read(request, asked, after, current=True)
-        return _respond(request, page, headers={})
+        return _respond(request, page, onward=CURRENT if page.entries else MATCHES, headers={})
 
     return routes
 
@@ -183,15 +193,16 @@ async def _read(
         return viewer, await queries.page(connection, viewer, asked, after=after, current=current)
 
 
-def _respond(request: Request, page: Page, *, headers: dict[str, str]) -> Response:
+def _respond(request: Request, page: Page, *, onward: str, headers: dict[str, str]) -> Response:
+    """Send a page; `onward` is where the link `next` goes on behind it, with what was asked."""
     content = b""
     if not _is_known(request, page):
         content = b"[" + b",".join(entry.json() for entry in page.entries) + b"]"
-    headers = headers | {"Link": STATEMENT}
+    query = [one for one in request.query_params.multi_items() if one[0] != "lastEventId"]
     if page.behind.id is not None:
-        kept = [one for one in request.query_params.multi_items() if one[0] != "lastEventId"]
-        query = urlencode([*kept, ("lastEventId", page.behind.id)])
-        headers["Link"] = f'<{request.url.path}?{query}>; rel="next", {STATEMENT}'
+        query.append(("lastEventId", page.behind.id))
+    address = f"{onward}?{urlencode(query)}".rstrip("?")
+    headers = headers | {"Link": f'<{address}>; rel="next", {STATEMENT}'}
     return respond_bytes(request, content, etag=page.tag, headers=headers, media_type=BATCH_CONTENT)
 
 

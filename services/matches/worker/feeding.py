@@ -34,7 +34,7 @@ _BEFORE = select(FEED.c.subject, FEED.c.body, *(FEED.c[name] for name in _PLACES
 _SUPERSEDE = update(FEED).where(_THESE).values(latest=False)
 _ADD = insert(FEED)
 _PASSED = (
-    select(FEED.c.position)
+    select(FEED.c.position, FEED.c.latest)
     .where(
         FEED.c.fed_at < bindparam("before"),
         or_(FEED.c.deleted, not_(FEED.c.latest)),
@@ -73,13 +73,19 @@ async def prune(runtime: Runtime, stop: asyncio.Event) -> None:
 
 
 async def prune_once(runtime: Runtime) -> int:
-    """Delete the oldest entries that need not be kept; returns how many. The horizon moves in the same transaction."""
+    """Delete the oldest entries that need not be kept; returns how many.
+
+    The horizon moves in the same transaction, up to the last deletion that goes: what is superseded nobody misses who reads on.
+    """
     before = timestamp(runtime.clock.now() - timedelta(days=runtime.settings.matches.feed_days))
     async with runtime.database.write() as connection:
-        passed = list(await connection.scalars(_PASSED, {"before": before}))
+        passed = (await connection.execute(_PASSED, {"before": before})).all()
         if passed:
-            await connection.execute(delete(FEED).where(FEED.c.position.in_(passed)))
-            row = insert_for(connection, FEED_HORIZON).values(single=1, position=passed[-1])
+            await connection.execute(
+                delete(FEED).where(FEED.c.position.in_([row.position for row in passed]))
+            )
+        if deletions := [row.position for row in passed if row.latest]:
+            row = insert_for(connection, FEED_HORIZON).values(single=1, position=deletions[-1])
             await connection.execute(
                 row.on_conflict_do_update(
                     index_elements=[FEED_HORIZON.c.single],

@@ -4,7 +4,6 @@ import asyncio
 import itertools
 from collections.abc import Iterable
 from contextlib import aclosing
-from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -18,7 +17,6 @@ from services.matches.commands.restoring import OWNER
 from services.matches.queries import feeds as queries
 from services.matches.queries.streaming import Streaming
 from services.matches.rules.feeds import Asked, Viewer
-from services.matches.worker.feeding import prune_once
 from tests.services.matches.town import Town, statements, uuid_of
 
 FEED, CURRENT = "/v1/feeds/matches", "/v1/feeds/matches/current"
@@ -391,24 +389,3 @@ async def test_a_page_that_the_reader_has_costs_no_entry_and_is_kept_only_while_
         assert (changed.status_code, len(changed.json())) == (200, entries)
     known = names["bdt_analyst"]
     assert (await town.call("GET", FEED, who="bdt_analyst", If_None_Match=known)).status_code == 304
-
-
-async def test_what_is_superseded_goes_in_time_and_who_has_not_read_it_is_told(town: Town) -> None:
-    projects = await busy(town)
-    whole = await read(town, FEED)
-    runtime = town.runtimes["matches"]
-    assert await prune_once(runtime) == 0
-    town.clock.moment += timedelta(days=runtime.settings.matches.feed_days + 1)
-    await town.organisation("One 9", languages=["fr"])
-    await town.settle()
-    assert await prune_once(runtime) > 5
-    assert await prune_once(runtime) == 0
-    for path in (FEED, f"{FEED}?lastEventId={whole[0]['id']}"):
-        problem = await town.get(path, status=410)
-        assert problem["code"] == "feed-place-gone"
-    current = await read(town, CURRENT)
-    assert as_fed(compacted(current)) == await as_read(town, projects)
-    assert await town.get(f"{FEED}?lastEventId={current[-1]['id']}") == []
-    for unknown in ("1-999999", "2-1", whole[-1]["id"].replace("1-", "7-", 1)):
-        assert (await town.get(f"{FEED}?lastEventId={unknown}", status=410))["code"] == "feed-place-gone"
-    assert (await town.get(f"{FEED}?lastEventId=nonsense", status=400))["code"] == "invalid-parameter"

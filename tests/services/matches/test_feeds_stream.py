@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import time
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
@@ -178,13 +179,19 @@ class Shown(Exception):  # noqa: N818 - it ends a reader that would never end
     """What a reader had when it had enough."""
 
 
-async def test_the_reader_in_the_guide_follows_the_feed_from_nothing_and_begins_anew_when_it_must(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def guide_reader() -> dict[str, Any]:
+    """The names that the guide's Python defines."""
     guide = (Path(__file__).parents[3] / "docs/guide/feeds.md").read_text("utf-8")
     [code] = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
     reader: dict[str, Any] = {}
     exec(code, reader)  # noqa: S102 - the guide's own words are what is tried
+    return reader
+
+
+async def test_the_reader_in_the_guide_follows_the_feed_from_nothing_and_begins_anew_when_it_must(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = guide_reader()
     async with served_here(tmp_path) as system:
         headers, runtime = bearer(system.settings), system.runtimes[0]
         monkeypatch.setenv("COMITY", f"http://127.0.0.1:{system.settings.http.port}")
@@ -207,6 +214,41 @@ async def test_the_reader_in_the_guide_follows_the_feed_from_nothing_and_begins_
             await asyncio.wait_for(following, 60)
         fed = {entry["subject"]: entry for entry in await read_current(system)}
         assert told.value.args == (fed,)
+
+
+async def test_the_reader_in_the_guide_follows_also_what_has_nothing_for_it_yet_and_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    reader = guide_reader()
+    batch = reader["batch"]
+    reader["batch"] = lambda address: asked.append(address) or batch(address)
+    async with served_here(tmp_path) as system:
+        runtime = system.runtimes[0]
+        monkeypatch.setenv("COMITY", f"http://127.0.0.1:{system.settings.http.port}")
+        monkeypatch.setenv(
+            "ANALYST",
+            token(system.settings, organisation=str(uuid.uuid5(uuid.NAMESPACE_OID, "organisation 5"))),
+        )
+        seen: list[dict[str, Any]] = []
+
+        def show(kept: dict[str, Any]) -> None:
+            seen.append(dict(kept))
+            if kept:
+                raise Shown
+
+        following = asyncio.create_task(asyncio.to_thread(reader["follow"], show))
+        async with asyncio.timeout(60):
+            while not any("timeout=" in one for one in asked):  # noqa: ASYNC110 - it is a list
+                await asyncio.sleep(0.01)
+        await post(runtime, 0, 5)
+        async with runtime.database.write() as connection:  # as if deletions for others had come and gone
+            await connection.exec_driver_sql("INSERT INTO feed_horizon (single, position) VALUES (1, 4)")
+        await post(runtime, 5, 1)
+        with pytest.raises(Shown):
+            await asyncio.wait_for(following, 60)
+    assert [len(one) for one in seen[-2:]] == [0, 1]
+    assert len(asked) < 12  # it waits, and asks nothing again and again
 
 
 async def read_current(system: System) -> list[dict[str, Any]]:
@@ -248,7 +290,7 @@ async def test_a_reader_of_little_has_signs_of_life_and_a_place_while_entries_fo
 
 
 async def test_who_comes_back_too_late_is_told_to_begin_anew(tmp_path: Path) -> None:
-    async with served_here(tmp_path) as system:
+    async with served_here(tmp_path, heartbeat_seconds=0.2) as system:
         port, headers, runtime = system.settings.http.port, bearer(system.settings), system.runtimes[0]
         fed = await posted(system, headers, 2)
         for gone in ("1-99", "2-1"):
@@ -256,6 +298,10 @@ async def test_who_comes_back_too_late_is_told_to_begin_anew(tmp_path: Path) -> 
                 _, reset = await next_data(stream)
                 assert (reset.event, reset.id) == ("reset", None)
                 assert json.loads(reset.data or b"")["current"] == "/v1/feeds/matches/current"
+                async with asyncio.timeout(10):  # who comes again has a place, although nothing has come
+                    while (sign := await anext(stream)).id is None:
+                        pass
+                assert sign.id == (await feed(port, headers))[-1]["id"]
                 await post(runtime, 2 if gone == "1-99" else 3, 1)
                 _, entry = await next_data(stream)  # it goes on from the newest entry
                 assert entry.id not in {one["id"] for one in fed}
