@@ -2,8 +2,8 @@
 
 *What.* One writer for each form; cells are typed by the data dictionary. CSV and JSON Lines are bytes from the first row on, so
 they can leave as they are written. XLSX is a zip archive whose parts its library puts together at the end, from temporary
-files on disk (rows are not kept in memory): nothing of it can leave before. *Never:* let a text become a formula, a link or a
-number: what looks like one is written as text.
+files on disk (rows are not kept in memory): nothing of it can leave before. *Never:* let a text become a formula, a link, a
+number or markup: what looks like one is written as text.
 """
 
 import csv
@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol
 
 import orjson
 import xlsxwriter
+from xlsxwriter.worksheet import Worksheet
 
 from services.matches.rules.dictionary import Column, Dataset, Kind
 
@@ -130,7 +131,7 @@ class Xlsx:
             "moment": self._book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"}),
         }
         self._dataset, self._about = dataset, about
-        self._sheet = self._book.add_worksheet(dataset.name)
+        self._sheet = self._book.add_worksheet(dataset.name, _Sheet)
         self._sheet.freeze_panes(1, 0)
         for place, column in enumerate(dataset.columns):
             self._sheet.set_column(place, place, max(_WIDTHS[column.kind], len(column.name) + 4))
@@ -147,13 +148,13 @@ class Xlsx:
     def close(self) -> None:
         """Write the definitions and what this is, and the file itself."""
         self._sheet.autofilter(0, 0, self._row, len(self._dataset.columns) - 1)
-        sheet = self._book.add_worksheet("definitions")
+        sheet = self._book.add_worksheet("definitions", _Sheet)
         sheet.set_column(0, 1, 20)
         sheet.set_column(2, 2, 100)
         self._texts(sheet, 0, ["column", "type", "meaning"], bold=True)
         for number, column in enumerate(self._dataset.columns, 1):
             self._texts(sheet, number, [column.name, column.kind, column.meaning])
-        sheet = self._book.add_worksheet("about")
+        sheet = self._book.add_worksheet("about", _Sheet)
         sheet.set_column(0, 0, 20)
         sheet.set_column(1, 1, 100)
         for number, (name, value) in enumerate(self._about.items()):
@@ -184,6 +185,13 @@ class Xlsx:
     def _texts(self, sheet: Any, row: int, texts: Sequence[str], *, bold: bool = False) -> None:
         for place, text in enumerate(texts):
             sheet.write_string(row, place, text, self._head if bold else None)
+
+
+class _Sheet(Worksheet):  # type: ignore[misc]
+    """A sheet without rich text: its library takes every text between `<r>` and `</r>` for markup of its own making."""
+
+    def _xml_rich_inline_string(self, string: str, attributes: Sequence[Any] = ()) -> None:
+        self._xml_inline_string(string, preserve=True, attributes=attributes)
 
 
 def _plain(column: Column, cell: Any) -> Any:

@@ -159,11 +159,14 @@ async def test_a_filter_of_projects_is_refused_where_it_would_choose_nothing(tow
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx"])
-async def test_no_text_becomes_a_formula_a_link_or_a_number(town: Town, form: str) -> None:
+async def test_no_text_becomes_a_formula_a_link_a_number_or_markup(town: Town, form: str) -> None:
     names = [
         *(f"{formula} {number}" for number, formula in enumerate(FORMULAS)),
         "https://a.example/",
         "1e5",
+        "<r><t>One 1</t></r>",
+        "<r>nothing</r>",
+        "<r><t>a & b</t></r>",
     ]
     for number, name in enumerate(names):
         answer = await town.call("PUT", f"/v1/organisations/{uuid_of(str(number))}", organisation_named(name))
