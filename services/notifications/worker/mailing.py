@@ -1,6 +1,6 @@
 """One mail sent once, and what became of it.
 
-*What.* The SMTP conversation up to the recipient, then a row that says "handed over", then the content. *Why that row.*
+*What.* The SMTP conversation until the server asks for the content, then a row that says "handed over", then the content. *Why that row.*
 SMTP has no id that keeps a second copy out: once the content may have been taken, nobody sends it again, whatever is
 killed. The row is written only while the claim stands, so of two who think that a mail is theirs one goes on. *Never:* try again; the schedule does, and only for tries that had handed nothing over; or keep an address, which servers
 like to repeat.
@@ -10,6 +10,7 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.utils import parseaddr
@@ -31,6 +32,8 @@ from services.notifications.tables import ATTEMPTS, DELIVERIES, SUPPRESSIONS
 from services.notifications.worker.pacing import LONGEST_TRY
 
 _ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+")
+_DOT = re.compile(rb"^\.", re.MULTILINE)
+"""A line that begins so would end the content (RFC 5321 §4.5.2)."""
 _MOST_KEPT = 300
 UNWRITABLE = "unwritable"
 """The word of a mail that no server was asked about, for it cannot be put into the form of one."""
@@ -93,16 +96,20 @@ class Post:
             ):
                 await server.mail(parseaddr(self.settings.mail.sender)[1])
                 await server.rcpt(row["email"])
-                if not await self._hand_over(runtime, row["id"], number):
-                    return Outcome(error="superseded")
+                await _ask_for_content(server)
+                with ExitStack() as leaving:
+                    leaving.callback(server.close)  # without a goodbye, which would be read as content
+                    if not await self._hand_over(runtime, row["id"], number):
+                        return Outcome(error="superseded")
+                    leaving.pop_all()
                 handed_over = True
-                answer = await server.data(content)
+                answer = await self._give(server, content)
                 return Outcome(status=answer.code, response=_kept(answer.message))
         except aiosmtplib.SMTPResponseException as error:
             if handed_over and not 400 <= error.code < 600:
                 return Outcome(error="unconfirmed", response=_kept(error.message), permanent=True)
             # Refused in words, so it was not taken.
-            concerns = _about(error, taken=handed_over)
+            concerns = _about(error)
             if concerns == "address":
                 await _suppress(runtime, hashed)
             elif concerns == "sender":
@@ -137,6 +144,16 @@ class Post:
             password=None if asked.password is None else asked.password.get_secret_value(),
         )
 
+    async def _give(self, server: aiosmtplib.SMTP, content: bytes) -> aiosmtplib.SMTPResponse:
+        """Return the answer that takes the content. Raises SMTPDataError for any other."""
+        if server.protocol is None:
+            raise aiosmtplib.SMTPServerDisconnected("it hung up")
+        server.protocol.write(_DOT.sub(b"..", content) + b".\r\n")
+        answer = await server.protocol.read_response(timeout=self.settings.mail.seconds)
+        if not 200 <= answer.code < 300:
+            raise aiosmtplib.SMTPDataError(answer.code, answer.message)
+        return answer
+
     async def _hand_over(self, runtime: Runtime, delivery: str, number: int) -> bool:
         """Write that the content goes out now; False if this claim had run out, and somebody took the mail over, or its news back."""
         async with runtime.database.write() as connection:
@@ -156,18 +173,25 @@ class Post:
             return True
 
 
+async def _ask_for_content(server: aiosmtplib.SMTP) -> None:
+    """Come to where nothing but the content may follow. Raises SMTPDataError where the server does not ask for it."""
+    answer = await server.execute_command(b"DATA")
+    if answer.code != aiosmtplib.SMTPStatus.start_input:
+        raise aiosmtplib.SMTPDataError(answer.code, answer.message)
+
+
 def _kept(said: str) -> bytes:
     """Return what the delivery log keeps of a server's words: the first of them, without any address."""
     return _ADDRESS.sub("…@…", said).encode(errors="replace")[:_MOST_KEPT]
 
 
-def _about(error: aiosmtplib.SMTPResponseException, *, taken: bool) -> About | None:
+def _about(error: aiosmtplib.SMTPResponseException) -> About | None:
     """Return what a refusal is about; None for one that passes. Before a recipient was named it is about who sends."""
     if not 500 <= error.code < 600:
         return None
-    if not taken and not isinstance(error, aiosmtplib.SMTPRecipientRefused):
+    if not isinstance(error, aiosmtplib.SMTPRecipientRefused | aiosmtplib.SMTPDataError):
         return "sender"
-    return about(error.code, error.message, taken=taken)
+    return about(error.code, error.message, taken=isinstance(error, aiosmtplib.SMTPDataError))
 
 
 async def _suppress(runtime: Runtime, hashed: str) -> None:

@@ -28,6 +28,8 @@ class Sink:
         """The same mails as they came: reading them mends what a mail program would not."""
         self.refuse: str | bytes = ""
         self.take = "250 taken"
+        self.asked_for_content: str | None = None
+        """What it says to DATA, empty if it hangs up there; None: it takes the content."""
         self.ask: Callable[[], Awaitable[str]] | None = None
         """What a recipient is refused with, found out when it is named."""
 
@@ -63,6 +65,19 @@ class Sink:
         return [one for _, one in self.taken if one["List-Unsubscribe"]]
 
 
+class _Server(SMTP):
+    event_handler: Sink
+
+    async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802 - as above
+        said = self.event_handler.asked_for_content
+        if said is None:
+            await super().smtp_DATA(arg)
+        elif said:
+            await self.push(said)
+        else:
+            self.transport.abort()
+
+
 class Page(HTMLParser):
     """What a reader sees of an HTML mail."""
 
@@ -91,7 +106,7 @@ async def sinking() -> AsyncIterator[tuple[Sink, int]]:
         return AuthResult(success=False, handled=False)
 
     server = await asyncio.get_running_loop().create_server(
-        lambda: SMTP(found, authenticator=nobody, auth_require_tls=False), "127.0.0.1", 0
+        lambda: _Server(found, authenticator=nobody, auth_require_tls=False), "127.0.0.1", 0
     )
     yield found, server.sockets[0].getsockname()[1]
     server.close()

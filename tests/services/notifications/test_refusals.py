@@ -103,23 +103,6 @@ async def test_content_that_is_refused_is_not_sent_again_and_blames_no_address(
     assert await hall.rows("SELECT * FROM suppressions") == []
 
 
-@pytest.mark.parametrize(
-    "words",
-    ["250 " + "x" * 9_000, "251 taken and passed on", "299", "354 go on", "600 what", "hello"],
-    ids=["too long a line", "251", "299", "354", "600", "no code"],
-)
-async def test_content_that_no_answer_refuses_goes_once_whatever_the_words(
-    office: tuple[Hall, Sink], words: str
-) -> None:
-    hall, sink = office
-    await confirmed(hall, sink, cadence="instant")
-    sink.take = words
-    await crossing(hall)
-    assert await digest_state(hall) == ("unconfirmed", 1)
-    assert not await hall.until_due()
-    assert len(sink.digests()) == 1
-
-
 @pytest.mark.parametrize("cadence", ["instant", "weekly"])
 async def test_what_no_server_took_in_all_its_tries_comes_with_the_next_digest(
     office: tuple[Hall, Sink], cadence: str
