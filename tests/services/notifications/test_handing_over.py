@@ -19,7 +19,9 @@ async def digest_states(hall: Hall) -> list[tuple[str, int]]:
     return [(row["state"], row["attempts"]) for row in rows]
 
 
-@pytest.mark.parametrize("words", ["", "451 later", "250 ok", "hello"], ids=["hangs up", "451", "250", "no code"])
+@pytest.mark.parametrize(
+    "words", ["", "451 later", "250 ok", "hello"], ids=["hangs up", "451", "250", "no code"]
+)
 async def test_a_server_that_never_asked_for_the_content_has_not_taken_it(
     office: tuple[Hall, Sink], words: str
 ) -> None:
