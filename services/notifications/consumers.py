@@ -31,6 +31,7 @@ from services.chassis.database import Insert, insert_in
 from services.chassis.reference import Reference, load_reference
 from services.chassis.runtime import Clock, timestamp
 from services.notifications.commands.leaving import (
+    OUTDATED,
     forget_organisation,
     forget_project,
     put_back,
@@ -166,8 +167,13 @@ async def _project(delivery: Delivery) -> None:
     now = timestamp(delivery.runtime.clock.now())
     if event.tombstone:
         await forget_project(connection, event.key, now=now)
-    elif values["state"] == "dormant" and _newer(delivery, held):
+    elif not _newer(delivery, held):
+        return
+    elif values["state"] == "dormant":
         await put_back(connection, event.key, now=now)
+    elif held is None or held["deadline"] != values["deadline"]:
+        await delivery.settle()
+        await put_back(connection, event.key, which=OUTDATED, now=now)
 
 
 async def _ends(delivery: Delivery, held: RowMapping | None) -> bool:

@@ -246,6 +246,7 @@ NOTICES = Table(
     Column("data", LargeBinary),  # reasons and standing as JSON, once they are known
     Column("delivery", Text, ForeignKey(DELIVERIES.c.id)),  # NULL again once the log has let go of it
     Column("made_at", Text, nullable=False),
+    Column("deadline", Text),  # what `data` names, empty if none; NULL: no data yet, or before that was kept
     Column("position", BigInteger),  # in the order in which notices can be read; NULL while they cannot
     UniqueConstraint("subscription", "project", "cause"),
 )

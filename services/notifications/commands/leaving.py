@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, literal, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import ENDPOINT_PINGED
@@ -42,6 +42,16 @@ NO_CONTACT: Mapping[str, None] = MappingProxyType(
     dict.fromkeys(("contact_email", "contact_language", "contact_asked_at", "contact_confirmed_at"))
 )
 """An endpoint that has nobody to tell when it fails."""
+
+OUTDATED = (
+    select(PROJECTS.c.id)
+    .where(
+        PROJECTS.c.id == NOTICES.c.project,
+        NOTICES.c.deadline != func.coalesce(PROJECTS.c.deadline, literal("")),
+    )
+    .exists()
+)
+"""Whether a notice names a deadline that has been moved since."""
 
 UNENDED = ("pending", "sending", "retrying")
 """The states of a message that may still be sent."""
@@ -124,7 +134,7 @@ async def forget_project(connection: AsyncConnection, project: str, *, now: str)
     await forget_responses(connection, about)
     await take_back(connection, project=project, now=now)  # a digest of it has news of others
     await connection.execute(
-        update(NOTICES).where(NOTICES.c.project == project).values(data=None, state="dropped")
+        update(NOTICES).where(NOTICES.c.project == project).values(data=None, deadline=None, state="dropped")
     )
     await connection.execute(update(LISTS).where(LISTS.c.project == project).values(told_asked=None))
 
@@ -262,14 +272,16 @@ async def take_back(
     return sorted(set(dropped))
 
 
-async def put_back(connection: AsyncConnection, project: str, *, now: str) -> None:
-    """Have what was not told yet of a project that rests wait until it is open again, for its reasons of then.
+async def put_back(
+    connection: AsyncConnection, project: str, *, now: str, which: ColumnElement[bool] | None = None
+) -> None:
+    """Have what was not told yet of a project wait, to be made anew from what the project says when it is told.
 
-    A webhook that was tried may have been read: its tries go on. A digest that has not left is made anew.
+    `which` says of which notices, of all by default. A webhook that was tried may have been read: its tries go on. A digest
+    that has not left is made anew.
     """
-    about = DELIVERIES.c.id.in_(
-        select(NOTICES.c.delivery).where(NOTICES.c.project == project, NOTICES.c.delivery.is_not(None))
-    )
+    theirs = and_(NOTICES.c.project == project, true() if which is None else which)
+    about = DELIVERIES.c.id.in_(select(NOTICES.c.delivery).where(theirs, NOTICES.c.delivery.is_not(None)))
     held = select(DELIVERIES.c.id).where(about, DELIVERIES.c.state.in_(UNENDED)).order_by(DELIVERIES.c.id)
     await connection.execute(held.with_for_update())
     out = and_(about, DELIVERIES.c.period.is_not(None), DELIVERIES.c.state == "sending")
@@ -281,9 +293,7 @@ async def put_back(connection: AsyncConnection, project: str, *, now: str) -> No
     waits = select(DELIVERIES.c.id).where(DELIVERIES.c.id == NOTICES.c.delivery, untried).exists()
     await connection.execute(
         update(NOTICES)
-        .where(
-            NOTICES.c.project == project, or_(NOTICES.c.state == "ready", (NOTICES.c.state == "sent") & waits)
-        )
+        .where(theirs, or_(NOTICES.c.state == "ready", (NOTICES.c.state == "sent") & waits))
         .values(state="waiting")
     )
     again = select(NOTICES.c.delivery).where(NOTICES.c.project == project, NOTICES.c.state == "waiting")

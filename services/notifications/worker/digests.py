@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.webhooks.notifications import MATCH_PROPOSED, OPPORTUNITY_CLOSING_SOON
 from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
-from services.notifications.commands.leaving import RESTING
+from services.notifications.commands.leaving import OUTDATED, RESTING
 from services.notifications.commands.queueing import delivery_row
 from services.notifications.mail.letters import Letter, render, words_of
 from services.notifications.queries.reading import quiet_of
@@ -110,7 +110,7 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
     )
     await connection.execute(  # also while a mail was out
         update(NOTICES)
-        .where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready", RESTING)
+        .where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready", RESTING | OUTDATED)
         .values(state="waiting")
     )
     ready = select(NOTICES).where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready")

@@ -13,13 +13,14 @@ from typing import Any
 
 import orjson
 import structlog
-from sqlalchemy import and_, bindparam, func, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.http.suggestion import SUGGESTION
 from schemas.webhooks.notifications import (
     MATCH_PROPOSED,
     MATCH_RESCORED,
+    OPPORTUNITY_CLOSING_SOON,
     OPPORTUNITY_UPDATED,
     cloud_event,
 )
@@ -42,6 +43,7 @@ from services.notifications.tables import (
 )
 from services.notifications.worker.cycles import AWAY, LISTENING, OVER
 from services.notifications.worker.reasons import READER, Asked, ListReader, ListsAway, NoAnswer, Rows
+from services.notifications.worker.reminders import causes_of
 
 NEEDS_REASONS = frozenset({MATCH_PROPOSED, MATCH_RESCORED, OPPORTUNITY_UPDATED})
 """Types that ask why anew; the others tell of an end or a date, and share the terms that were told before."""
@@ -60,6 +62,7 @@ _READY = (
     .values(
         state=bindparam("new_state"),
         data=bindparam("new_data"),
+        deadline=bindparam("new_deadline"),
         delivery=bindparam("new_delivery"),
         position=func.coalesce(NOTICES.c.position, bindparam("new_position")),  # shown once, wherever it goes
     )
@@ -223,10 +226,13 @@ async def _still_waiting(
 
     One whose subscription was saved anew, or whose endpoint or organisation has come to another state, is left for the
     next step, which reads what they say now. Of a pair that was dismissed while a cycle made its notice, the notice is
-    dropped. Of a project that has come to rest, it waits on.
+    dropped. Of a project that has come to rest, it waits on; of one whose deadline was moved, all is left, but for the
+    reminders of the earlier one, which are forgotten: if it comes back, so do they.
     """
-    record = select(PROJECTS.c.id).where(PROJECTS.c.id == project)
-    await connection.execute(record.with_for_update(read=True))  # it comes to rest before this, or after
+    record = select(PROJECTS.c.deadline).where(PROJECTS.c.id == project)
+    deadline = await connection.scalar(
+        record.with_for_update(read=True)
+    )  # it is revised before this, or after
     waiting = (NOTICES.c.project == project) & (NOTICES.c.state == "waiting")
     about = select(NOTICES.c.subscription).where(waiting)
     held = (
@@ -246,6 +252,13 @@ async def _still_waiting(
     await connection.execute(
         update(NOTICES).where(waiting, NOTICES.c.organisation.in_(dismissed)).values(state="dropped")
     )
+    await connection.execute(
+        delete(NOTICES).where(
+            waiting,
+            NOTICES.c.type == OPPORTUNITY_CLOSING_SOON,
+            ~NOTICES.c.cause.startswith(causes_of(deadline), autoescape=True),
+        )
+    )
     tellable = (
         select(NOTICES.c.id)
         .join(PROJECTS, PROJECTS.c.id == NOTICES.c.project)
@@ -256,7 +269,8 @@ async def _still_waiting(
     return still & {
         one["id"]
         for one in made
-        if now.get(one["subscription"])
+        if one["project_deadline"] == deadline
+        and now.get(one["subscription"])
         == (one["subscription_revision"], one["endpoint_state"], one["organisation_state"])
     }
 
@@ -278,6 +292,7 @@ async def _waiting(connection: AsyncConnection, project: str) -> Sequence[Mappin
             ORGANISATIONS.c.state.label("organisation_state"),
             STANDINGS.c.standing,
             STANDINGS.c.fresh,
+            PROJECTS.c.deadline.label("project_deadline"),
         )
         .join(PROJECTS, PROJECTS.c.id == NOTICES.c.project)
         .join(SUBSCRIPTIONS, SUBSCRIPTIONS.c.id == NOTICES.c.subscription)
@@ -416,5 +431,6 @@ def _settled(
         "this_id": notice["id"],
         "new_state": state,
         "new_data": None if data is None else orjson.dumps(data),
+        "new_deadline": None if data is None else data["deadline"] or "",
         "new_delivery": delivery,
     }

@@ -4,7 +4,7 @@
 before the deadline. *Why a look a day.* What is due changes with the day, the project's record and what was told of it. A look
 reads all that was told, so it is taken once for each of them, some projects a step. *Never:* remind of a project that is not
 open, that was dismissed, or of which nobody was told; or of what was told no earlier than the reminder is due, for every message
-names the deadline.
+names the deadline that held when it was made. Where that was another, nobody was told this one.
 """
 
 from collections.abc import Sequence
@@ -70,6 +70,11 @@ async def step(runtime: Runtime) -> int:
     return made
 
 
+def causes_of(deadline: str | None) -> str:
+    """Return what the causes of the reminders of this deadline (ISO date) begin with."""
+    return f"deadline:{deadline}:"
+
+
 async def _news(connection: AsyncConnection, project: str, *, today: date) -> Sequence[News]:
     """Return the reminders of a project that are due and were not made yet."""
     query = select(PROJECTS.c.deadline).where(
@@ -81,11 +86,20 @@ async def _news(connection: AsyncConnection, project: str, *, today: date) -> Se
     deadline = date.fromisoformat(found.deadline)
     told = (
         select(NOTICES.c.subscription, func.min(NOTICES.c.made_at).label("first"))
-        .where(NOTICES.c.project == project, NOTICES.c.state != "dropped")
+        .where(
+            NOTICES.c.project == project,
+            NOTICES.c.state != "dropped",
+            NOTICES.c.type != OPPORTUNITY_CLOSING_SOON,
+            or_(
+                NOTICES.c.state == "waiting",  # it will name the one that holds
+                NOTICES.c.deadline.is_(None),
+                NOTICES.c.deadline == found.deadline,
+            ),
+        )
         .group_by(NOTICES.c.subscription)
     )
     first = {row.subscription: row.first for row in await connection.execute(told)}
-    prefix = f"deadline:{found.deadline}:"
+    prefix = causes_of(found.deadline)
     reminded = select(NOTICES.c.subscription, NOTICES.c.cause).where(
         NOTICES.c.project == project, NOTICES.c.cause.startswith(prefix, autoescape=True)
     )
@@ -93,7 +107,7 @@ async def _news(connection: AsyncConnection, project: str, *, today: date) -> Se
     news = []
     for one in await told_of(connection, project):
         due = [days for days in REMINDED_BEFORE[one["cadence"]] if days >= (deadline - today).days]
-        if not due or first[one["subscription"]] >= (deadline - timedelta(min(due))).isoformat():
+        if not due or first.get(one["subscription"], "") >= (deadline - timedelta(min(due))).isoformat():
             continue
         cause = f"{prefix}{min(due)}"
         if (one["subscription"], cause) not in made:

@@ -1,0 +1,136 @@
+"""A deadline that is moved: what has not left names the one that holds, and whoever was told another is reminded in time."""
+
+from datetime import date, timedelta
+from email.message import EmailMessage
+
+from tests.services.notifications.hall import Hall, uuid_of
+from tests.services.notifications.office import Sink, confirmed
+from tests.services.notifications.test_what_is_over import MIDDAY, by_webhook, said
+from tests.services.notifications.village import Receiver
+
+FAR = "2027-06-30"
+CLOSING = "opportunity.closing-soon.v1"
+
+
+async def moved(hall: Hall, number: int, deadline: str) -> None:
+    """Revise the project a day later, to this deadline and nothing else; its list is as it was."""
+    hall.clock.moment += timedelta(days=1)
+    project = await hall.open_project(deadline=deadline)
+    await hall.rank(project, number, {}, above=1, reasons=("project",))
+    await hall.settle()
+
+
+async def told_of(hall: Hall, deadline: str = FAR) -> None:
+    """Let Ada be told of the project on 23 November."""
+    await hall.member("Ada")
+    await hall.rank(await hall.open_project(deadline=deadline), 1, {uuid_of("Ada"): "good"})
+    await hall.settle()
+
+
+async def pass_until(hall: Hall, day: date) -> None:
+    while hall.clock.moment.date() < day:
+        hall.clock.moment += timedelta(days=1)
+        await hall.remind()
+
+
+def text_of(mail: EmailMessage) -> str:
+    return str(mail.get_body(("plain",)).get_content())
+
+
+async def test_a_digest_names_the_deadline_that_holds_when_it_leaves(
+    post: tuple[Hall, Sink, Receiver],
+) -> None:
+    hall, sink, _ = post
+    await confirmed(hall, sink, cadence="monthly")
+    await told_of(hall)
+    await moved(hall, 2, "2026-12-20")
+    await pass_until(hall, date(2026, 12, 1))
+    [digest] = sink.digests()
+    assert "December 20, 2026" in text_of(digest)
+    assert "June 30, 2027" not in text_of(digest)
+
+
+async def test_a_digest_that_no_server_took_yet_is_made_anew_with_the_deadline_that_holds(
+    office: tuple[Hall, Sink],
+) -> None:
+    hall, sink = office
+    await confirmed(hall, sink, cadence="monthly")
+    await told_of(hall)
+    sink.refuse = "451 later"
+    await pass_until(hall, date(2026, 12, 1))
+    sink.refuse = ""
+    await moved(hall, 2, "2026-12-20")
+    await hall.settle()
+    [digest] = sink.digests()
+    assert "December 20, 2026" in text_of(digest)
+
+
+async def test_a_webhook_that_waits_for_its_hour_names_the_deadline_that_holds(
+    hall: Hall, receiver: Receiver
+) -> None:
+    await by_webhook(hall, receiver, cadence="weekly")
+    await told_of(hall)
+    await moved(hall, 2, "2027-01-20")
+    await pass_until(hall, date(2026, 12, 2))
+    assert [one["data"]["deadline"] for one in receiver.events()] == ["2027-01-20"]
+
+
+async def test_who_was_told_another_deadline_is_reminded_of_this_one_as_soon_as_it_is_near(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver
+) -> None:
+    hall, _, _ = post
+    await by_webhook(hall, receiver)
+    await told_of(hall)
+    await moved(hall, 2, "2026-11-28")
+    await pass_until(hall, date(2026, 11, 28))
+    assert said(receiver) == ["match.proposed.v1", CLOSING, CLOSING]
+    assert [one["data"]["deadline"] for one in receiver.events()] == [FAR, "2026-11-28", "2026-11-28"]
+
+
+async def test_who_is_told_of_a_moved_deadline_when_it_is_near_is_not_reminded_beside_it(
+    hall: Hall, receiver: Receiver
+) -> None:
+    await by_webhook(hall, receiver, quiet_hours=MIDDAY)  # told of it at one o'clock, with the new deadline
+    await told_of(hall)
+    project = await hall.open_project(deadline="2026-11-28")
+    await hall.rank(project, 2, {}, above=1, reasons=("project",))
+    await hall.remind()
+    hall.clock.moment += timedelta(hours=2)
+    await hall.remind()
+    assert said(receiver) == ["match.proposed.v1"]
+    assert receiver.events()[0]["data"]["deadline"] == "2026-11-28"
+
+
+async def test_a_reminder_of_a_deadline_that_is_put_off_before_it_left_comes_in_its_time(
+    office: tuple[Hall, Sink],
+) -> None:
+    hall, sink = office
+    await confirmed(hall, sink, cadence="weekly")
+    await told_of(hall, "2026-12-20")
+    await pass_until(hall, date(2026, 12, 13))  # of this day is the reminder, of the next its digest
+    assert len(sink.digests()) == 1
+    await moved(hall, 2, "2027-01-20")
+    await pass_until(hall, date(2026, 12, 16))
+    assert len(sink.digests()) == 1
+    await moved(hall, 3, "2026-12-22")  # and back nearly to where it was
+    await pass_until(hall, date(2026, 12, 21))
+    assert "December 22, 2026" in text_of(sink.digests()[-1])
+    assert len(sink.digests()) == 2
+
+
+async def test_a_reminder_that_had_not_left_when_its_deadline_was_moved_for_a_while_comes_all_the_same(
+    hall: Hall, receiver: Receiver
+) -> None:
+    await by_webhook(hall, receiver, quiet_hours=MIDDAY)
+    await told_of(hall, "2026-12-20")
+    hall.clock.moment += timedelta(hours=2)
+    await hall.settle()
+    hall.clock.moment -= timedelta(hours=2)
+    await pass_until(hall, date(2026, 12, 15))  # noon: the reminder waits
+    for deadline in (FAR, "2026-12-20"):
+        await hall.open_project(deadline=deadline)
+        await hall.remind()
+    hall.clock.moment += timedelta(hours=2)
+    await hall.remind()
+    assert said(receiver) == ["match.proposed.v1", CLOSING]
+    assert receiver.events()[-1]["data"]["deadline"] == "2026-12-20"
