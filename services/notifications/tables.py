@@ -113,6 +113,7 @@ ENDPOINTS = Table(
     Column("url", Text, nullable=False),  # empty once deleted
     Column("description", Text),
     Column("failing_since", Text),
+    Column("failed_at", Text),  # the last failure: one long after it begins the count anew
     Column("failures", Integer, nullable=False),
     Column("warned_at", Text),
     Column("not_before", Text),  # what Retry-After asked for

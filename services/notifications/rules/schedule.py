@@ -29,6 +29,9 @@ FAULT = "internal"
 """The word of a try that a fault of this system's own ended."""
 
 LONGEST_WAIT = timedelta(hours=24)
+LONGEST_APART = LONGEST_WAIT * (1 + JITTER) + timedelta(days=1)
+"""Two tries of one message lie no further apart, quiet hours between them included."""
+
 WARN_AFTER = timedelta(hours=24)
 DISABLE_AFTER = timedelta(days=5)
 LEAST_FAILURES = 10

@@ -2,8 +2,10 @@
 
 *What.* In the transaction that records tries: the endpoint's row, and the messages about the endpoint itself, to the
 endpoint's contact, the organisation's other endpoints and confirmed addresses. *Why there.* An endpoint that fails cannot be
-told so itself. That it has failed for a day is told between two tries too, for they are up to a day apart. *Never:* give an endpoint up because of one message; five days and ten failures are asked for, or a 410; or take the
-answer of an address that the endpoint has left for one of its own.
+told so itself. That it has failed for a day is told between two tries too, for they are up to a day apart. *Why counted
+anew.* Weeks may lie between two messages, and nobody saw what was between: a failure long after the last one is the first of
+another outage. *Never:* give an endpoint up because of one message; five days and ten failures are asked for, or a 410; or
+take the answer of an address that the endpoint has left for one of its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +23,14 @@ from services.notifications.mail.letters import endpoint_letter
 from services.notifications.queries.finding import name_of
 from services.notifications.rules.identifiers import identifier_of
 from services.notifications.rules.keys import OF_CONTACT, keys_of
-from services.notifications.rules.schedule import LONGEST_WAIT, UNSIGNED, WARN_AFTER, gives_up, warns
+from services.notifications.rules.schedule import (
+    LONGEST_APART,
+    LONGEST_WAIT,
+    UNSIGNED,
+    WARN_AFTER,
+    gives_up,
+    warns,
+)
 from services.notifications.tables import DELIVERIES, ENDPOINTS, ORGANISATIONS, SUBSCRIPTIONS
 from services.notifications.worker.cycles import here
 
@@ -88,8 +97,11 @@ async def _judge(
 async def _count(connection: AsyncConnection, runtime: Runtime, row: dict[str, Any], one: "Ended") -> None:
     """Count a failure into the endpoint's row, and act on what that comes to."""
     moment = timestamp(one.at)
+    last = row["failed_at"]
+    if row["failing_since"] is None or last is None or one.at - datetime.fromisoformat(last) > LONGEST_APART:
+        row |= {"failing_since": moment, "failures": 0, "warned_at": None}
     row["failures"] += 1
-    row["failing_since"] = row["failing_since"] or moment
+    row["failed_at"] = moment
     if one.outcome.retry_after is not None:
         wait = min(timedelta(seconds=one.outcome.retry_after), LONGEST_WAIT)
         row["not_before"] = max(row["not_before"] or "", timestamp(one.at + wait))
@@ -121,6 +133,7 @@ async def step(runtime: Runtime) -> int:
         ENDPOINTS.c.state == "active",
         ENDPOINTS.c.warned_at.is_(None),
         ENDPOINTS.c.failing_since <= timestamp(now - WARN_AFTER),
+        ENDPOINTS.c.failed_at > timestamp(now - LONGEST_APART),
         waits.exists(),
     )
     async with runtime.database.read() as connection:

@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from services.chassis.runtime import timestamp
 from services.notifications.commands.pinging import MOST_PINGS
+from services.notifications.mail.letters import words_of
 from services.notifications.rules.schedule import DELAYS, JITTER, PING_TRIES, Outcome, next_try
+from services.notifications.worker import endpoints
 from services.notifications.worker.dispatch import Dispatcher
 from services.notifications.worker.pacing import LEASE
 from tests.services.matches.town import NOON
 from tests.services.notifications.hall import Hall, open_hall, uuid_of
+from tests.services.notifications.office import Sink, confirmed
 from tests.services.notifications.village import Receiver, receiving, verified
 
 
@@ -119,6 +123,45 @@ async def test_an_endpoint_that_fails_for_five_days_is_disabled_and_recovers_wha
         await hall.call("POST", f"/v1/deliveries/{missed[0]}/replay", status=202)
         await hall.dispatch()
         assert [one["id"] for one in receiver.events()] == [*missed, missed[0]]
+
+
+async def test_an_outage_that_was_over_long_ago_disables_nothing_and_warns_of_nothing(
+    office: tuple[Hall, Sink], receiver: Receiver
+) -> None:
+    hall, sink = office
+    await confirmed(hall, sink)
+    endpoint = await hall.endpoint(receiver)
+    receiver.status = 503
+    await send_test(hall, endpoint)
+    while await hall.until_due():  # all of its tries
+        pass
+    told = len(sink.taken)
+    assert sink.taken[-1][1]["Subject"] == words_of("en")["endpoint_failing_subject"]
+    hall.clock.moment += timedelta(days=60)
+    await send_test(hall, endpoint)
+    await hall.dispatch()
+    shown = await hall.call("GET", f"/v1/endpoints/{endpoint}")
+    assert (shown["state"], shown["failing_since"]) == ("active", timestamp(hall.clock.moment))
+    assert len(sink.taken) == told
+    while await hall.until_due():
+        pass
+    assert len(sink.taken) == told + 1  # this one has lasted for a day as well
+
+
+async def test_a_killed_try_is_no_sign_that_an_old_outage_goes_on(hall: Hall, receiver: Receiver) -> None:
+    endpoint = await hall.endpoint(receiver)
+    receiver.status = 503
+    await hall.call("POST", f"/v1/endpoints/{endpoint}/ping", status=202)
+    while await hall.until_due():  # it is tried for half an hour
+        pass
+    hall.clock.moment += timedelta(days=60)
+    message = await send_test(hall, endpoint)
+    for _ in range(2):
+        await hall.dispatcher.turn()
+        hall.killed()
+    await hall.dispatcher.turn()
+    assert (await hall.call("GET", f"/v1/deliveries/{message}"))["state"] == "retrying"
+    assert await endpoints.step(hall.runtime) == 0
 
 
 async def test_what_waits_for_its_next_try_is_recovered_at_once(hall: Hall, receiver: Receiver) -> None:
