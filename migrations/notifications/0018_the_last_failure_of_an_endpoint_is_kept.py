@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "notifications_0017"
-down_revision = "notifications_0016"
+revision = "notifications_0018"
+down_revision = "notifications_0017"
 branch_labels = None
 depends_on = None
 
