@@ -17,6 +17,7 @@ FLAGSHIP_REVISED = "org.comity.flagship.revised.v1"
 ORGANISATION_REVISED = "org.comity.organisation.revised.v1"
 ORGANISATION_ERASED = "org.comity.organisation.erased.v1"
 LIST_VERSIONED = "org.comity.list.versioned.v1"
+LIST_REMOVED = "org.comity.list.removed.v1"
 STANDING_CROSSED = "org.comity.standing.crossed.v1"
 STANDING_LOST = "org.comity.standing.lost.v1"
 EPOCH_PUBLISHED = "org.comity.epoch.published.v1"
@@ -86,8 +87,8 @@ _ALL = (
         key="project id",
         compacted=False,
         partitions=8,
-        event_types=(LIST_VERSIONED,),
-        title="Every list version: counts, digest, head and bounded delta.",
+        event_types=(LIST_VERSIONED, LIST_REMOVED),
+        title="Every list version: counts, digest, head and bounded delta; and that a list is shown no more.",
     ),
     Topic(
         name="epochs.v1",

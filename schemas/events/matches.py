@@ -84,6 +84,13 @@ class ListVersion(Part):
     made_at: Stamp | None = None
 
 
+class ListRemoved(Part):
+    """A list is shown no more, for its project was erased: `org.comity.list.removed.v1`. `number` is above its last version's."""
+
+    project: Identifier
+    number: Annotated[int, Field(ge=1)]
+
+
 class Standing(Part):
     """A pair above the floor: `org.comity.standing.crossed.v1`. Below the floor stands a tombstone instead."""
 

@@ -10,7 +10,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from schemas.envelope import JSON_CONTENT, SPECIFICATION, Event
-from schemas.topics import LIST_VERSIONED, STANDING_CROSSED, STANDING_LOST
+from schemas.topics import LIST_REMOVED, LIST_VERSIONED, STANDING_CROSSED, STANDING_LOST
 
 SOURCE = "/comity/feeds/matches"
 BATCH_CONTENT = "application/cloudevents-batch+json"
@@ -38,6 +38,14 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
+EntryType = Literal[
+    "org.comity.list.versioned.v1",
+    "org.comity.list.removed.v1",
+    "org.comity.standing.crossed.v1",
+    "org.comity.standing.lost.v1",
+]
+
+
 class FeedEntry(BaseModel):
     """One entry. `id` is its place in the feed (take it as it is), `eventid` the id of the event on the log.
 
@@ -48,9 +56,7 @@ class FeedEntry(BaseModel):
 
     id: Annotated[str, Field(pattern=ID_PATTERN)]
     specversion: Literal["1.0"]
-    type: Literal[
-        "org.comity.list.versioned.v1", "org.comity.standing.crossed.v1", "org.comity.standing.lost.v1"
-    ]
+    type: EntryType
     source: str
     subject: str
     time: str
@@ -66,8 +72,11 @@ class FeedBatch(RootModel[tuple[FeedEntry, ...]]):
     """Entries in the order of the feed; none means that the reader has everything that it may see."""
 
 
-FED = frozenset({LIST_VERSIONED, STANDING_CROSSED, STANDING_LOST})
+FED = frozenset({LIST_VERSIONED, LIST_REMOVED, STANDING_CROSSED, STANDING_LOST})
 """The types of events that have an entry."""
+
+REMOVALS = frozenset({LIST_REMOVED, STANDING_LOST})
+"""Those of them whose entry takes its subject away."""
 
 
 def entry_body(event: Event) -> bytes:
@@ -81,7 +90,7 @@ def entry_body(event: Event) -> bytes:
         "sequence": event.sequence.sortable(),
         "eventid": event.id,
     }
-    if event.data is None:
+    if event.data is None or event.type in REMOVALS:
         return orjson.dumps(attributes | {"method": "DELETE"})[1:]
     attributes |= {"datacontenttype": JSON_CONTENT, "dataschema": event.dataschema}
     return orjson.dumps(attributes)[1:-1] + b',"data":' + event.data + b"}"

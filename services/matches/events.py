@@ -13,6 +13,7 @@ from schemas.envelope import Sequence as EventSequence
 from schemas.topics import (
     DAY_OPENED,
     EPOCH_PUBLISHED,
+    LIST_REMOVED,
     LIST_VERSIONED,
     STANDING_CROSSED,
     STANDING_LOST,
@@ -42,6 +43,19 @@ def list_versioned(
         source=SOURCE,
         clock=clock,
         traceparent=traceparent,
+    )
+
+
+def list_removed(project: str, number: int, *, incarnation: int, clock: Clock) -> Event:
+    """Return the record of a list that is shown no more; `number`, above that of its last version, is its sequence."""
+    return new_event(
+        "matches.v1",
+        LIST_REMOVED,
+        key=project,
+        sequence=EventSequence(incarnation, number),
+        data={"project": project, "number": number},
+        source=SOURCE,
+        clock=clock,
     )
 
 

@@ -1,13 +1,13 @@
 """`/v1/feeds/matches`: what the log was told of lists and standings, from any place on, and compacted to what counts now."""
 
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from schemas.feeds.matches import BATCH_CONTENT, EXAMPLE, ID_PATTERN, FeedBatch
+from schemas.feeds.matches import BATCH_CONTENT, EXAMPLE, ID_PATTERN, EntryType, FeedBatch
 from schemas.http.projects import Level
 from schemas.http.texts import formed
 from services.chassis.identity.principal import principal_of
@@ -41,9 +41,6 @@ EVENT_ID = formed(
     ID_PATTERN, "This is no id of an entry.", "Send an entry's id as the feed gave it, such as 2-17."
 )
 LONGEST_MILLISECONDS = 60_000
-EntryType = Literal[
-    "org.comity.list.versioned.v1", "org.comity.standing.crossed.v1", "org.comity.standing.lost.v1"
-]
 LastEventId = Annotated[
     Annotated[str, *EVENT_ID] | None,
     Query(
@@ -76,7 +73,7 @@ _BATCH: dict[int | str, dict[str, Any]] = {
 async def asked_in(  # not because it waits: a plain function would be run in a thread
     request: Request,
     types: Annotated[
-        list[EntryType] | None, Query(alias="type", max_length=3, description="Types of entries, repeatable.")
+        list[EntryType] | None, Query(alias="type", max_length=4, description="Types of entries, repeatable.")
     ] = None,
     project: Annotated[UUID | None, Query(description="One project's list.")] = None,
     flagship: Annotated[UUID | None, Query(description="Projects of this flagship initiative.")] = None,

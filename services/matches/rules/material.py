@@ -33,6 +33,9 @@ class Kept:
     passed: frozenset[str] = frozenset()  # the first rows of the last pass, version or not
     cut: int = 0  # points at the last of those rows; 0 while the list is shorter
     final: bool = False  # the project is closed and its last version is written: nothing follows
+    erased: bool = (
+        False  # nobody owned it when the project was erased: its list is shown still, and has to go
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, delete, func, insert, not_, or_, select, updat
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
-from schemas.feeds.matches import FED, entry_body, sequence_of
+from schemas.feeds.matches import FED, REMOVALS, entry_body, sequence_of
 from services.chassis.bus.relay import Relayed
 from services.chassis.database import DatabaseAway, insert_for
 from services.chassis.reference import Reference, load_reference
@@ -110,7 +110,7 @@ async def _feed(
     rows = []
     for place, event in enumerate(events):
         project, _, organisation = event.subject.partition("/")
-        if event.data is not None and project in projects:
+        if event.type not in REMOVALS and project in projects:
             places[event.subject] = _places(projects[project].record, reference)
         # Who saw the subject come sees it go, wherever its project has moved meanwhile.
         where = places.get(event.subject, {})
@@ -125,7 +125,7 @@ async def _feed(
                 "level": where.get("level"),
                 "regions": where.get("regions", " "),
                 "latest": newest[event.subject] == place,
-                "deleted": event.tombstone,
+                "deleted": event.type in REMOVALS,
                 "fed_at": fed_at,
                 "body": entry_body(event),
             }

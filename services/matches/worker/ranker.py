@@ -176,12 +176,12 @@ class Ranker:
         return {project for project, at in self._index.projects.items() if at == partition}
 
     def _erased(self, partition: int, changes: Changes, *, taken_over: bool) -> list[str]:
-        """Return the projects whose standings have to go, those too that were erased while nobody owned this."""
+        """Return the projects whose list and standings have to go, those too that were erased while nobody owned this."""
         kept = self._kept[partition]
         erased = {project for project in changes.erased if project in kept}
         if taken_over:
             here = self._index.projects
-            erased |= {project for project, known in kept.items() if known.standing and project not in here}
+            erased |= {project for project, known in kept.items() if known.erased and project not in here}
         return sorted(erased)
 
     async def _ranked(
@@ -324,7 +324,7 @@ class Ranker:
         erased: Mapping[int, Sequence[str]],
         pinned: Pinned,
     ) -> None:
-        """End a pass in its last transaction: standings of erased projects go, `ranked_to` moves where nothing failed."""
+        """End a pass in its last transaction: lists of erased projects go, `ranked_to` moves where nothing failed."""
         for partition in partitions:
             for project in erased[partition]:
                 await versions.erase(connection, self._runtime, project)

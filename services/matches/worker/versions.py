@@ -33,7 +33,8 @@ from services.matches.rules.material import (
     head_of,
     material,
 )
-from services.matches.tables import LIST_NUMBERS, LIST_VERSIONS, STANDINGS
+from services.matches.tables import DOCUMENTS, LIST_NUMBERS, LIST_VERSIONS, STANDINGS
+from services.matches.worker.documents import PROJECT
 from services.matches.worker.exposure import Record, packed
 from services.matches.worker.index import Pinned
 from services.matches.worker.rows import rows_json
@@ -49,6 +50,13 @@ _END = (
     .where(LIST_VERSIONS.c.project == bindparam("this_project"), LIST_VERSIONS.c.shown_until.is_(None))
     .values(shown_until=bindparam("moment"))
 )
+_ERASED = (
+    select(LIST_VERSIONS.c.project)
+    .join(DOCUMENTS, DOCUMENTS.c.id == LIST_VERSIONS.c.project)
+    .where(LIST_VERSIONS.c.partition == bindparam("this_partition"), LIST_VERSIONS.c.shown_until.is_(None))
+    .where(DOCUMENTS.c.kind == PROJECT, DOCUMENTS.c.latest, DOCUMENTS.c.record.is_(None))
+)
+"""Projects that are erased and whose lists are shown still."""
 _AT_ONCE = 1_000
 """Ids in one statement: databases bound the number of its parameters."""
 
@@ -213,7 +221,10 @@ async def write(
 
 
 async def erase(connection: AsyncConnection, runtime: Runtime, project: str) -> None:
-    """Take the standings of an erased project away, with a tombstone for each; its versions stay as digests, shown no more."""
+    """Take the standings of an erased project away, with a tombstone for each, and say that its list is shown no more.
+
+    Its versions stay as digests. A second time says nothing.
+    """
     rows = (
         await connection.execute(
             select(STANDINGS.c.organisation, STANDINGS.c.number).where(STANDINGS.c.project == project)
@@ -221,13 +232,17 @@ async def erase(connection: AsyncConnection, runtime: Runtime, project: str) -> 
     ).all()
     await connection.execute(delete(STANDINGS).where(STANDINGS.c.project == project))
     moment = timestamp(runtime.clock.now())
-    await connection.execute(_END, {"this_project": project, "moment": moment})
+    ended = await connection.execute(_END, {"this_project": project, "moment": moment})
     life = await incarnation.current(connection)
-    lost = [
+    said = [
         events.standing_lost(project, row.organisation, row.number + 1, incarnation=life, clock=runtime.clock)
         for row in rows
     ]
-    await outbox.post_all(connection, lost, max_record_bytes=runtime.settings.log.max_record_bytes)
+    if ended.rowcount:
+        newest = select(func.max(LIST_VERSIONS.c.number)).where(LIST_VERSIONS.c.project == project)
+        number = (await connection.scalar(newest) or 0) + 1
+        said.append(events.list_removed(project, number, incarnation=life, clock=runtime.clock))
+    await outbox.post_all(connection, said, max_record_bytes=runtime.settings.log.max_record_bytes)
 
 
 async def load_taken(connection: AsyncConnection) -> dict[str, int]:
@@ -277,6 +292,8 @@ async def load_kept(connection: AsyncConnection, partition: int) -> dict[str, Ke
         )
         for pair in standing:
             kept[pair.project].standing[pair.organisation] = pair.band
+        for project in await connection.scalars(_ERASED, {"this_partition": partition}):
+            kept[project].erased = True
     return kept
 
 

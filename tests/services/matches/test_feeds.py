@@ -161,6 +161,26 @@ async def test_the_place_moves_past_what_is_not_for_the_reader(town: Town) -> No
     assert nothing.links["next"]["url"].endswith(f"&type={events.STANDING_LOST}&lastEventId={head}")
 
 
+async def test_a_list_whose_project_is_erased_is_no_more_for_whoever_follows_and_in_current(
+    town: Town,
+) -> None:
+    projects = await busy(town)  # the second one is closed
+    kept = await read(town, FEED)
+    own = await read(town, f"{FEED}?region=AFR&project={projects[0]}")
+    for project in projects[:2]:
+        await town.erase("projects", project)
+    await town.settle()
+    gone = await read(town, f"{FEED}?lastEventId={kept[-1]['id']}")
+    assert {entry["method"] for entry in gone} == {"DELETE"}
+    assert {entry["subject"] for entry in gone if entry["type"] == events.LIST_REMOVED} == set(projects[:2])
+    told = await as_read(town, projects[2:])
+    assert as_fed(compacted([*kept, *gone])) == told
+    for path in (FEED, CURRENT):
+        assert as_fed(compacted(await read(town, path))) == told
+    own += await read(town, f"{FEED}?region=AFR&project={projects[0]}&lastEventId={kept[-1]['id']}")
+    assert compacted(own) == {}
+
+
 async def test_a_team_reads_its_own_projects_as_long_as_it_is_the_team(town: Town) -> None:
     manager = town.bearer("project_manager", sub=uuid_of("manager"))
     await town.organisation("One")

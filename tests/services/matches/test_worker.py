@@ -13,6 +13,7 @@ import pytest
 from matching.lists import BANDS
 from matching.view import View
 from schemas.envelope import Event, Sequence
+from schemas.topics import LIST_REMOVED
 from services.chassis.database import Database
 from services.chassis.runtime import Runtime
 from services.matches import SERVICE, startup
@@ -231,16 +232,23 @@ async def test_a_second_process_computes_the_same_bytes(town: Town) -> None:
 
 async def test_what_was_erased_while_nobody_ranked_is_caught_up_with(town: Town) -> None:
     await town.organisation("Ada")
-    project = await town.published("schools")
+    projects = [await town.published(name) for name in ("schools", "clinics")]
     await town.settle()
-    await town.erase("projects", project)
+    await town.step(projects[1], "close", body={"reason": "Found."})
+    await town.settle()
+    for project in projects:
+        await town.erase("projects", project)
     await town.relay()
     await town.consume()
     async with AsyncExitStack() as stack:
-        second = await new_worker(await another(town, stack, "second"), "second")
-        while await second.ranker.step():
-            pass
-        assert await town.rows("SELECT * FROM standings") == []
+        for name in ("second", "third"):
+            worker = await new_worker(await another(town, stack, name), name)
+            while await worker.ranker.step():
+                pass
+            assert await town.rows("SELECT * FROM standings") == []
+            await town.relay()
+            said = [Event.from_record(one).type for one in await town.records("matches.v1")]
+            assert said.count(LIST_REMOVED) == 2
 
 
 @pytest.mark.parametrize("fault", [ArithmeticError, KeyError])
