@@ -326,7 +326,9 @@ class Dispatcher:
             await cancel_unwanted(connection, failed, now=now)
 
     async def _take_over(self, connection: AsyncConnection, now: datetime) -> None:
-        lost = await interrupted.end_lost_tries(connection, now, most=CLAIMED_AT_ONCE, die=self.dice.random)
+        lost = await interrupted.end_lost_tries(
+            connection, now, most=CLAIMED_AT_ONCE, die=self.dice.random, mine=self._slots.messages
+        )
         await self._settle(connection, lost.deliveries, now=timestamp(now))
         await take_up_again(connection, lost.given_up, now=now)
 

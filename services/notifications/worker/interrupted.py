@@ -1,15 +1,16 @@
 """Tries that a process left without an end: it was killed, or froze until its claim had run out.
 
-*What.* Each is written down as interrupted; a webhook is due again, a mail only if its content was not handed over. *Why of one
+*What.* Each is written down as interrupted; a webhook is due again, a mail only if its content was not handed over. *Why also
+claims far ahead.* They were made by a clock that has been put right; until it came there again nobody would find them. *Why of one
 finder.* Two who made one message due again would send it twice, so a row that another has found is passed by. *Never:* send.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.runtime import timestamp
@@ -17,6 +18,7 @@ from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import released
 from services.notifications.rules.schedule import after_interruption, most_tries
 from services.notifications.tables import ATTEMPTS, DELIVERIES, SUBSCRIPTIONS
+from services.notifications.worker.pacing import LEASE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +30,13 @@ class Lost:
 
 
 async def end_lost_tries(
-    connection: AsyncConnection, now: datetime, *, most: int, die: Callable[[], float]
+    connection: AsyncConnection, now: datetime, *, most: int, die: Callable[[], float], mine: Collection[str]
 ) -> Lost:
-    """End at most so many tries whose claims have run out."""
+    """End at most so many tries whose claims have run out, or lie too far ahead.
+
+    Of the latter none of a message that is `mine`: this process has it under way.
+    """
+    ahead = and_(DELIVERIES.c.claimed_until > timestamp(now + 2 * LEASE), DELIVERIES.c.id.not_in(mine))
     before = ATTEMPTS.alias("before")
     last_end = (
         select(func.max(before.c.number))
@@ -44,7 +50,9 @@ async def end_lost_tries(
         )
         .join(ATTEMPTS, (ATTEMPTS.c.delivery == DELIVERIES.c.id) & (ATTEMPTS.c.number == DELIVERIES.c.attempts))
         .outerjoin(SUBSCRIPTIONS, SUBSCRIPTIONS.c.id == DELIVERIES.c.subscription)
-        .where(DELIVERIES.c.state == "sending", DELIVERIES.c.claimed_until < timestamp(now))
+        .where(
+            DELIVERIES.c.state == "sending", or_(DELIVERIES.c.claimed_until < timestamp(now), ahead)
+        )
         .limit(most)
         .with_for_update(skip_locked=True, of=DELIVERIES)
     )  # fmt: skip

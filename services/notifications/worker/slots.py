@@ -31,6 +31,11 @@ class Slots:
     _under_way: dict[Try, tuple[str, float]] = field(default_factory=dict)
     _timed_out: dict[str, None] = field(default_factory=dict)  # the latest last
 
+    @property
+    def messages(self) -> set[str]:
+        """The messages that are being tried."""
+        return {message for message, _ in self._under_way}
+
     def begin(self, one: Try, receiver: str | None, *, now: float) -> None:
         """A try begins; `receiver` is its endpoint, None for a mail."""
         self._under_way[one] = (receiver or MAILS, now)

@@ -263,6 +263,45 @@ async def test_a_clock_that_is_put_right_holds_no_endpoint_and_its_rate_counts_o
         assert taken == [2, 4, 5, 5]
 
 
+async def test_what_a_killed_process_claimed_by_a_clock_that_was_ahead_goes_once_that_is_put_right(
+    hall: Hall, receiver: Receiver
+) -> None:
+    endpoint = await hall.endpoint(receiver)
+    gate = asyncio.Event()
+    receiver.look = lambda _body: gate.wait()
+    hall.clock.moment += timedelta(hours=6)
+    left = [await send_test(hall, endpoint) for _ in range(4)]  # all that it takes at once
+    await hall.dispatcher.turn()
+    await asyncio.sleep(0)
+    hall.killed()
+    gate.set()
+    receiver.taken.clear()
+    hall.clock.moment -= timedelta(hours=6)
+    new = await send_test(hall, endpoint)
+    await hall.dispatch()
+    assert {one["id"] for one in receiver.events()} == {new, *left}
+    shown = await hall.call("GET", f"/v1/deliveries/{left[0]}")
+    assert [one["outcome"] for one in shown["tries"]] == ["interrupted", "delivered"]
+
+
+async def test_a_clock_that_is_put_right_ends_no_try_that_is_under_way(
+    hall: Hall, receiver: Receiver
+) -> None:
+    endpoint = await hall.endpoint(receiver)
+    gate = asyncio.Event()
+    receiver.look = lambda _body: gate.wait()
+    hall.clock.moment += timedelta(hours=6)
+    message = await send_test(hall, endpoint)
+    await hall.dispatcher.turn()
+    hall.clock.moment -= timedelta(hours=6)
+    await hall.dispatcher.turn()
+    gate.set()
+    await hall.dispatch()
+    assert [one["id"] for one in receiver.events()] == [message]
+    shown = await hall.call("GET", f"/v1/deliveries/{message}")
+    assert [one["outcome"] for one in shown["tries"]] == ["delivered"]
+
+
 @pytest.mark.parametrize("asked", [0.0, 30.0, 10.0**9])
 def test_retry_after_lengthens_and_is_bounded(asked: float) -> None:
     outcome = Outcome(error="http", status=429, retry_after=asked)
