@@ -295,6 +295,8 @@ class Notifications(Section):
 class Mail(Section):
     """The server that takes e-mail."""
 
+    concurrency: int = Field(16, ge=1, le=1_000, description="mails under way at once in this process")
+
     host: str | None = Field(None, description="SMTP server; none: no e-mail leaves, digests wait")
     port: int = Field(25, ge=1, le=65535, description="its port")
     encryption: Literal["none", "starttls", "tls"] = Field("starttls", description="how the line is secured")

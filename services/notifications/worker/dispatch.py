@@ -125,7 +125,8 @@ class Dispatcher:
     _slots: Slots = field(init=False)
 
     def __post_init__(self) -> None:
-        self._slots = Slots(self.runtime.settings.notifications.concurrency)
+        settings = self.runtime.settings
+        self._slots = Slots(settings.notifications.concurrency, settings.mail.concurrency)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Dispatch until `stop` is set; then let the tries under way end, and write them down."""
@@ -193,11 +194,12 @@ class Dispatcher:
         pace = self._pace
         taken: list[dict[str, Any]] = []
         shares: dict[str, Share | None] = {}  # None: another process holds the endpoint
-        hanging = self._slots.hanging(now=monotonic())
-        full = set(hanging.out)
+        parts = self._slots.parts(now=monotonic())
+        full = set(parts.out)
+        served = set(parts.served)  # whoever is not goes first, with one try each
         put_off = 0
         while len(taken) < room and not put_off:
-            due = await self._due(connection, now, full, exclude=[one["id"] for one in taken])
+            due = await self._due(connection, now, full | served, exclude=[one["id"] for one in taken])
             more = len(due) >= CLAIMED_AT_ONCE
             quiet = _in_quiet_hours(due, now)
             if quiet:
@@ -212,16 +214,19 @@ class Dispatcher:
                 for row in chosen:
                     share = shares.get(row["endpoint"])
                     takes = row["endpoint"] is None or (share is not None and share.left)
-                    if not takes or not hanging.take(row["endpoint"]):
+                    if not takes or row["endpoint"] in served or not parts.take(row["endpoint"]):
                         continue
                     if share is None or share.take(row):
                         taken.append(dict(row))
+                        if served and row["endpoint"] is not None:
+                            served.add(row["endpoint"])
                 full = {name for name, one in shares.items() if one is None or not one.left}
-                full |= set(hanging.out)
+                full |= parts.out
                 seen = {row["id"] for row in chosen}
                 due = [row for row in due if row["id"] not in seen and (row["endpoint"] or MAILS) not in full]
-            if not more:
+            if not more and not served:
                 break
+            served.clear()
         if taken:
             await self._write_claims(connection, taken, now)
             tried = {row["endpoint"] for row in taken}
@@ -347,7 +352,7 @@ class Dispatcher:
         except Exception:  # noqa: BLE001 - the last resort; what is foreseen has its word
             log_of("notifications").exception("a try ended by a fault of ours", delivery=row["id"])
             outcome = Outcome(error=FAULT)
-        self._slots.end((row["id"], number), timed_out=outcome.error == "timeout")
+        self._slots.end((row["id"], number), timed_out=outcome.error == "timeout", now=monotonic())
         self._ended.append(Ended(row=row, number=number, at=self.runtime.clock.now(), outcome=outcome))
         self.runtime.signals.notify(DUE)
 

@@ -164,6 +164,31 @@ async def test_those_that_timed_out_have_a_part_of_the_places_together(tmp_path:
             await asyncio.wait(hall.dispatcher._tasks)
 
 
+async def test_long_backlogs_of_those_that_take_their_time_hold_up_nobody(tmp_path: Path) -> None:
+    """They answer before they would count as slow, so they would hold every place, one try after the other."""
+    async with AsyncExitStack() as stack:
+        hall = await stack.enter_async_context(open_hall(tmp_path, notifications={"concurrency": 8}))
+
+        async def take_time(_body: bytes) -> None:
+            await asyncio.sleep(2 * slots.TAKES_ITS_TIME)
+
+        theirs = [await stack.enter_async_context(receiving()) for _ in range(6)]
+        for number, slow in enumerate(theirs, 1):
+            slow.look = take_time
+            await queue(hall, await made(hall, slow.url, number), 20)
+        await hall.dispatcher.turn()
+        assert len(hall.dispatcher._tasks) == 8
+        healthy = await stack.enter_async_context(receiving())
+        await queue(hall, await made(hall, healthy.url, 100), 1)
+        async with asyncio.timeout(60):
+            await drive(hall, until=lambda: len(healthy.taken) == 1)
+        assert (
+            sum(len(one.taken) for one in theirs) <= 2 * 8
+        )  # it waited for a place, and not for their backlog
+        while hall.dispatcher._tasks:
+            await asyncio.wait(hall.dispatcher._tasks)
+
+
 async def test_names_that_are_never_answered_hold_up_no_other_name_and_no_other_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
