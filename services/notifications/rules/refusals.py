@@ -19,6 +19,7 @@ _ADDRESS, _CONTENT = 1, 6
 _OF_THE_SENDER = frozenset(
     {7, 8, 9}
 )  # of 5.1: its address cannot be read, is nowhere, or it spoke for somebody who may not
+_CLOSED = (2, 1)  # the mailbox is there and takes nothing
 _TOO_LONG = frozenset({(2, 3), (3, 4)})
 _TOO_MUCH = 552
 
@@ -30,6 +31,8 @@ def about(code: int, message: str, *, taken: bool) -> About:
         subject, detail = int(found[1]), int(found[2])
         if subject == _ADDRESS:
             return "sender" if detail in _OF_THE_SENDER else "address"
+        if (subject, detail) == _CLOSED:
+            return "address"
         return "mail" if subject == _CONTENT or (subject, detail) in _TOO_LONG else "sender"
     if taken:
         return "mail" if code == _TOO_MUCH else "sender"

@@ -34,6 +34,7 @@ from tests.services.notifications.office import (
         (550, "5.7.23 SPF validation failed", False, "sender"),
         (553, "5.1.8 sender's domain is nowhere", False, "sender"),
         (550, "5.1.7 sender's address", False, "sender"),
+        (550, "5.2.1 mailbox disabled", False, "address"),
         (552, "5.2.2 mailbox full", False, "sender"),  # passes: tried again, and nobody is blamed
         (554, "no SMTP service for you", False, "sender"),
         (554, "5.7.1 spam", True, "sender"),
