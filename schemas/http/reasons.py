@@ -44,7 +44,15 @@ class Told(Answered):
     said: dict[str, Said] = Field(description="By language.")
 
 
+class LeftOut(Answered):
+    """One organisation that a hard rule leaves out: which, and the project's published reason where it gave one."""
+
+    organisation: UUID
+    said: dict[str, tuple[str, ...]] = Field(description="Sentences, by language.")
+
+
 class ReasonsAnswer(Described):
-    """Those of the organisations asked about that stand above the floor of this list now, by id."""
+    """Those of the organisations asked about that stand above the floor of this list now, and whom a rule leaves out, by id."""
 
     told: tuple[Told, ...]
+    excluded: tuple[LeftOut, ...]

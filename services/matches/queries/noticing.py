@@ -11,7 +11,9 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
+from matching.rules import codes_of
 from services.matches.queries.listing import Listing
+from services.matches.queries.showing import rules_json
 from services.matches.rules.wording import sentences_of
 from services.matches.worker.documents import Analysis
 
@@ -23,6 +25,34 @@ async def told(
     if listing.state != "ranked":
         return []
     return await asyncio.to_thread(_told, listing, frozenset(organisations), languages)
+
+
+def excluded(
+    listing: Listing, organisations: Collection[str], languages: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return those of the organisations that a hard rule leaves out of an open list, by id, with the rules as a page words them."""
+    if listing.state != "ranked" or listing.computed is None:
+        return []
+    ranked, reason, wanted = (
+        listing.computed.ranked,
+        listing.project.presence_reason,
+        frozenset(organisations),
+    )
+    left_out = {
+        name: codes_of(bits)
+        for name, bits in zip(ranked.excluded_members, ranked.excluded_rules.tolist(), strict=True)
+        if name in wanted
+    }
+    return [
+        {
+            "organisation": name,
+            "said": {
+                language: [one["sentence"] for one in rules_json(left_out[name], reason, language)]
+                for language in languages
+            },
+        }
+        for name in sorted(left_out)
+    ]
 
 
 def _told(listing: Listing, wanted: frozenset[str], languages: Sequence[str]) -> list[dict[str, Any]]:

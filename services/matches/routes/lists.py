@@ -20,7 +20,7 @@ from services.matches.queries.candidates import Asked
 from services.matches.queries.coverage import coverage
 from services.matches.queries.filters import Filters
 from services.matches.queries.listing import Listing, open_listing, project_and_version
-from services.matches.queries.noticing import told
+from services.matches.queries.noticing import excluded, told
 from services.matches.queries.pages import Place
 from services.matches.queries.reasons import Awaited
 from services.matches.queries.waiting import (
@@ -148,17 +148,18 @@ def router() -> APIRouter:
     async def ask_reasons(request: Request, project_id: ProjectId, body: ReasonsBody) -> Response:
         """What a notice says of each: fit, band, confidence, shared words, sentences; no rank and no points.
 
-        For those who see the whole list. Who is not above the floor now, and everybody on a list that is closed or has not
-        been ranked, is left out.
+        For those who see the whole list. Whom a hard rule leaves out is named apart, with the rule. Who is not above the floor
+        now, and everybody on a list that is closed or has not been ranked, is in neither.
         """
         runtime, principal = runtime_in(request), principal_of(request)
         project, version = await project_and_version(runtime, str(project_id))
         rights.require_whole(principal, project.team, state=project.state)
         listing = await open_listing(runtime, project, version)
-        rows = await told(
-            listing, [str(one) for one in body.organisations], tuple(dict.fromkeys(body.languages))
+        asked, languages = [str(one) for one in body.organisations], tuple(dict.fromkeys(body.languages))
+        rows = await told(listing, asked, languages)
+        return respond(
+            request, listing.described() | {"told": rows, "excluded": excluded(listing, asked, languages)}
         )
-        return respond(request, listing.described() | {"told": rows})
 
     @routes.get(
         "/{project_id}/coverage",

@@ -20,6 +20,7 @@ from schemas.http.suggestion import SUGGESTION
 from schemas.webhooks.notifications import (
     MATCH_PROPOSED,
     MATCH_RESCORED,
+    MATCH_WITHDRAWN,
     OPPORTUNITY_CLOSING_SOON,
     OPPORTUNITY_UPDATED,
     cloud_event,
@@ -48,6 +49,12 @@ from services.notifications.worker.reminders import causes_of
 NEEDS_REASONS = frozenset({MATCH_PROPOSED, MATCH_RESCORED, OPPORTUNITY_UPDATED})
 """Types that ask why anew; the others tell of an end or a date, and share the terms that were told before."""
 
+ASKS = NEEDS_REASONS | {MATCH_WITHDRAWN}
+"""Types that ask the list; of who stands on it no more, whether a rule leaves it out, for then nothing has fallen."""
+
+EXCLUDED = "excluded-by-a-rule"
+"""The rule of such news."""
+
 SILENT = "silent-list"
 """Whose list gave no answer last."""
 
@@ -61,6 +68,7 @@ _READY = (
     .where(NOTICES.c.id == bindparam("this_id"), NOTICES.c.state == "waiting")
     .values(
         state=bindparam("new_state"),
+        rule=bindparam("new_rule"),
         data=bindparam("new_data"),
         deadline=bindparam("new_deadline"),
         delivery=bindparam("new_delivery"),
@@ -148,6 +156,9 @@ def _made(
     notices, deliveries, digests = [], [], []
     for notice in waiting:
         row = rows.get((notice["language"], notice["organisation"]))
+        excluded = row is not None and row["fit"] is None
+        if excluded != (notice["type"] == MATCH_WITHDRAWN):
+            row = None  # it stands there again, or not any more
         if row is None and notice["type"] in NEEDS_REASONS and (notice["standing"] or notice["fresh"]):
             continue  # the list is ahead of the log: the record that the pair fell, or stands again, is on its way
         data = _data(notice, facts, row, terms=terms.get(notice["subscription"], []))
@@ -203,7 +214,7 @@ def _asked(waiting: Sequence[Mapping[str, Any]]) -> Asked:
     """Return whose reasons waiting notices need, each organisation in the languages that its subscribers chose."""
     asked: dict[str, set[str]] = {}
     for notice in waiting:
-        if notice["type"] in NEEDS_REASONS:
+        if notice["type"] in ASKS:
             asked.setdefault(notice["organisation"], set()).add(notice["language"])
     return asked
 
@@ -368,7 +379,7 @@ def _data(
         "deadline": facts.get("deadline"),
         "flagship": facts.get("flagship"),
         "why": {
-            "rule": notice["rule"],
+            "rule": EXCLUDED if row and row["fit"] is None else notice["rule"],
             "shared_terms": row.get("shared_terms", terms),
             "reasons": row.get("reasons", []),
         },
@@ -430,6 +441,7 @@ def _settled(
     return {
         "this_id": notice["id"],
         "new_state": state,
+        "new_rule": notice["rule"] if data is None else data["why"]["rule"],
         "new_data": None if data is None else orjson.dumps(data),
         "new_deadline": None if data is None else data["deadline"] or "",
         "new_delivery": delivery,

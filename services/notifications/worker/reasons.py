@@ -72,7 +72,7 @@ class ListReader:
     token: Token
 
     async def rows(self, project: str, asked: Asked) -> Rows:
-        """Return what a notice says, by language and organisation, of each that stands above the floor now.
+        """Return what a notice says, by language and organisation, of each that stands above the floor or that a rule leaves out now.
 
         Raises ListsAway, NoAnswer.
         """
@@ -83,9 +83,13 @@ class ListReader:
         try:
             for languages, organisations in alike.items():
                 for start in range(0, len(organisations), MOST_ASKED):
-                    for row in await self._ask(project, organisations[start : start + MOST_ASKED], languages):
+                    answer = await self._ask(project, organisations[start : start + MOST_ASKED], languages)
+                    for row in answer.get("told", ()):
                         for language, said in row["said"].items():
                             found[language, row["organisation"]] = told(row, said)
+                    for row in answer.get("excluded", ()):
+                        for language, sentences in row["said"].items():
+                            found[language, row["organisation"]] = left_out(sentences)
         except httpx2.TransportError as error:
             raise NoAnswer(f"{type(error).__name__}: {error}") from error
         except (httpx2.HTTPError, KeyError, ValueError) as error:
@@ -94,16 +98,16 @@ class ListReader:
 
     async def _ask(
         self, project: str, organisations: Sequence[str], languages: Iterable[str]
-    ) -> Sequence[Mapping[str, Any]]:
+    ) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         answer = await self.client.post(
             f"{self.address}/v1/lists/{project}/reasons",
             json={"organisations": organisations, "languages": sorted(languages)},
             headers={"Authorization": f"Bearer {await self.token()}"},
         )
         if answer.status_code == 404:
-            return ()
+            return {}
         answer.raise_for_status()
-        rows: Sequence[Mapping[str, Any]] = answer.json()["told"]
+        rows: Mapping[str, Sequence[Mapping[str, Any]]] = answer.json()
         return rows
 
 
@@ -115,6 +119,16 @@ def told(row: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
         "confidence": row["confidence"],
         "shared_terms": list(said["shared_terms"]),
         "reasons": list(said["reasons"])[:SENTENCES_TOLD],
+    }
+
+
+def left_out(sentences: Sequence[str]) -> dict[str, Any]:
+    """Return what a notice says in one language of a pair that hard rules leave out: the rules, and no fit."""
+    return {
+        "fit": None,
+        "band": None,
+        "confidence": None,
+        "reasons": list(sentences)[:SENTENCES_TOLD],
     }
 
 

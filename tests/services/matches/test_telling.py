@@ -154,3 +154,18 @@ async def test_nobody_is_told_of_on_a_list_that_is_closed_and_a_question_is_boun
     await town.settle()
     answer = (await town.call("POST", path, {"organisations": [uuid_of("Ada")]})).json()
     assert (answer["state"], answer["told"]) == ("closed", [])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_who_a_rule_leaves_out_is_told_which_as_the_list_says_it(town: Town, language: str) -> None:
+    project = await crowd(town)
+    await town.draft("schools", presence_required={"required": True, "reason": "Works on site."})
+    await town.settle()
+    asked = {"organisations": [uuid_of("Ada"), uuid_of("Ben")], "languages": [language]}
+    answer = (await town.call("POST", f"/v1/lists/{project}/reasons", asked)).json()
+    [excluded] = answer["excluded"]
+    assert excluded["organisation"] == uuid_of("Ben")
+    row = await town.call("GET", f"/v1/lists/{project}/candidates/{uuid_of('Ben')}?language={language}")
+    assert excluded["said"] == {language: [one["sentence"] for one in row.json()["failed_rules"]]}
+    assert excluded["said"][language]
+    assert [one["organisation"] for one in answer["told"]] == [uuid_of("Ada")]
