@@ -7,10 +7,10 @@ of a pair, which depend on its two records alone, whoever else is on the list. N
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import cached_property
 
-from matching.analysis import AddedWords, Analysed, Analyser, FieldStems
+from matching.analysis import AddedWords, Analysed, Analyser, FieldsOf, FieldStems
 from matching.bridges import DomainWords
 from matching.cache import Cache
 from matching.documents import DocumentBuilder, MemberDocument, count_terms, given
@@ -76,22 +76,24 @@ class MemberAccount:
     def __init__(
         self,
         record: Member,
-        analysed: Analysed,
+        fields: FieldsOf,
+        build: Callable[[], MemberDocument],
         *,
+        quotes: Container[str] | None = None,
         analyser: Analyser,
-        builder: DocumentBuilder,
         epoch: Epoch,
     ) -> None:
         self.record = record
-        self._builder = builder
+        self._fields = fields
+        self._build = build
+        self._quotes = quotes
         self._analyser = analyser
         self._epoch = epoch
-        self._analysed = analysed
         self._evidence: dict[str, Source] = {}
 
     def read_by(self, quoting: Quoting) -> Reading:
         """Return these texts as a project reads them, which counts no passage of its own."""
-        return Reading.of(quoting, self.record, self._analysed, self._added)
+        return Reading(quoting, self.record, self._fields, self._added, self._quotes)
 
     @cached_property
     def _added(self) -> tuple[AddedWords, ...]:
@@ -100,7 +102,7 @@ class MemberAccount:
     @cached_property
     def document(self) -> MemberDocument:
         """Its document."""
-        return self._builder.build(self.record, self._analysed)
+        return self._build()
 
     @cached_property
     def terms(self) -> Mapping[str, int]:
@@ -110,7 +112,7 @@ class MemberAccount:
     @cached_property
     def profile(self) -> Source:
         """The source of the profile's text."""
-        return self._source(self._analysed.fields, self._texts(FIELDS), kind=PROFILE)
+        return self._source(self._fields(""), self._texts(FIELDS), kind=PROFILE)
 
     def profile_left(self, fields: tuple[FieldStems, ...]) -> Source:
         """Return the source of what is left of the profile's text without quoted passages; it is not kept."""
@@ -120,8 +122,7 @@ class MemberAccount:
         """Return the source of one evidence item."""
         found = self._evidence.get(item)
         if found is None:
-            fields = next(fields for name, fields in self._analysed.evidence if name == item)
-            found = self._evidence[item] = self.evidence_left(item, fields)
+            found = self._evidence[item] = self.evidence_left(item, self._fields(item))
         return found
 
     def evidence_left(self, item: str, fields: tuple[FieldStems, ...]) -> Source:
@@ -141,26 +142,6 @@ class MemberAccount:
 
     def _source(self, fields: tuple[FieldStems, ...], texts: Sequence[Text], *, kind: str) -> Source:
         return Source(fields, texts, kind=kind, analyser=self._analyser, epoch=self._epoch)
-
-
-class MetAccount(MemberAccount):
-    """One revision as one project meets it: its document holds what that project asks for, and nothing else.
-
-    For telling many pairs, each once: of words that are not asked for nothing is made.
-    """
-
-    def __init__(
-        self,
-        record: Member,
-        analysed: Analysed,
-        document: MemberDocument,
-        *,
-        analyser: Analyser,
-        builder: DocumentBuilder,
-        epoch: Epoch,
-    ) -> None:
-        super().__init__(record, analysed, analyser=analyser, builder=builder, epoch=epoch)
-        self.document = document
 
 
 class Accounts:
@@ -185,10 +166,15 @@ class Accounts:
         """Return the account of a record that stands nowhere; it is not kept."""
         return self._account(record, self._analyser.analyse_member(record))
 
-    def of_met(self, record: Member, analysed: Analysed, document: MemberDocument) -> MemberAccount:
-        """Return the account of a record whose `document` is what one project asks for; it is not kept."""
-        return MetAccount(
-            record, analysed, document, analyser=self._analyser, builder=self._builder, epoch=self._epoch
+    def of_met(
+        self, record: Member, fields: FieldsOf, document: MemberDocument, *, quotes: Container[str]
+    ) -> MemberAccount:
+        """Return the account of a record as one project meets it; it is not kept.
+
+        `document` holds what the project asks for and nothing else, `quotes` are the documents that quote it.
+        """
+        return MemberAccount(
+            record, fields, lambda: document, quotes=quotes, analyser=self._analyser, epoch=self._epoch
         )
 
     def keep(self, record: Member, analysed: Analysed) -> None:
@@ -201,7 +187,11 @@ class Accounts:
 
     def _account(self, record: Member, analysed: Analysed) -> MemberAccount:
         return MemberAccount(
-            record, analysed, analyser=self._analyser, builder=self._builder, epoch=self._epoch
+            record,
+            analysed.of,
+            lambda: self._builder.build(record, analysed),
+            analyser=self._analyser,
+            epoch=self._epoch,
         )
 
     def of_project(self, record: Project) -> Wording:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,10 @@ class FieldStems:
     runs: tuple[str, ...]
 
 
+FieldsOf = Callable[[str], tuple[FieldStems, ...]]
+"""Gives the fields of one organisation's evidence item by its id, or of its profile (empty)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysed:
     """Ordered stems of one revision: its own fields, and those of each evidence item by its id."""
@@ -46,6 +50,10 @@ class Analysed:
     analyser: int
     fields: tuple[FieldStems, ...]
     evidence: tuple[tuple[str, tuple[FieldStems, ...]], ...] = ()
+
+    def of(self, document: str) -> tuple[FieldStems, ...]:
+        """Return the fields of an evidence item, or its own (empty id)."""
+        return dict(self.evidence)[document] if document else self.fields
 
     def to_json(self) -> dict[str, Any]:
         """Write ``{analyser, fields: [[name, language, [run, ...]], ...], evidence: [[id, fields], ...]}``."""

@@ -18,6 +18,7 @@ from matching.cache import Cache
 from matching.epoch import EVIDENCE, PROFILE, Epoch, language_of
 from matching.lexicon import Lexicon
 from matching.records import Evidence, Member, Project, Tag
+from matching.tokens import NEUTRAL
 from matching.vocabulary import token_term
 
 FULL = 255
@@ -204,49 +205,57 @@ def own_impacts(fields: Sequence[FieldStems], *, kind: str, epoch: Epoch) -> dic
     Robertson and Zaragoza 2009, with the length not below the mean), all scaled to integers. What a translation repeats
     without a language (names, numbers) counts once per field: the largest count over its languages.
     """
+    lexicon, bigrams = epoch.lexicon, epoch.bigrams[kind]
+    counts = [count_terms(field.runs, field.language, lexicon=lexicon, bigrams=bigrams) for field in fields]
+    return saturated(fields, counts, lengths_of(fields), kind=kind, epoch=epoch)
+
+
+def saturated(
+    fields: Sequence[FieldStems],
+    counts: Sequence[Mapping[str, int]],
+    lengths: Mapping[str, int],
+    *,
+    kind: str,
+    epoch: Epoch,
+) -> dict[str, int]:
+    """Fold counts of terms, a mapping for each field, into one for each term, and saturate it by `lengths_of` the document."""
     weights = epoch.weights
     folded: dict[str, int] = {}
-    lengths: dict[str, int] = {}
     neutral: dict[tuple[str, str], int] = {}
-    for field in fields:
-        counts = count_terms(field.runs, field.language, lexicon=epoch.lexicon, bigrams=epoch.bigrams[kind])
-        for term, count in counts.items():
-            language = language_of(term)
-            if not language:
-                most = neutral.get((field.name, term), 0)
-                neutral[field.name, term] = max(most, count)
-                continue
-            if term[0] == "w":
-                lengths[language] = lengths.get(language, 0) + count
-            folded[term] = folded.get(term, 0) + weights.member_fields[field.name] * min(
-                count, weights.field_cap
-            )
+    for field, here in zip(fields, counts, strict=True):
+        for term, count in here.items():
+            if language_of(term):
+                counted = weights.member_fields[field.name] * min(count, weights.field_cap)
+                folded[term] = folded.get(term, 0) + counted
+            else:
+                neutral[field.name, term] = max(neutral.get((field.name, term), 0), count)
     for (name, term), count in neutral.items():
-        if term[0] == "n":
-            lengths[""] = lengths.get("", 0) + count
         folded[term] = folded.get(term, 0) + weights.member_fields[name] * min(count, weights.field_cap)
-    return _saturate(folded, lengths, kind=kind, epoch=epoch)
-
-
-def _saturate(
-    folded: Mapping[str, int], lengths: Mapping[str, int], *, kind: str, epoch: Epoch
-) -> dict[str, int]:
-    scales: dict[str, tuple[int, int]] = {}
+    scales = {language: _scale(length, language, kind, epoch) for language, length in lengths.items()}
     impacts: dict[str, int] = {}
     for term, count in folded.items():
-        language = language_of(term)
-        scale = scales.get(language)
-        if scale is None:
-            scale = scales[language] = _scale(lengths.get(language, 0), language, kind, epoch)
-        weight = count * scale[0]
-        impacts[term] = FULL * weight // (weight + scale[1])
+        factor, norm = scales[language_of(term)]
+        impacts[term] = FULL * count * factor // (count * factor + norm)
     return impacts
 
 
-def saturated(count: int, length: int, language: str, *, kind: str, epoch: Epoch) -> int:
-    """Return the impact of one term from its weighted count, in a document with so many words of its language."""
-    factor, norm = _scale(length, language, kind, epoch)
-    return FULL * count * factor // (count * factor + norm)
+def lengths_of(fields: Sequence[FieldStems]) -> dict[str, int]:
+    """Count a document's words in each language, and under "" its names and numbers, which a translation only repeats."""
+    lengths: dict[str, int] = {}
+    names: dict[tuple[str, str], int] = {}
+    for field in fields:
+        named = [
+            token
+            for run in field.runs
+            if NEUTRAL in run
+            for token in run.split(" ")
+            if token.startswith(NEUTRAL)
+        ]
+        words = sum(run.count(" ") + 1 for run in field.runs) - len(named)
+        lengths[field.language] = lengths.get(field.language, 0) + words
+        for token, count in Counter(named).items():
+            names[field.name, token] = max(names.get((field.name, token), 0), count)
+    return {**lengths, "": sum(names.values())}
 
 
 def _scale(length: int, language: str, kind: str, epoch: Epoch) -> tuple[int, int]:

@@ -23,40 +23,36 @@ from matching.queries import STRUCTURED
 from matching.records import Evidence
 from matching.scoring import ItemScore, PairScore
 from matching.sentences import MOST_LISTED, Phrases
+from matching.telling import Telling
 from matching.weights import Weights
-from matching.wording import Wording
 
 _TEXT_CODES = {"w": "word", "b": "phrase", "n": "name", "d": "concept"}
 _MOST_GAPS = 12
-_STRUCTURED_CODES = {"offer": "need", "country": "country", "region": "region", "lang": "language"}
 
 
 def explain_pair(
     *,
     state: ProjectState,
     account: MemberAccount,
-    asked: Wording,
+    telling: Telling,
     score: PairScore,
     epoch: Epoch,
     row: Row,
     reference_date: str,
     failed: tuple[str, ...],
-    phrases: Phrases,
     passages: bool = False,
 ) -> Explanation:
     """Explain a pair.
 
-    `account` and `asked` are the texts of both sides, `score` the pair's points, `row` its judged row (without rank),
-    `failed` the codes of the rules that it fails, `phrases` the language that it is said in. With `passages` each part
-    of a text has the sentences that the words stand in.
+    `account` are the organisation's texts, `score` the pair's points, `row` its judged row (without rank), `failed` the
+    codes of the rules that it fails. With `passages` each part of a text has the sentences that the words stand in.
     """
-    record = account.record
-    telling = _Telling(asked, phrases, passages=passages)
+    record, phrases = account.record, telling.phrases
     parts = [
-        *_text_parts(score, account, telling),
+        *_text_parts(score, account, telling, passages=passages),
         *_quoted_parts(score, "", phrases),
-        *_evidence_parts(state, score, account, telling),
-        *_structured_parts(state, account, phrases),
+        *_evidence_parts(state, score, account, telling, passages=passages),
+        *_structured_parts(state, account, telling),
         *_unbacked_parts(score, phrases),
     ]
     parts.sort(key=lambda part: COMPONENTS.index(part.component))
@@ -81,21 +77,15 @@ def explain_pair(
         failed_rules=failed,
         rule_sentences=tuple(phrases.rule(code, state.record.presence_reason) for code in failed),
         gaps=_gaps(state, score, account, telling, weights=epoch.weights),
-        reasons=reasons_of(state, account, asked, score=score, phrases=phrases),
+        reasons=reasons_of(state, account, telling, score=score),
     )
 
 
 def reasons_of(
-    state: ProjectState,
-    account: MemberAccount,
-    asked: Wording,
-    *,
-    score: PairScore,
-    phrases: Phrases,
+    state: ProjectState, account: MemberAccount, telling: Telling, *, score: PairScore
 ) -> tuple[str, ...]:
     """Say the main things in a few sentences: common words, each evidence item, needs, places, tags, languages."""
-    reasons = []
-    telling = _Telling(asked, phrases)
+    reasons, phrases = [], telling.phrases
     if score.version:
         words = _words(score.version.text, score.text, _profile(score, account), telling)
         reasons += [phrases.common_words(words)] if words else []
@@ -108,16 +98,14 @@ def reasons_of(
         one = account.document.evidence[item.place]
         own = _words(item.version.evidence, item.impacts, _item(item, one.id, account), telling)
         reasons.append(phrases.evidence(titles[one.id], own))
-    structured = [part.sentence for part in _structured_parts(state, account, phrases)]
-    structured += dict.fromkeys(part.sentence for part in _unbacked_parts(score, phrases))
+    structured = [telling.declared(name, term)[2] for name, term, _ in _declared(state, account)]
+    structured += [phrases.part("unbacked")] if any(score.unbacked.values()) else []
     if not reasons and not structured:
         reasons = [phrases.nothing()]
     return (*reasons, *_quoted_reasons(score, titles, phrases), *structured)
 
 
-def shared_words(
-    asked: Wording, *, score: PairScore, phrases: Phrases, most: int = MOST_LISTED
-) -> tuple[str, ...]:
+def shared_words(telling: Telling, *, score: PairScore, most: int = MOST_LISTED) -> tuple[str, ...]:
     """Return the words of the project that the organisation shares in text and evidence, those with most points first."""
     met: list[tuple[int, bool, str]] = []
     if score.version:
@@ -127,23 +115,17 @@ def shared_words(
         met += [(points, True, term) for points, term in _common(item.version.tags, item.impacts)]
     found: dict[str, None] = {}
     for _, alike in groupby(sorted(met), key=lambda one: one[0]):
-        words = (phrases.name(term, code="tag") if tag else asked.of(term) for _, tag, term in alike)
+        words = (
+            telling.phrases.name(term, code="tag") if tag else telling.asked.of(term)
+            for _, tag, term in alike
+        )
         found |= dict.fromkeys(sorted(filter(None, words)))
         if len(found) >= most:
             break
     return tuple(found)[:most]
 
 
-class _Telling:
-    """How a pair is told: the words of the project's text, the language, and whether passages are wanted."""
-
-    def __init__(self, asked: Wording, phrases: Phrases, *, passages: bool = False) -> None:
-        self.asked = asked
-        self.phrases = phrases
-        self.passages = passages
-
-
-def _text_parts(score: PairScore, account: MemberAccount, telling: _Telling) -> list[Part]:
+def _text_parts(score: PairScore, account: MemberAccount, telling: Telling, *, passages: bool) -> list[Part]:
     if score.version is None:
         return []
     return _term_parts(
@@ -153,11 +135,12 @@ def _text_parts(score: PairScore, account: MemberAccount, telling: _Telling) -> 
         source=_profile(score, account),
         telling=telling,
         language=score.version.language,
+        passages=passages,
     )
 
 
 def _evidence_parts(
-    state: ProjectState, score: PairScore, account: MemberAccount, telling: _Telling
+    state: ProjectState, score: PairScore, account: MemberAccount, telling: Telling, *, passages: bool
 ) -> list[Part]:
     parts: list[Part] = []
     for item in score.items:
@@ -170,12 +153,10 @@ def _evidence_parts(
             telling=telling,
             language=item.version.language,
             evidence=one.id,
+            passages=passages,
         )
         parts += [
-            replace(
-                _structured(state, "evidence", term, points=-points, gap=False, phrases=telling.phrases),
-                evidence=one.id,
-            )
+            replace(_structured(state, "evidence", term, -points, telling), evidence=one.id)
             for points, term in _common(item.version.tags, item.impacts)
         ]
         parts.append(
@@ -210,9 +191,10 @@ def _term_parts(
     impacts: Mapping[str, int],
     *,
     source: Source,
-    telling: _Telling,
+    telling: Telling,
     language: str,
     evidence: str = "",
+    passages: bool,
 ) -> list[Part]:
     parts = []
     asked, phrases = telling.asked, telling.phrases
@@ -230,8 +212,8 @@ def _term_parts(
                 term=term,
                 asked=ours,
                 found=theirs,
-                asked_passage=asked.passage(term) if telling.passages else "",
-                found_passage=source.wording.passage(there) if telling.passages else "",
+                asked_passage=asked.passage(term) if passages else "",
+                found_passage=source.wording.passage(there) if passages else "",
                 fields=fields,
                 language=language,
                 evidence=evidence,
@@ -277,13 +259,21 @@ def _quoted_reasons(score: PairScore, titles: Mapping[str, str], phrases: Phrase
 
 def _common(weights: Mapping[str, int], impacts: Mapping[str, int]) -> list[tuple[int, str]]:
     """Return the terms that both sides have as (minus points, term), dearest first."""
-    return sorted((-weight * impacts[term], term) for term, weight in weights.items() if impacts.get(term))
+    both = weights.keys() & impacts.keys()
+    return sorted((-weights[term] * impacts[term], term) for term in both if impacts[term])
 
 
-def _structured_parts(state: ProjectState, account: MemberAccount, phrases: Phrases) -> list[Part]:
+def _structured_parts(state: ProjectState, account: MemberAccount, telling: Telling) -> list[Part]:
+    return [
+        _structured(state, name, term, points, telling) for name, term, points in _declared(state, account)
+    ]
+
+
+def _declared(state: ProjectState, account: MemberAccount) -> list[tuple[str, str, int]]:
+    """The needs, places, tags and languages that both sides have: component, term, points."""
     profile = account.terms
     return [
-        _structured(state, name, term, points=weight * profile[term], gap=False, phrases=phrases)
+        (name, term, weight * profile[term])
         for name in STRUCTURED
         for term, weight in state.query.structured[name].items()
         if profile.get(term)
@@ -299,12 +289,10 @@ def _unbacked_parts(score: PairScore, phrases: Phrases) -> list[Part]:
 
 
 def _structured(
-    state: ProjectState, component: str, term: str, *, points: int, gap: bool, phrases: Phrases
+    state: ProjectState, component: str, term: str, points: int, telling: Telling, *, gap: bool = False
 ) -> Part:
-    scheme, _, value = term.partition(":")
-    code = _STRUCTURED_CODES.get(scheme, "tag") if component in STRUCTURED and component != "tags" else "tag"
-    words = phrases.name(term, code=code)
-    sentence = phrases.gap(code, words) if gap else phrases.part(code, asked=words, found=words)
+    code, words, sentence = telling.declared(component, term)
+    value = term.partition(":")[2]
     return Part(
         component=component,
         code=code,
@@ -313,12 +301,12 @@ def _structured(
         asked=words,
         found="" if gap else words,
         needs=state.query.kinds.get(value, ()) if code == "need" else (),
-        sentence=sentence,
+        sentence=telling.phrases.gap(code, words) if gap else sentence,
     )
 
 
 def _gaps(
-    state: ProjectState, score: PairScore, account: MemberAccount, telling: _Telling, *, weights: Weights
+    state: ProjectState, score: PairScore, account: MemberAccount, telling: Telling, *, weights: Weights
 ) -> tuple[Part, ...]:
     """What the profile lacks, dearest first, each with the most that it could give.
 
@@ -328,14 +316,7 @@ def _gaps(
     profile, text = account.terms, account.document.text
     most = room(score.components, score.unbacked, weights)
     gaps = [
-        _structured(
-            state,
-            name,
-            term,
-            points=min(weight * FULL, most.get(name, weight * FULL)),
-            gap=True,
-            phrases=phrases,
-        )
+        _structured(state, name, term, min(weight * FULL, most.get(name, weight * FULL)), telling, gap=True)
         for name in STRUCTURED
         for term, weight in state.query.structured[name].items()
         if not profile.get(term)
@@ -359,7 +340,7 @@ def _gaps(
 
 
 def _words(
-    weights: Mapping[str, int], impacts: Mapping[str, int], source: Source, telling: _Telling
+    weights: Mapping[str, int], impacts: Mapping[str, int], source: Source, telling: Telling
 ) -> list[str]:
     """The dearest single terms that both texts have, each once: the asked words, or the pair that met over a bridge.
 
@@ -369,9 +350,9 @@ def _words(
     single = [term for term in common if term[0] != "b"]
     found: dict[str, None] = {}
     for term in single or common:
-        ours, origin = telling.asked.of(term), source.bridged_from(term)
-        pair = telling.phrases.pair(ours, source.wording.of(origin)) if origin else ""
-        found[pair or telling.phrases.quoted(ours)] = None
+        origin = source.bridged_from(term)
+        pair = telling.phrases.pair(telling.asked.of(term), source.wording.of(origin)) if origin else ""
+        found[pair or telling.quoted(term)] = None
         if len(found) == MOST_LISTED:
             break
     return list(found)

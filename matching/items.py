@@ -43,6 +43,8 @@ def best_items(points: Sequence[int], pairs: Collection[tuple[int, int]], most: 
     order = sorted(
         (place for place, value in enumerate(points) if value > 0), key=lambda place: -points[place]
     )
+    if not pairs:
+        return tuple(order[:most])
     worth = np.array([points[place] for place in order], np.int64)
     apart = _apart(order, pairs)
     best, chosen = 0, tuple[int, ...]()

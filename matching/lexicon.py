@@ -88,6 +88,7 @@ class Lexicon:
         holders = Counter(term.key for one in self.concepts.values() for term in one.terms)
         self.groups = {name: _groups(one, holders) for name, one in self.concepts.items()}
         self._reached: dict[tuple[str, str], tuple[Group, ...]] = {}
+        self._sayable: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
         self._domain = frozenset(
             term.key for one in self.concepts.values() if one.kind == "domain" for term in one.terms
         )
@@ -168,6 +169,18 @@ class Lexicon:
             alone = tuple(key for group in some for key in group.alone)
             shared = tuple(key for group in some for key in group.shared)
             found = self._reached[name, said] = (Group("", alone, shared),)
+        return found
+
+    def sayable(self, name: str, language: str) -> tuple[tuple[str, str], ...]:
+        """Return those terms of a concept that a text in a language can hold: index term, and words between two spaces."""
+        if language != UNSPACED and language not in self._begun:
+            language = ""  # names alone
+        found = self._sayable.get((name, language))
+        if found is None:
+            terms = self.concepts[name].terms
+            found = self._sayable[name, language] = tuple(
+                (term.key, f" {term.stems} ") for term in terms if term.language in ("", language)
+            )
         return found
 
     def of_the_domain(self, key: str) -> bool:

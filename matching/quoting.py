@@ -22,14 +22,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from matching.analysis import AddedWords, Analysed, FieldStems
+from matching.analysis import AddedWords, FieldsOf, FieldStems
 from matching.cache import Cache
 from matching.columns import day_number
 from matching.documents import DocumentBuilder
 from matching.passages import END, NumberedText, OwnText, Rule
 from matching.records import Member
 from matching.texts import PinnedTexts
-from matching.tokens import NEUTRAL
 from matching.vocabulary import Vocabulary, token_term
 from matching.weights import Weights
 
@@ -88,10 +87,7 @@ class Stems:
         found = []
         rest = iter(self.numbers.tolist())
         for name, language, lengths in self.heads:
-            runs = tuple(
-                " ".join(_token(vocabulary.term(number)) for number in islice(rest, length))
-                for length in lengths
-            )
+            runs = tuple(" ".join(vocabulary.tokens(islice(rest, length))) for length in lengths)
             next(rest)
             found.append(FieldStems(name=name, language=language, runs=runs))
         return tuple(found)
@@ -268,37 +264,39 @@ class Quoting:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One organisation's texts as one project reads them: which parts of its documents count."""
+    """One organisation's texts as one project reads them: which parts of its documents count.
+
+    `added` is what was added to the profile; `quotes` are the ids of those documents that hold a passage (empty: the
+    profile), None where that has not been looked for.
+    """
 
     quoting: Quoting
     record: Member
-    fields: tuple[FieldStems, ...]
-    evidence: Mapping[str, tuple[FieldStems, ...]]
+    fields: FieldsOf
     added: tuple[AddedWords, ...]
-
-    @classmethod
-    def of(
-        cls, quoting: Quoting, record: Member, analysed: Analysed, added: tuple[AddedWords, ...]
-    ) -> Reading:
-        """Read an organisation's analysed texts, and what was added to its profile."""
-        return cls(quoting, record, analysed.fields, dict(analysed.evidence), added)
+    quotes: Container[str] | None = None
 
     def text(self, points: int) -> Cut | None:
         """Return what is left of the profile's text if some of it does not count, given the points of all of it."""
         recorded = self.record.recorded
-        whole = not self.quoting.precedes(recorded.texts) and bool(self.quoting.looks_at("text", points))
+        whole = self._looks_at("text", "", points, recorded.texts)
         added = tuple(one for one in self.added if self.quoting.asks_of(one.day)) if points > 0 else ()
         if not whole and not added:
             return None
         stood = self.quoting.asks and self.quoting.precedes(recorded.since)
-        return self.quoting.text(self.fields, Looked(whole=whole, added=added, stood=stood))
+        return self.quoting.text(self.fields(""), Looked(whole=whole, added=added, stood=stood))
 
     def item(self, item: str, points: int) -> Cut | None:
         """Return the same of an evidence item."""
-        earlier = self.quoting.precedes(self.record.recorded.of(item))
-        if earlier or not self.quoting.looks_at("evidence", points):
+        if not self._looks_at("evidence", item, points, self.record.recorded.of(item)):
             return None
-        return self.quoting.item(self.evidence[item], self.record, item)
+        return self.quoting.item(self.fields(item), self.record, item)
+
+    def _looks_at(self, component: str, document: str, points: int, recorded_on: str | None) -> bool:
+        quotes = self.quotes is None or document in self.quotes
+        return quotes and bool(
+            self.quoting.looks_at(component, points) and not self.quoting.precedes(recorded_on)
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -317,9 +315,19 @@ class MemberStems:
         """The last day (yyyymmdd) on which something was added to the profile; 0 where nothing was."""
         return max((one.day for one in self.added), default=0)
 
+    @property
+    def documents(self) -> tuple[tuple[str, Stems], ...]:
+        """The profile, under an empty id, and the items by theirs."""
+        return (("", self.profile), *self.items)
+
+    def fields_by(self, quoting: Quoting) -> FieldsOf:
+        """Return what gives the fields of a document by its id."""
+        documents = dict(self.documents)
+        return lambda document: quoting.fields_of(documents[document])
+
     def read_by(self, quoting: Quoting, record: Member) -> Reading:
-        """Return the profile as a project reads it."""
-        return Reading(quoting, record, quoting.fields_of(self.profile), {}, self.added)
+        """Return the texts as a project reads them."""
+        return Reading(quoting, record, self.fields_by(quoting), self.added)
 
 
 def _terms(field: FieldStems) -> list[str]:
@@ -328,10 +336,6 @@ def _terms(field: FieldStems) -> list[str]:
 
 def _terms_added(words: AddedWords) -> Iterator[str]:
     return (token_term(words.language, token) for token in words.tokens)
-
-
-def _token(term: str) -> str:
-    return NEUTRAL + term[2:] if term[0] == "n" else term.split(":", 2)[2]
 
 
 def _mark(

@@ -55,7 +55,7 @@ class PairScore:
 
 def met(asked: Mapping[str, int], found: Mapping[str, int]) -> int:
     """Return the sum over common terms of weight x impact."""
-    return sum(weight * found[term] for term, weight in asked.items() if term in found)
+    return sum(asked[term] * found[term] for term in asked.keys() & found.keys())
 
 
 def score_pair(

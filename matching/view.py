@@ -15,20 +15,20 @@ import numpy.typing as npt
 
 from matching import judging
 from matching.accounts import Accounts, MemberAccount
-from matching.analysis import Analysed
 from matching.backing import back
 from matching.changes import WhatIf, changes_of
 from matching.columns import CATEGORIES, MEMBER_ROW, Geography, Numbers, fill_member
 from matching.dated import dated_projects
-from matching.documents import Declared, EvidenceDocument, MemberDocument
+from matching.documents import MemberDocument
 from matching.epoch import Epoch
-from matching.explaining import explain_pair, reasons_of, shared_words
+from matching.explaining import explain_pair, reasons_of
 from matching.explanation import Explanation
 from matching.family import root_of
 from matching.items import Pairs, best_items
-from matching.kernel import Asked, best_three
+from matching.kernel import best_three
 from matching.lists import BANDS, COMPONENTS, LABELS, STEPS, RankedList, Row, names_of
-from matching.members import MemberState, PinnedMembers, active_terms
+from matching.members import PinnedMembers, active_terms
+from matching.notices import Notices
 from matching.openings import PinnedProjects, ProjectState
 from matching.placement import STEP_BITS, place
 from matching.recording import as_recorded
@@ -37,6 +37,7 @@ from matching.rules import codes_of
 from matching.scoring import PairScore, score_pair
 from matching.sentences import Phrases
 from matching.standings import Standings, standings_of
+from matching.telling import Telling
 from matching.ties import id_words, sorted_order, tie_hashes
 from matching.uncounting import uncount_items, uncount_texts
 from matching.weights import Weights
@@ -204,13 +205,12 @@ class View:
         return explain_pair(
             state=state,
             account=account,
-            asked=self._accounts.of_project(state.record),
+            telling=self._telling(state, language),
             score=score,
             epoch=self._epoch,
             row=row,
             reference_date=reference_date,
             failed=codes_of(int(failed)),
-            phrases=self._phrases(language),
             passages=passages,
         )
 
@@ -222,25 +222,22 @@ class View:
             return told
         account = self._accounts.of_member(here.record)
         score = self._scored(state, account, here.pairs)
-        asked = self._accounts.of_project(state.record)
-        reasons = reasons_of(state, account, asked, score=score, phrases=self._phrases(language))
+        reasons = reasons_of(state, account, self._telling(state, language), score=score)
         return self._accounts.keep_told(state.record, here.record, language, reasons)
 
-    def notice(
-        self, project: str, member: str, languages: Iterable[str]
-    ) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
-        """Return, by language, the words that a pair shares and its `reasons`: scored once, and no part named."""
-        state, here = self._projects.states[project], self._members.state(member)
-        account, asked = self._met(state, here), self._accounts.of_project(state.record)
-        score = self._scored(state, account, here.pairs)
-        told = {language: self._phrases(language) for language in languages}
-        return {
-            language: (
-                shared_words(asked, score=score, phrases=phrases),
-                reasons_of(state, account, asked, score=score, phrases=phrases),
-            )
-            for language, phrases in told.items()
-        }
+    def notices(self, project: str, members: Iterable[str]) -> Notices:
+        """Return what tells these members of a project, each pair scored once; who is not here is left out."""
+        found = []
+        for member in members:
+            with suppress(KeyError):
+                found.append(self._members.state(member))
+        return Notices(
+            self._projects.states[project],
+            found,
+            accounts=self._accounts,
+            phrases=self._phrases,
+            weights=self._epoch.weights,
+        )
 
     def reasons_told(
         self, project: str, members: Iterable[str], *, language: str = "en"
@@ -353,26 +350,8 @@ class View:
         held = None if row is None or row >= len(self._members.states) else self._members.states[row]
         return self._accounts.of_edited(as_recorded(edited, held.record if held else None, on=on))
 
-    def _met(self, state: ProjectState, here: MemberState) -> MemberAccount:
-        """The account of a member as a project meets it, from what the indexes hold of it: no text is analysed."""
-        if here.stems is None:
-            return self._accounts.of_member(here.record)
-        fields = state.quoting.fields_of
-        analysed = Analysed(
-            analyser=self._epoch.analyser,
-            fields=fields(here.stems.profile),
-            evidence=tuple((item, fields(stems)) for item, stems in here.stems.items),
-        )
-        items = zip(here.stems.items, here.items, strict=True)
-        document = MemberDocument(
-            text=_named(here.profile, state.terms),
-            declared=Declared(needs={}, places={}, tags={}, languages={}),  # they stand in the profile
-            evidence=tuple(
-                EvidenceDocument(id=item, impacts=_named(asked, state.terms), words=frozenset())
-                for (item, _), asked in items
-            ),
-        )
-        return self._accounts.of_met(here.record, analysed, document)
+    def _telling(self, state: ProjectState, language: str) -> Telling:
+        return Telling(self._accounts.of_project(state.record), self._phrases(language))
 
     def _scored(self, state: ProjectState, account: MemberAccount, pairs: Pairs | None = None) -> PairScore:
         """One pair from its two records alone; what it counts is what the indexes count."""
@@ -441,13 +420,6 @@ class View:
 
     def _ldc(self, day: str) -> frozenset[str]:
         return self._epoch.reference.members_of("ldc", day)
-
-
-def _named(document: Asked, terms: Mapping[int, str]) -> dict[str, int]:
-    """Return the impacts of a document's terms that have a name here."""
-    numbers, impacts = document
-    pairs = zip(numbers.tolist(), impacts.tolist(), strict=True)
-    return {terms[number]: impact for number, impact in pairs if number in terms}
 
 
 def _need_weights(state: ProjectState) -> dict[str, tuple[str, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,9 @@ class Vocabulary:
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
         self._terms: list[str] = []
+        self._tokens: list[
+            str
+        ] = []  # by number, as long as the terms; empty where none was read as a word of a text
         self._words: dict[str, dict[str, int]] = {}  # by language and token
 
     def __len__(self) -> int:
@@ -32,6 +35,7 @@ class Vocabulary:
         if found is None:
             found = self._numbers[term] = len(self._terms)
             self._terms.append(term)
+            self._tokens.append("")
         return found
 
     def words(self, language: str, runs: Iterable[str]) -> list[int]:
@@ -47,8 +51,13 @@ class Vocabulary:
         except KeyError:
             for token in tokens:
                 if token not in known:
-                    known[token] = self.number(token_term(language, token))
+                    known[token] = number = self.number(token_term(language, token))
+                    self._tokens[number] = token
             return list(map(known.__getitem__, tokens))
+
+    def tokens(self, numbers: Iterable[int]) -> Iterator[str]:
+        """Return the tokens that `words` gave these numbers for."""
+        return map(self._tokens.__getitem__, numbers)
 
     def term(self, number: int) -> str:
         """Return the term of a number."""

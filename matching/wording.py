@@ -18,6 +18,7 @@ class Wording:
     def __init__(self, runs: Iterable[ToldRun], lexicon: Lexicon) -> None:
         self._runs = tuple(runs)
         self._lexicon = lexicon
+        self._told: dict[str, str] = {}  # what was asked for; a project's words are, for every pair
         self._places: dict[tuple[str, str], list[tuple[int, int]]] = {}
         for number, run in enumerate(self._runs):
             for place, (_, token) in enumerate(run.pairs):
@@ -25,6 +26,12 @@ class Wording:
 
     def of(self, term: str) -> str:
         """Return the words of a text term."""
+        found = self._told.get(term)
+        if found is None:
+            found = self._told[term] = self._words_of(term)
+        return found
+
+    def _words_of(self, term: str) -> str:
         language, tokens = _tokens(term)
         met = self._met(language, tokens)
         if met is not None:

@@ -38,7 +38,7 @@ def test_an_item_with_the_projects_programme_has_a_part_for_it_and_everything_ad
     found = view.explain(ASKED.id, "with", DAY)
     assert sum(part.points for part in found.parts) == found.points == int(ranked.points[0])
     mine = [part for part in found.parts if part.code == "tag"]
-    [(words, _)] = view.notice(ASKED.id, "with", ("en",)).values()
+    [(words, _)] = view.notices(ASKED.id, ["with"]).of("with", ("en",)).values()
     shared = [(-part.points, part.asked) for part in found.parts if part.asked and part.points > 0]
     assert words == tuple(dict.fromkeys(word for _, word in sorted(shared)))[:MOST_LISTED]
     assert [(part.component, part.evidence, part.term) for part in mine] == [

@@ -179,7 +179,7 @@ def test_a_notice_says_the_reasons_and_the_dearest_words_of_the_explanation_in_e
     shared = set()
     for name in view.projects:
         for one in view.members:
-            told = view.notice(name, one, LANGUAGES)
+            told = view.notices(name, [one]).of(one, LANGUAGES)
             for language in LANGUAGES:
                 explained = view.explain(name, one, DAY, language=language)
                 parts = sorted(

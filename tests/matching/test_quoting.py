@@ -322,6 +322,7 @@ def test_all_ways_give_the_same_integers(quoted, one):
     assert sum(part.points for part in explained.parts) == explained.points == ranked.points[0]
     assert (edited.points, edited.parts) == (explained.points, explained.parts)
     assert view.what_if("p", one, DAY).points == explained.points
+    assert view.notices("p", ["m"]).of("m", ("en",))["en"][1] == explained.reasons
 
 
 @relaxed

@@ -58,14 +58,18 @@ def excluded(
 def _told(listing: Listing, wanted: frozenset[str], languages: Sequence[str]) -> list[dict[str, Any]]:
     if listing.computed is None:
         return []
-    ranked, analysis = listing.computed.ranked, listing.runtime.state["analysis"]
+    ranked = listing.computed.ranked
+    analysis: Analysis = listing.runtime.state["analysis"]
     places = [
         place for place, name in enumerate(ranked.members) if name in wanted and ranked.above_floor[place]
     ]
+    rows = sorted(ranked.rows_at(places), key=lambda row: row.member)
+    notices = listing.pinned.view.notices(listing.project.id, [row.member for row in rows])
     found = []
-    for row in sorted(ranked.rows_at(places), key=lambda row: row.member):
+    for row in rows:
         with suppress(KeyError):  # erased since: its row stands until the list is ranked anew
-            said = _said(listing, analysis, row.member, languages)
+            with analysis.turn:
+                said = notices.of(row.member, languages)
             found.append(
                 {
                     "organisation": row.member,
@@ -82,10 +86,3 @@ def _told(listing: Listing, wanted: frozenset[str], languages: Sequence[str]) ->
                 }
             )
     return found
-
-
-def _said(
-    listing: Listing, analysis: Analysis, organisation: str, languages: Sequence[str]
-) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
-    with analysis.turn:
-        return listing.pinned.view.notice(listing.project.id, organisation, languages)
