@@ -4,6 +4,8 @@ What: turns an event of the log into the entry's JSON, all but its `id`, which i
 known only when it is read. Why bytes: an entry is written once and sent often. It must not decide who may read it.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -78,6 +80,11 @@ FED = frozenset({LIST_VERSIONED, LIST_REMOVED, STANDING_CROSSED, STANDING_LOST})
 REMOVALS = frozenset({LIST_REMOVED, STANDING_LOST})
 """Those of them whose entry takes its subject away."""
 
+REMOVAL_OF: Mapping[str, str] = MappingProxyType(
+    {LIST_VERSIONED: LIST_REMOVED, STANDING_CROSSED: STANDING_LOST}
+)
+"""The type of the entry that takes away what one of this type said."""
+
 
 def entry_body(event: Event) -> bytes:
     """Return the entry's JSON object from behind its id on, closing brace included."""
@@ -94,6 +101,13 @@ def entry_body(event: Event) -> bytes:
         return orjson.dumps(attributes | {"method": "DELETE"})[1:]
     attributes |= {"datacontenttype": JSON_CONTENT, "dataschema": event.dataschema}
     return orjson.dumps(attributes)[1:-1] + b',"data":' + event.data + b"}"
+
+
+def removal_body(body: bytes) -> bytes:
+    """Return the entry that takes away what this one said, from behind its id on, to who is to have it no more."""
+    said = orjson.loads(b"{" + body)
+    kept = {name: said[name] for name in ("specversion", "source", "subject", "time", "sequence", "eventid")}
+    return orjson.dumps({"type": REMOVAL_OF[said["type"]], **kept, "method": "DELETE"})[1:]
 
 
 def sequence_of(body: bytes) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -177,6 +178,8 @@ FEED = Table(
     Column("regions", Text, nullable=False),  # " AFR ASP ", with a blank on both sides of each
     Column("latest", Boolean, nullable=False),
     Column("deleted", Boolean, nullable=False),  # the entry takes its subject away
+    # Told only to who follows a flagship, a region or a level: the subject's project has left it, or come to it.
+    Column("moved", Boolean, nullable=False, server_default=false()),
     Column("fed_at", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),  # the entry's JSON from behind its id on
     sqlite_autoincrement=True,  # a position is never given out again

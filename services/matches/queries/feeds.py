@@ -5,11 +5,12 @@ shown or not, so a reader of a narrow filter moves on too. *Never:* show an entr
 the same, once for rows and once for statements.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, literal, or_, select
+from sqlalchemy import ColumnElement, and_, false, literal, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.feeds.matches import entry_json
@@ -33,6 +34,7 @@ _COLUMNS = (
     FEED.c.flagship,
     FEED.c.level,
     FEED.c.regions,
+    FEED.c.moved,
 )
 _UNREAD = literal(b"")
 _HEAD = select(FEED.c.position, FEED.c.incarnation).order_by(FEED.c.position.desc()).limit(1)
@@ -58,6 +60,7 @@ class Entry:
     flagship: str | None
     level: str | None
     regions: str
+    moved: bool
     body: bytes
 
     @property
@@ -137,7 +140,7 @@ async def check_place(connection: AsyncConnection, place: Place, *, current: boo
 async def page(
     connection: AsyncConnection,
     viewer: Viewer,
-    asked: Asked,
+    asked: Asked | None,
     *,
     after: Place,
     current: bool = False,
@@ -146,13 +149,14 @@ async def page(
 ) -> Page:
     """Return the entries behind a place, at most `limit`; `current`: only the newest of each subject.
 
-    Without `bodies`, only what is on the page is looked at: entries without what they say.
+    `asked` is None for who keeps the feed for others, whatever they ask. Without `bodies`, only what is on the page is looked at:
+    entries without what they say.
     """
-    conditions = [FEED.c.position > after.position, _seen(viewer), *_taken(asked)]
+    conditions = [FEED.c.position > after.position, _seen(viewer), *(_taken(asked) if asked else ())]
     if current:
         conditions.append(FEED.c.latest)
     query = select(*_COLUMNS, FEED.c.body if bodies else _UNREAD).where(and_(*conditions))
-    rows = (await connection.execute(query.order_by(FEED.c.position).limit(limit))).all()
+    rows: Sequence[Any] = (await connection.execute(query.order_by(FEED.c.position).limit(limit))).all()
     entries = tuple(Entry(*row) for row in rows)
     if len(entries) == limit:
         return Page(entries=entries, behind=place_at(entries[-1]), full=True)
@@ -182,7 +186,7 @@ def _seen(viewer: Viewer) -> ColumnElement[bool]:
 
 
 def _taken(asked: Asked) -> list[Any]:
-    conditions: list[Any] = []
+    conditions: list[Any] = [] if asked.placed else [not_(FEED.c.moved)]
     if asked.types is not None:
         conditions.append(FEED.c.type.in_(sorted(asked.types)))
     for name in ("project", "flagship", "level"):

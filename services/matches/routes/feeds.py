@@ -30,8 +30,8 @@ from services.matches.worker.tail import FED, Tail
 
 PAST = {"Cache-Control": "private, max-age=86400"}
 """A full page behind which more stands, for who reads everything: the same until what is superseded on it goes. Who reads what
-concerns them may be taken into a team tomorrow, and the page of yesterday has more on it then; so theirs are asked for again, which
-costs no entry.
+concerns them may be taken into a team tomorrow, and the page of yesterday has more on it then; what lies in a place has other projects
+in it once they move. So those are asked for again, which costs no entry.
 """
 
 STATEMENT = '</v1/ranking-statement>; rel="describedby"'
@@ -119,7 +119,8 @@ def router() -> APIRouter:
         after = BEGINNING if last is None else place_of(last)
         seconds = min(wait / 1000, runtime.settings.http.wait_seconds)
         viewer, page = await _waited(request, asked, after, seconds=seconds)
-        return _respond(request, page, onward=MATCHES, headers=PAST if page.full and viewer.whole else {})
+        kept = page.full and viewer.whole and not asked.placed
+        return _respond(request, page, onward=MATCHES, headers=PAST if kept else {})
 
     @routes.get(
         "/matches/current",

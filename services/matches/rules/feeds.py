@@ -34,17 +34,22 @@ class Placed(Protocol):
 
     @property
     def flagship(self) -> str | None:
-        """The project's flagship when the entry was made."""
+        """The flagship whose followers the entry is for: the project's."""
         ...
 
     @property
     def level(self) -> str | None:
-        """The project's level when the entry was made."""
+        """The level whose followers the entry is for: the project's."""
         ...
 
     @property
     def regions(self) -> str:
-        """The project's regions when the entry was made."""
+        """The regions whose followers the entry is for: the project's."""
+        ...
+
+    @property
+    def moved(self) -> bool:
+        """Whether it says only that the project has left these, or come to them."""
         ...
 
 
@@ -75,10 +80,16 @@ class Asked:
     region: str | None = None
     level: str | None = None
 
+    @property
+    def placed(self) -> bool:
+        """Whether it depends on where a project lies: then what comes there and what leaves it is news."""
+        return not (self.flagship is self.region is self.level is None)
+
     def takes(self, entry: Placed) -> bool:
         """Whether the entry was asked for."""
         return (
-            (self.types is None or entry.type in self.types)
+            (self.placed or not entry.moved)
+            and (self.types is None or entry.type in self.types)
             and self.project in {None, entry.project}
             and self.flagship in {None, entry.flagship}
             and self.level in {None, entry.level}

@@ -1,7 +1,7 @@
 """The feed's one writer: what the relay has taken to the log becomes entries, in the transaction that empties the outbox.
 
 What: turns events of lists and standings into rows of `feed`, one for each sequence of a subject, so that what is
-republished is fed once; and lets go of what nobody has to be told any more. Why here: the relay is the one place that
+republished is fed once; lets entries lie where their project lies now; and lets go of what nobody has to be told any more. Why here: the relay is the one place that
 sees every event after its own commit and in one order, so a position never becomes visible after a higher one, whoever
 holds a transaction open (docs/decisions/0012). It must not rank, and must not decide who sees an entry.
 """
@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, delete, func, insert, not_, or_, select, updat
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
-from schemas.feeds.matches import FED, REMOVALS, entry_body, sequence_of
+from schemas.feeds.matches import FED, REMOVAL_OF, REMOVALS, entry_body, removal_body, sequence_of
 from services.chassis.bus.relay import Relayed
 from services.chassis.database import DatabaseAway, insert_for
 from services.chassis.reference import Reference, load_reference
@@ -30,11 +30,16 @@ _AT_ONCE = 5_000
 
 _PLACES = ("flagship", "level", "regions")
 _THESE = FEED.c.subject.in_(bindparam("subjects", expanding=True)) & FEED.c.latest
-_BEFORE = select(FEED.c.subject, FEED.c.body, *(FEED.c[name] for name in _PLACES)).where(_THESE)
+_BEFORE = select(FEED.c.subject, FEED.c.body, FEED.c.deleted, *(FEED.c[name] for name in _PLACES)).where(
+    _THESE
+)
+_STANDING = select(*(column for column in FEED.c if column.name != "position")).where(
+    FEED.c.project == bindparam("this_project"), FEED.c.latest, not_(FEED.c.deleted)
+)
 _SUPERSEDE = update(FEED).where(_THESE).values(latest=False)
 _ADD = insert(FEED)
 _PASSED = (
-    select(FEED.c.position, FEED.c.latest)
+    select(FEED.c.position, FEED.c.latest, FEED.c.moved, FEED.c.deleted)
     .where(
         FEED.c.fed_at < bindparam("before"),
         or_(FEED.c.deleted, not_(FEED.c.latest)),
@@ -84,7 +89,7 @@ async def prune_once(runtime: Runtime) -> int:
             await connection.execute(
                 delete(FEED).where(FEED.c.position.in_([row.position for row in passed]))
             )
-        if deletions := [row.position for row in passed if row.latest]:
+        if deletions := [row.position for row in passed if row.deleted and (row.latest or row.moved)]:
             row = insert_for(connection, FEED_HORIZON).values(single=1, position=deletions[-1])
             await connection.execute(
                 row.on_conflict_do_update(
@@ -99,21 +104,27 @@ async def prune_once(runtime: Runtime) -> int:
 async def _feed(
     connection: AsyncConnection, events: Sequence[Event], reference: Reference, *, fed_at: str
 ) -> None:
-    subjects = {event.subject for event in events}
+    subjects = {name for event in events for name in (event.subject, event.partitionkey)}
     before = (await connection.execute(_BEFORE, {"subjects": list(subjects)})).all()
     events = _news(events, {row.subject: sequence_of(row.body) for row in before})
     if not events:
         return
-    places: dict[str, Mapping[str, Any]] = {row.subject: row._asdict() for row in before}
-    projects = await projects_of(connection, list({event.partitionkey for event in events}))
+    held = {row.subject: row._asdict() for row in before}
+    lives = {event.partitionkey: event.sequence.incarnation for event in events}
+    projects = await projects_of(connection, list(lives))
+    now = {project: _places(one.record, reference) for project, one in projects.items()}
+    for project, where in now.items():
+        fed = held.get(project)  # with the list as it was told last goes whatever was told of the project
+        if fed is None or not (fed["deleted"] or _lies(fed, where)):
+            await _move(connection, project, where, life=lives[project], fed_at=fed_at)
+            held = {name: one for name, one in held.items() if name.partition("/")[0] != project}
     newest = {event.subject: place for place, event in enumerate(events)}
     rows = []
     for place, event in enumerate(events):
         project, _, organisation = event.subject.partition("/")
-        if event.type not in REMOVALS and project in projects:
-            places[event.subject] = _places(projects[project].record, reference)
-        # Who saw the subject come sees it go, wherever its project has moved meanwhile.
-        where = places.get(event.subject, {})
+        # Who saw the subject come sees it go, also where its project is erased.
+        gone = event.type in REMOVALS and event.subject in held
+        where = held[event.subject] if gone else now.get(project, {})
         rows.append(
             {
                 "incarnation": event.sequence.incarnation,
@@ -126,12 +137,42 @@ async def _feed(
                 "regions": where.get("regions", " "),
                 "latest": newest[event.subject] == place,
                 "deleted": event.type in REMOVALS,
+                "moved": False,
                 "fed_at": fed_at,
                 "body": entry_body(event),
             }
         )
     await connection.execute(_SUPERSEDE, {"subjects": list(newest)})
     await connection.execute(_ADD, rows)
+
+
+async def _move(
+    connection: AsyncConnection, project: str, where: Mapping[str, Any], *, life: int, fed_at: str
+) -> None:
+    """Let what was told of a project lie where the project lies now.
+
+    Who follows where it lay is told that its list and its pairs are gone, who follows where it lies now is told of them; nobody else
+    hears of it, for nothing has become of them.
+    """
+    standing = (await connection.execute(_STANDING, {"this_project": project})).mappings().all()
+    away = [
+        dict(row) | {"incarnation": life, "latest": False, "moved": True, "fed_at": fed_at}
+        for row in standing
+        if not _lies(row, where)
+    ]
+    if not away:
+        return
+    gone = [
+        row | {"type": REMOVAL_OF[row["type"]], "deleted": True, "body": removal_body(row["body"])}
+        for row in away
+    ]
+    lies = {name: where[name] for name in _PLACES}
+    await connection.execute(update(FEED).where(FEED.c.project == project, not_(FEED.c.moved)).values(lies))
+    await connection.execute(_ADD, [*gone, *(row | lies for row in away)])
+
+
+def _lies(entry: Any, where: Mapping[str, Any]) -> bool:
+    return all(entry[name] == where[name] for name in _PLACES)
 
 
 def _news(events: Sequence[Event], fed: dict[str, str]) -> list[Event]:

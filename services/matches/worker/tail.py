@@ -16,7 +16,7 @@ from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Runtime
 from services.matches.queries.feeds import BEGINNING, PAGE, Entry, head, page
 from services.matches.queries.register import register_of
-from services.matches.rules.feeds import Asked, Viewer
+from services.matches.rules.feeds import Viewer
 
 FED = "fed:matches"
 """The signal that the tail has moved."""
@@ -101,7 +101,7 @@ class Tail:
         """
         register = register_of(self._runtime)
         async with self._runtime.database.read() as connection:
-            found = await page(connection, _EVERYTHING, Asked(), after=self.head)
+            found = await page(connection, _EVERYTHING, None, after=self.head)
             if found.entries:
                 await register.refresh(connection)
                 teams = register.teams

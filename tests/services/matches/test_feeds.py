@@ -1,7 +1,6 @@
 """The match feed over HTTP: order, places, compaction, filters, waiting, and who sees what."""
 
 import asyncio
-import itertools
 from collections.abc import Iterable
 from contextlib import aclosing
 from typing import Any
@@ -16,7 +15,7 @@ from services.matches import events
 from services.matches.commands.restoring import OWNER
 from services.matches.queries import feeds as queries
 from services.matches.queries.streaming import Streaming
-from services.matches.rules.feeds import Asked, Viewer
+from services.matches.rules.feeds import Asked
 from tests.services.matches.town import Town, statements, uuid_of
 
 FEED, CURRENT = "/v1/feeds/matches", "/v1/feeds/matches/current"
@@ -203,62 +202,6 @@ async def _team(town: Town, project: str, method: str, person: str) -> None:
     answer = await town.call(method, f"/v1/projects/{project}/team/{person}", If_Match=match)
     assert answer.status_code in {200, 204}, answer.text
     town.revisions[project] += 1
-
-
-async def test_filters_choose_the_same_in_the_database_and_in_the_stream(town: Town) -> None:
-    for number in range(4):
-        await town.organisation(f"One {number}")
-    flagship = uuid_of("flagship")
-    declared = {
-        "titles": [{"language": "en", "text": "A flagship"}],
-        "level": "global",
-        "reason": {"language": "en", "text": "Declared to be tested."},
-    }
-    assert (await town.call("PUT", f"/v1/flagships/{flagship}", declared)).status_code == 201
-    first = await town.published("first", flagship=flagship)
-    await town.published("second", level="regional", countries=[], regions=["ARB"])
-    await town.published("third", level="global", countries=[])
-    await town.settle()
-    async with town.runtimes["matches"].database.read() as connection:
-        everything = await queries.page(connection, Viewer(whole=True), Asked(), after=queries.BEGINNING)
-        chosen = set()
-        for types, project, flag, region, level in itertools.product(
-            (None, frozenset({events.STANDING_CROSSED})),
-            (None, first),
-            (None, flagship),
-            (None, "AFR", "ARB"),
-            (None, "national", "regional", "global"),
-        ):
-            asked = Asked(types=types, project=project, flagship=flag, region=region, level=level)
-            for viewer in (
-                Viewer(whole=True),
-                Viewer(organisation=uuid_of("One 1")),
-                Viewer(projects=frozenset({first})),
-                Viewer(),
-            ):
-                page = await queries.page(connection, viewer, asked, after=queries.BEGINNING)
-                wanted = [one for one in everything.entries if viewer.sees(one) and asked.takes(one)]
-                assert list(page.entries) == wanted, asked
-                chosen.add(len(wanted))
-    assert len(chosen) > 5
-    assert {e["data"]["project"] for e in await town.get(f"{FEED}?region=AFR&level=national")} == {first}
-    for query in ("region=Afrika", f"type={events.STANDING_CROSSED}&type=what"):
-        problem = await town.get(f"{FEED}?{query}", status=400)
-        assert problem["errors"][0]["parameter"] == query.partition("=")[0]
-
-
-async def test_a_deletion_reaches_who_saw_the_pair_come_even_if_its_project_has_moved(town: Town) -> None:
-    await town.organisation("One")
-    project = await town.published("moving")
-    await town.settle()
-    await town.draft("moving", countries=["FRA"])
-    await town.withdraw(uuid_of("One"))
-    await town.settle()
-    kept = compacted(
-        await read(town, f"{FEED}?region=AFR&type={events.STANDING_CROSSED}&type={events.STANDING_LOST}")
-    )
-    assert kept == {}
-    assert project in compacted(await read(town, f"{FEED}?region=EUR"))
 
 
 async def test_who_waits_is_told_when_something_comes_and_only_of_what_is_theirs(town: Town) -> None:

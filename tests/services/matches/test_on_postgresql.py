@@ -87,3 +87,12 @@ async def test_what_is_followed_and_exported_has_one_name_on_postgresql(
                     again = await town.call("GET", path, who=who, If_None_Match=tag)
                     assert (again.status_code, again.content) == (304, b"")
         assert [path for path in paths if told[0][path] == told[1][path]] == []
+        there = await town.get("/v1/feeds/matches/current?region=AFR")
+        await town.draft("schools", countries=["FRA"])
+        await town.settle()
+        assert await town.get("/v1/feeds/matches/current?region=AFR") == []
+        here = await town.get("/v1/feeds/matches/current?region=EUR")
+        assert {one["subject"] for one in here} >= {one["subject"] for one in there if "data" in one}
+        await town.erase("projects", project)
+        await town.settle()
+        assert {one["method"] for one in await town.get("/v1/feeds/matches/current")} == {"DELETE"}

@@ -1,0 +1,151 @@
+"""Filters of the match feed, and that who follows a flagship, a region or a level has what lies there now, also after a move."""
+
+import asyncio
+import itertools
+
+from services.matches import events
+from services.matches.queries import feeds as queries
+from services.matches.rules.feeds import Asked, Viewer
+from tests.services.matches.test_feeds import CURRENT, FEED, compacted, read
+from tests.services.matches.town import Town, uuid_of
+
+FLAGSHIP = {
+    "titles": [{"language": "en", "text": "A flagship"}],
+    "level": "global",
+    "reason": {"language": "en", "text": "Declared to be tested."},
+}
+
+
+async def test_filters_choose_the_same_in_the_database_and_in_the_stream(town: Town) -> None:
+    for number in range(4):
+        await town.organisation(f"One {number}")
+    flagship = uuid_of("flagship")
+    assert (await town.call("PUT", f"/v1/flagships/{flagship}", FLAGSHIP)).status_code == 201
+    first = await town.published("first", flagship=flagship)
+    await town.published("second", level="regional", countries=[], regions=["ARB"])
+    third = await town.published("third", level="global", countries=[])
+    await town.settle()
+    await town.draft("third", level="national", countries=["KEN"])
+    await town.settle()
+    async with town.runtimes["matches"].database.read() as connection:
+        everything = await queries.page(connection, Viewer(whole=True), None, after=queries.BEGINNING)
+        assert {one.moved for one in everything.entries} == {False, True}
+        chosen = set()
+        for types, project, flag, region, level in itertools.product(
+            (None, frozenset({events.STANDING_CROSSED})),
+            (None, first),
+            (None, flagship),
+            (None, "AFR", "ARB"),
+            (None, "national", "regional", "global"),
+        ):
+            asked = Asked(types=types, project=project, flagship=flag, region=region, level=level)
+            for viewer in (
+                Viewer(whole=True),
+                Viewer(organisation=uuid_of("One 1")),
+                Viewer(projects=frozenset({first})),
+                Viewer(),
+            ):
+                page = await queries.page(connection, viewer, asked, after=queries.BEGINNING)
+                wanted = [one for one in everything.entries if viewer.sees(one) and asked.takes(one)]
+                assert list(page.entries) == wanted, asked
+                chosen.add(len(wanted))
+    assert len(chosen) > 5
+    assert {e["data"]["project"] for e in await town.get(f"{FEED}?region=AFR&level=national")} == {
+        first,
+        third,
+    }
+    for query in ("region=Afrika", f"type={events.STANDING_CROSSED}&type=what"):
+        problem = await town.get(f"{FEED}?{query}", status=400)
+        assert problem["errors"][0]["parameter"] == query.partition("=")[0]
+
+
+async def test_who_follows_by_place_has_what_lies_there_now_and_nobody_else_hears_of_a_move(
+    town: Town,
+) -> None:
+    flagships = [uuid_of("flagship"), uuid_of("another flagship")]
+    for flagship in flagships:
+        assert (await town.call("PUT", f"/v1/flagships/{flagship}", FLAGSHIP)).status_code == 201
+    await town.organisation("One")
+    await town.organisation("Two")
+    project = await town.published("moving", flagship=flagships[0])
+    await town.settle()
+    own = town.bearer("organisation_reader", organisation=uuid_of("One"))
+    followed = {
+        query: (who, await read(town, f"{FEED}?{query}", who=who))
+        for query, who in (
+            (f"flagship={flagships[0]}", "bdt_analyst"),
+            (f"flagship={flagships[1]}", "bdt_analyst"),
+            ("region=AFR", "bdt_analyst"),
+            ("region=EUR&level=national", own),
+            ("", "bdt_analyst"),
+        )
+    }
+    for flagship, countries in ((flagships[1], ["KEN"]), (flagships[1], ["FRA"]), (flagships[0], ["FRA"])):
+        before = len(followed[""][1])
+        await town.draft("moving", flagship=flagship, countries=countries)
+        await town.settle()
+        whole = compacted(await read(town, CURRENT))
+        assert len(whole) == 3
+        for query, (who, have) in followed.items():
+            last = have[-1]["id"] if have else ""
+            have.extend(await read(town, f"{FEED}?{query}&lastEventId={last}", who=who))
+            told = {
+                f"flagship={flagship}": whole,
+                "region=AFR": whole if countries == ["KEN"] else {},
+                "region=EUR&level=national": {
+                    name: one
+                    for name, one in whole.items()
+                    if name.endswith(uuid_of("One")) and countries == ["FRA"]
+                },
+                "": whole,
+            }.get(query, {})
+            assert compacted(have) == told, query
+            for path in (FEED, CURRENT):
+                assert compacted(await read(town, f"{path}?{query}", who=who)) == told, (path, query)
+        assert {entry["type"] for entry in followed[""][1][before:]} <= {events.LIST_VERSIONED}
+    assert project in whole
+
+
+async def test_who_saw_a_pair_come_sees_it_go_with_the_move_or_after_it(town: Town) -> None:
+    await town.organisation("One")
+    await town.organisation("Two")
+    project = await town.published("moving")
+    await town.settle()
+    query = f"region=AFR&type={events.STANDING_CROSSED}&type={events.STANDING_LOST}"
+    have = await read(town, f"{FEED}?{query}")
+    assert len(have) == 2
+    await town.draft("moving", countries=["FRA"])
+    await town.withdraw(uuid_of("One"))
+    await town.settle()
+    have += await read(town, f"{FEED}?{query}&lastEventId={have[-1]['id']}")
+    assert compacted(have) == compacted(await read(town, f"{FEED}?{query}")) == {}
+    have = await read(town, f"{FEED}?region=EUR")
+    assert set(compacted(have)) == {project, f"{project}/{uuid_of('Two')}"}
+    await town.withdraw(uuid_of("Two"))
+    await town.settle()
+    have += await read(town, f"{FEED}?region=EUR&lastEventId={have[-1]['id']}")
+    assert set(compacted(have)) == set(compacted(await read(town, f"{FEED}?region=EUR"))) == {project}
+
+
+async def test_who_waits_by_place_is_told_of_who_leaves_it(town: Town) -> None:
+    stop = asyncio.Event()
+    tail = town.runtimes["matches"].state["tail"]
+    running = asyncio.create_task(tail.run(stop))
+    try:
+        await town.organisation("One")
+        project = await town.published("moving")
+        await town.settle()
+        last = (await read(town, f"{FEED}?region=AFR"))[-1]["id"]
+        waiting = asyncio.create_task(town.get(f"{FEED}?region=AFR&timeout=20000&lastEventId={last}"))
+        while not tail.waiting:  # noqa: ASYNC110 - it is a count
+            await asyncio.sleep(0.01)
+        await town.draft("moving", countries=["FRA"])
+        await town.settle()
+        told = await asyncio.wait_for(waiting, 5)
+        assert {(one["subject"], one["method"]) for one in told} == {
+            (project, "DELETE"),
+            (f"{project}/{uuid_of('One')}", "DELETE"),
+        }
+    finally:
+        stop.set()
+        await running
