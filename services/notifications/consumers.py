@@ -37,7 +37,7 @@ from services.notifications.commands.leaving import (
     put_back,
     silence_organisation,
 )
-from services.notifications.rules.conditions import facts_hash, facts_of
+from services.notifications.rules.conditions import facts_hash, facts_hash_as_listed, facts_of
 from services.notifications.tables import (
     DISMISSALS,
     ENDPOINTS,
@@ -160,6 +160,7 @@ async def _project(delivery: Delivery) -> None:
             "facts": orjson.dumps(facts_of(record, region_of=reference.region_of)),
             "facts_hash": facts_hash(record),
         }
+        await _take_over(delivery, facts_hash_as_listed(record), values["facts_hash"])
         if record["state"] in OVER and await _ends(delivery, held):
             values["ending"] = record["state"]
     await _newest(delivery, PROJECTS, values)
@@ -186,6 +187,18 @@ async def _ends(delivery: Delivery, held: RowMapping | None) -> bool:
         return True
     told = select(NOTICES.c.id).where(NOTICES.c.project == delivery.event.key, NOTICES.c.state != "dropped")
     return (await delivery.connection.execute(told.limit(1))).first() is not None
+
+
+async def _take_over(delivery: Delivery, listed: str, ordered: str) -> None:
+    """Keep what was told and dismissed as of these facts where it still goes by the order in which needs were listed."""
+    if listed != ordered:
+        project = delivery.event.key
+        for table, whose, kept in (
+            (LISTS, LISTS.c.project, LISTS.c.told_facts),
+            (DISMISSALS, DISMISSALS.c.project, DISMISSALS.c.facts_hash),
+        ):
+            same = (whose == project) & (kept == listed)
+            await delivery.connection.execute(update(table).where(same).values({kept: ordered}))
 
 
 async def _lift(delivery: Delivery, facts_hash: str) -> None:

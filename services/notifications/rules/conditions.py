@@ -6,7 +6,7 @@ depends on the floor and on the subscriber's own choice, never on the place in a
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -41,8 +41,21 @@ def facts_of(record: Mapping[str, Any], *, region_of: Callable[[str], str | None
 
 
 def facts_hash(record: Mapping[str, Any]) -> str:
-    """Return the digest of needs and countries: what of a project, once changed, lifts a dismissal and is news."""
-    told = [record.get("needs", []), sorted(record.get("countries", ()))]
+    """Return the digest of needs and countries, in whatever order: what of a project, once changed, lifts a dismissal and is news."""
+    needs = [
+        need | {"texts": sorted(need.get("texts", ()), key=lambda text: text["language"])}
+        for need in sorted(record.get("needs", ()), key=lambda need: need["id"])
+    ]
+    return _digest(needs, record)
+
+
+def facts_hash_as_listed(record: Mapping[str, Any]) -> str:
+    """Return the digest of the same facts as it used to be kept: of the needs in the order in which the record has them."""
+    return _digest(record.get("needs", []), record)
+
+
+def _digest(needs: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> str:
+    told = [needs, sorted(record.get("countries", ()))]
     return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
 
 

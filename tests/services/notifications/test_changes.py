@@ -1,6 +1,14 @@
 """A project's changes: each is told once, also one that returns to what was; a dismissal holds until the next, no longer."""
 
+import hashlib
+from typing import Any
+
+import orjson
+from sqlalchemy import update
+
 from services.notifications.consumers import forget
+from services.notifications.tables import DISMISSALS, LISTS, PROJECTS
+from tests.services.matches.town import project as project_body
 from tests.services.notifications.hall import Hall
 from tests.services.notifications.office import Sink
 from tests.services.notifications.village import Receiver
@@ -100,3 +108,63 @@ async def test_a_dismissal_holds_until_the_next_change_and_does_not_come_back(
     [held] = (await hall.call("GET", "/v1/dismissals"))["items"]
     assert not held["lifted"]
     assert await told(hall) == [PROPOSED, UPDATED, UPDATED]
+
+
+def turned(needs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same needs the other way round, and so the texts of each."""
+    return [need | {"texts": need["texts"][::-1]} for need in needs[::-1]]
+
+
+def needs_in_two_languages() -> list[dict[str, Any]]:
+    return [
+        need | {"texts": [{"language": "fr", "text": "La meme chose"}, *need["texts"]]}
+        for need in project_body()["needs"]
+    ]
+
+
+async def test_the_same_needs_in_another_order_are_no_change(post: tuple[Hall, Sink, Receiver]) -> None:
+    hall, _, _ = post
+    await hall.subscribe(channel="feed")
+    needs = needs_in_two_languages()
+    ada, project = await hall.member("Ada"), await hall.open_project(needs=needs)
+    await hall.call("PUT", f"/v1/dismissals/{project}", {"reason": "timing"}, name="Bea", status=201)
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    for number, listed in enumerate((turned(needs), needs), 2):
+        await hall.open_project(needs=listed)
+        await hall.rank(project, number, {}, above=1, reasons=("project",))
+        await hall.settle()
+    [held] = (await hall.call("GET", "/v1/dismissals", name="Bea"))["items"]
+    assert not held["lifted"]
+    assert await told(hall) == [PROPOSED]
+    needs[0]["importance"] = 1
+    await hall.open_project(needs=needs)
+    await hall.rank(project, 4, {}, above=1, reasons=("project",))
+    await hall.settle()
+    [held] = (await hall.call("GET", "/v1/dismissals", name="Bea"))["items"]
+    assert held["lifted"]
+    assert await told(hall) == [PROPOSED, UPDATED]
+
+
+async def test_what_was_kept_of_needs_as_they_were_listed_is_no_change_either(
+    post: tuple[Hall, Sink, Receiver],
+) -> None:
+    """Digests used to be of needs in the order in which a record had them."""
+    hall, _, _ = post
+    await hall.subscribe(channel="feed")
+    needs = turned(needs_in_two_languages())
+    ada, project = await hall.member("Ada"), await hall.open_project(needs=needs, countries=["KEN"])
+    await hall.call("PUT", f"/v1/dismissals/{project}", {"reason": "timing"}, name="Bea", status=201)
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    listed = orjson.dumps([needs, ["KEN"]], option=orjson.OPT_SORT_KEYS)
+    then = hashlib.sha256(listed).hexdigest()[:32]
+    async with hall.runtime.database.write() as connection:
+        for table, column in ((PROJECTS, "facts_hash"), (LISTS, "told_facts"), (DISMISSALS, "facts_hash")):
+            await connection.execute(update(table).values({column: then}))
+    await hall.open_project(needs=needs, countries=["KEN"], titles=[{"language": "en", "text": "Renamed"}])
+    await hall.rank(project, 2, {}, above=1, reasons=("project",))
+    await hall.settle()
+    [held] = (await hall.call("GET", "/v1/dismissals", name="Bea"))["items"]
+    assert not held["lifted"]
+    assert await told(hall) == [PROPOSED]
