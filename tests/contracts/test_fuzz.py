@@ -36,8 +36,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(SECONDS + 60)]
 
 @pytest.fixture(scope="module")
 def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A world of its own, which nobody has to find as it was."""
-    with started(tmp_path_factory.mktemp("fuzzed")) as running:
+    """A world of its own, which nobody has to find as it was, and in which no drawn `timeout` is waited out for long."""
+    with started(tmp_path_factory.mktemp("fuzzed"), http={"wait_seconds": 0.2}) as running:
         populate(running)
         yield running
 

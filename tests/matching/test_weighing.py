@@ -60,6 +60,7 @@ def held(epoch: Epoch, kind: str, documents: list[tuple[FieldStems, ...]]) -> No
     """Weigh the documents one after the other with one weigher, each held against the plain form."""
     vocabulary = Vocabulary()
     weigher = Weigher(epoch, kind, LexiconTables(epoch.lexicon, vocabulary))
+    domain = {term.key for concept in epoch.lexicon.concepts.values() for term in concept.terms}
     for fields in documents:
         terms, impacts = weigher.weigh(fields, Stems.of(fields, vocabulary))
         plain = {term: one for term, one in text_impacts(fields, kind=kind, epoch=epoch).items() if one}
@@ -68,7 +69,7 @@ def held(epoch: Epoch, kind: str, documents: list[tuple[FieldStems, ...]]) -> No
         assert {vocabulary.term(term): impact for term, impact in found} == plain
         own = own_impacts(fields, kind=kind, epoch=epoch)
         reached, asked = strongest(own, epoch.lexicon), DomainWords(fields, kind=kind, epoch=epoch)
-        for term in {term.key for concept in epoch.lexicon.concepts.values() for term in concept.terms}:
+        for term in domain:
             impact, source = bridge_to(term, reached, epoch.lexicon)
             assert asked.bridged_from(term) == (source if impact > own.get(term, 0) else "")
 
@@ -102,6 +103,7 @@ def test_the_compiled_form_says_what_the_plain_form_says(analyser, joined, drawn
     )  # fmt: skip
 
 
+@pytest.mark.slow  # every domain term is asked of every text
 def test_every_text_of_the_demo_is_weighed_alike(analyser):
     epoch = Epoch.loads(first_epoch(None))
     analysed = [
