@@ -26,6 +26,7 @@ _MAY_HAVE_ARRIVED = (
             ATTEMPTS.c.outcome.is_(None),
             ATTEMPTS.c.outcome == "interrupted",
             ATTEMPTS.c.error.in_(("timeout", "reset", "too_large", FAULT)),
+            ATTEMPTS.c.status.in_((502, 504)),  # a gateway had no answer to what it may have passed on
         ),
     )
     .exists()

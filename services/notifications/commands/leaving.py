@@ -32,11 +32,15 @@ RESTING = NOTICES.c.project.in_(select(PROJECTS.c.id).where(PROJECTS.c.state == 
 WANTED = and_(
     or_(
         DELIVERIES.c.subscription.is_(None),
-        DELIVERIES.c.subscription.in_(select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.state == "active")),
+        DELIVERIES.c.subscription.in_(
+            select(SUBSCRIPTIONS.c.id).where(
+                SUBSCRIPTIONS.c.state == "active", SUBSCRIPTIONS.c.channel == "webhook"
+            )
+        ),
     ),
     DELIVERIES.c.id.not_in(select(NOTICES.c.delivery).where(RESTING, NOTICES.c.delivery.is_not(None))),
 )
-"""Whether a message may be sent again: nothing of a subscription that has ended or is paused, nor of a project that rests."""
+"""Whether a webhook may be sent again: none of a subscription that has ended, is paused or has none any more, nor of a project that rests."""
 
 NO_CONTACT: Mapping[str, None] = MappingProxyType(
     dict.fromkeys(("contact_email", "contact_language", "contact_asked_at", "contact_confirmed_at"))
@@ -52,6 +56,18 @@ OUTDATED = (
     .exists()
 )
 """Whether a notice names a deadline that has been moved since."""
+
+_NEVER_TRIED = (
+    select(DELIVERIES.c.id)
+    .where(
+        DELIVERIES.c.id == NOTICES.c.delivery,
+        DELIVERIES.c.channel == "webhook",
+        DELIVERIES.c.state == "cancelled",
+        DELIVERIES.c.attempts == 0,
+    )
+    .exists()
+)
+"""Whether the webhook of a notice was cancelled before anybody could have read it."""
 
 UNENDED = ("pending", "sending", "retrying")
 """The states of a message that may still be sent."""
@@ -178,13 +194,16 @@ async def cancel_unwanted(connection: AsyncConnection, deliveries: Sequence[str]
 
 
 async def cancel_unsent(connection: AsyncConnection, *, subscription: str, now: str) -> None:
-    """Cancel what a subscription that has ended or is paused has not been sent yet."""
+    """Cancel what a subscription that has ended or is paused has not been sent yet; what was never tried was not told."""
+    await cancel_messages(connection, subscription=subscription, now=now)
     await connection.execute(
         update(NOTICES)
-        .where(NOTICES.c.subscription == subscription, NOTICES.c.state.in_(("waiting", "ready")))
+        .where(
+            NOTICES.c.subscription == subscription,
+            or_(NOTICES.c.state.in_(("waiting", "ready")), _NEVER_TRIED & (NOTICES.c.state == "sent")),
+        )
         .values(state="dropped")
     )
-    await cancel_messages(connection, subscription=subscription, now=now)
 
 
 async def cancel_messages(connection: AsyncConnection, *, subscription: str, now: str) -> None:
@@ -253,19 +272,9 @@ async def take_back(
         .where(about, DELIVERIES.c.channel == "webhook", DELIVERIES.c.state.in_(("pending", "retrying")))
         .values(state="cancelled", ended_at=now)
     )
-    never_tried = (
-        select(DELIVERIES.c.id)
-        .where(
-            DELIVERIES.c.id == NOTICES.c.delivery,
-            DELIVERIES.c.channel == "webhook",
-            DELIVERIES.c.state == "cancelled",
-            DELIVERIES.c.attempts == 0,
-        )
-        .exists()
-    )
     dropped = await connection.scalars(
         update(NOTICES)
-        .where(*whose, or_(NOTICES.c.state.in_(states), never_tried & (NOTICES.c.state != "dropped")))
+        .where(*whose, or_(NOTICES.c.state.in_(states), _NEVER_TRIED & (NOTICES.c.state != "dropped")))
         .values(state="dropped")
         .returning(NOTICES.c.organisation)
     )

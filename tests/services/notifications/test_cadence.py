@@ -149,3 +149,22 @@ async def test_a_held_reminder_comes_before_the_deadline_or_not_at_all(
     await until(hall, hall.clock.moment + timedelta(days=8))
     assert said(receiver).count("opportunity.closing-soon.v1") == len(reminded)
     assert said(receiver)[-1] == "opportunity.closed.v1"
+
+
+@pytest.mark.parametrize("after", ["rises", "closes"])
+async def test_what_was_paused_before_its_hour_was_not_told(
+    hall: Hall, receiver: Receiver, after: str
+) -> None:
+    """The first word of a project is that it is there, and no end is told of what nobody heard of."""
+    subscription = await weekly(hall, receiver)
+    project = await crossing(hall)
+    endpoint = (await hall.call("GET", f"/v1/subscriptions/{subscription}"))["endpoint"]
+    way = {"channel": "webhook", "endpoint": endpoint}
+    await saved(hall, subscription, **way, cadence="weekly", paused=True)
+    await saved(hall, subscription, **way, cadence="instant")
+    if after == "rises":
+        await hall.rank(project, 2, {uuid_of("Ada"): "strong"})
+    else:
+        await hall.rank(await hall.open_project(state="closed"), 2, {}, reasons=("closed",))
+    await hall.settle()
+    assert said(receiver) == (["match.proposed.v1"] if after == "rises" else [])

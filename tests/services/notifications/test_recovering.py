@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.services.notifications.hall import Hall, uuid_of
-from tests.services.notifications.office import crossing
+from tests.services.notifications.office import ADDRESS, Sink, crossing, link_in
+from tests.services.notifications.test_following import saved
 from tests.services.notifications.test_schedule import send_test
 from tests.services.notifications.village import Receiver
 
@@ -112,3 +113,17 @@ async def test_of_a_project_that_rests_nothing_comes_until_it_is_open_again(
     await hall.open_project("schools", revision=3)
     await hall.settle()
     assert await recover(hall, receiver, endpoint, since) == [PROPOSED]
+
+
+async def test_who_hears_by_mail_now_is_sent_no_webhook(
+    office: tuple[Hall, Sink], receiver: Receiver
+) -> None:
+    hall, sink = office
+    endpoint, _, since = await missed(hall, receiver)
+    [row] = await hall.rows("SELECT id, subscription FROM deliveries WHERE subscription IS NOT NULL")
+    await saved(hall, row["subscription"], channel="email", email=ADDRESS, cadence="instant")
+    await hall.dispatch()
+    await hall.http.post(link_in(sink.taken[-1][1], hall))
+    await hall.settle()
+    assert await recover(hall, receiver, endpoint, since) == []
+    await hall.call("POST", f"/v1/deliveries/{row['id']}/replay", status=409)
