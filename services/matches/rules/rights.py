@@ -18,6 +18,10 @@ READ_EVERY_LIST = BDT | {"office_officer", "auditor"}
 READ_PROGRESS = READ_EVERY_LIST | {"project_manager"}
 READ_EPOCH_BODIES = BDT | {"auditor"}
 
+RESTING = "dormant"
+HIDDEN = frozenset({"withdrawn", RESTING})
+"""The states in which a project that was published is its own people's alone: nobody is told of it who could not read it."""
+
 MARGIN_STEP = 10
 """Per mille of fit: an organisation learns its distance to the next rank in steps of this, never exactly."""
 
@@ -33,12 +37,12 @@ class ListRestricted(Problem):
 def view_of(principal: Principal, team: Sequence[str], *, state: str) -> View:
     """Return how much of a project's list the principal sees. Raises Unauthenticated, ListRestricted, NotFound.
 
-    What was withdrawn is its own people's to see: to others it is not there, as the projects service answers too.
+    What was withdrawn, or is at rest, is its own people's to see: to others it is not there, as the projects service answers too.
     """
     named = bool(principal.roles - {"public"})
     if principal.has(*READ_EVERY_LIST) or (named and principal.id in team):
         return "whole"
-    if state == "withdrawn" and not principal.is_anonymous:
+    if state in HIDDEN and not principal.is_anonymous:
         raise NotFound
     if speaks_for(principal) is not None:
         return "own"

@@ -113,6 +113,43 @@ async def test_the_team_sees_the_whole_list_and_its_manager_alone_does_not(town:
     assert (other.status_code, other.json()["code"]) == (403, "list-restricted")
 
 
+async def test_of_a_project_at_rest_or_withdrawn_only_its_own_people_see_the_list(town: Town) -> None:
+    manager = town.bearer("project_manager", sub="maya")
+    for name in ("Ada", "Bea"):
+        await town.organisation(name, hq_country="KEN")
+    project = await town.published("schools", who=manager, review_by="2026-12-01")
+    await town.settle()
+    ada = town.bearer("organisation_reader", organisation=uuid_of("Ada"))
+    paths = (
+        f"/v1/lists/{project}/candidates",
+        f"/v1/lists/{project}/candidates/{uuid_of('Ada')}",
+        f"/v1/exports/lists/{project}.csv",
+        f"/v1/lists/{project}/candidates/{uuid_of('Bea')}",
+        f"/v1/lists/{project}/coverage",
+        f"/v1/lists/{project}/versions",
+    )
+
+    async def answered(reader: Any) -> list[int]:
+        return [(await town.call("GET", path, who=reader)).status_code for path in paths]
+
+    its_own = [200, 200, 200, 403, 403, 403]
+    assert await answered(ada) == its_own
+    await town.rest(project)
+    assert await answered(ada) == [404] * len(paths)
+    assert (await town.get("/v1/opportunities", who=ada))["total"] == 0
+    for reader in (manager, *sorted(WHOLE)):
+        assert await answered(reader) == [200] * len(paths), reader
+    assert await answered("nobody") == [401] * len(paths)
+    await town.draft("schools", who=manager, review_by="2027-06-01")
+    await town.step(project, "publish", who=manager)
+    await town.settle()
+    assert await answered(ada) == its_own
+    await town.step(project, "withdraw", who=manager, body={"reason": "No money."})
+    await town.settle()
+    assert await answered(ada) == [404] * len(paths)
+    assert await answered(manager) == [200, 200, 200, 200, 200, 200]
+
+
 async def test_an_organisation_gets_its_own_row_and_no_other(town: Town) -> None:
     project = await two(town)
     ada = town.bearer("organisation_reader", organisation=uuid_of("Ada"))

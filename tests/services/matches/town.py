@@ -51,6 +51,7 @@ from services.matches.worker.ownership import Ownership
 from services.matches.worker.ranker import Ranker
 from services.members import SERVICE as MEMBERS
 from services.projects import SERVICE as PROJECTS
+from services.projects.commands.dates import write_what_the_date_changed
 
 PARTITIONS = 2
 CONSUMED = ("members.v1", "projects.v1")
@@ -181,6 +182,17 @@ class Town:
         assert answer.status_code == 200, answer.text
         self.revisions[project_id] = answer.json()["revision"]
         return answer.json()
+
+    async def rest(self, project_id: str) -> None:
+        """Let the day of a project's review pass, and settle: it is dormant, with any other whose day has passed."""
+        project = await self.get(f"/v1/projects/{project_id}")
+        review_by = datetime.fromisoformat(project["review_by"]).replace(tzinfo=UTC)
+        self.clock.moment = max(self.clock.moment, review_by + timedelta(days=1, hours=12))
+        await write_what_the_date_changed(self.runtimes["projects"])
+        await self.settle()
+        project = await self.get(f"/v1/projects/{project_id}")
+        assert project["state"] == "dormant"
+        self.revisions[project_id] = project["revision"]
 
     async def erase(self, kind: str, identifier: str) -> None:
         match = f'"{self.revisions[identifier]}"'
