@@ -1,7 +1,7 @@
 """What only Apache Kafka can get wrong: where a partition ends, when a member has reached that, what a topic is made with."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -12,8 +12,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.topics import TOPICS
-from services.chassis.bus.errors import BusError, TopicMismatch
+from services.chassis.bus.errors import BusError, TopicMismatch, Transient
 from services.chassis.bus.transport import Drift, TopicPartition
+from services.chassis.bus.transports import kafka_appender
 from tests.conformance.kit import KAFKA, PARTITIONS, Bench, Place, ids, revised, until
 
 pytestmark = pytest.mark.parametrize("place", [KAFKA], indirect=True)
@@ -196,3 +197,24 @@ async def test_h11_a_member_that_fetches_no_more_leaves_its_group_also_after_fet
             return listener.revoked_from == listener.assigned_to
 
         await until(put_out, seconds=10)
+
+
+async def test_c07_a_commit_that_readers_cannot_see_yet_is_no_promise(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker answers a commit before its markers are written; the outbox keeps its rows until they are."""
+    key = KEYS[0]
+
+    async def behind(places: Sequence[Any]) -> Mapping[Any, int]:
+        return dict.fromkeys(places, 0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.transport, "_stable_ends", behind)
+        patch.setattr(kafka_appender, "BATCH_SECONDS", 2.0)
+        await bench.post(revised(key, 1))
+        with pytest.raises(Transient):
+            await bench.relay()
+        assert len(await bench.waiting()) == 1
+    assert await bench.relay() == 1
+    found = await bench.versions()
+    assert set(found[key]) == {1}
