@@ -25,6 +25,11 @@ REMINDED_BEFORE: Mapping[Cadence, tuple[int, int]] = {
 
 CAP_WINDOW = timedelta(days=7)
 """So many days a subscription's cap counts over, today among them."""
+FURTHEST: Mapping[Cadence, timedelta] = {
+    cadence: CAP_WINDOW + timedelta(days=days)
+    for cadence, days in (("instant", 3), ("daily", 3), ("weekly", 9), ("monthly", 33))
+}
+"""No digest is due later than this from now, held by the cap and by quiet hours: a clock that was ahead wrote what is beyond."""
 _JUST_BEFORE = timedelta(microseconds=1)
 
 
@@ -62,11 +67,12 @@ def next_under_cap(
     """Return when a digest that is due now may leave instead, as the cap is reached; None: now.
 
     `due` is when the subscription's own digests were due, the only thing looked at. Days are counted where the reader is:
-    from one Monday morning to the next are seven of them, also where clocks change between.
+    from one Monday morning to the next are seven of them, also where clocks change between. Days to come are those of a
+    clock that was ahead, and count for nothing.
     """
     today = now.astimezone(ZoneInfo(zone)).date()
     days = sorted(moment.astimezone(ZoneInfo(zone)).date() for moment in due)
-    counted = [day for day in days if day > today - CAP_WINDOW]
+    counted = [day for day in days if today - CAP_WINDOW < day <= today]
     if len(counted) < cap:
         return None
     free = datetime.combine(counted[-cap] + CAP_WINDOW, time.min, ZoneInfo(zone)).astimezone(UTC)

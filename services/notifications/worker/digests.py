@@ -18,7 +18,7 @@ from heapq import nsmallest
 from typing import Any
 
 import orjson
-from sqlalchemy import select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import MATCH_PROPOSED, OPPORTUNITY_CLOSING_SOON
@@ -28,7 +28,7 @@ from services.notifications.commands.leaving import OUTDATED, RESTING
 from services.notifications.commands.queueing import delivery_row
 from services.notifications.mail.letters import Letter, render, words_of
 from services.notifications.queries.reading import quiet_of
-from services.notifications.rules.cadence import CAP_WINDOW, next_digest, next_under_cap, released
+from services.notifications.rules.cadence import CAP_WINDOW, FURTHEST, next_digest, next_under_cap, released
 from services.notifications.rules.identifiers import identifier_of, identifier_of_news
 from services.notifications.rules.keys import keys_of
 from services.notifications.tables import (
@@ -59,9 +59,12 @@ async def step(runtime: Runtime) -> int:
         return 0  # what is made now would leave beside everything that comes up until there is one
     now = runtime.clock.now()
     keys = keys_of(runtime.state)
-    due = select(SUBSCRIPTIONS.c.next_digest_at, SUBSCRIPTIONS.c.id).where(
-        SUBSCRIPTIONS.c.next_digest_at <= timestamp(now)
-    )
+    hour = SUBSCRIPTIONS.c.next_digest_at
+    beyond = [
+        and_(SUBSCRIPTIONS.c.cadence == cadence, hour > timestamp(now + furthest))
+        for cadence, furthest in FURTHEST.items()
+    ]
+    due = select(hour, SUBSCRIPTIONS.c.id).where(or_(hour <= timestamp(now), *beyond))
     async with runtime.database.read() as connection:
         found = (await connection.execute(due)).all()
     first = nsmallest(AT_ONCE, ((row.next_digest_at, keys.place(*row), row.id) for row in found))
@@ -80,13 +83,14 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
     )
     row = dict((await connection.execute(query)).mappings().one())
     period = row["next_digest_at"]
-    if period is None or period > timestamp(now):
+    if period is None:
         return  # another process was first
-    following = (
-        None
-        if row["cadence"] == "instant" or row["state"] != "active"
-        else timestamp(next_digest(now, row["cadence"], quiet_of(row), row["time_zone"]))
-    )
+    hour = next_digest(now, row["cadence"], quiet_of(row), row["time_zone"])
+    if period > timestamp(now):
+        if period > timestamp(now + FURTHEST[row["cadence"]]):
+            await _due_again(connection, subscription, hour)
+        return  # another process was first, or a clock that was ahead
+    following = None if row["cadence"] == "instant" or row["state"] != "active" else timestamp(hour)
     await connection.execute(
         update(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == subscription).values(next_digest_at=following)
     )
