@@ -18,7 +18,7 @@ from services.chassis.identity.principal import Principal
 from services.chassis.runtime import Runtime
 from services.chassis.web.problems import Problem
 from services.matches.queries.register import register_of
-from services.matches.rules.feeds import Asked, Viewer, reads_everything, viewer_of
+from services.matches.rules.feeds import Asked, Viewer, moves, reads_everything, viewer_of
 from services.matches.tables import FEED, FEED_HORIZON
 
 MATCHES, CURRENT = "/v1/feeds/matches", "/v1/feeds/matches/current"
@@ -35,6 +35,7 @@ _COLUMNS = (
     FEED.c.level,
     FEED.c.regions,
     FEED.c.moved,
+    FEED.c.resting,
 )
 _UNREAD = literal(b"")
 _HEAD = select(FEED.c.position, FEED.c.incarnation).order_by(FEED.c.position.desc()).limit(1)
@@ -61,6 +62,7 @@ class Entry:
     level: str | None
     regions: str
     moved: bool
+    resting: bool
     body: bytes
 
     @property
@@ -153,6 +155,8 @@ async def page(
     entries without what they say.
     """
     conditions = [FEED.c.position > after.position, _seen(viewer), *(_taken(asked) if asked else ())]
+    if asked and not moves(viewer, asked):
+        conditions.append(not_(FEED.c.moved))
     if current:
         conditions.append(FEED.c.latest)
     query = select(*_COLUMNS, FEED.c.body if bodies else _UNREAD).where(and_(*conditions))
@@ -179,14 +183,14 @@ def _seen(viewer: Viewer) -> ColumnElement[bool]:
         return FEED.c.position.is_not(None)
     parts: list[ColumnElement[bool]] = []
     if viewer.organisation is not None:
-        parts.append(FEED.c.organisation == viewer.organisation)
+        parts.append(and_(FEED.c.organisation == viewer.organisation, not_(FEED.c.resting)))
     if viewer.projects:
         parts.append(FEED.c.project.in_(sorted(viewer.projects)))
     return or_(*parts) if parts else false()
 
 
 def _taken(asked: Asked) -> list[Any]:
-    conditions: list[Any] = [] if asked.placed else [not_(FEED.c.moved)]
+    conditions: list[Any] = []
     if asked.types is not None:
         conditions.append(FEED.c.type.in_(sorted(asked.types)))
     for name in ("project", "flagship", "level"):

@@ -19,7 +19,7 @@ from services.chassis.identity.verification import KeysAway, TokenRefused
 from services.chassis.runtime import Runtime
 from services.matches.queries import feeds
 from services.matches.queries.feeds import CURRENT, FeedPlaceGone, Place, place_at
-from services.matches.rules.feeds import Asked, Viewer, viewer_of
+from services.matches.rules.feeds import Asked, Viewer, is_for, viewer_of
 from services.matches.worker.tail import FED, Tail, frame_of
 
 ALIVE = b":\n\n"
@@ -120,7 +120,7 @@ class Streaming:
             last = place_at(page.entries[-1]) if page.entries else None
             frames = (frame_of(entry) for entry in page.entries)
             return Found(frames=frames, last=last, behind=page.behind, full=page.full)
-        mine = [one for one in told if reader.viewer.sees(one.entry) and self.asked.takes(one.entry)]
+        mine = [one for one in told if is_for(one.entry, reader.viewer, self.asked)]
         return Found(
             frames=(one.frame for one in mine),
             last=place_at(mine[-1].entry) if mine else None,

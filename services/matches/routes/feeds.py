@@ -25,7 +25,7 @@ from services.matches.queries.feeds import (
     place_of,
 )
 from services.matches.routes.parameters import check_region, runtime_in
-from services.matches.rules.feeds import Asked, Viewer, reads_everything
+from services.matches.rules.feeds import Asked, Viewer, is_for, reads_everything
 from services.matches.worker.tail import FED, Tail
 
 PAST = {"Cache-Control": "private, max-age=86400"}
@@ -156,7 +156,7 @@ async def _waited(request: Request, asked: Asked, after: Place, *, seconds: floa
             told = tail.behind(page.behind.position)
             if told:
                 viewer = await _viewer(request)
-            if told is None or any(viewer.sees(one.entry) and asked.takes(one.entry) for one in told):
+            if told is None or any(is_for(one.entry, viewer, asked) for one in told):
                 viewer, page = await _read(request, asked, page.behind)
             elif told:
                 page = replace(page, behind=place_at(told[-1].entry))

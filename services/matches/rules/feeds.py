@@ -49,13 +49,21 @@ class Placed(Protocol):
 
     @property
     def moved(self) -> bool:
-        """Whether it says only that the project has left these, or come to them."""
+        """Whether it says only that the project has left these, or come to them; or to rest, or back from it."""
+        ...
+
+    @property
+    def resting(self) -> bool:
+        """Whether the project is at rest."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Viewer:
-    """Who reads: everything, or the pairs of one organisation and whatever concerns the projects of one's teams."""
+    """Who reads: everything, or the pairs of one organisation and whatever concerns the projects of one's teams.
+
+    Of a project at rest an organisation is not told, as `rules.rights` has it of its list.
+    """
 
     whole: bool = False
     organisation: str | None = None
@@ -66,7 +74,11 @@ class Viewer:
         return (
             self.whole
             or entry.project in self.projects
-            or (self.organisation is not None and entry.organisation == self.organisation)
+            or (
+                self.organisation is not None
+                and entry.organisation == self.organisation
+                and not entry.resting
+            )
         )
 
 
@@ -88,13 +100,22 @@ class Asked:
     def takes(self, entry: Placed) -> bool:
         """Whether the entry was asked for."""
         return (
-            (self.placed or not entry.moved)
-            and (self.types is None or entry.type in self.types)
+            (self.types is None or entry.type in self.types)
             and self.project in {None, entry.project}
             and self.flagship in {None, entry.flagship}
             and self.level in {None, entry.level}
             and (self.region is None or f" {self.region} " in entry.regions)
         )
+
+
+def is_for(entry: Placed, viewer: Viewer, asked: Asked) -> bool:
+    """Whether an entry is for this reader: allowed, asked for, and not a mere move to who reads everything wherever it lies."""
+    return viewer.sees(entry) and asked.takes(entry) and (not entry.moved or moves(viewer, asked))
+
+
+def moves(viewer: Viewer, asked: Asked) -> bool:
+    """Whether a move may change what this reader has."""
+    return asked.placed or not viewer.whole
 
 
 def reads_everything(principal: Principal) -> bool:

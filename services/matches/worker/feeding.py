@@ -20,15 +20,16 @@ from services.chassis.bus.relay import Relayed
 from services.chassis.database import DatabaseAway, insert_for
 from services.chassis.reference import Reference, load_reference
 from services.chassis.runtime import Runtime, timestamp
-from services.matches.queries.archive import projects_of
+from services.matches.queries.archive import ArchivedProject, projects_of
 from services.matches.rules.feeds import regions_of
+from services.matches.rules.rights import RESTING
 from services.matches.tables import FEED, FEED_HORIZON
 
 PRUNE_SECONDS = 3_600.0
 _AT_ONCE = 5_000
 """Entries let go of in one transaction, so that no writer waits long."""
 
-_PLACES = ("flagship", "level", "regions")
+_PLACES = ("flagship", "level", "regions", "resting")
 _THESE = FEED.c.subject.in_(bindparam("subjects", expanding=True)) & FEED.c.latest
 _BEFORE = select(FEED.c.subject, FEED.c.body, FEED.c.deleted, *(FEED.c[name] for name in _PLACES)).where(
     _THESE
@@ -112,7 +113,7 @@ async def _feed(
     held = {row.subject: row._asdict() for row in before}
     lives = {event.partitionkey: event.sequence.incarnation for event in events}
     projects = await projects_of(connection, list(lives))
-    now = {project: _places(one.record, reference) for project, one in projects.items()}
+    now = {project: _places(one, reference) for project, one in projects.items()}
     for project, where in now.items():
         fed = held.get(project)  # with the list as it was told last goes whatever was told of the project
         if fed is None or not (fed["deleted"] or _lies(fed, where)):
@@ -135,6 +136,7 @@ async def _feed(
                 "flagship": where.get("flagship"),
                 "level": where.get("level"),
                 "regions": where.get("regions", " "),
+                "resting": where.get("resting", False),
                 "latest": newest[event.subject] == place,
                 "deleted": event.type in REMOVALS,
                 "moved": False,
@@ -149,10 +151,10 @@ async def _feed(
 async def _move(
     connection: AsyncConnection, project: str, where: Mapping[str, Any], *, life: int, fed_at: str
 ) -> None:
-    """Let what was told of a project lie where the project lies now.
+    """Let what was told of a project lie where the project lies now, and rest with it.
 
-    Who follows where it lay is told that its list and its pairs are gone, who follows where it lies now is told of them; nobody else
-    hears of it, for nothing has become of them.
+    Who follows where it lay is told that its list and its pairs are gone, who follows where it lies now is told of them; so are the
+    organisations when it comes to rest, and back. Who reads everything hears nothing of it, for nothing has become of them.
     """
     standing = (await connection.execute(_STANDING, {"this_project": project})).mappings().all()
     away = [
@@ -186,10 +188,11 @@ def _news(events: Sequence[Event], fed: dict[str, str]) -> list[Event]:
     return news
 
 
-def _places(project: Mapping[str, Any], reference: Reference) -> dict[str, Any]:
-    """Return what a project's entries can be filtered by: its flagship, its level, and every region it lies in."""
+def _places(project: ArchivedProject, reference: Reference) -> dict[str, Any]:
+    """Return where a project's entries lie: its flagship, its level, every region it lies in; and whether it is at rest."""
     return {
-        "flagship": project.get("flagship"),
-        "level": project.get("level"),
-        "regions": f" {' '.join(sorted(regions_of(project, reference)))} ",
+        "flagship": project.record.get("flagship"),
+        "level": project.record.get("level"),
+        "regions": f" {' '.join(sorted(regions_of(project.record, reference)))} ",
+        "resting": project.state == RESTING,
     }

@@ -2,10 +2,11 @@
 
 import asyncio
 import itertools
+from typing import Any
 
 from services.matches import events
 from services.matches.queries import feeds as queries
-from services.matches.rules.feeds import Asked, Viewer
+from services.matches.rules.feeds import Asked, Viewer, is_for
 from tests.services.matches.test_feeds import CURRENT, FEED, compacted, read
 from tests.services.matches.town import Town, uuid_of
 
@@ -46,7 +47,7 @@ async def test_filters_choose_the_same_in_the_database_and_in_the_stream(town: T
                 Viewer(),
             ):
                 page = await queries.page(connection, viewer, asked, after=queries.BEGINNING)
-                wanted = [one for one in everything.entries if viewer.sees(one) and asked.takes(one)]
+                wanted = [one for one in everything.entries if is_for(one, viewer, asked)]
                 assert list(page.entries) == wanted, asked
                 chosen.add(len(wanted))
     assert len(chosen) > 5
@@ -149,3 +150,47 @@ async def test_who_waits_by_place_is_told_of_who_leaves_it(town: Town) -> None:
     finally:
         stop.set()
         await running
+
+
+async def test_an_organisation_is_told_nothing_of_a_project_at_rest_and_everything_once_it_is_open_again(
+    town: Town,
+) -> None:
+    for name in ("One", "Leaving"):
+        await town.organisation(name)
+    manager = town.bearer("project_manager", sub=uuid_of("manager"))
+    project = await town.published("schools", who=manager, review_by="2026-12-01")
+    await town.settle()
+    readers: dict[str, Any] = {
+        name: town.bearer("organisation_reader", organisation=uuid_of(name))
+        for name in ("One", "Leaving", "New")
+    } | {"manager": manager, "bdt_analyst": "bdt_analyst"}
+    have: dict[str, list[Any]] = {name: await read(town, FEED, who=who) for name, who in readers.items()}
+
+    async def told() -> dict[str, set[str]]:
+        """What each has who follows, which is what each has who begins anew."""
+        found = {}
+        for name, who in readers.items():
+            last = have[name][-1]["id"] if have[name] else ""
+            have[name] += await read(town, f"{FEED}?lastEventId={last}", who=who)
+            found[name] = set(compacted(have[name]))
+            for path in (FEED, CURRENT, f"{CURRENT}?region=AFR"):
+                assert set(compacted(await read(town, path, who=who))) == found[name], (name, path)
+        return found
+
+    pairs = {name: {f"{project}/{uuid_of(name)}"} for name in ("One", "Leaving", "New")}
+    whole = {project, *pairs["One"], *pairs["Leaving"]}
+    assert await told() == pairs | {"New": set(), "manager": whole, "bdt_analyst": whole}
+    await town.rest(project)
+    nothing: dict[str, set[str]] = {name: set() for name in pairs}
+    assert await told() == nothing | {"manager": whole, "bdt_analyst": whole}
+    await town.organisation("New")
+    await town.withdraw(uuid_of("Leaving"))
+    await town.settle()
+    whole = {project, *pairs["One"], *pairs["New"]}
+    assert await told() == nothing | {"manager": whole, "bdt_analyst": whole}
+    assert have["New"] == []
+    await town.draft("schools", who=manager, review_by="2027-06-01")
+    await town.step(project, "publish", who=manager)
+    await town.settle()
+    assert await told() == pairs | {"Leaving": set(), "manager": whole, "bdt_analyst": whole}
+    assert len({entry["eventid"] for entry in have["bdt_analyst"]}) == len(have["bdt_analyst"])
