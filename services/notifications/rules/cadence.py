@@ -26,8 +26,10 @@ REMINDED_BEFORE: Mapping[Cadence, tuple[int, int]] = {
 CAP_WINDOW = timedelta(days=7)
 """So many days a subscription's cap counts over, today among them."""
 FURTHEST: Mapping[Cadence, timedelta] = {
-    cadence: CAP_WINDOW + timedelta(days=days)
-    for cadence, days in (("instant", 3), ("daily", 3), ("weekly", 9), ("monthly", 33))
+    "instant": CAP_WINDOW + timedelta(days=3),
+    "daily": CAP_WINDOW + timedelta(days=3),
+    "weekly": CAP_WINDOW + timedelta(days=9),
+    "monthly": CAP_WINDOW + timedelta(days=33),
 }
 """No digest is due later than this from now, held by the cap and by quiet hours: a clock that was ahead wrote what is beyond."""
 _JUST_BEFORE = timedelta(microseconds=1)
