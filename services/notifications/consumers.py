@@ -171,10 +171,10 @@ async def _project(delivery: Delivery) -> None:
     elif not _newer(delivery, held):
         return
     elif values["state"] == "dormant":
-        await put_back(connection, event.key, now=now)
+        await put_back(connection, NOTICES.c.project == event.key, now=now)
     elif held is None or held["deadline"] != values["deadline"]:
         await delivery.settle()
-        await put_back(connection, event.key, which=OUTDATED, now=now)
+        await put_back(connection, (NOTICES.c.project == event.key) & OUTDATED, now=now)
 
 
 async def _ends(delivery: Delivery, held: RowMapping | None) -> bool:

@@ -131,7 +131,12 @@ async def _from_webhook(connection: AsyncConnection, about: ColumnElement[bool],
     """Send no webhook any more where there is none now; what was surely not taken comes with a mail, if there are mails."""
     mails = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.channel == "email")
     others = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.channel != "webhook")
-    left = and_(about, DELIVERIES.c.channel == "webhook", _WAITS, DELIVERIES.c.subscription.in_(others))
+    theirs = and_(about, DELIVERIES.c.channel == "webhook", DELIVERIES.c.subscription.in_(others))
+    read = select(DELIVERIES.c.id).where(theirs, DELIVERIES.c.attempts > 0, _MAY_HAVE_ARRIVED)
+    await connection.execute(  # that was put back since
+        update(NOTICES).where(NOTICES.c.delivery.in_(read), NOTICES.c.state == "waiting").values(state="sent")
+    )
+    left = and_(theirs, _WAITS)
     untaken = select(DELIVERIES.c.id).where(left, DELIVERIES.c.subscription.in_(mails), ~_MAY_HAVE_ARRIVED)
     told = await connection.scalars(
         update(NOTICES)

@@ -8,10 +8,15 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, literal, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, delete, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.webhooks.notifications import ENDPOINT_PINGED
+from schemas.webhooks.notifications import (
+    ENDPOINT_PINGED,
+    MATCH_PROPOSED,
+    MATCH_RESCORED,
+    OPPORTUNITY_UPDATED,
+)
 from services.chassis.web import idempotency
 from services.notifications.mail.letters import CONFIRMATION
 from services.notifications.tables import (
@@ -21,6 +26,7 @@ from services.notifications.tables import (
     ENDPOINTS,
     LISTS,
     NOTICES,
+    ORGANISATIONS,
     PROJECTS,
     SECRETS,
     SUBSCRIPTIONS,
@@ -68,6 +74,15 @@ _NEVER_TRIED = (
     .exists()
 )
 """Whether the webhook of a notice was cancelled before anybody could have read it."""
+
+NEEDS_REASONS = frozenset({MATCH_PROPOSED, MATCH_RESCORED, OPPORTUNITY_UPDATED})
+"""Types of news that somebody stands on a list, with reasons asked anew; the others tell of an end or a date."""
+
+WITHDRAWN = NOTICES.c.organisation.in_(select(ORGANISATIONS.c.id).where(ORGANISATIONS.c.state == "withdrawn"))
+"""Whether a notice is for an organisation that has withdrawn: it is told nothing unless it comes back."""
+
+HELD = or_(RESTING, and_(WITHDRAWN, NOTICES.c.type.in_(NEEDS_REASONS)))
+"""Whether a notice that was not told yet waits, and for its reasons of then."""
 
 UNENDED = ("pending", "sending", "retrying")
 """The states of a message that may still be sent."""
@@ -122,12 +137,20 @@ async def silence_organisation(
 ) -> None:
     """Tell an organisation that has withdrawn nothing of what was made by then: of no project, no address, none of its endpoints.
 
-    What it has here stays, for it may be back. Its subscriptions are held first, as `silence` does.
+    What it has here stays, for it may be back: then it hears of where it stands still, and of no end or date that it had missed.
+    Its subscriptions are held first, as `silence` does.
     """
     await _hold_subscriptions(connection, organisation)
     await take_back(
-        connection, organisations=[organisation], made_by=made_by, states=("waiting", "ready"), now=now
+        connection,
+        organisations=[organisation],
+        made_by=made_by,
+        but=NEEDS_REASONS,
+        states=("waiting", "ready"),
+        now=now,
     )
+    stands = NOTICES.c.type.in_(NEEDS_REASONS) & (NOTICES.c.made_at <= made_by)
+    await put_back(connection, (NOTICES.c.organisation == organisation) & stands, now=now)
     theirs = and_(DELIVERIES.c.organisation == organisation, DELIVERIES.c.created_at <= made_by)
     unended = select(DELIVERIES.c.id).where(theirs, DELIVERIES.c.state.in_(UNENDED))
     await connection.execute(unended.order_by(DELIVERIES.c.id).with_for_update())
@@ -169,10 +192,11 @@ async def cancel_unwanted(connection: AsyncConnection, deliveries: Sequence[str]
     """Cancel, of messages that were under way and are to be tried again, those that nobody may be sent any more.
 
     Whoever ends a subscription, gives an endpoint up, or takes news back finds what waits; this finds what was out meanwhile.
-    A digest of which something was taken back is made anew.
+    What is to wait, as its project came to rest or its organisation withdrew, is put back. A digest of which something was taken back is made anew.
     """
     if not deliveries:
         return
+    await put_back(connection, NOTICES.c.delivery.in_(deliveries) & HELD, now=now)
     given_up = select(ENDPOINTS.c.id).where(ENDPOINTS.c.state == "disabled")
     silent = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.state != "active")
     asked = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.state == "unconfirmed")
@@ -245,9 +269,9 @@ async def take_back(
 ) -> Sequence[str]:
     """Take back what was not told yet of a project or of any, to everybody or to these organisations (SQL or a list).
 
-    A webhook that has not arrived, be it given up, is not sent any more, by nobody's recovery either. One that was tried may have arrived:
-    its notice stays told. A digest that has not left is made anew. What is out has no body any more, so that it is not tried
-    again: `cancel_unwanted` does the same with it once its try has failed. Notices in one of `states` have no message yet.
+    A webhook that has not arrived, be it given up, is not sent any more, by nobody's recovery either. One that was tried may
+    have arrived: its notice stays told, also if it was put back since. A digest that has not left is made anew. What is out has
+    no body any more, so that it is not tried again: `cancel_unwanted` does the same with it once its try has failed. Notices in one of `states` have no message yet.
     News of the types in `but` stays.
 
     Returns the organisations that something was taken back from, and that may have heard nothing.
@@ -272,6 +296,10 @@ async def take_back(
         .where(about, DELIVERIES.c.channel == "webhook", DELIVERIES.c.state.in_(("pending", "retrying")))
         .values(state="cancelled", ended_at=now)
     )
+    tried = select(DELIVERIES.c.id).where(DELIVERIES.c.id == NOTICES.c.delivery, DELIVERIES.c.attempts > 0)
+    await connection.execute(
+        update(NOTICES).where(*whose, NOTICES.c.state == "waiting", tried.exists()).values(state="sent")
+    )
     dropped = await connection.scalars(
         update(NOTICES)
         .where(*whose, or_(NOTICES.c.state.in_(states), _NEVER_TRIED & (NOTICES.c.state != "dropped")))
@@ -281,34 +309,30 @@ async def take_back(
     return sorted(set(dropped))
 
 
-async def put_back(
-    connection: AsyncConnection, project: str, *, now: str, which: ColumnElement[bool] | None = None
-) -> None:
-    """Have what was not told yet of a project wait, to be made anew from what the project says when it is told.
+async def put_back(connection: AsyncConnection, whose: ColumnElement[bool], *, now: str) -> None:
+    """Have, of these notices, what has not arrived wait, to be made anew from what holds when it is told.
 
-    `which` says of which notices, of all by default. A webhook that was tried may have been read: its tries go on. A digest
-    that has not left is made anew.
+    That is when its project is open again, or its organisation back; at once where its deadline was moved. A webhook that was
+    tried comes under the same id, for it may have been read. A digest that has not left is made anew. A webhook that is out is
+    put back once its try has failed, if it is still to wait then.
     """
-    theirs = and_(NOTICES.c.project == project, true() if which is None else which)
-    about = DELIVERIES.c.id.in_(select(NOTICES.c.delivery).where(theirs, NOTICES.c.delivery.is_not(None)))
+    about = DELIVERIES.c.id.in_(select(NOTICES.c.delivery).where(whose, NOTICES.c.delivery.is_not(None)))
     held = select(DELIVERIES.c.id).where(about, DELIVERIES.c.state.in_(UNENDED)).order_by(DELIVERIES.c.id)
     await connection.execute(held.with_for_update())
     out = and_(about, DELIVERIES.c.period.is_not(None), DELIVERIES.c.state == "sending")
     await connection.execute(update(DELIVERIES).where(out).values(body=None))
     await open_digests(connection, about, now=now)
-    untried = and_(
-        DELIVERIES.c.channel == "webhook", DELIVERIES.c.state == "pending", DELIVERIES.c.attempts == 0
-    )
-    waits = select(DELIVERIES.c.id).where(DELIVERIES.c.id == NOTICES.c.delivery, untried).exists()
+    to_be_sent = and_(DELIVERIES.c.channel == "webhook", DELIVERIES.c.state.in_(("pending", "retrying")))
+    waits = select(DELIVERIES.c.id).where(DELIVERIES.c.id == NOTICES.c.delivery, to_be_sent).exists()
     await connection.execute(
         update(NOTICES)
-        .where(theirs, or_(NOTICES.c.state == "ready", (NOTICES.c.state == "sent") & waits))
+        .where(whose, or_(NOTICES.c.state == "ready", (NOTICES.c.state == "sent") & waits))
         .values(state="waiting")
     )
-    again = select(NOTICES.c.delivery).where(NOTICES.c.project == project, NOTICES.c.state == "waiting")
+    again = select(NOTICES.c.delivery).where(whose, NOTICES.c.state == "waiting")
     await connection.execute(
         update(DELIVERIES)
-        .where(DELIVERIES.c.id.in_(again), untried)
+        .where(DELIVERIES.c.id.in_(again), to_be_sent)
         .values(state="cancelled", body=None, ended_at=now)
     )
 

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.webhooks.notifications import MATCH_PROPOSED, OPPORTUNITY_CLOSING_SOON
 from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
-from services.notifications.commands.leaving import OUTDATED, RESTING
+from services.notifications.commands.leaving import HELD, OUTDATED, RESTING
 from services.notifications.commands.queueing import delivery_row
 from services.notifications.mail.letters import Letter, render, words_of
 from services.notifications.queries.reading import quiet_of
@@ -96,6 +96,7 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
     )
     if row["organisation_state"] in AWAY:  # it withdrew while a mail was out that nobody took
         mine = (NOTICES.c.subscription == subscription) & (NOTICES.c.state == "ready")
+        await connection.execute(update(NOTICES).where(mine, HELD).values(state="waiting"))
         await connection.execute(update(NOTICES).where(mine).values(state="dropped"))
         return
     if row["state"] != "active":

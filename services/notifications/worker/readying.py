@@ -17,16 +17,10 @@ from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.http.suggestion import SUGGESTION
-from schemas.webhooks.notifications import (
-    MATCH_PROPOSED,
-    MATCH_RESCORED,
-    MATCH_WITHDRAWN,
-    OPPORTUNITY_CLOSING_SOON,
-    OPPORTUNITY_UPDATED,
-    cloud_event,
-)
+from schemas.webhooks.notifications import MATCH_WITHDRAWN, OPPORTUNITY_CLOSING_SOON, cloud_event
 from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
+from services.notifications.commands.leaving import NEEDS_REASONS, WITHDRAWN
 from services.notifications.mail.letters import words_of
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import next_digest
@@ -45,9 +39,6 @@ from services.notifications.tables import (
 from services.notifications.worker.cycles import AWAY, LISTENING, OVER
 from services.notifications.worker.reasons import READER, Asked, ListReader, ListsAway, NoAnswer, Rows
 from services.notifications.worker.reminders import causes_of
-
-NEEDS_REASONS = frozenset({MATCH_PROPOSED, MATCH_RESCORED, OPPORTUNITY_UPDATED})
-"""Types that ask why anew; the others tell of an end or a date, and share the terms that were told before."""
 
 ASKS = NEEDS_REASONS | {MATCH_WITHDRAWN}
 """Types that ask the list; of who stands on it no more, whether a rule leaves it out, for then nothing has fallen."""
@@ -76,8 +67,12 @@ _READY = (
     )
 )
 
-_TELLABLE = and_(NOTICES.c.state == "waiting", or_(PROJECTS.c.state == "published", NOTICES.c.type.in_(OVER)))
-"""What waits for its reasons, and not until its project is open again."""
+_TELLABLE = and_(
+    NOTICES.c.state == "waiting",
+    or_(PROJECTS.c.state == "published", NOTICES.c.type.in_(OVER)),
+    ~WITHDRAWN,
+)
+"""What waits for its reasons, and not until its project is open again or its organisation back."""
 
 _WITH_NEWS = (
     select(NOTICES.c.project)
@@ -200,7 +195,7 @@ async def _settle(
 
 
 def _queued(connection: AsyncConnection) -> Insert:
-    """Return the statement that queues a webhook; one that was left for a mail and comes back keeps its id and its tries."""
+    """Return the statement that queues a webhook; one that was put back, or left for a mail, keeps its id and its tries."""
     statement = insert_for(connection, DELIVERIES)
     anew = ("endpoint", "body", "state", "due_at", "place", "ended_at")
     return statement.on_conflict_do_update(
@@ -237,8 +232,8 @@ async def _still_waiting(
 
     One whose subscription was saved anew, or whose endpoint or organisation has come to another state, is left for the
     next step, which reads what they say now. Of a pair that was dismissed while a cycle made its notice, the notice is
-    dropped. Of a project that has come to rest, it waits on; of one whose deadline was moved, all is left, but for the
-    reminders of the earlier one, which are forgotten: if it comes back, so do they.
+    dropped. Of a project that has come to rest, or an organisation that has withdrawn, it waits on; of one whose deadline was
+    moved, all is left, but for the reminders of the earlier one, which are forgotten: if it comes back, so do they.
     """
     record = select(PROJECTS.c.deadline).where(PROJECTS.c.id == project)
     deadline = await connection.scalar(

@@ -10,7 +10,7 @@ import pytest
 
 from services.notifications.worker import cycles, readying
 from tests.services.notifications.hall import Hall, open_hall, uuid_of
-from tests.services.notifications.office import Sink, confirmed
+from tests.services.notifications.office import ADDRESS, Sink, confirmed, link_in
 from tests.services.notifications.test_on_postgresql import done_or_held
 from tests.services.notifications.test_what_is_over import by_webhook, closed, said
 from tests.services.notifications.village import Receiver
@@ -124,6 +124,69 @@ async def test_a_digest_says_nothing_of_a_project_that_rests_before_it_is_open_a
     assert sink.digests() == []
     await opens_again(hall)
     assert "* Community networks for rural schools" in text_of(sink)
+
+
+@pytest.mark.parametrize("out", [False, True])
+async def test_a_webhook_that_was_refused_is_tried_again_once_the_project_is_open_again(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver, *, out: bool
+) -> None:
+    hall, _, _ = post
+    await by_webhook(hall, receiver)
+    await opened(hall)
+    receiver.status = 503
+
+    async def meanwhile(_body: bytes) -> None:
+        await hall.open_project(state="dormant")
+
+    receiver.look = meanwhile if out else None
+    await hall.settle()
+    receiver.look, receiver.status = None, 204
+    await rests(hall)
+    assert said(receiver) == [PROPOSED]
+    await opens_again(hall)
+    first, second = receiver.events("match")
+    assert (second["id"], second["data"]["why"]["reasons"]) == (first["id"], ["Why, as things are now."])
+    [delivery] = await hall.rows("SELECT state, attempts FROM deliveries WHERE type LIKE '%proposed%'")
+    assert (delivery["state"], delivery["attempts"]) == ("delivered", 2)
+
+
+async def test_who_may_have_read_what_was_put_back_hears_that_the_project_ended(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver
+) -> None:
+    hall, _, _ = post
+    await by_webhook(hall, receiver)
+    project = await opened(hall)
+    receiver.status = 503
+    await hall.settle()
+    receiver.status = 204
+    await rests(hall)
+    await closed(hall, project, 2)
+    await hall.settle()
+    assert said(receiver) == [PROPOSED, "opportunity.closed.v1"]
+
+
+async def test_what_may_have_been_read_before_it_was_put_back_is_not_told_by_another_channel(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver
+) -> None:
+    hall, sink, _ = post
+    subscription = await by_webhook(hall, receiver)
+    await opened(hall)
+
+    async def meanwhile(_body: bytes) -> None:
+        await hall.open_project(state="dormant")
+        hall.killed()
+
+    receiver.look = meanwhile
+    await hall.settle()
+    receiver.look = None
+    assert await hall.rows("SELECT number FROM attempts WHERE outcome = 'interrupted'") != []
+    await rests(hall)
+    body = {"channel": "email", "email": ADDRESS, "cadence": "instant", "opt_in": True}
+    await hall.call("PUT", f"/v1/subscriptions/{subscription}", body, If_Match='"1"')
+    await hall.dispatch()
+    await hall.http.post(link_in(sink.taken[-1][1], hall))
+    await opens_again(hall)
+    assert (said(receiver), sink.digests()) == ([PROPOSED], [])
 
 
 async def test_a_digest_of_several_projects_leaves_without_the_one_that_rests(

@@ -1,4 +1,4 @@
-"""An organisation that has withdrawn hears nothing any more, not even what was queued before; back again it does."""
+"""An organisation that has withdrawn hears nothing, not even what was queued before; back again it hears where it stands still."""
 
 import asyncio
 from datetime import timedelta
@@ -85,14 +85,58 @@ async def test_a_webhook_that_waits_for_its_hour_does_not_leave(
     hall.clock.moment += timedelta(days=8)
     await hall.settle()
     await hall.member("Ada")
+    assert said(receiver) == ["match.proposed.v1"]
+    await hall.settle()
     hall.clock.moment += timedelta(days=8)
     await hall.settle()
-    assert said(receiver) == ["match.proposed.v1"]
+    assert said(receiver) == ["match.proposed.v1"] * 2  # where it stands still, and no end that it had missed
     await hall.rank(await hall.open_project("another", state="closed"), 2, {}, reasons=("closed",))
     await hall.settle()
     hall.clock.moment += timedelta(days=8)
     await hall.settle()
-    assert said(receiver) == ["match.proposed.v1"]  # nor does a project end for it of which it never heard
+    assert said(receiver)[2:] == ["opportunity.closed.v1"]
+
+
+async def test_back_again_it_hears_of_no_project_on_whose_list_it_has_fallen_or_that_has_ended(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver
+) -> None:
+    hall, _, _ = post
+    await by_webhook(hall, receiver, cadence="weekly")
+    fallen, ended = [await crossing(hall, name=name) for name in ("fallen", "ended")]
+    await hall.member("Ada", state="withdrawn")
+    await hall.rank(fallen, 2, {}, lost=[uuid_of("Ada")])
+    await hall.open_project("ended", state="closed")
+    await hall.rank(ended, 2, {}, reasons=("closed",))
+    await hall.settle()
+    await hall.member("Ada")
+    for _ in range(2):
+        await hall.settle()
+        hall.clock.moment += timedelta(days=8)
+    assert said(receiver) == []
+
+
+@pytest.mark.parametrize("out", [False, True])
+async def test_a_webhook_that_was_refused_comes_under_its_id_once_it_is_back(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver, *, out: bool
+) -> None:
+    hall, _, _ = post
+    await by_webhook(hall, receiver)
+    receiver.status = 503
+
+    async def meanwhile(_body: bytes) -> None:
+        await hall.member("Ada", state="withdrawn")
+
+    receiver.look = meanwhile if out else None
+    await crossing(hall)
+    receiver.look, receiver.status = None, 204
+    await hall.member("Ada", state="withdrawn")
+    hall.clock.moment += timedelta(days=8)
+    await hall.settle()
+    assert len(receiver.events("match")) == 1
+    await hall.member("Ada")
+    await hall.settle()
+    first, second = receiver.events("match")
+    assert first["id"] == second["id"]
 
 
 async def test_a_digest_between_two_tries_does_not_leave(post: tuple[Hall, Sink, Receiver]) -> None:
@@ -104,10 +148,10 @@ async def test_a_digest_between_two_tries_does_not_leave(post: tuple[Hall, Sink,
     sink.refuse = ""
     hall.clock.moment += timedelta(days=2)
     await hall.settle()
-    await hall.member("Ada")
-    hall.clock.moment += timedelta(days=2)
-    await hall.settle()
     assert sink.digests() == []
+    await hall.member("Ada")
+    await hall.settle()
+    assert len(sink.digests()) == 1  # of where it stands still
 
 
 async def test_a_question_whether_an_address_wants_mails_does_not_leave(
@@ -152,10 +196,12 @@ async def test_a_mail_that_is_out_meanwhile_is_not_tried_again(
     sink.ask = None
     hall.clock.moment += timedelta(days=2)
     await hall.settle()
+    assert len(sink.taken) == taken
     await hall.member("Ada")
+    await hall.settle()
     hall.clock.moment += timedelta(days=2)
     await hall.settle()
-    assert len(sink.taken) == taken
+    assert len(sink.taken) == taken + (what == "digest")  # its news stands still
 
 
 @pytest.mark.parametrize("rebuilding", [False, True])
