@@ -117,7 +117,7 @@ class SubscriptionBody(Shape):
     cadence: Cadence | None = Field(
         None,
         description="Of mails, without it weekly; of webhooks, without it at once: each waits for the hour at which a mail would "
-        "gather it. The feed is told at once.",
+        "gather it. The feed is told at once: it takes `instant` or none.",
     )
     weekly_cap: Annotated[StrictInt, Field(ge=1, le=100), WHOLE] | None = Field(
         None,
@@ -125,7 +125,10 @@ class SubscriptionBody(Shape):
         "Without it `notifications.weekly_cap` of the settings. Other channels have none.",
     )
     conditions: Conditions = Conditions()
-    quiet_hours: QuietHours | None = None
+    quiet_hours: QuietHours | None = Field(
+        None,
+        description="When no mail and no webhook may leave. The feed has none, for nothing of it is sent.",
+    )
     time_zone: TimeZone = "UTC"
 
     @model_validator(mode="after")
@@ -150,6 +153,13 @@ class SubscriptionBody(Shape):
                 "The feed is read at its reader's own pace, so nothing is held for it.",
                 "Leave cadence out.",
                 field="cadence",
+            )
+        if self.channel == "feed" and self.quiet_hours is not None:
+            raise refuse(
+                "channel-quiet-hours",
+                "The feed is read at its reader's own pace, so nothing of it is sent at any hour.",
+                "Leave quiet_hours out.",
+                field="quiet_hours",
             )
         if self.channel != "email" and self.weekly_cap is not None:
             raise refuse(

@@ -85,6 +85,7 @@ RULES = frozenset(
         "constant-field",
         "channel-target",
         "channel-cadence",
+        "channel-quiet-hours",
         "channel-cap",
         "quiet-hours",
         "endpoint-known",

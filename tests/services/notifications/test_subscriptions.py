@@ -73,6 +73,11 @@ async def test_hours_that_end_when_they_begin_are_refused_for_nobody_knows_what_
         ({"channel": "feed", "email": "a@example.org"}, "/email", "channel-target"),
         ({"channel": "feed", "cadence": "weekly"}, "/cadence", "channel-cadence"),
         ({"channel": "feed", "weekly_cap": 3}, "/weekly_cap", "channel-cap"),
+        (
+            {"channel": "feed", "quiet_hours": {"from": "21:00", "until": "07:00"}},
+            "/quiet_hours",
+            "channel-quiet-hours",
+        ),
     ],
 )
 async def test_of_fields_that_do_not_go_together_the_one_to_mend_is_named(
@@ -81,6 +86,15 @@ async def test_of_fields_that_do_not_go_together_the_one_to_mend_is_named(
     problem = await hall.call("PUT", f"/v1/subscriptions/{uuid_of('new')}", body, status=422)
     assert [(one["pointer"], one["rule"]) for one in problem["errors"]] == [(pointer, rule)]
     assert problem["detail"].startswith(f"{pointer}: ")
+
+
+async def test_the_feed_is_told_at_once_and_may_say_so(hall: Hall) -> None:
+    neutral = {"cadence": "instant", "quiet_hours": None, "weekly_cap": None, "time_zone": "Africa/Dakar"}
+    subscription = await hall.subscribe(channel="feed", **neutral)
+    saved = await hall.call("GET", f"/v1/subscriptions/{subscription}")
+    assert {name: saved[name] for name in neutral} == neutral
+    again = {name: saved[name] for name in ("channel", *neutral)} | {"opt_in": True}
+    await hall.call("PUT", f"/v1/subscriptions/{subscription}", again, If_Match='"1"')
 
 
 async def test_a_preview_counts_the_month_and_names_what_excludes_most(hall: Hall) -> None:
