@@ -195,6 +195,10 @@ class SubscriptionAnswer(Shape):
     lapsed_at: str | None = Field(
         description="When it was paused because nobody answered; the link of that mail, or saving it anew, has it again."
     )
+    refused_at: str | None = Field(
+        description="When a mail could not leave as nobody is at its address, by its server's word: news waits until BDT's "
+        "administrator lifts that, or the address is another."
+    )
     next_digest_at: str | None
     created_at: str
     changed_at: str

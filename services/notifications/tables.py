@@ -157,6 +157,7 @@ SUBSCRIPTIONS = Table(
     Column("confirmed_at", Text),
     Column("confirm_by", Text),  # asked whether it is still wanted: until when an answer is waited for
     Column("lapsed_at", Text),  # paused because nobody answered; NULL once somebody did
+    Column("refused_at", Text),  # nobody is at the address, its server said: news waits until that is lifted
     Column("created_at", Text, nullable=False),
     Column("changed_at", Text, nullable=False),
 )

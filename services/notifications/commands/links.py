@@ -19,12 +19,12 @@ from services.chassis.database import insert_for
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.notifications.commands.contacts import confirm_contact, leave_contact
-from services.notifications.commands.subscriptions import end, first_digest
+from services.notifications.commands.subscriptions import end, first_digest, holds_news
 from services.notifications.queries.reading import Row
 from services.notifications.rules.keys import OF_CONTACT, Keys, keys_of
 from services.notifications.rules.problems import LinkInvalid
 from services.notifications.rules.yearly import NO_QUESTIONS, waits_for_answer
-from services.notifications.tables import ENDPOINTS, NOTICES, SUBSCRIPTIONS, SUPPRESSIONS
+from services.notifications.tables import ENDPOINTS, SUBSCRIPTIONS, SUPPRESSIONS
 
 _SENTENCES: Mapping[tuple[LinkAction, bool, bool], str] = MappingProxyType(
     {  # action, of a contact, done
@@ -134,8 +134,7 @@ async def follow_link(unit: Unit, *, token: str) -> Answer:
 async def _confirm(unit: Unit, row: Row) -> Row:
     state: SubscriptionState = "active"
     now = timestamp(unit.now)
-    ready = select(NOTICES.c.id).where(NOTICES.c.subscription == row["id"], NOTICES.c.state == "ready")
-    held = (await unit.connection.scalar(ready.limit(1))) is not None
+    held = await holds_news(unit, row["id"])
     changed = {
         "state": state,
         "confirmed_at": now,

@@ -23,7 +23,7 @@ from services.notifications.rules import rights
 from services.notifications.rules.cadence import next_digest, released
 from services.notifications.rules.conditions import unknown_codes
 from services.notifications.rules.problems import TooManyEndpoints
-from services.notifications.tables import DELIVERIES, ENDPOINTS, SUBSCRIPTIONS
+from services.notifications.tables import DELIVERIES, ENDPOINTS, NOTICES, SUBSCRIPTIONS
 
 MOST_SUBSCRIPTIONS = 100
 HOURS = ("cadence", "quiet", "time_zone")
@@ -156,6 +156,7 @@ def _row(
         "confirmed_at": confirmed,
         "confirm_by": None,
         "lapsed_at": None,
+        "refused_at": before["refused_at"] if before is not None and before["email"] == body.email else None,
         "created_at": now if before is None else before["created_at"],
         "changed_at": now,
     }
@@ -181,9 +182,15 @@ def _cap(unit: Unit, body: SubscriptionBody) -> int | None:
     return body.weekly_cap or unit.runtime.settings.notifications.weekly_cap
 
 
+async def holds_news(unit: Unit, subscription: str) -> bool:
+    """Whether news of a subscription waits for its next digest."""
+    ready = select(NOTICES.c.id).where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready")
+    return (await unit.connection.scalar(ready.limit(1))) is not None
+
+
 def first_digest(unit: Unit, row: Row, *, held: bool) -> str | None:
     """Return when the first digest is due; one that is told at once waits for news, unless news is `held` already."""
-    if row["channel"] != "email":
+    if row["channel"] != "email" or row["refused_at"] is not None:
         return None
     if row["cadence"] == "instant" and not held:
         return None

@@ -33,7 +33,8 @@ def subscription_json(row: Row, *, addresses: bool) -> dict[str, Any]:
         name: row[name]
         for name in (
             "id", "organisation", "revision", "state", "channel", "endpoint", "email", "language", "cadence", "weekly_cap",
-            "time_zone", "opted_in_at", "confirmed_at", "confirm_by", "lapsed_at", "next_digest_at", "created_at", "changed_at",
+            "time_zone", "opted_in_at", "confirmed_at", "confirm_by", "lapsed_at", "refused_at", "next_digest_at",
+            "created_at", "changed_at",
         )
     }  # fmt: skip
     plain["email"] = row["email"] if addresses else None

@@ -21,7 +21,10 @@ def router() -> APIRouter:
         response_class=Response,
     )
     async def lift(request: Request, body: LiftBody) -> Response:
-        """By BDT's administrator, once the address was looked into; 404 if nothing keeps mails from it."""
+        """By BDT's administrator, once the address was looked into; what has waited comes with the next digest of its subscriptions.
+
+        404 if nothing keeps mails from it.
+        """
         return await execute(request, partial(lift_suppression, body=body))
 
     return routes

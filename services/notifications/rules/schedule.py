@@ -47,6 +47,7 @@ class Outcome:
     response: bytes = b""
     milliseconds: float = 0.0
     permanent: bool = False  # nothing is gained by trying again
+    nobody: bool = False  # a mail, and nobody is at its address
 
     @property
     def delivered(self) -> bool:

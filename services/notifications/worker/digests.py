@@ -90,7 +90,8 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
         if period > timestamp(now + FURTHEST[row["cadence"]]):
             await _due_again(connection, subscription, hour)
         return  # another process was first, or a clock that was ahead
-    following = None if row["cadence"] == "instant" or row["state"] != "active" else timestamp(hour)
+    written_to = row["state"] == "active" and row["refused_at"] is None
+    following = timestamp(hour) if written_to and row["cadence"] != "instant" else None
     await connection.execute(
         update(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == subscription).values(next_digest_at=following)
     )
@@ -99,7 +100,7 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
         await connection.execute(update(NOTICES).where(mine, HELD).values(state="waiting"))
         await connection.execute(update(NOTICES).where(mine).values(state="dropped"))
         return
-    if row["state"] != "active":
+    if not written_to:
         return
     dismissed = select(DISMISSALS.c.project).where(
         DISMISSALS.c.organisation == row["organisation"], ~DISMISSALS.c.lifted

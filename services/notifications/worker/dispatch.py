@@ -36,7 +36,7 @@ from services.notifications.tables import ATTEMPTS, DELIVERIES, ENDPOINTS, SECRE
 from services.notifications.worker import endpoints, interrupted, mailing, pacing, webhooks
 from services.notifications.worker.pacing import LEASE, Pace, Share
 from services.notifications.worker.slots import MAILS, Slots
-from services.notifications.worker.untaken import take_up_again
+from services.notifications.worker.untaken import keep_news, take_up_again
 
 DUE = "notifications.due"
 """The signal that something may be due."""
@@ -405,6 +405,7 @@ class Dispatcher:
             if end["new_state"] == "exhausted" and one.row["channel"] == "email" and not one.outcome.permanent
         ]
         await take_up_again(connection, given_up, now=now)
+        await keep_news(connection, [one.row["id"] for one in out if one.outcome.nobody], now=now)
 
     def _end_of(self, one: Ended) -> dict[str, Any]:
         again = None

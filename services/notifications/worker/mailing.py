@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.errors import HeaderParseError
 from email.utils import parseaddr
 from typing import Any
@@ -54,13 +54,7 @@ class Post:
         """Send a claimed mail once and return how that ended."""
         begun = time.perf_counter()
         outcome = await self._sent(runtime, row, number)
-        return Outcome(
-            error=outcome.error,
-            status=outcome.status,
-            response=outcome.response,
-            permanent=outcome.permanent,
-            milliseconds=(time.perf_counter() - begun) * 1_000,
-        )
+        return replace(outcome, milliseconds=(time.perf_counter() - begun) * 1_000)
 
     async def _sent(self, runtime: Runtime, row: Mapping[str, Any], number: int) -> Outcome:
         to = row["email"]
@@ -72,7 +66,7 @@ class Post:
             kept_out = select(SUPPRESSIONS.c.reason).where(SUPPRESSIONS.c.address_hash == hashed)
             reason = await connection.scalar(kept_out)
             if reason is not None and (reason != NO_QUESTIONS or row["type"] == CONFIRMATION):
-                return Outcome(error="suppressed", permanent=True)
+                return Outcome(error="suppressed", permanent=True, nobody=reason != NO_QUESTIONS)
         try:
             letter = Letter.decoded(row["body"])
             message = message_of(letter, self.settings, to=to, identifier=row["id"], now=runtime.clock.now())
@@ -119,6 +113,7 @@ class Post:
                 status=error.code,
                 response=_kept(error.message),
                 permanent=concerns in {"address", "mail"},
+                nobody=concerns == "address",
             )
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             return Outcome(

@@ -2,7 +2,8 @@
 
 *What.* In the transaction that records the last try, notices of a digest are ready again, a yearly question counts as not
 asked, and the first question to an address begins its schedule anew, a day later. *Why.* A mail server that was away for days has lost nobody's news; and as nothing was handed over, what comes later
-is no second copy. *Never:* for what was refused for its address or for itself; that was an answer.
+is no second copy. Where nobody is at the address the news waits, and the subscription says so. *Never:* make a mail to such an
+address due, or take up what was refused for itself; that was an answer.
 """
 
 from collections.abc import Sequence
@@ -51,6 +52,35 @@ async def take_up_again(connection: AsyncConnection, deliveries: Sequence[str], 
         if row["next_digest_at"] is None:
             due = next_digest(now, "daily", quiet_of(row), row["time_zone"])
             await connection.execute(whose.values(next_digest_at=timestamp(due)))
+
+
+async def keep_news(connection: AsyncConnection, deliveries: Sequence[str], *, now: datetime) -> None:
+    """Have the news of these mails, at whose addresses nobody is, wait until that is lifted or the address is another."""
+    if not deliveries:
+        return
+    whose = select(DELIVERIES.c.subscription).where(DELIVERIES.c.id.in_(deliveries))
+    theirs = SUBSCRIPTIONS.c.id.in_(whose) & SUBSCRIPTIONS.c.state.in_(("active", "unconfirmed"))
+    moment = timestamp(now)
+    await connection.execute(
+        update(SUBSCRIPTIONS)
+        .where(theirs, SUBSCRIPTIONS.c.refused_at.is_(None))
+        .values(
+            refused_at=moment,
+            next_digest_at=None,
+            confirm_by=None,  # a question that did not leave owes nobody an answer
+            changed_at=moment,
+            revision=SUBSCRIPTIONS.c.revision + 1,
+        )
+    )
+    await connection.execute(
+        update(NOTICES)
+        .where(
+            NOTICES.c.delivery.in_(deliveries),
+            NOTICES.c.state == "sent",
+            NOTICES.c.subscription.in_(select(SUBSCRIPTIONS.c.id).where(theirs)),
+        )
+        .values(state="ready", delivery=None)
+    )
 
 
 async def _ask_again(connection: AsyncConnection, deliveries: Sequence[str], *, now: datetime) -> None:

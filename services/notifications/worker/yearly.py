@@ -38,6 +38,7 @@ async def step(runtime: Runtime) -> int:
             SUBSCRIPTIONS.c.state == "active",
             SUBSCRIPTIONS.c.channel == "email",
             SUBSCRIPTIONS.c.confirm_by.is_(None),
+            SUBSCRIPTIONS.c.refused_at.is_(None),
             SUBSCRIPTIONS.c.confirmed_at <= timestamp(now - ASK_AFTER),
         )
         .limit(AT_ONCE)
@@ -79,7 +80,7 @@ async def _ask(runtime: Runtime, connection: AsyncConnection, subscription: str,
         .with_for_update(of=SUBSCRIPTIONS)
     )
     row = (await connection.execute(query)).mappings().first()
-    if row is None or row["state"] != "active" or row["confirm_by"] is not None:
+    if row is None or row["state"] != "active" or row["confirm_by"] or row["refused_at"]:
         return  # another process was first, or somebody ended it
     said = row["confirmed_at"]
     if said is None or said > timestamp(now - ASK_AFTER):

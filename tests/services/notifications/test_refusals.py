@@ -159,6 +159,7 @@ async def test_the_administrator_lifts_what_an_address_was_suppressed_for(office
     sink.refuse = ""
     wanted = {"channel": "email", "email": ADDRESS}
     assert (await hall.subscribe(**wanted, status=422)) is not None
+    hall.clock.moment += timedelta(minutes=1)
     named = {"email": ADDRESS.upper()}
     await hall.call("POST", "/v1/suppressions/lift", named, status=403)
     answers = [
