@@ -171,14 +171,17 @@ async def organisations(runtime: Runtime, form: Form) -> AsyncIterator[Export]:
 
 @asynccontextmanager
 async def exposure(runtime: Runtime, form: Form) -> AsyncIterator[Export]:
-    """Give the cells of the exposure report that everybody may see: a few, and counted once for all who ask."""
-    rows, frame = await shown.cells(runtime)
-    names = [column.name for column in DATASETS["exposure"].columns[: -len(frame)]]
+    """Give the cells of the exposure report that everybody may see, within a transaction: counted once for all who ask."""
+    async with runtime.database.read() as connection:
+        moment = await shown.moment_of(runtime, connection)
+        frame = moment.frame
+        names = [column.name for column in DATASETS["exposure"].columns[: -len(frame)]]
 
-    async def pages() -> AsyncIterator[list[Cells]]:
-        yield [(*(row[name] for name in names), *frame) for row in rows]
+        async def pages() -> AsyncIterator[list[Cells]]:
+            rows = await shown.cells(runtime, connection, moment)
+            yield [(*(row[name] for name in names), *frame) for row in rows]
 
-    yield _export("exposure", form, SUGGESTION, frame, pages(), depends=rows)
+        yield _export("exposure", form, SUGGESTION, frame, pages(), depends=moment.stamp)
 
 
 @asynccontextmanager

@@ -36,6 +36,7 @@ MONTHS = 12
 
 _STANDS = and_(LIST_VERSIONS.c.shown_until.is_(None), LIST_VERSIONS.c.attention.is_not(None))
 _COUNTS = select(LIST_VERSIONS.c.counts).where(_STANDS)
+_NUMBERS = select(LIST_VERSIONS.c.project, LIST_VERSIONS.c.number).where(_STANDS)
 _MADE_LAST = select(func.max(LIST_VERSIONS.c.created_at)).where(_STANDS)
 _STOOD = select(LIST_VERSIONS.c.attention).where(
     LIST_VERSIONS.c.created_at <= bindparam("moment"),
@@ -75,38 +76,58 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What the figures of one read transaction follow from: the versions that stand, and organisations as they are known."""
+
+    pinned: Pinned
+    numbers: frozenset[tuple[str, int]]
+    as_of: str
+
+    @property
+    def stamp(self) -> Any:
+        """What names the cells without counting them, in every process that has read as far."""
+        pinned = self.pinned
+        return sorted(self.numbers), pinned.log, sorted(pinned.positions.items()), pinned.late
+
+    @property
+    def frame(self) -> tuple[str, str, str]:
+        """Epoch, reference date, last change."""
+        return self.pinned.epoch, self.pinned.day, self.as_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Standing:
     """The record as one read transaction saw it."""
 
-    pinned: Pinned
+    moment: Moment
     lists: Mapping[str, Rows]
-    numbers: frozenset[tuple[str, int]]
-    with_local: int
-    as_of: str
 
 
 async def report(runtime: Runtime, *, view: View) -> dict[str, Any]:
     """Return the report of the lists that stand, with the cells that the view may see."""
     shown: Shown = runtime.state["exposure"]
     async with runtime.database.read() as connection:
-        standing = await _standing(runtime, connection)
-        today = min(standing.pinned.day, runtime.clock.now().date().isoformat())  # a day may be opened ahead
+        standing = await _standing(runtime, connection, await moment_of(runtime, connection))
+        counts = [orjson.loads(row) for row in await connection.scalars(_COUNTS)]
+        pinned = standing.moment.pinned
+        today = min(pinned.day, runtime.clock.now().date().isoformat())  # a day may be opened ahead
         months = [await _month(connection, shown, day) for day in _ends(today)]
     found = await _counted(runtime, standing)
-    weights, whole = standing.pinned.view.weights, found.whole
+    weights, whole = pinned.view.weights, found.whole
+    with_local = sum(one["local_above_floor"] > 0 for one in counts)
     enough = view == "every_cell" or whole.organisations >= FEWEST
     return {
         "statement": SUGGESTION,
         "view": view,
-        "epoch": standing.pinned.epoch,
-        "reference_date": standing.pinned.day,
-        "data_as_of": standing.as_of,
+        "epoch": pinned.epoch,
+        "reference_date": pinned.day,
+        "data_as_of": standing.moment.as_of,
         "head": weights.head,
         "first": len(weights.attention),
         "lane": weights.lane,
         "projects": len(standing.lists),
-        "projects_with_local": standing.with_local,
-        "projects_with_local_share": per_mille(standing.with_local, len(standing.lists)),
+        "projects_with_local": with_local,
+        "projects_with_local_share": per_mille(with_local, len(standing.lists)),
         "organisations": _whole(found) if enough else None,
         "groups": [
             {"grouping": name, "cells": [cell.to_json(whole) for cell in told(cells, view)]}
@@ -120,31 +141,35 @@ async def report(runtime: Runtime, *, view: View) -> dict[str, Any]:
     }
 
 
-async def cells(runtime: Runtime) -> tuple[list[dict[str, Any]], tuple[str, str, str]]:
-    """Return the cells that everybody may see, each with its grouping; and epoch, reference date, last change."""
-    body = await report(runtime, view="cells_of_five")
-    rows = [{"grouping": one["grouping"], **cell} for one in body["groups"] for cell in one["cells"]]
-    return rows, (body["epoch"], body["reference_date"], body["data_as_of"])
+async def cells(runtime: Runtime, connection: AsyncConnection, moment: Moment) -> list[dict[str, Any]]:
+    """Return the cells that everybody may see, each with its grouping, of this transaction's moment."""
+    found = await _counted(runtime, await _standing(runtime, connection, moment))
+    return [
+        {"grouping": name, **cell.to_json(found.whole)}
+        for name, all_cells in found.groups.items()
+        for cell in told(all_cells, "cells_of_five")
+    ]
 
 
 async def of_organisation(runtime: Runtime, organisation: str) -> dict[str, Any]:
     """Return what the lists that stand give to one organisation, and what it deserves. Raises NotFound."""
     async with runtime.database.read() as connection:
-        standing = await _standing(runtime, connection)
+        standing = await _standing(runtime, connection, await moment_of(runtime, connection))
         records = await organisations_of(connection, [organisation])
     if organisation not in records:
         raise NotFound("No such organisation is known here, or it was erased.")
     this = np.void(UUID(organisation).bytes)
     found = [rows[rows["organisation"] == this] for rows in standing.lists.values()]
-    sums = summed(found, head=standing.pinned.view.weights.head)
+    pinned = standing.moment.pinned
+    sums = summed(found, head=pinned.view.weights.head)
     first, lane, deserved = int(sums.first.sum()), int(sums.lane.sum()), int(sums.deserved.sum())
     return {
         "statement": SUGGESTION,
         "organisation": organisation,
         "name": records[organisation]["legal_name"],
-        "epoch": standing.pinned.epoch,
-        "reference_date": standing.pinned.day,
-        "data_as_of": standing.as_of,
+        "epoch": pinned.epoch,
+        "reference_date": pinned.day,
+        "data_as_of": standing.moment.as_of,
         "projects": len(standing.lists),
         "fits": int(sums.fits.sum()),
         "heads": int(sums.head.sum()),
@@ -157,33 +182,35 @@ async def of_organisation(runtime: Runtime, organisation: str) -> dict[str, Any]
     }
 
 
-async def _standing(runtime: Runtime, connection: AsyncConnection) -> _Standing:
-    shown: Shown = runtime.state["exposure"]
+async def moment_of(runtime: Runtime, connection: AsyncConnection) -> Moment:
+    """Return what stands now, without reading what it gives to anybody."""
     index: Index = runtime.state["index"]
-    await shown.record.refresh(connection)
     pinned = await index.pin()
-    counts = [orjson.loads(row) for row in await connection.scalars(_COUNTS)]
     changed = await changed_last(runtime, connection, (MEMBER,), day=pinned.day)
-    return _Standing(
+    return Moment(
         pinned=pinned,
-        lists=shown.record.exposure.lists,
-        numbers=frozenset(shown.record.numbers.items()),
-        with_local=sum(one["local_above_floor"] > 0 for one in counts),
+        numbers=frozenset((row.project, row.number) for row in await connection.execute(_NUMBERS)),
         as_of=max(changed, await connection.scalar(_MADE_LAST) or changed),
     )
+
+
+async def _standing(runtime: Runtime, connection: AsyncConnection, moment: Moment) -> _Standing:
+    shown: Shown = runtime.state["exposure"]
+    await shown.record.refresh(connection)
+    return _Standing(moment=moment, lists=shown.record.exposure.lists)
 
 
 async def _counted(runtime: Runtime, standing: _Standing) -> Counted:
     """Count once for all who ask while neither lists nor organisations change; in a thread."""
     computations: Computations = runtime.state["computations"]
     reference: Reference = runtime.state["reference"]
-    pinned = standing.pinned
+    moment, pinned = standing.moment, standing.moment.pinned
 
     def count() -> Counted:
         sums = summed(standing.lists.values(), head=pinned.view.weights.head)
         return counted(dict(_facts(pinned, reference)), sums)
 
-    key = ("exposure", standing.numbers, pinned.version, pinned.epoch, pinned.day)
+    key = ("exposure", moment.numbers, pinned.version, pinned.epoch, pinned.day)
     return await computations.get(key, lambda: asyncio.to_thread(count))
 
 

@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 from sqlalchemy import insert, select, update
 
+from services.matches.queries import exposure
 from services.matches.queries.exports import AT_ONCE
 from services.matches.queries.spool import PIECE
 from services.matches.tables import DOCUMENTS
@@ -170,6 +171,33 @@ async def test_who_has_a_file_costs_no_row_of_it(town: Town, form: str) -> None:
             assert short.headers["etag"] == answer.headers["etag"]
         assert short.headers["content-disposition"] == answer.headers["content-disposition"]
         assert short.headers["content-type"] == answer.headers["content-type"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_who_has_the_exposure_report_as_a_file_has_nothing_counted(
+    town: Town, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        await town.organisation(f"One {number}")
+    await town.published("schools")
+    await town.settle()
+    counts, real = [], exposure.counted
+
+    def count(*given: Any) -> Any:
+        counts.append(given)
+        return real(*given)
+
+    monkeypatch.setattr(exposure, "counted", count)
+    address = f"/v1/exports/exposure.{form}"
+    await town.call("HEAD", address)
+    with statements() as told:
+        head = await town.call("HEAD", address)
+        known = await town.call("GET", address, If_None_Match=head.headers["etag"])
+    assert (known.status_code, counts) == (304, [])
+    assert not [one for one in told if "attention" in one.partition("WHERE")[0]]
+    answer = await town.call("GET", address)
+    assert (answer.status_code, len(counts)) == (200, 1)
+    assert answer.headers["etag"] == head.headers["etag"]
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
