@@ -24,6 +24,7 @@ ALGORITHMS = ("EdDSA", "RS256")
 _KEYS_LAST = 60.0  # seconds until the keys are fetched anew: so long may a revocation go unseen
 _AFTER_FAILURE = 5.0  # seconds; an issuer that is away must not make every request wait for it
 _BETWEEN_FETCHES = 1.0  # seconds; a flood of tokens with invented key ids must not become a flood of fetches
+_FETCHED_WITHIN = 5.0  # seconds, to the last byte
 _REMEMBERED = 4096
 
 FetchKeys = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -167,9 +168,13 @@ class Verifier:
         self._fetched_at, self._failed_at = begun, None
 
 
-async def fetch_keys(url: str) -> Mapping[str, Any]:
-    """Fetch a JWKS document. Raises httpx2.HTTPError."""
-    async with httpx2.AsyncClient(timeout=5.0, trust_env=False) as client:
+async def fetch_keys(url: str, *, seconds: float = _FETCHED_WITHIN) -> Mapping[str, Any]:
+    """Fetch a JWKS document, whole within so many seconds. Raises httpx2.HTTPError, TimeoutError."""
+    # The client's own patience is from one byte to the next, and everybody waits for this.
+    async with (
+        asyncio.timeout(seconds),
+        httpx2.AsyncClient(timeout=seconds, trust_env=False) as client,
+    ):
         response = await client.get(url, headers={"Accept": "application/json"})
         response.raise_for_status()
         document: Mapping[str, Any] = response.json()

@@ -6,11 +6,13 @@ from the list that stands then. The service proves itself with a token of its ow
 cycle become ready in one transaction, so nobody is told before others. *Never:* pass a rank on.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
+import orjson
 
 from schemas.http.reasons import MOST_ASKED
 from services.chassis.runtime import Runtime
@@ -20,6 +22,10 @@ from services.chassis.web.secrets import service_secret
 CLIENT = "comity:notifications"
 READER = "list-reader"
 SENTENCES_TOLD = 5
+ANSWERED_WITHIN = 30.0
+"""Seconds that one question may take from its first byte to the last of its answer: everybody's news waits meanwhile."""
+MOST_BYTES = 32_000_000
+"""Of one answer; the reasons of as many as are asked for at once, in every language, are a tenth of it."""
 
 Token = Callable[[], Awaitable[str]]
 Asked = Mapping[str, Collection[str]]
@@ -70,6 +76,8 @@ class ListReader:
     client: httpx2.AsyncClient
     address: str
     token: Token
+    seconds: float = ANSWERED_WITHIN
+    most_bytes: int = MOST_BYTES
 
     async def rows(self, project: str, asked: Asked) -> Rows:
         """Return what a notice says, by language and organisation, of each that stands above the floor or that a rule leaves out now.
@@ -90,7 +98,7 @@ class ListReader:
                     for row in answer.get("excluded", ()):
                         for language, sentences in row["said"].items():
                             found[language, row["organisation"]] = left_out(sentences)
-        except httpx2.TransportError as error:
+        except (httpx2.TransportError, TimeoutError) as error:
             raise NoAnswer(f"{type(error).__name__}: {error}") from error
         except (httpx2.HTTPError, KeyError, ValueError) as error:
             raise ListsAway(f"{type(error).__name__}: {error}") from error
@@ -99,15 +107,25 @@ class ListReader:
     async def _ask(
         self, project: str, organisations: Sequence[str], languages: Iterable[str]
     ) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-        answer = await self.client.post(
-            f"{self.address}/v1/lists/{project}/reasons",
-            json={"organisations": organisations, "languages": sorted(languages)},
-            headers={"Authorization": f"Bearer {await self.token()}"},
-        )
-        if answer.status_code == 404:
-            return {}
-        answer.raise_for_status()
-        rows: Mapping[str, Sequence[Mapping[str, Any]]] = answer.json()
+        body = {"organisations": organisations, "languages": sorted(languages)}
+        read = bytearray()
+        async with (
+            asyncio.timeout(self.seconds),  # the client's own is from one byte to the next
+            self.client.stream(
+                "POST",
+                f"{self.address}/v1/lists/{project}/reasons",
+                json=body,
+                headers={"Authorization": f"Bearer {await self.token()}"},
+            ) as answer,
+        ):
+            if answer.status_code == 404:
+                return {}
+            answer.raise_for_status()
+            async for piece in answer.aiter_bytes():
+                read += piece
+                if len(read) > self.most_bytes:
+                    raise ListsAway(f"The answer is longer than {self.most_bytes:,} bytes.")
+        rows: Mapping[str, Sequence[Mapping[str, Any]]] = orjson.loads(read)
         return rows
 
 
@@ -135,7 +153,7 @@ def left_out(sentences: Sequence[str]) -> dict[str, Any]:
 def open_reader(runtime: Runtime) -> ListReader:
     """Return the reader of this process; its client lives as long as the process does."""
     settings = runtime.settings
-    client = httpx2.AsyncClient(timeout=30.0, trust_env=False)
+    client = httpx2.AsyncClient(timeout=ANSWERED_WITHIN, trust_env=False)
     return ListReader(
         client=client,
         address=settings.notifications.matches_url or settings.own_address,

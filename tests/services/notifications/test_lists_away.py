@@ -19,18 +19,31 @@ class Api:
     """The lists' API on a real socket."""
 
     hangs: set[str] = field(default_factory=set)  # the projects about which it says nothing
+    drips: set[str] = field(default_factory=set)  # and those about which it never comes to an end
+    pours: bool = False  # it says far more than was asked
     asked: list[str] = field(default_factory=list)
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         project = request.match_info["project"]
         self.asked.append(project)
         if project in self.hangs:
             await self.over.wait()
+        if project in self.drips:
+            return await self._drip(request)
         said = {"en": {"shared_terms": ["school"], "reasons": []}}
         plain = {"fit": 100, "band": "good", "confidence": 500, "said": said}
         asked = (await request.json())["organisations"]
-        return web.json_response({"told": [plain | {"organisation": one} for one in asked]})
+        told = [plain | {"organisation": one} for one in asked]
+        return web.json_response({"told": told, "more": "x" * 300_000 if self.pours else ""})
+
+    async def _drip(self, request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await answer.prepare(request)
+        while not self.over.is_set():
+            await answer.write(b" ")
+            await asyncio.sleep(0.05)
+        return answer
 
 
 @asynccontextmanager
@@ -49,7 +62,9 @@ async def asking(hall: Hall) -> AsyncIterator[Api]:
     address = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"
     try:
         async with httpx2.AsyncClient(timeout=0.2, trust_env=False) as client:
-            hall.runtime.state[READER] = ListReader(client=client, address=address, token=token)
+            hall.runtime.state[READER] = ListReader(
+                client=client, address=address, token=token, seconds=1.0, most_bytes=100_000
+            )
             yield api
     finally:
         api.over.set()
@@ -97,3 +112,31 @@ async def test_who_needs_no_reasons_is_told_while_the_api_is_silent(hall: Hall) 
         await hall.herald()
         assert set(api.asked) == {projects[0]}
     assert await heard(hall) == ["match.proposed.v1"] * 2 + ["opportunity.closed.v1"]
+
+
+async def test_an_api_that_never_comes_to_an_end_is_not_waited_for_without_end(hall: Hall) -> None:
+    await hall.subscribe(channel="feed")
+    hall.lists.away = True
+    projects = await opened(hall, 2)
+    async with asking(hall) as api:
+        api.drips = {projects[0]}
+        async with asyncio.timeout(10):
+            await readying.step(hall.runtime)
+            await readying.step(hall.runtime)
+        assert await heard(hall) == ["match.proposed.v1"]
+        api.drips.clear()
+        await readying.step(hall.runtime)
+    assert await heard(hall) == ["match.proposed.v1"] * 2
+
+
+async def test_an_answer_that_is_far_too_long_is_not_read(hall: Hall) -> None:
+    await hall.subscribe(channel="feed")
+    hall.lists.away = True
+    await opened(hall, 1)
+    async with asking(hall) as api:
+        api.pours = True
+        await readying.step(hall.runtime)
+        assert await heard(hall) == []
+        api.pours = False
+        await readying.step(hall.runtime)
+    assert await heard(hall) == ["match.proposed.v1"]

@@ -1,12 +1,16 @@
 """Tokens that are not ours, not now, not for us or not signed as we want are refused, each with its code."""
 
+import asyncio
 import base64
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
 import pytest
+from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.chassis.identity.verification import fetch_keys
 
 
 async def code_of(bench: Any, token: str) -> str:
@@ -91,6 +95,36 @@ async def test_the_issuer_being_away_is_a_503(bench: Any) -> None:
     answer = await bench.client.get("/v1/notes", headers=bench.bearer())
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert "retry-after" in answer.headers
+
+
+async def test_keys_that_come_drop_by_drop_are_not_waited_for_without_end(bench: Any) -> None:
+    over = asyncio.Event()
+
+    async def drip(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        while not over.is_set():
+            await answer.write(b" ")
+            await asyncio.sleep(0.05)
+        return answer
+
+    application = web.Application()
+    application.router.add_get("/jwks", drip)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    address = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}/jwks"
+    bench.application.state.verifier._fetch = lambda: fetch_keys(address, seconds=0.5)
+    try:
+        async with asyncio.timeout(10):
+            answer = await bench.client.get(
+                "/v1/notes", headers={"Authorization": f"Bearer {bench.issuer.token('bdt_admin')}"}
+            )
+    finally:
+        over.set()
+        await runner.cleanup()
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
 
 
 async def test_other_schemes_are_no_tokens(bench: Any) -> None:
