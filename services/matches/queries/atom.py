@@ -8,7 +8,7 @@ rank, an organisation, a team, or a text as anything but text.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from hashlib import blake2b
 from importlib.metadata import version
 from typing import Any
@@ -18,7 +18,7 @@ from lxml import etree
 
 from services.chassis.runtime import Runtime
 from services.matches.queries.archive import ArchivedProject, projects_of
-from services.matches.queries.register import Facts, register_of, stamp_of
+from services.matches.queries.register import Facts, changed_last, register_of, stamp_of
 from services.matches.worker.documents import PROJECT
 from services.matches.worker.index import Index
 
@@ -80,8 +80,8 @@ async def opportunities(
         chosen.sort(key=lambda each: (each[1].published_at or "", each[0]), reverse=True)
         shown = chosen[PAGE * (choice.page - 1) : PAGE * choice.page]
         records = await projects_of(connection, [one for one, _ in shown])
-    day = datetime.combine(datetime.fromisoformat(opened).date(), time(), UTC)
-    updated = max((facts.changed_at for _, facts in chosen), default=day)
+        # A project that has left the feed is news of the feed as well: `updated` never goes back.
+        updated = await changed_last(runtime, connection, (PROJECT,), day=opened)
     feed = _feed(runtime, choice, updated=updated, more=len(chosen) > PAGE * choice.page)
     for one, facts in shown:
         if one in records:
@@ -90,14 +90,14 @@ async def opportunities(
     return tag, document
 
 
-def _feed(runtime: Runtime, choice: Choice, *, updated: datetime, more: bool) -> Any:
+def _feed(runtime: Runtime, choice: Choice, *, updated: str, more: bool) -> Any:
     public = runtime.settings.address
     feed = etree.Element(f"{{{_ATOM}}}feed", nsmap={None: _ATOM})
     feed.set(_LANGUAGE, "en")
     _add(feed, "id", public + choice.address(1))
     _add(feed, "title", TITLE)
     _add(feed, "subtitle", SUBTITLE)
-    _add(feed, "updated", _stamp(updated))
+    _add(feed, "updated", updated)
     _add(_add(feed, "author"), "name", "Comity")
     _add(feed, "generator", "Comity")
     pages = {"self": choice.page, "first": 1}

@@ -191,9 +191,12 @@ async def candidates(
     """Give a project's list in rank order, as far as the filters choose, within a transaction; `own`: that organisation's row."""
     described = listing.described()
     async with listing.runtime.database.read() as connection:
-        (_, _, newest), stamp = await _frame(listing.runtime, connection, (PROJECT, MEMBER))
+        closed = described["state"] == "closed"  # then its rows are as they were, with names of today
+        (_, _, newest), stamp = await _frame(
+            listing.runtime, connection, (MEMBER,) if closed else (PROJECT, MEMBER)
+        )
         made = newest if listing.version is None else listing.version.created_at
-        as_of = max(made, newest) if listing.changed_since else made
+        as_of = max(made, newest) if listing.changed_since or closed else made
         frame = (described["epoch"], described["reference_date"], as_of)
         said = [described[name] for name in ("project", "list_version", "state", "changed_since")]
         rows_digest = None if listing.computed is None else listing.computed.digest

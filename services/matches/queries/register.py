@@ -19,7 +19,7 @@ from services.chassis.runtime import Runtime, timestamp
 from services.matches.consumers import GROUP
 from services.matches.queries.archive import AT_ONCE
 from services.matches.rules.feeds import regions_of
-from services.matches.tables import DOCUMENTS, METADATA
+from services.matches.tables import DOCUMENTS, LIST_VERSIONS, METADATA
 from services.matches.worker.documents import MEMBER, PROJECT
 
 _POSITIONS = METADATA.tables["positions"]
@@ -30,8 +30,14 @@ _STAMP = (
     .order_by(_POSITIONS.c.topic, _POSITIONS.c.partition)
 )
 _LATE = select(func.max(DOCUMENTS.c.late))
-_LAST = select(func.max(DOCUMENTS.c.event_id)).where(
-    DOCUMENTS.c.latest, DOCUMENTS.c.kind.in_(bindparam("kinds", expanding=True))
+_LAST_OF_MEMBERS = select(func.max(DOCUMENTS.c.event_id)).where(
+    DOCUMENTS.c.latest, DOCUMENTS.c.kind == MEMBER
+)
+_ERASED = select(func.max(DOCUMENTS.c.event_id)).where(
+    DOCUMENTS.c.kind == PROJECT,
+    DOCUMENTS.c.latest,
+    DOCUMENTS.c.record.is_(None),
+    DOCUMENTS.c.id.in_(select(LIST_VERSIONS.c.project)),
 )
 _NEWEST = select(DOCUMENTS.c.id, DOCUMENTS.c.incarnation, DOCUMENTS.c.version, DOCUMENTS.c.event_id).where(
     DOCUMENTS.c.kind == PROJECT, DOCUMENTS.c.latest, DOCUMENTS.c.record.is_not(None)
@@ -62,9 +68,10 @@ class Register:
         self._facts: dict[str, Facts] = {}
         self._teams: dict[str, frozenset[str]] = {}
         self._stamp: Any = None
-        self.newest: dict[
-            Sequence[str], tuple[Any, str | None]
-        ] = {}  # of kinds of records, with the stamp of then
+        self.changed_at: datetime | None = None
+        """The last change of a project that was published at some time, be it erased: what a draft does is nobody's to know."""
+        self.members: tuple[Any, datetime | None] = (None, None)
+        """The last change of an organisation, with the stamp of then."""
 
     async def refresh(self, connection: AsyncConnection) -> None:
         """Read what has changed, if the archive has moved since the last time."""
@@ -91,6 +98,10 @@ class Register:
         for one, facts in kept.items():
             for person in facts.team if facts.published_at else ():
                 teams.setdefault(person, set()).add(one)
+        changes = [facts.changed_at for facts in kept.values() if facts.published_at]
+        if erased := await connection.scalar(_ERASED):
+            changes.append(moment_of(erased))
+        self.changed_at = max(changes, default=None)
         self._facts, self._stamp = kept, stamp
         self._teams = {person: frozenset(projects) for person, projects in teams.items()}
 
@@ -126,15 +137,22 @@ async def changed_last(
 ) -> str:
     """Return the moment of the last change of these kinds of records; the beginning of the day where there is none.
 
-    Every record is looked at for it, so it is kept for as long as the archive stands still.
+    Of projects those count that were published at some time. Every record is looked at for it, so it is kept for as long as the archive
+    stands still.
     """
-    kept, stamp = register_of(runtime).newest, await stamp_of(connection, kinds)
-    known, newest = kept.get(kinds, (None, None))
-    if known != stamp:
-        newest = await connection.scalar(_LAST, {"kinds": list(kinds)})
-        kept[kinds] = stamp, newest
-    moment = datetime.fromisoformat(day).replace(tzinfo=UTC) if newest is None else moment_of(newest)
-    return timestamp(moment)
+    register = register_of(runtime)
+    changes: list[datetime | None] = []
+    if PROJECT in kinds:
+        await register.refresh(connection)
+        changes.append(register.changed_at)
+    if MEMBER in kinds:
+        stamp = await stamp_of(connection, (MEMBER,))
+        if register.members[0] != stamp:
+            newest = await connection.scalar(_LAST_OF_MEMBERS)
+            register.members = stamp, None if newest is None else moment_of(newest)
+        changes.append(register.members[1])
+    beginning = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    return timestamp(max((one for one in changes if one is not None), default=beginning))
 
 
 def moment_of(event_id: str) -> datetime:

@@ -82,6 +82,28 @@ async def test_open_projects_are_listed_by_flagship_region_and_language_until_th
     ] == "invalid-parameter"
 
 
+async def test_the_feed_is_as_new_as_the_last_change_of_what_was_ever_in_it(town: Town) -> None:
+    async def updated() -> str:
+        return str((await read(town)).feed.updated)
+
+    told = [await updated()]
+    for name in ("first", "second", "third"):
+        await town.published(name)
+    await town.settle()
+    told.append(await updated())
+    await town.draft("a draft")
+    await town.settle()
+    assert await updated() == told[-1]  # nobody learns when a draft was touched
+    await town.step(uuid_of("third"), "close", body={"reason": "Found."})
+    await town.settle()
+    told.append(await updated())
+    for name in ("third", "second"):
+        await town.erase("projects", uuid_of(name))
+        await town.settle()
+        told.append(await updated())
+    assert told == sorted(set(told))
+
+
 async def test_texts_stay_texts(town: Town) -> None:
     await town.published("nasty", titles=[{"language": "en", "text": f"Schools and {NASTY}"}])
     await town.settle()

@@ -150,6 +150,31 @@ async def test_what_is_exported_is_what_is_read(town: Town) -> None:
         assert line == line | {name: value for name, value in one.items() if name != "view"}
 
 
+async def test_a_file_is_as_of_the_last_change_that_may_be_in_it(town: Town) -> None:
+    async def as_of(path: str, who: str = "bdt_admin") -> Any:
+        return of_jsonl(await fetch(town, path, who=who))[0]["data_as_of"]
+
+    await town.organisation("One")
+    project = await town.published("schools")
+    await town.settle()
+    before = await as_of("projects.jsonl", "nobody")
+    await town.draft("a draft")
+    await town.settle()
+    assert await as_of("projects.jsonl", "nobody") == before  # nobody learns when a draft was touched
+    await town.published("clinics")
+    await town.step(project, "close", body={"reason": "Found."})
+    await town.settle()
+    assert await as_of("projects.jsonl", "nobody") > before
+    [line] = of_jsonl(await fetch(town, f"lists/{project}.jsonl"))
+    await town.organisation("One", legal_name="One and others")
+    await town.settle()
+    [renamed] = of_jsonl(
+        await fetch(town, f"lists/{project}.jsonl")
+    )  # closed: as it was, with names of today
+    assert renamed["name"] == "One and others"
+    assert renamed["data_as_of"] == await as_of("organisations.jsonl") > line["data_as_of"]
+
+
 @pytest.mark.parametrize("file", ["organisations.csv", "exposure.jsonl"])
 async def test_a_filter_of_projects_is_refused_where_it_would_choose_nothing(town: Town, file: str) -> None:
     answer = await town.call("GET", f"/v1/exports/{file}?region=AFR&level=global")
