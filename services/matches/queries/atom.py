@@ -39,7 +39,10 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Which open projects; None is no condition. A language chooses those with a title in it, and shows that."""
+    """Which open projects; None is no condition. A language chooses those with a title in it, and shows that.
+
+    As in RFC 4647 (basic filtering): in any case, and `pt` has `pt-BR` too.
+    """
 
     flagship: str | None = None
     region: str | None = None
@@ -51,7 +54,7 @@ class Choice:
         return (
             self.flagship in {None, facts.flagship}
             and (self.region is None or self.region in facts.regions)
-            and (self.language is None or self.language in facts.languages)
+            and (self.language is None or any(_is_in(one, self.language) for one in facts.languages))
         )
 
     def address(self, page: int) -> str:
@@ -137,12 +140,19 @@ def _entry(
 
 def _text(entry: Any, name: str, texts: Sequence[Mapping[str, str]], language: str | None) -> None:
     """Add the text in the language, else in the first; a title is never missing, a summary may be."""
-    chosen = next((text for text in texts if text["language"] == language), texts[0] if texts else None)
+    fit = [text for text in texts if language is not None and _is_in(text["language"], language)]
+    # What is in the very language comes before what is in that of a region.
+    chosen = min(fit, key=lambda text: len(text["language"])) if fit else texts[0] if texts else None
     if chosen is None:
         if name == "title":
             _add(entry, name, "(without a title)")
         return
     _add(entry, name, chosen["text"], type="text").set(_LANGUAGE, chosen["language"])
+
+
+def _is_in(tag: str, language: str) -> bool:
+    tag, language = tag.lower(), language.lower()
+    return tag == language or tag.startswith(f"{language}-")
 
 
 def _add(parent: Any, name: str, content: str | None = None, **attributes: str) -> Any:

@@ -48,7 +48,7 @@ def router() -> APIRouter:
             | None,
             Query(
                 max_length=35,
-                description="Projects with a text in this language (a language tag), shown in it.",
+                description="Projects with a title in this language (a tag, in any case; `pt` has `pt-BR` too), shown in it.",
             ),
         ] = None,
         page: Annotated[int, Query(ge=1, le=10_000, description="A page has 100 entries.")] = 1,

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BeforeValidator
 
 from services.chassis.identity.principal import Principal
 from services.chassis.identity.verification import Verifier
@@ -54,6 +55,7 @@ def router() -> APIRouter:
         ] = None,
         header: Annotated[
             Annotated[str, *EVENT_ID] | None,
+            BeforeValidator(lambda text: text or None),  # some clients send it empty until they have one
             Header(
                 alias="Last-Event-ID",
                 description="The id of the last entry that you have; outranks `lastEventId`. Without either, from now on.",

@@ -104,6 +104,32 @@ async def test_the_feed_is_as_new_as_the_last_change_of_what_was_ever_in_it(town
     assert told == sorted(set(told))
 
 
+BRAZILIAN = {"language": "pt-BR", "text": "Redes comunitárias para escolas rurais"}
+PORTUGUESE = {"language": "pt", "text": "Redes comunitárias para as escolas rurais"}
+
+
+async def test_a_language_is_asked_for_in_any_case_and_has_its_regional_ones(town: Town) -> None:
+    both = await town.published("both", titles=[ENGLISH, BRAZILIAN, PORTUGUESE])
+    town.clock.moment += timedelta(minutes=1)
+    one = await town.published("one", titles=[ENGLISH, BRAZILIAN])
+    await town.settle()
+    for asked, titles in (
+        ("EN", {both: ENGLISH, one: ENGLISH}),
+        ("pt-br", {both: BRAZILIAN, one: BRAZILIAN}),
+        ("PT", {both: PORTUGUESE, one: BRAZILIAN}),
+        ("p", None),
+        ("pt-B", {}),
+        ("en-GB", {}),
+    ):
+        if titles is None:
+            assert (await town.call("GET", f"{ADDRESS}?language={asked}", who="nobody")).status_code == 400
+            continue
+        entries = (await read(town, f"?language={asked}")).entries
+        assert {entry.id.removeprefix("urn:uuid:"): entry.title for entry in entries} == {
+            project: title["text"] for project, title in titles.items()
+        }
+
+
 async def test_texts_stay_texts(town: Town) -> None:
     await town.published("nasty", titles=[{"language": "en", "text": f"Schools and {NASTY}"}])
     await town.settle()

@@ -163,6 +163,7 @@ async def test_a_stream_has_the_feeds_ids_and_resumes_exactly_and_its_signs_of_l
         assert (entry.id, json.loads(entry.data or b"")) == (fed[3]["id"], fed[3])
         for path, more in (
             (f"{STREAM}?lastEventId={fed[0]['id']}", {}),
+            (f"{STREAM}?lastEventId={fed[0]['id']}", {"Last-Event-ID": ""}),  # of a client that has none yet
             (f"{STREAM}?lastEventId={fed[2]['id']}", {"Last-Event-ID": fed[0]["id"]}),  # the newer one
         ):
             async with aclosing(frames(port, path, headers | more)) as stream:
