@@ -94,7 +94,9 @@ STANDINGS = Table(
     Column("standing", Boolean, nullable=False),
     Column("fit", Integer, nullable=False),
     Column("band", Text),
-    Column("told_band", Text),  # the band at the last cycle; NULL while below the floor, empty if taken back
+    Column(
+        "told_band", Text
+    ),  # the band at the last cycle; NULL while below the floor, or a mark: empty, taken back; "-", undismissed
     Column("fresh", Boolean, nullable=False),  # crossed since the last cycle
     Column("crossed_at", Text, nullable=False),  # by the clock of who said so
     Column("seen_at", Text),  # when it was read; NULL: before that was kept

@@ -1,12 +1,13 @@
 """Projects dismissed by an organisation, and taken back.
 
 *What.* A dismissal remembers the project as it was, so that a change of it is news again. *Why what waits is taken back,
-too.* Who has dismissed a project is told nothing more of it. *Never:* change a list or a score.
+too.* Who has dismissed a project is told nothing more of it. *Why a mark once it is taken back.* A cycle that told nobody of
+a pair, for its organisation did not want to hear, has to look at it again. *Never:* change a list or a score.
 """
 
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import not_, or_, select, update
 
 from schemas.http.notifications import DismissalBody
 from services.chassis.database import insert_for
@@ -17,7 +18,10 @@ from services.notifications.commands.leaving import silence
 from services.notifications.queries.finding import require_here
 from services.notifications.queries.reading import Row, dismissal_json
 from services.notifications.rules import rights
-from services.notifications.tables import DISMISSALS, PROJECTS
+from services.notifications.tables import DISMISSALS, PROJECTS, STANDINGS
+
+UNDISMISSED = "-"
+"""In place of the band that a pair was told in: a dismissal was taken back, so it is news for whoever does not know of it."""
 
 
 async def dismiss(unit: Unit, *, project: str, body: DismissalBody) -> Answer:
@@ -59,7 +63,7 @@ async def dismiss(unit: Unit, *, project: str, body: DismissalBody) -> Answer:
 
 
 async def undismiss(unit: Unit, *, project: str, organisation: UUID | None) -> Answer:
-    """Take a dismissal back; 204. Raises Forbidden, NotFound, PreconditionRequired, StaleRevision."""
+    """Take a dismissal back; what was not told for it is news; 204. Raises Forbidden, NotFound, PreconditionRequired, StaleRevision."""
     whose = rights.organisation_to_change(unit.principal, organisation)
     before = await _dismissal(unit, whose, project)
     if before is None:
@@ -68,6 +72,18 @@ async def undismiss(unit: Unit, *, project: str, organisation: UUID | None) -> A
     await unit.connection.execute(
         DISMISSALS.delete().where(DISMISSALS.c.organisation == whose, DISMISSALS.c.project == project)
     )
+    if not before["lifted"]:
+        looked_at = or_(not_(STANDINGS.c.fresh), STANDINGS.c.told_band == STANDINGS.c.band)
+        await unit.connection.execute(
+            update(STANDINGS)
+            .where(
+                STANDINGS.c.organisation == whose,
+                STANDINGS.c.project == project,
+                STANDINGS.c.standing,
+                looked_at,
+            )
+            .values(fresh=True, told_band=UNDISMISSED)
+        )
     await unit.audit(
         action="project.undismissed", subject=f"{whose}/{project}", before=before["revision"], after=None
     )

@@ -88,7 +88,7 @@ def router() -> APIRouter:
     async def delete_dismissal(
         request: Request, project_id: ProjectId, organisation: Whose = None
     ) -> Response:
-        """Be told of the project again."""
+        """Be told of the project again, and of what was not told meanwhile, if it stands above the floor still."""
         command = partial(undismiss, project=str(project_id), organisation=organisation)
         return await execute(request, command)
 

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 import structlog
 import uuid_utils
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import Select, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import (
@@ -29,6 +29,7 @@ from schemas.webhooks.notifications import (
 from services.chassis.database import Contended, insert_for
 from services.chassis.reference import Reference
 from services.chassis.runtime import Runtime, timestamp
+from services.notifications.commands.dismissals import UNDISMISSED
 from services.notifications.commands.leaving import take_back
 from services.notifications.consumers import REFERENCE, told_of_ending
 from services.notifications.rules.conditions import BAND_ORDER, Facts, asked_about, failed, reaches_band
@@ -288,14 +289,19 @@ def here() -> Any:
     return or_(ORGANISATIONS.c.state.is_(None), ORGANISATIONS.c.state.not_in(AWAY))
 
 
-async def _told(connection: AsyncConnection, project: str) -> frozenset[str]:
-    """Return the subscriptions that were told of a project before."""
-    query = (
-        select(NOTICES.c.subscription)
+async def _told(connection: AsyncConnection, project: str) -> dict[str, str]:
+    """Return the subscriptions that were told of a project before, with the type of what they were told last."""
+    query = select(NOTICES.c.subscription, NOTICES.c.type).where(NOTICES.c.id.in_(_newest_told(project)))
+    return {row.subscription: row.type for row in await connection.execute(query)}
+
+
+def _newest_told(project: str) -> Select[tuple[str]]:
+    """Return the query for the newest notice of a project that each subscription was told."""
+    return (
+        select(func.max(NOTICES.c.id))
         .where(NOTICES.c.project == project, NOTICES.c.state != "dropped")
-        .distinct()
+        .group_by(NOTICES.c.subscription)
     )
-    return frozenset(await connection.scalars(query))
 
 
 def _asked(runtime: Runtime, facts: Facts, *, day: date) -> Asked:
@@ -318,7 +324,7 @@ def _asked(runtime: Runtime, facts: Facts, *, day: date) -> Asked:
 
 def _news(
     concerned: Iterable[Mapping[str, Any]],
-    told: frozenset[str],
+    told: Mapping[str, str],
     *,
     asked: Asked,
     asked_before: Asked | None,
@@ -332,8 +338,9 @@ def _news(
     for pair in concerned:
         if pair["dismissed"]:
             continue
-        known = pair["subscription"] in told
-        kind, rule = _kind(pair, known=known, changed=changed)
+        last = told.get(pair["subscription"])
+        known = last is not None
+        kind, rule = _kind(pair, last=last, changed=changed)
         comes_to_meet = (
             pair["standing"]
             and not known
@@ -361,18 +368,23 @@ def _news(
         )
 
 
-def _kind(pair: Mapping[str, Any], *, known: bool, changed: bool) -> tuple[str | None, str]:
+def _kind(pair: Mapping[str, Any], *, last: str | None, changed: bool) -> tuple[str | None, str]:
     """Return what a pair's change is to a subscription, and the rule that says so; None: nothing to tell.
+
+    `last` is the type of what it was told last of the project, None if it knows nothing of it.
 
     A pair that stands where the last cycle left it is no news, however often its record was read meanwhile, and under
     whatever number: after a rebuild, or once lists are said again in a new life.
     """
+    known = last is not None
     moved = pair["fresh"] and pair["told_band"] != (pair["band"] if pair["standing"] else None)
     if not pair["standing"]:
         return (MATCH_WITHDRAWN, "fell-below-floor") if moved and known else (None, "")
     if moved and not known:
         return MATCH_PROPOSED, "above-floor"
-    if moved and pair["told_band"] in {None, TAKEN_BACK}:
+    if moved and pair["told_band"] == UNDISMISSED:
+        moved = last in ENDS
+    if moved and pair["told_band"] in {None, TAKEN_BACK, UNDISMISSED}:
         return MATCH_PROPOSED, "above-floor-again"
     if moved:
         rose = BAND_ORDER[pair["band"]] > BAND_ORDER[pair["told_band"]]
@@ -418,11 +430,6 @@ async def told_of(connection: AsyncConnection, project: str) -> list[Mapping[str
 
     Those that have dismissed it are left out.
     """
-    newest = (
-        select(func.max(NOTICES.c.id))
-        .where(NOTICES.c.project == project, NOTICES.c.state != "dropped")
-        .group_by(NOTICES.c.subscription)
-    )
     query = (
         select(
             SUBSCRIPTIONS.c.id.label("subscription"), SUBSCRIPTIONS.c.organisation, SUBSCRIPTIONS.c.cadence
@@ -430,7 +437,9 @@ async def told_of(connection: AsyncConnection, project: str) -> list[Mapping[str
         .outerjoin(ORGANISATIONS, ORGANISATIONS.c.id == SUBSCRIPTIONS.c.organisation)
         .where(
             SUBSCRIPTIONS.c.id.in_(
-                select(NOTICES.c.subscription).where(NOTICES.c.id.in_(newest), NOTICES.c.type.not_in(ENDS))
+                select(NOTICES.c.subscription).where(
+                    NOTICES.c.id.in_(_newest_told(project)), NOTICES.c.type.not_in(ENDS)
+                )
             ),
             listening(),
             ~select(DISMISSALS.c.project)
@@ -454,7 +463,7 @@ async def insert_notices(
     list_version: int | None,
     cycle: str,
 ) -> int:
-    """Add the notices that are not there yet; returns how many were given."""
+    """Add the notices that are not there yet, and first words that were dropped; returns how many were given."""
     keys = keys_of(runtime.state)
     moment = timestamp(runtime.clock.now())
     rows = [
@@ -475,7 +484,13 @@ async def insert_notices(
     ]
     if rows:
         statement = insert_for(connection, NOTICES)
+        anew = ("type", "rule", "list_version", "state", "place", "made_at")
         await connection.execute(
-            statement.on_conflict_do_nothing(index_elements=["subscription", "project", "cause"]), rows
+            statement.on_conflict_do_update(
+                index_elements=["subscription", "project", "cause"],
+                set_={name: statement.excluded[name] for name in anew},
+                where=(NOTICES.c.state == "dropped") & (statement.excluded.type == MATCH_PROPOSED),
+            ),
+            rows,
         )
     return len(rows)
