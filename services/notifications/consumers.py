@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import RowMapping, Table, and_, delete, or_, select, union, update
+from sqlalchemy import RowMapping, Table, and_, case, delete, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -305,9 +305,13 @@ def _replacing(dialect: str, table: Table, names: tuple[str, ...], version: str)
     """Return the statement of `_newest`, built once: a list that is ranked anew brings hundreds of standings."""
     statement = insert_in(dialect, table)
     held, new = table.c, statement.excluded
+    anew: dict[str, Any] = {name: new[name] for name in names if not held[name].primary_key}
+    if table is STANDINGS:  # said again in a new life of the lists, a pair has not crossed again
+        stands = and_(held.standing, new.standing, held.band == new.band)
+        anew["crossed_at"] = case((stands, held.crossed_at), else_=new.crossed_at)
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key),
-        set_={name: new[name] for name in names if not held[name].primary_key},
+        set_=anew,
         where=or_(
             held.incarnation < new.incarnation,
             and_(held.incarnation == new.incarnation, held[version] < new[version]),

@@ -10,6 +10,7 @@ from services.notifications.commands.subscriptions import MOST_SUBSCRIPTIONS
 from services.notifications.worker import cycles, readying
 from services.notifications.worker.reasons import ListsAway
 from tests.services.notifications.hall import Hall, uuid_of
+from tests.services.notifications.office import Sink
 from tests.services.notifications.test_metrics import measured
 from tests.services.notifications.village import Receiver
 
@@ -118,6 +119,27 @@ async def test_a_preview_counts_the_month_and_names_what_excludes_most(hall: Hal
     assert (await hall.call("POST", "/v1/subscription-previews", preview))["considered"] == 0
     await hall.say_again(rebuilding=True)  # read today, crossed a month ago
     assert (await hall.call("POST", "/v1/subscription-previews", preview))["considered"] == 0
+
+
+async def test_a_preview_counts_no_crossing_of_long_ago_that_a_new_life_of_the_lists_says_again(
+    post: tuple[Hall, Sink, Receiver],
+) -> None:
+    hall, _, _ = post
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    hall.clock.moment += timedelta(days=60)
+    considered = []
+    for incarnation, band in enumerate(("good", "strong", "strong"), 1):
+        hall.incarnation = incarnation
+        await hall.say(hall.crossing(project, ada, band, 1))
+        await hall.herald()
+        found = await hall.call("POST", "/v1/subscription-previews", {"conditions": {}})
+        considered.append(found["considered"])
+        hall.clock.moment += timedelta(days=20)
+    assert considered == [0, 1, 1]
+    found = await hall.call("POST", "/v1/subscription-previews", {"conditions": {}})
+    assert found["considered"] == 0  # forty days after it crossed
 
 
 async def test_a_preview_leaves_out_what_was_dismissed_until_it_changes(hall: Hall) -> None:
