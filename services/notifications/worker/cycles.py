@@ -396,7 +396,10 @@ def _kind(pair: Mapping[str, Any], *, last: str | None, changed: bool) -> tuple[
 
 async def _ending(runtime: Runtime, connection: AsyncConnection, project: str) -> int:
     """Tell those who were told of a project that it has ended: the last that they hear of it. What was held is not sent."""
-    row = (await connection.execute(select(PROJECTS).where(PROJECTS.c.id == project))).mappings().one()
+    held = (
+        select(PROJECTS).where(PROJECTS.c.id == project).with_for_update()
+    )  # a digest of it is made before, or after
+    row = (await connection.execute(held)).mappings().one()
     if row["ending"] is None:
         return 0
     await take_back(connection, project=project, but=OVER, now=timestamp(runtime.clock.now()))

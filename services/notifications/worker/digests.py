@@ -7,7 +7,7 @@ backup was put back is the same mail to whoever filters by Message-ID, unless it
 what is above it, or beyond the projects that one mail has room for, stays ready and comes with the next digest, so it is
 late and never lost. *Why so much room.* What a mail does not name waits for a month where its reader chose one a month, and
 when somebody hears is to follow from that choice alone. *Why a keyed hash.* Those of one hour are made and sent in an order
-that nobody can choose, as webhooks are. *Never:* an empty mail, the same project twice in one, the end of what no mail had
+that nobody can choose, as webhooks are. *Never:* an empty mail, the same project twice in one, one as open that has ended, the end of what no mail had
 announced, or a look at a rank, a band or a category to decide who waits.
 """
 
@@ -37,6 +37,7 @@ from services.notifications.tables import (
     FLAGSHIPS,
     NOTICES,
     ORGANISATIONS,
+    PROJECTS,
     SUBSCRIPTIONS,
 )
 from services.notifications.worker.cycles import AWAY, ENDS
@@ -75,6 +76,7 @@ async def step(runtime: Runtime) -> int:
 
 
 async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: str, *, now: datetime) -> None:
+    open_now = await _open_of(connection, subscription)
     query = (
         select(SUBSCRIPTIONS, ORGANISATIONS.c.name, ORGANISATIONS.c.state.label("organisation_state"))
         .outerjoin(ORGANISATIONS, ORGANISATIONS.c.id == SUBSCRIPTIONS.c.organisation)
@@ -123,6 +125,10 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
     notices = [dict(one) for one in (await connection.execute(ready.order_by(NOTICES.c.id))).mappings()]
     announced = await _announced(connection, subscription)
     newest = {one["project"]: one["type"] for one in notices}
+    told = {project for project, kind in newest.items() if kind in ENDS or project in open_now}
+    notices = [
+        one for one in notices if one["project"] in told
+    ]  # what has closed waits for the word that it has
     over = {project for project, kind in newest.items() if kind in ENDS and project not in announced}
     if over:
         await connection.execute(
@@ -157,7 +163,7 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
         kind=DIGEST,
         subscription=subscription,
         period=f"{period} {notices[0]['id']}",
-        identifier=identifier_of(DIGEST, subscription, *(identifier_of_news(one) for one in notices)),
+        identifier=identifier_of(DIGEST, subscription, *sorted(identifier_of_news(one) for one in notices)),
         body=letter.encoded(),
         place=keys.place(period, subscription),
         now=now,
@@ -169,6 +175,19 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
         .where(NOTICES.c.id.in_([one["id"] for one in notices]))
         .values(state="sent", delivery=queued["id"])
     )
+
+
+async def _open_of(connection: AsyncConnection, subscription: str) -> frozenset[str]:
+    """Return which projects of its ready news are open, and hold them: each is revised before this digest, or finds it made.
+
+    Held before the subscription, in the order of whoever makes messages ready or takes them back.
+    """
+    ready = select(NOTICES.c.project).where(
+        NOTICES.c.subscription == subscription, NOTICES.c.state == "ready"
+    )
+    records = select(PROJECTS.c.id, PROJECTS.c.state).where(PROJECTS.c.id.in_(ready)).order_by(PROJECTS.c.id)
+    held = await connection.execute(records.with_for_update(read=True))
+    return frozenset(row.id for row in held if row.state == "published")
 
 
 def _queued(connection: AsyncConnection, row: Mapping[str, Any]) -> Insert:

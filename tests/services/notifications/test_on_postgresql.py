@@ -12,7 +12,7 @@ from services.notifications.commands import dismissals
 from services.notifications.commands.endpoints import MOST_ENDPOINTS
 from services.notifications.rules.cadence import CAP_WINDOW
 from services.notifications.rules.yearly import ANSWER_WITHIN, ASK_AFTER
-from services.notifications.worker import cycles, readying, retention, yearly
+from services.notifications.worker import cycles, digests, readying, retention, yearly
 from tests.services.notifications.hall import Hall, open_hall, uuid_of
 from tests.services.notifications.office import ADDRESS, confirmed, crossing, mail_to, sinking
 from tests.services.notifications.test_endpoints import put
@@ -268,3 +268,39 @@ async def test_a_project_that_is_revised_while_it_is_dismissed_is_news(
             "org.comity.match.proposed.v1",
             "org.comity.opportunity.updated.v1",
         ]
+
+
+@pytest.mark.parametrize("state", ["closed", "dormant"])
+async def test_a_project_that_ends_or_rests_while_a_digest_is_made_of_it_is_not_named_as_open(
+    postgresql_url: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    async with (
+        sinking() as (sink, port),
+        open_hall(tmp_path, database={"url": postgresql_url()}, mail=mail_to(port)) as hall,
+    ):
+        await confirmed(hall, sink, cadence="daily")
+        project = await crossing(hall)
+        hall.clock.moment += timedelta(days=1)
+        under_way, go_on, real = asyncio.Event(), asyncio.Event(), digests._held_until
+
+        async def held(*given: Any, **named: Any) -> Any:
+            under_way.set()
+            await go_on.wait()
+            return await real(*given, **named)
+
+        async def meanwhile() -> None:  # as the consumer and another process do
+            await hall.open_project(state=state)
+            await hall.rank(project, 2, {}, above=1, reasons=("closed" if state == "closed" else "project",))
+            await cycles.step(hall.runtime)
+
+        monkeypatch.setattr(digests, "_held_until", held)
+        making = asyncio.create_task(digests.step(hall.runtime))
+        await under_way.wait()
+        ending = asyncio.create_task(meanwhile())
+        await done_or_held(hall, ending)
+        go_on.set()
+        await asyncio.gather(making, ending)
+        for _ in range(2):
+            await hall.settle()
+            hall.clock.moment += timedelta(days=1)
+        assert sink.digests() == []

@@ -9,6 +9,7 @@ import pytest
 
 from schemas.topics import PROJECT_ERASED
 from services.notifications.mail.letters import words_of
+from services.notifications.worker import digests
 from services.notifications.worker.digests import SECTIONS
 from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.office import ADDRESS, Sink, confirmed, crossing
@@ -424,3 +425,28 @@ async def test_reasons_are_for_their_own_and_the_auditor_and_counts_of_five_for_
     counts = await counted()
     assert counts.pop("not_our_field") == 5
     assert set(counts.values()) == {None}
+
+
+@pytest.mark.parametrize("named", [False, True])
+async def test_a_digest_that_is_due_before_an_end_is_told_does_not_name_the_project_as_open(
+    post: tuple[Hall, Sink, Receiver], *, named: bool
+) -> None:
+    hall, sink, _ = post
+    await confirmed(hall, sink, cadence="daily")
+    project = await crossing(hall)
+    if named:
+        hall.clock.moment += timedelta(days=1)
+        await hall.settle()
+        await hall.rank(project, 2, {uuid_of("Ada"): "strong"})
+        await hall.herald()
+    had = len(sink.digests())
+    await hall.open_project(state="closed")  # its record is read, and no cycle was since
+    hall.clock.moment += timedelta(days=1)
+    await digests.step(hall.runtime)
+    await hall.dispatch()
+    assert len(sink.digests()) == had == int(named)
+    await closed(hall, project, 3)
+    await hall.settle()
+    hall.clock.moment += timedelta(days=1)
+    await hall.settle()
+    assert [sections(one) for one in sink.digests()[had:]] == ([["ended"]] if named else [])
