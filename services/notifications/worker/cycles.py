@@ -10,6 +10,7 @@ on while a cycle makes its notices; what it marks as told is what it told of. *N
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -59,6 +60,8 @@ LONGEST = timedelta(hours=1)
 The events of the next version may stop half-way for as long as the relay of `matches` does.
 """
 CYCLES_AT_ONCE = 50
+NOTICES_AT_ONCE = 500
+"""Rows written together; others have the event loop between two parts."""
 """So many are told in one step; those that wait are looked at beside them, so that they hold up nobody."""
 LISTENING = ("active", "unconfirmed")
 """The states of a subscription for which news is made."""
@@ -466,34 +469,34 @@ async def insert_notices(
     list_version: int | None,
     cycle: str,
 ) -> int:
-    """Add the notices that are not there yet, and first words that were dropped; returns how many were given."""
+    """Add the notices that are not there yet, and first words that were dropped, a part at a time; returns how many were given."""
     keys = keys_of(runtime.state)
     moment = timestamp(runtime.clock.now())
-    rows = [
-        {
-            "id": str(uuid_utils.uuid7()),
-            "subscription": one.subscription,
-            "organisation": one.organisation,
-            "project": project,
-            "cause": one.cause,
-            "type": one.type,
-            "rule": one.rule,
-            "list_version": list_version,
-            "state": "waiting",
-            "place": keys.place(cycle, one.subscription),
-            "made_at": moment,
-        }
-        for one in news
-    ]
-    if rows:
-        statement = insert_for(connection, NOTICES)
-        anew = ("type", "rule", "list_version", "state", "place", "made_at")
-        await connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["subscription", "project", "cause"],
-                set_={name: statement.excluded[name] for name in anew},
-                where=(NOTICES.c.state == "dropped") & (statement.excluded.type == MATCH_PROPOSED),
-            ),
-            rows,
-        )
-    return len(rows)
+    statement = insert_for(connection, NOTICES)
+    anew = ("type", "rule", "list_version", "state", "place", "made_at")
+    add = statement.on_conflict_do_update(
+        index_elements=["subscription", "project", "cause"],
+        set_={name: statement.excluded[name] for name in anew},
+        where=(NOTICES.c.state == "dropped") & (statement.excluded.type == MATCH_PROPOSED),
+    )
+    given, coming = 0, iter(news)
+    while some := list(islice(coming, NOTICES_AT_ONCE)):
+        rows = [
+            {
+                "id": str(uuid_utils.uuid7()),
+                "subscription": one.subscription,
+                "organisation": one.organisation,
+                "project": project,
+                "cause": one.cause,
+                "type": one.type,
+                "rule": one.rule,
+                "list_version": list_version,
+                "state": "waiting",
+                "place": keys.place(cycle, one.subscription),
+                "made_at": moment,
+            }
+            for one in some
+        ]
+        await connection.execute(add, rows)
+        given += len(rows)
+    return given
