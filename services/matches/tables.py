@@ -178,9 +178,11 @@ FEED = Table(
     Column("regions", Text, nullable=False),  # " AFR ASP ", with a blank on both sides of each
     Column("latest", Boolean, nullable=False),
     Column("deleted", Boolean, nullable=False),  # the entry takes its subject away
-    # It says only that the project has left a flagship, a region or a level, or come to it; or to rest, or back from it.
+    # It says only that the project has left a flagship, a region or a level, or come to it; or is hidden, or open again.
     Column("moved", Boolean, nullable=False, server_default=false()),
-    Column("resting", Boolean, nullable=False, server_default=false()),  # its project is at rest now
+    Column(
+        "hidden", Boolean, nullable=False, server_default=false()
+    ),  # its project is at rest now, or withdrawn: not for organisations
     Column("fed_at", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),  # the entry's JSON from behind its id on
     sqlite_autoincrement=True,  # a position is never given out again

@@ -35,7 +35,7 @@ _COLUMNS = (
     FEED.c.level,
     FEED.c.regions,
     FEED.c.moved,
-    FEED.c.resting,
+    FEED.c.hidden,
 )
 _UNREAD = literal(b"")
 _HEAD = select(FEED.c.position, FEED.c.incarnation).order_by(FEED.c.position.desc()).limit(1)
@@ -62,7 +62,7 @@ class Entry:
     level: str | None
     regions: str
     moved: bool
-    resting: bool
+    hidden: bool
     body: bytes
 
     @property
@@ -183,7 +183,7 @@ def _seen(viewer: Viewer) -> ColumnElement[bool]:
         return FEED.c.position.is_not(None)
     parts: list[ColumnElement[bool]] = []
     if viewer.organisation is not None:
-        parts.append(and_(FEED.c.organisation == viewer.organisation, not_(FEED.c.resting)))
+        parts.append(and_(FEED.c.organisation == viewer.organisation, not_(FEED.c.hidden)))
     if viewer.projects:
         parts.append(FEED.c.project.in_(sorted(viewer.projects)))
     return or_(*parts) if parts else false()

@@ -49,12 +49,12 @@ class Placed(Protocol):
 
     @property
     def moved(self) -> bool:
-        """Whether it says only that the project has left these, or come to them; or to rest, or back from it."""
+        """Whether it says only that the project has left these, or come to them; or is hidden, or open again."""
         ...
 
     @property
-    def resting(self) -> bool:
-        """Whether the project is at rest."""
+    def hidden(self) -> bool:
+        """Whether the project is its own people's alone."""
         ...
 
 
@@ -62,7 +62,7 @@ class Placed(Protocol):
 class Viewer:
     """Who reads: everything, or the pairs of one organisation and whatever concerns the projects of one's teams.
 
-    Of a project at rest an organisation is not told, as `rules.rights` has it of its list.
+    Of a project that is hidden (`rules.rights`) an organisation is not told, as it does not see its list.
     """
 
     whole: bool = False
@@ -75,9 +75,7 @@ class Viewer:
             self.whole
             or entry.project in self.projects
             or (
-                self.organisation is not None
-                and entry.organisation == self.organisation
-                and not entry.resting
+                self.organisation is not None and entry.organisation == self.organisation and not entry.hidden
             )
         )
 

@@ -18,8 +18,7 @@ READ_EVERY_LIST = BDT | {"office_officer", "auditor"}
 READ_PROGRESS = READ_EVERY_LIST | {"project_manager"}
 READ_EPOCH_BODIES = BDT | {"auditor"}
 
-RESTING = "dormant"
-HIDDEN = frozenset({"withdrawn", RESTING})
+HIDDEN = frozenset({"withdrawn", "dormant"})
 """The states in which a project that was published is its own people's alone: nobody is told of it who could not read it."""
 
 MARGIN_STEP = 10

@@ -22,21 +22,31 @@ from services.chassis.reference import Reference, load_reference
 from services.chassis.runtime import Runtime, timestamp
 from services.matches.queries.archive import ArchivedProject, projects_of
 from services.matches.rules.feeds import regions_of
-from services.matches.rules.rights import RESTING
+from services.matches.rules.rights import HIDDEN
 from services.matches.tables import FEED, FEED_HORIZON
 
 PRUNE_SECONDS = 3_600.0
 _AT_ONCE = 5_000
 """Entries let go of in one transaction, so that no writer waits long."""
 
-_PLACES = ("flagship", "level", "regions", "resting")
+_PLACES = ("flagship", "level", "regions", "hidden")
 _THESE = FEED.c.subject.in_(bindparam("subjects", expanding=True)) & FEED.c.latest
 _BEFORE = select(FEED.c.subject, FEED.c.body, FEED.c.deleted, *(FEED.c[name] for name in _PLACES)).where(
     _THESE
 )
-_STANDING = select(*(column for column in FEED.c if column.name != "position")).where(
-    FEED.c.project == bindparam("this_project"), FEED.c.latest, not_(FEED.c.deleted)
+_AWAY = select(*(column for column in FEED.c if column.name != "position")).where(
+    FEED.c.project == bindparam("this_project"),
+    FEED.c.latest,
+    not_(FEED.c.deleted),
+    or_(
+        *(
+            FEED.c[name].is_distinct_from(bindparam(f"this_{name}", type_=FEED.c[name].type))
+            for name in _PLACES
+        )
+    ),
 )
+"""What stands of a project and lies elsewhere than the project does."""
+
 _SUPERSEDE = update(FEED).where(_THESE).values(latest=False)
 _ADD = insert(FEED)
 _PASSED = (
@@ -110,16 +120,18 @@ async def _feed(
     events = _news(events, {row.subject: sequence_of(row.body) for row in before})
     if not events:
         return
+    newest = {event.subject: place for place, event in enumerate(events)}
     held = {row.subject: row._asdict() for row in before}
     lives = {event.partitionkey: event.sequence.incarnation for event in events}
     projects = await projects_of(connection, list(lives))
     now = {project: _places(one, reference) for project, one in projects.items()}
     for project, where in now.items():
-        fed = held.get(project)  # with the list as it was told last goes whatever was told of the project
-        if fed is None or not (fed["deleted"] or _lies(fed, where)):
+        # Where the list was told last, whatever was told of the project lies. A first list may come after pairs that lie elsewhere.
+        fed = held.get(project)
+        moved = project in newest if fed is None else not (fed["deleted"] or _lies(fed, where))
+        if moved:
             await _move(connection, project, where, life=lives[project], fed_at=fed_at)
             held = {name: one for name, one in held.items() if name.partition("/")[0] != project}
-    newest = {event.subject: place for place, event in enumerate(events)}
     rows = []
     for place, event in enumerate(events):
         project, _, organisation = event.subject.partition("/")
@@ -136,7 +148,7 @@ async def _feed(
                 "flagship": where.get("flagship"),
                 "level": where.get("level"),
                 "regions": where.get("regions", " "),
-                "resting": where.get("resting", False),
+                "hidden": where.get("hidden", False),
                 "latest": newest[event.subject] == place,
                 "deleted": event.type in REMOVALS,
                 "moved": False,
@@ -151,19 +163,17 @@ async def _feed(
 async def _move(
     connection: AsyncConnection, project: str, where: Mapping[str, Any], *, life: int, fed_at: str
 ) -> None:
-    """Let what was told of a project lie where the project lies now, and rest with it.
+    """Let what was told of a project lie where the project lies now, and be hidden with it.
 
-    Who follows where it lay is told that its list and its pairs are gone, who follows where it lies now is told of them; so are the
-    organisations when it comes to rest, and back. Who reads everything hears nothing of it, for nothing has become of them.
+    Who follows where it lay is told that its list and its pairs are gone, who follows where it lies now is told of them; so are
+    organisations when it is hidden, and when it is open again. Who reads everything hears nothing of it, for nothing has become of them.
     """
-    standing = (await connection.execute(_STANDING, {"this_project": project})).mappings().all()
-    away = [
-        dict(row) | {"incarnation": life, "latest": False, "moved": True, "fed_at": fed_at}
-        for row in standing
-        if not _lies(row, where)
-    ]
-    if not away:
+    asked = {"this_project": project} | {f"this_{name}": where[name] for name in _PLACES}
+    found = (await connection.execute(_AWAY, asked)).mappings().all()
+    if not found:
         return
+    told = {"incarnation": life, "latest": False, "moved": True, "fed_at": fed_at}
+    away = [dict(row) | told for row in found]
     gone = [
         row | {"type": REMOVAL_OF[row["type"]], "deleted": True, "body": removal_body(row["body"])}
         for row in away
@@ -189,10 +199,10 @@ def _news(events: Sequence[Event], fed: dict[str, str]) -> list[Event]:
 
 
 def _places(project: ArchivedProject, reference: Reference) -> dict[str, Any]:
-    """Return where a project's entries lie: its flagship, its level, every region it lies in; and whether it is at rest."""
+    """Return where a project's entries lie: its flagship, its level, every region it lies in; and whether it is hidden."""
     return {
         "flagship": project.record.get("flagship"),
         "level": project.record.get("level"),
         "regions": f" {' '.join(sorted(regions_of(project.record, reference)))} ",
-        "resting": project.state == RESTING,
+        "hidden": project.state in HIDDEN,
     }

@@ -193,4 +193,7 @@ async def test_an_organisation_is_told_nothing_of_a_project_at_rest_and_everythi
     await town.step(project, "publish", who=manager)
     await town.settle()
     assert await told() == pairs | {"Leaving": set(), "manager": whole, "bdt_analyst": whole}
+    await town.step(project, "withdraw", who=manager, body={"reason": "No money."})
+    await town.settle()
+    assert await told() == nothing | {"manager": {project}, "bdt_analyst": {project}}
     assert len({entry["eventid"] for entry in have["bdt_analyst"]}) == len(have["bdt_analyst"])

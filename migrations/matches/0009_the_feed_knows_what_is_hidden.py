@@ -1,4 +1,4 @@
-"""entries know whether their project is at rest: then an organisation is not told of it."""
+"""entries know whether their project is at rest or withdrawn: then an organisation is not told of it."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,8 +10,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Bring the tables to this revision. What is at rest today is known with the next entry of its project."""
-    op.add_column("feed", sa.Column("resting", sa.Boolean(), nullable=False, server_default=sa.false()))
+    """Bring the tables to this revision. What is hidden today is known with the next entry of its project."""
+    op.add_column("feed", sa.Column("hidden", sa.Boolean(), nullable=False, server_default=sa.false()))
 
 
 def downgrade() -> None:
