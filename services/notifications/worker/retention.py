@@ -1,5 +1,7 @@
 """The delivery log and the notices let go of what is old: messages that have ended, with every try, and what was told long ago.
 
+Subscriptions that have ended go as late as notices do, for links of their mails are about for as long.
+
 *What.* A batch a transaction, so many batches a step; beyond that the next step goes on. How often an address was asked is
 forgotten after a day, too. What has waited as long for an endpoint that is not verified or is paused is cancelled: `recover` finds it
 until it goes in its turn, so nothing grows without end. *Why the newest notice of a project stays while that is open.* It is how a
@@ -8,9 +10,10 @@ subscriber is known to have been told; that the same is not told twice is in wha
 question whose answer is waited for; a notice whose message is in the log, by which an erasure finds it.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, not_, or_, select, update
+from sqlalchemy import Column, ColumnElement, Table, and_, delete, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import ENDPOINT_PINGED
@@ -18,7 +21,15 @@ from services.chassis.runtime import Runtime, timestamp
 from services.chassis.web import idempotency
 from services.notifications.mail.letters import CONFIRMATION
 from services.notifications.rules.yearly import ANSWER_WITHIN, ASKED_WITHIN
-from services.notifications.tables import ATTEMPTS, DELIVERIES, ENDPOINTS, NOTICES, PROJECTS, QUESTIONS
+from services.notifications.tables import (
+    ATTEMPTS,
+    DELIVERIES,
+    ENDPOINTS,
+    NOTICES,
+    PROJECTS,
+    QUESTIONS,
+    SUBSCRIPTIONS,
+)
 from services.notifications.worker.yearly import YEARLY
 
 BATCH = 500
@@ -55,25 +66,46 @@ async def step(runtime: Runtime) -> int:
             if await _give_up_waiting(connection, before, now=timestamp(runtime.clock.now())) < BATCH:
                 break
     await _forget_notices(runtime)
+    await _forget_subscriptions(runtime)
     return gone
 
 
 async def _forget_notices(runtime: Runtime) -> None:
     """Delete the oldest notices that need not be kept, as far as one step may."""
-    kept = timedelta(days=runtime.settings.notifications.notice_days)
-    before = timestamp(runtime.clock.now() - kept)
     passed = (
-        NOTICES.c.made_at < before,
+        NOTICES.c.made_at < _long_ago(runtime),
         NOTICES.c.delivery.is_(None),
         or_(NOTICES.c.state == "dropped", _later("sent"), and_(_OVER, not_(_later("waiting", "ready")))),
     )
-    oldest = select(NOTICES.c.id).where(*passed).order_by(NOTICES.c.made_at).limit(BATCH)
+    await _forget(runtime, NOTICES, passed, by=NOTICES.c.made_at)
+
+
+async def _forget_subscriptions(runtime: Runtime) -> None:
+    """Delete what has ended long ago and of which no notice and no message is kept, as far as one step may."""
+    passed = (
+        SUBSCRIPTIONS.c.state == "ended",
+        SUBSCRIPTIONS.c.changed_at < _long_ago(runtime),
+        ~select(NOTICES.c.id).where(NOTICES.c.subscription == SUBSCRIPTIONS.c.id).exists(),
+        ~select(DELIVERIES.c.id).where(DELIVERIES.c.subscription == SUBSCRIPTIONS.c.id).exists(),
+    )
+    await _forget(runtime, SUBSCRIPTIONS, passed, by=SUBSCRIPTIONS.c.changed_at)
+
+
+def _long_ago(runtime: Runtime) -> str:
+    return timestamp(runtime.clock.now() - timedelta(days=runtime.settings.notifications.notice_days))
+
+
+async def _forget(
+    runtime: Runtime, table: Table, passed: Sequence[ColumnElement[bool]], *, by: Column[str]
+) -> None:
+    """Delete the oldest of these rows, as far as one step may."""
+    oldest = select(table.c.id).where(*passed).order_by(by).limit(BATCH)
     for _ in range(BATCHES):
         async with runtime.database.read() as connection:
             found = (await connection.scalars(oldest)).all()
         if found:
             async with runtime.database.write() as connection:
-                await connection.execute(delete(NOTICES).where(NOTICES.c.id.in_(found), *passed))
+                await connection.execute(delete(table).where(table.c.id.in_(found), *passed))
         if len(found) < BATCH:
             break
 

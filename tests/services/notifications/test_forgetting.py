@@ -112,3 +112,36 @@ async def test_what_was_dismissed_stays_silent_when_its_notices_are_gone(
     await hall.say_again(rebuilding=True)
     await hall.settle()
     assert await notices_of(hall) == 1
+
+
+async def subscriptions_of(hall: Hall) -> set[str]:
+    return {one["id"] for one in await hall.rows("SELECT id FROM subscriptions")}
+
+
+async def test_a_subscription_that_ended_long_ago_goes_once_nothing_of_it_is_kept(
+    post: tuple[Hall, Sink, Receiver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hall, sink, _ = post
+    monkeypatch.setattr(retention, "BATCH", 2)
+    asked, told = await confirmed(hall, sink), await hall.subscribe(channel="feed")
+    project = await crossing(hall)
+    ended = [await hall.subscribe(channel="feed") for _ in range(3)]
+    ended.append(await hall.subscribe(channel="email", email="somebody@ada.example"))
+    going = await hall.subscribe("Bea", channel="feed")
+    for one in (told, *ended):
+        await hall.call("DELETE", f"/v1/subscriptions/{one}", status=204, If_Match='"1"')
+    hall.clock.moment += timedelta(days=DAYS)
+    await retention.step(hall.runtime)
+    assert await subscriptions_of(hall) == {asked, told, going, *ended}
+    hall.clock.moment += timedelta(days=1)
+    await retention.step(hall.runtime)
+    assert await subscriptions_of(hall) == {asked, told, going}  # of one, it is known that it was told
+    again = {"channel": "feed", "opt_in": True}
+    await hall.call("PUT", f"/v1/subscriptions/{ended[0]}", again, status=201)
+    await hall.open_project(state="closed")
+    await hall.rank(project, 2, {}, reasons=("closed",))
+    await hall.settle()
+    hall.clock.moment += timedelta(days=DAYS)
+    for _ in range(2):
+        await retention.step(hall.runtime)
+    assert await subscriptions_of(hall) == {asked, going, ended[0]}
