@@ -11,8 +11,9 @@ depends_on = None
 
 def upgrade() -> None:
     """Bring the tables to this revision; of those that fail now the first failure is known."""
-    op.add_column("endpoints", sa.Column("failed_at", sa.Text(), nullable=True))
-    op.execute("UPDATE endpoints SET failed_at = failing_since")
+    for name in ("failed_at", "outage_since"):
+        op.add_column("endpoints", sa.Column(name, sa.Text(), nullable=True))
+    op.execute("UPDATE endpoints SET failed_at = failing_since, outage_since = failing_since")
 
 
 def downgrade() -> None:

@@ -115,7 +115,10 @@ ENDPOINTS = Table(
     Column("url", Text, nullable=False),  # empty once deleted
     Column("description", Text),
     Column("failing_since", Text),
-    Column("failed_at", Text),  # the last failure: one long after it begins the count anew
+    Column("failed_at", Text),  # the last failure: one long after it begins another outage
+    Column(
+        "outage_since", Text
+    ),  # the first failure of the last outage; nothing has arrived since `failing_since`
     Column("failures", Integer, nullable=False),
     Column("warned_at", Text),
     Column("not_before", Text),  # what Retry-After asked for

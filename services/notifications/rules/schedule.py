@@ -90,6 +90,6 @@ def gives_up(*, failing_since: datetime, failures: int, now: datetime) -> bool:
     return failures >= LEAST_FAILURES and now - failing_since >= DISABLE_AFTER
 
 
-def warns(*, failing_since: datetime, now: datetime) -> bool:
-    """Whether its people should hear by now that an endpoint fails."""
-    return now - failing_since >= WARN_AFTER
+def warns(*, outage_since: datetime, now: datetime) -> bool:
+    """Whether an outage has lasted so long that its people should hear of it, and that it may be the last."""
+    return now - outage_since >= WARN_AFTER

@@ -2,10 +2,11 @@
 
 *What.* In the transaction that records tries: the endpoint's row, and the messages about the endpoint itself, to the
 endpoint's contact, the organisation's other endpoints and confirmed addresses. *Why there.* An endpoint that fails cannot be
-told so itself. That it has failed for a day is told between two tries too, for they are up to a day apart. *Why counted
-anew.* Weeks may lie between two messages, and nobody saw what was between: a failure long after the last one is the first of
-another outage. *Never:* give an endpoint up because of one message; five days and ten failures are asked for, or a 410; or
-take the answer of an address that the endpoint has left for one of its own.
+told so itself. That it has failed for a day is told between two tries too, for they are up to a day apart. *Why outages.*
+Weeks may lie between two messages, and nobody saw what was between: a failure long after the last one begins another outage,
+which has to last for a day itself before what failed earlier counts with it. *Never:* give an endpoint up because of one
+message; five days and ten failures are asked for, or a 410; or take the answer of an address that the endpoint has left for
+one of its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -98,9 +99,10 @@ async def _count(connection: AsyncConnection, runtime: Runtime, row: dict[str, A
     """Count a failure into the endpoint's row, and act on what that comes to."""
     moment = timestamp(one.at)
     last = row["failed_at"]
-    if row["failing_since"] is None or last is None or one.at - datetime.fromisoformat(last) > LONGEST_APART:
-        row |= {"failing_since": moment, "failures": 0, "warned_at": None}
+    if row["failures"] == 0 or last is None or one.at - datetime.fromisoformat(last) > LONGEST_APART:
+        row |= {"outage_since": moment, "warned_at": None}
     row["failures"] += 1
+    row["failing_since"] = row["failing_since"] or moment
     row["failed_at"] = moment
     if one.outcome.retry_after is not None:
         wait = min(timedelta(seconds=one.outcome.retry_after), LONGEST_WAIT)
@@ -112,11 +114,12 @@ async def _count(connection: AsyncConnection, runtime: Runtime, row: dict[str, A
     if one.outcome.error != UNSIGNED:
         row["reason"] = None
     since = datetime.fromisoformat(row["failing_since"])
+    lasts = warns(outage_since=datetime.fromisoformat(row["outage_since"]), now=one.at)
     if one.outcome.status == 410:
         row |= {"state": "disabled", "reason": "It answered 410 Gone."}
-    elif gives_up(failing_since=since, failures=row["failures"], now=one.at):
+    elif lasts and gives_up(failing_since=since, failures=row["failures"], now=one.at):
         row |= {"state": "disabled", "reason": row["reason"] or "It failed for five days."}
-    elif row["warned_at"] is None and warns(failing_since=since, now=one.at):
+    elif lasts and row["warned_at"] is None:
         row["warned_at"] = moment
         await tell(connection, runtime, row, ENDPOINT_FAILING, now=one.at)
     if row["state"] == "disabled":
@@ -132,7 +135,8 @@ async def step(runtime: Runtime) -> int:
     untold = select(ENDPOINTS).where(
         ENDPOINTS.c.state == "active",
         ENDPOINTS.c.warned_at.is_(None),
-        ENDPOINTS.c.failing_since <= timestamp(now - WARN_AFTER),
+        ENDPOINTS.c.failing_since.is_not(None),
+        ENDPOINTS.c.outage_since <= timestamp(now - WARN_AFTER),
         ENDPOINTS.c.failed_at > timestamp(now - LONGEST_APART),
         waits.exists(),
     )
@@ -189,7 +193,7 @@ async def tell(
 
 def _identifier(row: Mapping[str, Any], kind: str, to: str) -> str:
     """Return the id of the news that an endpoint has failed since then, to one that hears it."""
-    return identifier_of(kind, row["id"], row["failing_since"] or "", to)
+    return identifier_of(kind, row["id"], row["outage_since"] or "", to)
 
 
 async def _mails(

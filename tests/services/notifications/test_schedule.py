@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from services.chassis.runtime import timestamp
 from services.notifications.commands.pinging import MOST_PINGS
 from services.notifications.mail.letters import words_of
 from services.notifications.rules.schedule import DELAYS, JITTER, PING_TRIES, Outcome, next_try
@@ -137,24 +136,52 @@ async def test_an_outage_that_was_over_long_ago_disables_nothing_and_warns_of_no
         pass
     told = len(sink.taken)
     assert sink.taken[-1][1]["Subject"] == words_of("en")["endpoint_failing_subject"]
+    since = (await hall.call("GET", f"/v1/endpoints/{endpoint}"))["failing_since"]
     hall.clock.moment += timedelta(days=60)
     await send_test(hall, endpoint)
     await hall.dispatch()
     shown = await hall.call("GET", f"/v1/endpoints/{endpoint}")
-    assert (shown["state"], shown["failing_since"]) == ("active", timestamp(hall.clock.moment))
+    assert (shown["state"], shown["failing_since"]) == ("active", since)  # nothing has arrived since
     assert len(sink.taken) == told
-    while await hall.until_due():
-        pass
-    assert len(sink.taken) == told + 1  # this one has lasted for a day as well
 
 
-async def test_a_killed_try_is_no_sign_that_an_old_outage_goes_on(hall: Hall, receiver: Receiver) -> None:
+async def test_one_that_fails_for_a_day_again_and_took_nothing_between_is_disabled(
+    office: tuple[Hall, Sink], receiver: Receiver
+) -> None:
+    """A dead one to which a message goes once a week."""
+    hall, sink = office
+    await confirmed(hall, sink)
+    endpoint = await hall.endpoint(receiver)
+    receiver.status = 503
+    states = []
+    for _ in range(2):
+        await send_test(hall, endpoint)
+        begun = hall.clock.moment
+        while await hall.until_due():
+            if hall.clock.moment - begun < timedelta(hours=24):
+                states.append((await hall.call("GET", f"/v1/endpoints/{endpoint}"))["state"])
+        hall.clock.moment = max(hall.clock.moment, begun + timedelta(days=7))
+    assert set(states) == {"active"}
+    assert (await hall.call("GET", f"/v1/endpoints/{endpoint}"))["state"] == "disabled"
+    subjects = [message["Subject"] for _, message in sink.taken[1:]]
+    words = words_of("en")
+    assert subjects == [words["endpoint_failing_subject"], words["endpoint_disabled_subject"]]
+
+
+@pytest.mark.parametrize("later", [timedelta(days=60), timedelta(hours=30)], ids=["long ago", "mended since"])
+async def test_a_killed_try_is_no_sign_that_an_old_outage_goes_on(
+    hall: Hall, receiver: Receiver, later: timedelta
+) -> None:
     endpoint = await hall.endpoint(receiver)
     receiver.status = 503
     await hall.call("POST", f"/v1/endpoints/{endpoint}/ping", status=202)
     while await hall.until_due():  # it is tried for half an hour
         pass
-    hall.clock.moment += timedelta(days=60)
+    if later < timedelta(days=2):
+        receiver.status = 204
+        await send_test(hall, endpoint)
+        await hall.dispatch()
+    hall.clock.moment += later
     message = await send_test(hall, endpoint)
     for _ in range(2):
         await hall.dispatcher.turn()
