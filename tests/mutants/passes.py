@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from schemas.topics import LIST_VERSIONED
+from schemas.topics import LIST_REMOVED, LIST_VERSIONED
 from services import matches
 from services.chassis.bus import outbox, positions
 from services.chassis.runtime import Signals
@@ -21,6 +21,7 @@ PASSES = "tests/services/matches/test_passes.py"
 TAKING_OVER = "tests/services/matches/test_taking_over.py"
 METRICS = "tests/services/matches/test_metrics.py"
 WORK = "tests/services/matches/test_work.py"
+FEEDS = "tests/services/matches/test_feeds.py"
 
 
 def _number_by_itself(patch: Patch) -> None:
@@ -48,11 +49,23 @@ def _crossing(**changes: Any) -> Any:
     return lambda patch: patch.setattr(versions, "_write_standings", write)
 
 
-def _write_in_silence(patch: Patch) -> None:
-    async def post_all(connection: Any, said: Any, **more: Any) -> None:
-        await outbox.post_all(connection, [one for one in said if one.type != LIST_VERSIONED], **more)
+def _without(kind: str) -> Any:
+    """Post what a pass says without the events of one type."""
 
-    patch.setattr(versions, "outbox", SimpleNamespace(post_all=post_all))
+    async def post_all(connection: Any, said: Any, **more: Any) -> None:
+        await outbox.post_all(connection, [one for one in said if one.type != kind], **more)
+
+    return lambda patch: patch.setattr(versions, "outbox", SimpleNamespace(post_all=post_all))
+
+
+def _forget_the_erased(patch: Patch) -> None:
+    original = versions.load_kept
+
+    async def load_kept(*of: Any) -> Any:
+        kept = await original(*of)
+        return {project: replace(known, erased=False) for project, known in kept.items()}
+
+    patch.setattr(versions, "load_kept", load_kept)
 
 
 def _wait_for_ourselves(patch: Patch) -> None:
@@ -202,8 +215,24 @@ MUTANTS = (
         name="version-not-told",
         rule="T10",
         how="a list version is written, and the log hears nothing of it",
-        patch=_write_in_silence,
+        patch=_without(LIST_VERSIONED),
         tests=(f"{WORKER}::test_what_is_material_is_a_version_with_its_reason_and_delta",),
+    ),
+    Mutant(
+        name="removal-not-told",
+        rule="T10",
+        how="the list of an erased project is shown no more, and the log hears nothing of it",
+        patch=_without(LIST_REMOVED),
+        tests=(
+            f"{FEEDS}::test_a_list_whose_project_is_erased_is_no_more_for_whoever_follows_and_in_current",
+        ),
+    ),
+    Mutant(
+        name="erased-while-unowned",
+        rule="W10",
+        how="a new owner leaves the lists of projects that were erased while nobody owned them",
+        patch=_forget_the_erased,
+        tests=(f"{WORKER}::test_what_was_erased_while_nobody_ranked_is_caught_up_with",),
     ),
     Mutant(
         name="follows-itself-only",

@@ -31,7 +31,7 @@ PARTS: Mapping[str, Mapping[str, str]] = {
         "T7": "A standing's version is the number of the list version that it came with.",
         "T8": "A pair has one record for each crossing of the floor or of a band, and a tombstone below the floor.",
         "T9": "A history topic is never compacted, and is kept without limit.",
-        "T10": "`matches.v1` has one record for each list version.",
+        "T10": "`matches.v1` has one record for each list version, and one when the list of an erased project is shown no more.",
         "T11": "`epochs.v1` has each epoch by its hash; the body is stored, not sent.",
         "T12": "A sequence is (incarnation, version), compared in that order by every reader.",
         "T13": "The relay orders by the position that the database gave out, never by id or time.",
