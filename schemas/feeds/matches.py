@@ -51,7 +51,8 @@ EntryType = Literal[
 class FeedEntry(BaseModel):
     """One entry. `id` is its place in the feed (take it as it is), `eventid` the id of the event on the log.
 
-    `method: DELETE` has no data: the subject is gone. Of one subject the entry with the highest `sequence` counts.
+    `method: DELETE` has no data: the subject is gone. Of one subject the entry with the highest `sequence` counts, of two with the
+    same the later one.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
