@@ -8,14 +8,11 @@ on while a cycle makes its notices; what it marks as told is what it told of. *N
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import islice
 from typing import Any
 
 import orjson
 import structlog
-import uuid_utils
 from sqlalchemy import Select, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,14 +24,13 @@ from schemas.webhooks.notifications import (
     OPPORTUNITY_UPDATED,
     OPPORTUNITY_WITHDRAWN,
 )
-from services.chassis.database import Contended, insert_for
+from services.chassis.database import Contended
 from services.chassis.reference import Reference
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.dismissals import UNDISMISSED
 from services.notifications.commands.leaving import take_back
 from services.notifications.consumers import REFERENCE, told_of_ending
 from services.notifications.rules.conditions import BAND_ORDER, Facts, asked_about, failed, reaches_band
-from services.notifications.rules.keys import keys_of
 from services.notifications.tables import (
     DISMISSALS,
     LISTS,
@@ -46,6 +42,7 @@ from services.notifications.tables import (
 )
 from services.notifications.worker.arriving import set_aside, unread
 from services.notifications.worker.falls import FALLEN, TAKEN_BACK, fallen_of, stop, take_back_from
+from services.notifications.worker.news import News, insert_notices
 
 PATIENCE = timedelta(seconds=60)
 """So long nothing new of a list must have come before anybody asks whether the rest of it comes at all (`arriving`).
@@ -60,8 +57,6 @@ LONGEST = timedelta(hours=1)
 The events of the next version may stop half-way for as long as the relay of `matches` does.
 """
 CYCLES_AT_ONCE = 50
-NOTICES_AT_ONCE = 500
-"""Rows written together; others have the event loop between two parts."""
 """So many are told in one step; those that wait are looked at beside them, so that they hold up nobody."""
 LISTENING = ("active", "unconfirmed")
 """The states of a subscription for which news is made."""
@@ -95,17 +90,6 @@ _log = structlog.get_logger(__name__)
 
 Asked = Callable[[bytes, str | None], bool]
 """Whether conditions (JSON) ask for a project on whose list the organisation has this band."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class News:
-    """One piece of news for one subscription, before it is a row."""
-
-    subscription: str
-    organisation: str
-    type: str
-    rule: str
-    cause: str
 
 
 async def step(runtime: Runtime) -> int:
@@ -458,45 +442,3 @@ async def told_of(connection: AsyncConnection, project: str) -> list[Mapping[str
         )
     )
     return [dict(row) for row in (await connection.execute(query)).mappings()]
-
-
-async def insert_notices(
-    runtime: Runtime,
-    connection: AsyncConnection,
-    project: str,
-    news: Iterable[News],
-    *,
-    list_version: int | None,
-    cycle: str,
-) -> int:
-    """Add the notices that are not there yet, and first words that were dropped, a part at a time; returns how many were given."""
-    keys = keys_of(runtime.state)
-    moment = timestamp(runtime.clock.now())
-    statement = insert_for(connection, NOTICES)
-    anew = ("type", "rule", "list_version", "state", "place", "made_at")
-    add = statement.on_conflict_do_update(
-        index_elements=["subscription", "project", "cause"],
-        set_={name: statement.excluded[name] for name in anew},
-        where=(NOTICES.c.state == "dropped") & (statement.excluded.type == MATCH_PROPOSED),
-    )
-    given, coming = 0, iter(news)
-    while some := list(islice(coming, NOTICES_AT_ONCE)):
-        rows = [
-            {
-                "id": str(uuid_utils.uuid7()),
-                "subscription": one.subscription,
-                "organisation": one.organisation,
-                "project": project,
-                "cause": one.cause,
-                "type": one.type,
-                "rule": one.rule,
-                "list_version": list_version,
-                "state": "waiting",
-                "place": keys.place(cycle, one.subscription),
-                "made_at": moment,
-            }
-            for one in some
-        ]
-        await connection.execute(add, rows)
-        given += len(rows)
-    return given

@@ -17,7 +17,8 @@ from schemas.webhooks.notifications import OPPORTUNITY_CLOSING_SOON
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.rules.cadence import REMINDED_BEFORE
 from services.notifications.tables import NOTICES, PROJECTS
-from services.notifications.worker.cycles import News, insert_notices, newest_version, told_of
+from services.notifications.worker.cycles import newest_version, told_of
+from services.notifications.worker.news import News, insert_notices
 
 LOOKS_AT_ONCE = 50
 """So many projects are looked at in one step, those that have waited longest first; the herald comes again within a minute or so."""

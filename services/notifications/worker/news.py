@@ -1,0 +1,74 @@
+"""News becomes notices: one row for each piece of it and each subscription, which then waits for its reasons.
+
+*What.* Rows of news that a cycle, the end of a project, or a deadline that is near has found. *Why a cause.* It is unique for a subscription
+and a project, so the same news is never told twice. *Never:* decide what is news.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+
+import uuid_utils
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.webhooks.notifications import MATCH_PROPOSED
+from services.chassis.database import insert_for
+from services.chassis.runtime import Runtime, timestamp
+from services.notifications.rules.keys import keys_of
+from services.notifications.tables import NOTICES
+
+NOTICES_AT_ONCE = 500
+"""Rows written together; others have the event loop between two parts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """One piece of news for one subscription, before it is a row."""
+
+    subscription: str
+    organisation: str
+    type: str
+    rule: str
+    cause: str
+
+
+async def insert_notices(
+    runtime: Runtime,
+    connection: AsyncConnection,
+    project: str,
+    news: Iterable[News],
+    *,
+    list_version: int | None,
+    cycle: str,
+) -> int:
+    """Add the notices that are not there yet, and first words that were dropped, a part at a time; returns how many were given."""
+    keys = keys_of(runtime.state)
+    moment = timestamp(runtime.clock.now())
+    statement = insert_for(connection, NOTICES)
+    anew = ("type", "rule", "list_version", "state", "place", "made_at")
+    add = statement.on_conflict_do_update(
+        index_elements=["subscription", "project", "cause"],
+        set_={name: statement.excluded[name] for name in anew},
+        where=(NOTICES.c.state == "dropped") & (statement.excluded.type == MATCH_PROPOSED),
+    )
+    given, coming = 0, iter(news)
+    while some := list(islice(coming, NOTICES_AT_ONCE)):
+        rows = [
+            {
+                "id": str(uuid_utils.uuid7()),
+                "subscription": one.subscription,
+                "organisation": one.organisation,
+                "project": project,
+                "cause": one.cause,
+                "type": one.type,
+                "rule": one.rule,
+                "list_version": list_version,
+                "state": "waiting",
+                "place": keys.place(cycle, one.subscription),
+                "made_at": moment,
+            }
+            for one in some
+        ]
+        await connection.execute(add, rows)
+        given += len(rows)
+    return given
