@@ -199,7 +199,7 @@ DELIVERIES = Table(
     Column("endpoint", Text, ForeignKey(ENDPOINTS.c.id)),
     Column("subscription", Text, ForeignKey(SUBSCRIPTIONS.c.id)),
     Column("contact_of", Text),  # the endpoint to whose contact a mail goes
-    Column("period", Text),  # of a digest: when it was due and its first notice; one digest for each
+    Column("period", Text),  # of a digest: when it was due and its id; one digest for each
     Column("body", LargeBinary),
     Column(
         "state", Text, nullable=False

@@ -1,8 +1,8 @@
 """Digests: the news that has come together for a subscription becomes one mail, or none.
 
 *What.* Subscriptions whose hour has come: their ready notices are rendered into one delivery, in one transaction with the
-next hour. *Why no duplicate.* A digest's period is unique for its subscription, and a notice that is in a digest is not
-ready any more; killed anywhere, either both stand or neither. *Why its id is of all its news.* One that is made again after a
+next hour. *Why no duplicate.* A digest's id follows from its news, and a notice that is in a digest is not ready any
+more; killed anywhere, either both stand or neither. *Why of all its news.* One that is made again after a
 backup was put back is the same mail to whoever filters by Message-ID, unless it has news that the first had not. *Why a cap.* Restraint:
 what is above it, or beyond the projects that one mail has room for, stays ready and comes with the next digest, so it is
 late and never lost. *Why so much room.* What a mail does not name waits for a month where its reader chose one a month, and
@@ -157,13 +157,14 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
     letter = digest_letter(
         runtime, row, notices, order=order, more=more, announced=announced, flagships=titles, now=now
     )
+    identifier = identifier_of(DIGEST, subscription, *sorted(identifier_of_news(one) for one in notices))
     queued = delivery_row(
         organisation=row["organisation"],
         channel="email",
         kind=DIGEST,
         subscription=subscription,
-        period=f"{period} {notices[0]['id']}",
-        identifier=identifier_of(DIGEST, subscription, *sorted(identifier_of_news(one) for one in notices)),
+        period=f"{period} {identifier}",
+        identifier=identifier,
         body=letter.encoded(),
         place=keys.place(period, subscription),
         now=now,

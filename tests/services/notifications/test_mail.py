@@ -177,6 +177,26 @@ async def test_news_is_gathered_by_flagship_and_nothing_new_sends_nothing(office
     assert len(sink.digests()) == 1
 
 
+async def test_a_digest_that_is_made_anew_in_the_same_moment_is_another_mail(
+    office: tuple[Hall, Sink],
+) -> None:
+    """A clock that was put right may come to the hour of a digest twice."""
+    hall, sink = office
+    await confirmed(hall, sink, cadence="instant")
+    projects = [await hall.open_project(name) for name in ("first", "second")]
+    for project in projects:
+        await hall.rank(project, 1, {await hall.member("Ada"): "good"})
+    await hall.herald()
+    [made] = await hall.rows("SELECT id, state FROM deliveries WHERE period IS NOT NULL")
+    await hall.call("PUT", f"/v1/dismissals/{projects[1]}", {"reason": "other"}, status=201)
+    await hall.herald()
+    await hall.settle()
+    [digest] = sink.digests()
+    assert digest.get_body(("plain",)).get_content().count("* Community networks") == 1
+    states = {one["id"]: one["state"] for one in await hall.rows("SELECT id, state FROM deliveries")}
+    assert states[made["id"]] == "cancelled"
+
+
 async def test_digests_of_an_hour_are_made_and_sent_in_the_order_of_a_keyed_hash(
     office: tuple[Hall, Sink], monkeypatch: pytest.MonkeyPatch
 ) -> None:
