@@ -94,6 +94,17 @@ def next_digest(now: datetime, cadence: Cadence, quiet: Quiet | None, zone: str)
         day += timedelta(days=1)
 
 
+def day_reminded(today: date, cadence: Cadence, zone: str) -> date:
+    """Return the last day (local) whose digests leave before the day after `today` begins in UTC; of "instant" today itself.
+
+    Reminders are looked for as a day begins in UTC, when far in the east the digests of that day have left.
+    """
+    if cadence == "instant":
+        return today
+    next_look = datetime.combine(today + timedelta(days=1), time.min, UTC).astimezone(ZoneInfo(zone))
+    return next_look.date() if next_look.time() >= DIGEST_HOUR else next_look.date() - timedelta(days=1)
+
+
 def _is_day_of(cadence: Cadence, day: date) -> bool:
     if cadence == "weekly":
         return day.weekday() == 0

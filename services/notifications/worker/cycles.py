@@ -416,13 +416,16 @@ async def newest_version(connection: AsyncConnection, project: str) -> int | Non
 
 
 async def told_of(connection: AsyncConnection, project: str) -> list[Mapping[str, Any]]:
-    """Return the listening subscriptions, with their cadence, to whom a project is open: told of it and of no end since.
+    """Return the listening subscriptions, with their cadence and time zone, to whom a project is open: told of it and of no end since.
 
     Those that have dismissed it are left out.
     """
     query = (
         select(
-            SUBSCRIPTIONS.c.id.label("subscription"), SUBSCRIPTIONS.c.organisation, SUBSCRIPTIONS.c.cadence
+            SUBSCRIPTIONS.c.id.label("subscription"),
+            SUBSCRIPTIONS.c.organisation,
+            SUBSCRIPTIONS.c.cadence,
+            SUBSCRIPTIONS.c.time_zone,
         )
         .outerjoin(ORGANISATIONS, ORGANISATIONS.c.id == SUBSCRIPTIONS.c.organisation)
         .where(

@@ -1,7 +1,7 @@
 """Deadline reminders: those who were told of a project hear once more, some days and one day before it closes.
 
-*What.* How many days depends on how often somebody hears (`rules.cadence`), so that a digest that carries the reminder comes
-before the deadline. *Why a look a day.* What is due changes with the day, the project's record and what was told of it. A look
+*What.* How many days depends on how often somebody hears, and where (`rules.cadence`), so that a digest that carries the reminder
+comes before the deadline's day. *Why a look a day.* What is due changes with the day, the project's record and what was told of it. A look
 reads all that was told, so it is taken once for each of them, some projects a step. *Never:* remind of a project that is not
 open, that was dismissed, or of which nobody was told; or of what was told no earlier than the reminder is due, for every message
 names the deadline that held when it was made. Where that was another, nobody was told this one.
@@ -9,13 +9,14 @@ names the deadline that held when it was made. Where that was another, nobody wa
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from functools import cache
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import OPPORTUNITY_CLOSING_SOON
 from services.chassis.runtime import Runtime, timestamp
-from services.notifications.rules.cadence import REMINDED_BEFORE
+from services.notifications.rules.cadence import REMINDED_BEFORE, day_reminded
 from services.notifications.tables import NOTICES, PROJECTS
 from services.notifications.worker.cycles import newest_version, told_of
 from services.notifications.worker.news import News, insert_notices
@@ -39,7 +40,7 @@ async def step(runtime: Runtime) -> int:
         .where(
             PROJECTS.c.state == "published",
             PROJECTS.c.deadline >= today.isoformat(),
-            PROJECTS.c.deadline <= (today + _LONGEST).isoformat(),
+            PROJECTS.c.deadline <= (today + _LONGEST + timedelta(days=1)).isoformat(),
             or_(PROJECTS.c.reminded_at.is_(None), PROJECTS.c.reminded_at < today.isoformat(), told_since),
         )
         .order_by(PROJECTS.c.reminded_at.nulls_first(), PROJECTS.c.deadline)
@@ -106,9 +107,14 @@ async def _news(connection: AsyncConnection, project: str, *, today: date) -> Se
     )
     made = {(row.subscription, row.cause) for row in await connection.execute(reminded)}
     news = []
+    days_of = cache(lambda cadence, zone: day_reminded(today, cadence, zone))
     for one in await told_of(connection, project):
-        due = [days for days in REMINDED_BEFORE[one["cadence"]] if days >= (deadline - today).days]
-        if not due or first.get(one["subscription"], "") >= (deadline - timedelta(min(due))).isoformat():
+        day = days_of(one["cadence"], one["time_zone"])
+        due = [days for days in REMINDED_BEFORE[one["cadence"]] if days >= (deadline - day).days]
+        if not due:
+            continue
+        since = deadline - timedelta(min(due)) - (day - today)
+        if first.get(one["subscription"], "") >= since.isoformat():
             continue
         cause = f"{prefix}{min(due)}"
         if (one["subscription"], cause) not in made:

@@ -1,9 +1,13 @@
-"""What reminders and ends cost: notices are read once a day, once more when something is new, and of the newest the words."""
+"""Reminders come before the deadline's own day, wherever their reader is; and what they and ends cost.
+
+Notices are read once a day, once more when something is new, and of the newest the words.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Connection, Engine, event
@@ -11,8 +15,78 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notifications.worker import readying, reminders
 from tests.services.notifications.hall import Hall
-from tests.services.notifications.office import Sink
+from tests.services.notifications.office import Sink, confirmed
+from tests.services.notifications.test_what_is_over import by_webhook
 from tests.services.notifications.village import Receiver
+
+ZONES = ("Pacific/Kiritimati", "Asia/Shanghai", "Asia/Bangkok", "UTC", "America/Los_Angeles")
+MONDAY = date(2026, 12, 21)
+CLOSING = "org.comity.opportunity.closing-soon.v1"
+
+
+async def told_of(hall: Hall, deadline: date) -> None:
+    ada = await hall.member("Ada")
+    await hall.rank(await hall.open_project(deadline=deadline.isoformat()), 1, {ada: "good"})
+    await hall.settle()
+
+
+async def hours_pass(hall: Hall, deadline: date) -> None:
+    """Let each hour be looked at as the herald does it: reminders are looked for once digests have been made."""
+    hall.clock.moment = hall.clock.moment.replace(minute=0)
+    while hall.clock.moment.date() <= deadline:
+        hall.clock.moment += timedelta(hours=1)
+        await hall.settle()
+        await hall.remind()
+
+
+@pytest.mark.parametrize("zone", ZONES)
+async def test_a_weekly_reader_is_reminded_a_week_before_a_deadline_on_the_digests_own_day(
+    hall: Hall, receiver: Receiver, zone: str
+) -> None:
+    await by_webhook(hall, receiver, cadence="weekly", time_zone=zone)
+    await told_of(hall, MONDAY)
+    hall.clock.moment += timedelta(days=12)
+    left: list[date] = []
+
+    async def note(body: bytes) -> None:
+        if CLOSING.encode() in body:
+            left.append(hall.clock.moment.astimezone(ZoneInfo(zone)).date())
+
+    receiver.look = note
+    await hours_pass(hall, MONDAY)
+    assert left[0] == MONDAY - timedelta(days=7)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "UTC", "America/Los_Angeles"])
+async def test_a_daily_reader_is_reminded_five_days_and_a_day_before(
+    hall: Hall, receiver: Receiver, zone: str
+) -> None:
+    await by_webhook(hall, receiver, cadence="daily", time_zone=zone)
+    await told_of(hall, MONDAY)
+    hall.clock.moment += timedelta(days=20)
+    left: list[date] = []
+
+    async def note(body: bytes) -> None:
+        if CLOSING.encode() in body:
+            left.append(hall.clock.moment.astimezone(ZoneInfo(zone)).date())
+
+    receiver.look = note
+    await hours_pass(hall, MONDAY)
+    assert left == [MONDAY - timedelta(days=days) for days in (5, 1)]
+
+
+@pytest.mark.parametrize("hour", [1, 12, 22])
+async def test_who_is_told_in_the_east_on_the_day_before_a_reminder_is_not_reminded_beside_it(
+    office: tuple[Hall, Sink], hour: int
+) -> None:
+    hall, sink = office
+    await confirmed(hall, sink, cadence="daily", time_zone="Asia/Tokyo")
+    hall.clock.moment = datetime(2026, 12, 15, hour, tzinfo=UTC)  # in the mail of the 16th, five days before
+    await told_of(hall, MONDAY)
+    await hours_pass(hall, date(2026, 12, 17))
+    [notice] = (await hall.call("GET", "/v1/notices"))["items"]
+    assert notice["type"] != CLOSING
+    assert len(sink.digests()) == 1
 
 
 @contextmanager
