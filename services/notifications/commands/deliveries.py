@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
-from services.notifications.commands.leaving import WANTED
+from services.notifications.commands.leaving import WANTED, make_anew
 from services.notifications.queries.finding import require_here
 from services.notifications.queries.reading import delivery_json
 from services.notifications.rules import rights
@@ -19,6 +19,8 @@ ENDED = frozenset({"delivered", "exhausted", "cancelled"})
 
 async def replay_delivery(unit: Unit, *, delivery: str) -> Answer:
     """Send a webhook again under its own id, to the endpoint that its subscription has now; 202.
+
+    One that did not arrive and names a deadline which holds no more is made anew first.
 
     Raises NotFound, Forbidden, OrganisationErased, OrganisationWithdrawn, DeliveryUnderWay, EndpointNotActive.
     """
@@ -44,7 +46,9 @@ async def replay_delivery(unit: Unit, *, delivery: str) -> Answer:
         "due_at": timestamp(unit.now),
         "ended_at": None,
     }
-    await unit.connection.execute(update(DELIVERIES).where(DELIVERIES.c.id == delivery).values(changed))
+    this = DELIVERIES.c.id == delivery
+    if row["state"] == "delivered" or not await make_anew(unit.connection, this, now=timestamp(unit.now)):
+        await unit.connection.execute(update(DELIVERIES).where(this).values(changed))
     await unit.audit(action="delivery.replayed", subject=delivery, before=None, after=None)
     return Answer(
         status=202,

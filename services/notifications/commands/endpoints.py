@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import uuid_utils
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 
 from schemas.http.endpoints import EndpointBody
 from schemas.webhooks.notifications import ENDPOINT_PINGED, ENDPOINT_TESTED
@@ -18,7 +18,13 @@ from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import InvalidBody
 from services.notifications.commands.contacts import contact_asked
-from services.notifications.commands.leaving import NO_CONTACT, UNENDED, WANTED, cancel_mails_to_contact
+from services.notifications.commands.leaving import (
+    NO_CONTACT,
+    UNENDED,
+    WANTED,
+    cancel_mails_to_contact,
+    make_anew,
+)
 from services.notifications.commands.pinging import cancel_pings, ping
 from services.notifications.commands.queueing import event_row
 from services.notifications.queries.finding import require_here, secrets_of
@@ -207,16 +213,18 @@ async def recover_endpoint(unit: Unit, *, endpoint: str, since: str) -> Answer:
         .where(ATTEMPTS.c.delivery == DELIVERIES.c.id, ATTEMPTS.c.ended_at >= moment)
         .exists()
     )
+    missed = and_(
+        DELIVERIES.c.endpoint == endpoint,
+        or_(DELIVERIES.c.created_at >= moment, DELIVERIES.c.ended_at >= moment, tried_since),
+        DELIVERIES.c.state.in_(("exhausted", "cancelled", "retrying")),
+        DELIVERIES.c.body.is_not(None),
+        DELIVERIES.c.type != ENDPOINT_PINGED,
+        WANTED,
+    )
+    anew = await make_anew(unit.connection, missed, now=timestamp(unit.now))
     queued = await unit.connection.execute(
         update(DELIVERIES)
-        .where(
-            DELIVERIES.c.endpoint == endpoint,
-            or_(DELIVERIES.c.created_at >= moment, DELIVERIES.c.ended_at >= moment, tried_since),
-            DELIVERIES.c.state.in_(("exhausted", "cancelled", "retrying")),
-            DELIVERIES.c.body.is_not(None),
-            DELIVERIES.c.type != ENDPOINT_PINGED,
-            WANTED,
-        )
+        .where(missed)
         .values(state="pending", earlier=DELIVERIES.c.attempts, due_at=timestamp(unit.now), ended_at=None)
     )
     await unit.audit(
@@ -224,9 +232,9 @@ async def recover_endpoint(unit: Unit, *, endpoint: str, since: str) -> Answer:
         subject=endpoint,
         before=row["revision"],
         after=row["revision"],
-        details={"since": since, "messages": queued.rowcount},
+        details={"since": since, "messages": anew + queued.rowcount},
     )
-    return Answer(body={"messages": queued.rowcount})
+    return Answer(body={"messages": anew + queued.rowcount})
 
 
 async def _locked_to_send(unit: Unit, endpoint: str) -> dict[str, Any]:

@@ -75,6 +75,11 @@ _NEVER_TRIED = (
 )
 """Whether the webhook of a notice was cancelled before anybody could have read it."""
 
+TRIED = (
+    select(DELIVERIES.c.id).where(DELIVERIES.c.id == NOTICES.c.delivery, DELIVERIES.c.attempts > 0).exists()
+)
+"""Whether somebody may have read the webhook of a notice: it stays told, also where it was put back since."""
+
 NEEDS_REASONS = frozenset({MATCH_PROPOSED, MATCH_RESCORED, OPPORTUNITY_UPDATED})
 """Types of news that somebody stands on a list, with reasons asked anew; the others tell of an end or a date."""
 
@@ -220,6 +225,7 @@ async def cancel_unwanted(connection: AsyncConnection, deliveries: Sequence[str]
 async def cancel_unsent(connection: AsyncConnection, *, subscription: str, now: str) -> None:
     """Cancel what a subscription that has ended or is paused has not been sent yet; what was never tried was not told."""
     await cancel_messages(connection, subscription=subscription, now=now)
+    await keep_told(connection, NOTICES.c.subscription == subscription)
     await connection.execute(
         update(NOTICES)
         .where(
@@ -296,10 +302,7 @@ async def take_back(
         .where(about, DELIVERIES.c.channel == "webhook", DELIVERIES.c.state.in_(("pending", "retrying")))
         .values(state="cancelled", ended_at=now)
     )
-    tried = select(DELIVERIES.c.id).where(DELIVERIES.c.id == NOTICES.c.delivery, DELIVERIES.c.attempts > 0)
-    await connection.execute(
-        update(NOTICES).where(*whose, NOTICES.c.state == "waiting", tried.exists()).values(state="sent")
-    )
+    await keep_told(connection, *whose)
     dropped = await connection.scalars(
         update(NOTICES)
         .where(*whose, or_(NOTICES.c.state.in_(states), _NEVER_TRIED & (NOTICES.c.state != "dropped")))
@@ -307,6 +310,33 @@ async def take_back(
         .returning(NOTICES.c.organisation)
     )
     return sorted(set(dropped))
+
+
+async def keep_told(connection: AsyncConnection, *whose: ColumnElement[bool]) -> None:
+    """Let what waits again after it was tried count as told: its end is told, and it is not proposed a second time."""
+    await connection.execute(
+        update(NOTICES).where(*whose, NOTICES.c.state == "waiting", TRIED).values(state="sent")
+    )
+
+
+async def make_anew(connection: AsyncConnection, which: ColumnElement[bool], *, now: str) -> int:
+    """Have those of these webhooks that name a deadline which holds no more wait, to be made anew under their ids; returns how many."""
+    told = await connection.scalars(
+        update(NOTICES)
+        .where(
+            NOTICES.c.delivery.in_(select(DELIVERIES.c.id).where(which)), OUTDATED, NOTICES.c.state == "sent"
+        )
+        .values(state="waiting")
+        .returning(NOTICES.c.delivery)
+    )
+    outdated = list(told)
+    if outdated:
+        await connection.execute(
+            update(DELIVERIES)
+            .where(DELIVERIES.c.id.in_(outdated))
+            .values(state="cancelled", body=None, due_at=now, ended_at=now)
+        )
+    return len(outdated)
 
 
 async def put_back(connection: AsyncConnection, whose: ColumnElement[bool], *, now: str) -> None:

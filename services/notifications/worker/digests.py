@@ -48,6 +48,8 @@ IN_FULL = 20
 """So many projects a mail tells of with their reasons; it names the others in a line each."""
 MOST_NAMED = 200
 """So many projects one mail has room for; what is in no mail was not told, so it stays ready for the next."""
+LOOK_AGAIN = timedelta(minutes=1)
+"""When news is looked at again that was ready and could not be told: its project is being read anew, or about to be told as ended."""
 AT_ONCE = 500
 """Of one step. All that are due are put in order first, so that whoever subscribed early is in no earlier batch."""
 _SECTION = {MATCH_PROPOSED: "new", OPPORTUNITY_CLOSING_SOON: "closing"} | dict.fromkeys(ENDS, "ended")
@@ -104,39 +106,9 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
         return
     if not written_to:
         return
-    dismissed = select(DISMISSALS.c.project).where(
-        DISMISSALS.c.organisation == row["organisation"], ~DISMISSALS.c.lifted
-    )
-    await connection.execute(  # while a mail was out with it that nobody took
-        update(NOTICES)
-        .where(
-            NOTICES.c.subscription == subscription,
-            NOTICES.c.state == "ready",
-            NOTICES.c.project.in_(dismissed),
-        )
-        .values(state="dropped")
-    )
-    await connection.execute(  # also while a mail was out
-        update(NOTICES)
-        .where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready", RESTING | OUTDATED)
-        .values(state="waiting")
-    )
-    ready = select(NOTICES).where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready")
-    notices = [dict(one) for one in (await connection.execute(ready.order_by(NOTICES.c.id))).mappings()]
-    announced = await _announced(connection, subscription)
-    newest = {one["project"]: one["type"] for one in notices}
-    told = {project for project, kind in newest.items() if kind in ENDS or project in open_now}
-    notices = [
-        one for one in notices if one["project"] in told
-    ]  # what has closed waits for the word that it has
-    over = {project for project, kind in newest.items() if kind in ENDS and project not in announced}
-    if over:
-        await connection.execute(
-            update(NOTICES)
-            .where(NOTICES.c.id.in_([one["id"] for one in notices if one["project"] in over]))
-            .values(state="dropped")
-        )
-        notices = [one for one in notices if one["project"] not in over]
+    notices, announced, not_yet = await _ready(connection, row, open_now)
+    if not_yet:
+        await _due_again(connection, subscription, now + LOOK_AGAIN)
     if not notices:
         return
     later = await _held_until(runtime, connection, row, now=now)
@@ -176,6 +148,49 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
         .where(NOTICES.c.id.in_([one["id"] for one in notices]))
         .values(state="sent", delivery=queued["id"])
     )
+
+
+async def _ready(
+    connection: AsyncConnection, row: Mapping[str, Any], open_now: frozenset[str]
+) -> tuple[list[dict[str, Any]], frozenset[str], bool]:
+    """Return the news that may be told, which of its projects are known as open, and whether there is news that may not be told yet.
+
+    Not yet: of what has closed the word is waited for, and what became ready meanwhile is not held.
+    """
+    subscription = row["id"]
+    dismissed = select(DISMISSALS.c.project).where(
+        DISMISSALS.c.organisation == row["organisation"], ~DISMISSALS.c.lifted
+    )
+    await connection.execute(  # while a mail was out with it that nobody took
+        update(NOTICES)
+        .where(
+            NOTICES.c.subscription == subscription,
+            NOTICES.c.state == "ready",
+            NOTICES.c.project.in_(dismissed),
+        )
+        .values(state="dropped")
+    )
+    await connection.execute(  # also while a mail was out
+        update(NOTICES)
+        .where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready", RESTING | OUTDATED)
+        .values(state="waiting")
+    )
+    ready = select(NOTICES).where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready")
+    notices = [dict(one) for one in (await connection.execute(ready.order_by(NOTICES.c.id))).mappings()]
+    announced = await _announced(connection, subscription)
+    newest = {one["project"]: one["type"] for one in notices}
+    told = {project for project, kind in newest.items() if kind in ENDS or project in open_now}
+    not_yet = bool(newest.keys() - told)
+    notices = [one for one in notices if one["project"] in told]
+    over = {project for project, kind in newest.items() if kind in ENDS and project not in announced}
+    if over:
+        await connection.execute(
+            update(NOTICES)
+            .where(NOTICES.c.id.in_([one["id"] for one in notices if one["project"] in over]))
+            .values(state="dropped")
+        )
+        notices = [one for one in notices if one["project"] not in over]
+    return notices, announced, not_yet
 
 
 async def _open_of(connection: AsyncConnection, subscription: str) -> frozenset[str]:

@@ -13,14 +13,14 @@ from typing import Any
 
 import orjson
 import structlog
-from sqlalchemy import and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.http.suggestion import SUGGESTION
 from schemas.webhooks.notifications import MATCH_WITHDRAWN, OPPORTUNITY_CLOSING_SOON, cloud_event
 from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
-from services.notifications.commands.leaving import NEEDS_REASONS, WITHDRAWN
+from services.notifications.commands.leaving import NEEDS_REASONS, TRIED, WITHDRAWN, keep_told
 from services.notifications.mail.letters import words_of
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import next_digest
@@ -158,7 +158,10 @@ def _made(
             continue  # the list is ahead of the log: the record that the pair fell, or stands again, is on its way
         data = _data(notice, facts, row, terms=terms.get(notice["subscription"], []))
         if data is None:
-            notices.append(_settled(notice, "dropped", None, None))
+            kept = orjson.loads(notice["data"]) if notice["tried"] and notice["data"] is not None else None
+            notices.append(
+                _settled(notice, "sent" if notice["tried"] else "dropped", kept, notice["delivery"])
+            )
             continue
         delivery = None
         if notice["channel"] == "webhook":
@@ -195,12 +198,19 @@ async def _settle(
 
 
 def _queued(connection: AsyncConnection) -> Insert:
-    """Return the statement that queues a webhook; one that was put back, or left for a mail, keeps its id and its tries."""
+    """Return the statement that queues a webhook; one that was put back, or left for a mail, keeps its id and its tries.
+
+    Its hour too, if that had come: it has waited for that of its cadence once.
+    """
     statement = insert_for(connection, DELIVERIES)
-    anew = ("endpoint", "body", "state", "due_at", "place", "ended_at")
+    anew = ("endpoint", "body", "state", "place", "ended_at")
+    begun = or_(DELIVERIES.c.attempts > 0, DELIVERIES.c.due_at <= DELIVERIES.c.ended_at)
+    earlier = begun & (DELIVERIES.c.due_at < statement.excluded.due_at)
+    due_at = case((earlier, DELIVERIES.c.due_at), else_=statement.excluded.due_at)
     return statement.on_conflict_do_update(
         index_elements=["id"],
-        set_={name: statement.excluded[name] for name in anew} | {"earlier": DELIVERIES.c.attempts},
+        set_={name: statement.excluded[name] for name in anew}
+        | {"due_at": due_at, "earlier": DELIVERIES.c.attempts},
         where=(DELIVERIES.c.state == "cancelled") & DELIVERIES.c.body.is_(None),
     )
 
@@ -255,6 +265,7 @@ async def _still_waiting(
     states = {row.id: row.state for row in await connection.execute(locked)}
     now = {row.id: (row.revision, states.get(row.endpoint), row.state) for row in subscriptions}
     dismissed = select(DISMISSALS.c.organisation).where(DISMISSALS.c.project == project, ~DISMISSALS.c.lifted)
+    await keep_told(connection, waiting, NOTICES.c.organisation.in_(dismissed))
     await connection.execute(
         update(NOTICES).where(waiting, NOTICES.c.organisation.in_(dismissed)).values(state="dropped")
     )
@@ -299,6 +310,7 @@ async def _waiting(connection: AsyncConnection, project: str) -> Sequence[Mappin
             STANDINGS.c.standing,
             STANDINGS.c.fresh,
             PROJECTS.c.deadline.label("project_deadline"),
+            TRIED.label("tried"),
         )
         .join(PROJECTS, PROJECTS.c.id == NOTICES.c.project)
         .join(SUBSCRIPTIONS, SUBSCRIPTIONS.c.id == NOTICES.c.subscription)

@@ -3,6 +3,8 @@
 from datetime import date, timedelta
 from email.message import EmailMessage
 
+import pytest
+
 from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.office import Sink, confirmed
 from tests.services.notifications.test_what_is_over import MIDDAY, by_webhook, said
@@ -134,3 +136,45 @@ async def test_a_reminder_that_had_not_left_when_its_deadline_was_moved_for_a_wh
     await hall.remind()
     assert said(receiver) == ["match.proposed.v1", CLOSING]
     assert receiver.events()[-1]["data"]["deadline"] == "2026-12-20"
+
+
+async def test_a_webhook_that_was_refused_names_the_deadline_that_holds_at_its_next_try(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver
+) -> None:
+    """Its hour had come: it does not wait for another month because the deadline was moved between two tries."""
+    hall, _, _ = post
+    await by_webhook(hall, receiver, cadence="monthly")
+    await told_of(hall)
+    receiver.status = 503
+    assert await hall.until_due()
+    hall.clock.moment += timedelta(hours=1)
+    receiver.status = 204
+    receiver.taken.clear()
+    await hall.open_project(deadline="2026-12-21")
+    await hall.settle()
+    assert [one["data"]["deadline"] for one in receiver.events()] == ["2026-12-21"]
+
+
+@pytest.mark.parametrize("by", ["recover", "replay"])
+async def test_what_was_given_up_names_the_deadline_that_holds_when_it_is_asked_for(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver, by: str
+) -> None:
+    hall, _, _ = post
+    await by_webhook(hall, receiver)
+    receiver.status = 503
+    await told_of(hall)
+    while await hall.until_due():
+        pass
+    [sent] = {one["id"] for one in receiver.events()}
+    await hall.open_project(deadline="2027-01-21")
+    await hall.settle()
+    receiver.status = 204
+    receiver.taken.clear()
+    if by == "recover":
+        [row] = await hall.rows("SELECT id FROM endpoints")
+        path, since = f"/v1/endpoints/{row['id']}/recover", {"since": "2026-01-01T00:00:00Z"}
+        assert await hall.call("POST", path, since) == {"messages": 1}
+    else:
+        await hall.call("POST", f"/v1/deliveries/{sent}/replay", status=202)
+    await hall.settle()
+    assert [(one["id"], one["data"]["deadline"]) for one in receiver.events()] == [(sent, "2027-01-21")]

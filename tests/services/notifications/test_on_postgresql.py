@@ -304,3 +304,32 @@ async def test_a_project_that_ends_or_rests_while_a_digest_is_made_of_it_is_not_
             await hall.settle()
             hall.clock.moment += timedelta(days=1)
         assert sink.digests() == []
+
+
+async def test_news_that_becomes_ready_while_a_digest_begins_is_not_left_without_an_hour(
+    postgresql_url: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        sinking() as (sink, port),
+        open_hall(tmp_path, database={"url": postgresql_url()}, mail=mail_to(port)) as hall,
+    ):
+        await confirmed(hall, sink, cadence="instant")
+        ada, real = await hall.member("Ada"), digests._open_of
+        for name in ("first", "second"):
+            await hall.rank(await hall.open_project(name), 1, {ada: "good"})
+            await cycles.step(hall.runtime)
+            if name == "first":
+                await readying.step(hall.runtime)
+
+        async def and_then_more(*given: Any) -> Any:
+            found = await real(*given)
+            monkeypatch.undo()
+            await readying.step(hall.runtime)  # another process
+            return found
+
+        monkeypatch.setattr(digests, "_open_of", and_then_more)
+        await digests.step(hall.runtime)
+        hall.clock.moment += digests.LOOK_AGAIN
+        await hall.settle()
+        texts = [mail.get_body(("plain",)).get_content() for mail in sink.digests()]
+        assert [text.count("* Community networks") for text in texts] == [1, 1]

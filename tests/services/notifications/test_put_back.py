@@ -11,6 +11,7 @@ import pytest
 from services.notifications.worker import cycles, readying
 from tests.services.notifications.hall import Hall, open_hall, uuid_of
 from tests.services.notifications.office import ADDRESS, Sink, confirmed, link_in
+from tests.services.notifications.test_following import saved
 from tests.services.notifications.test_on_postgresql import done_or_held
 from tests.services.notifications.test_what_is_over import by_webhook, closed, said
 from tests.services.notifications.village import Receiver
@@ -163,6 +164,45 @@ async def test_who_may_have_read_what_was_put_back_hears_that_the_project_ended(
     await closed(hall, project, 2)
     await hall.settle()
     assert said(receiver) == [PROPOSED, "opportunity.closed.v1"]
+
+
+async def test_who_may_have_read_it_and_paused_while_the_project_rested_hears_that_it_ended(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver
+) -> None:
+    hall, _, _ = post
+    subscription = await by_webhook(hall, receiver)
+    receiver.status = 500
+    project = await opened(hall)
+    await hall.settle()
+    way = {"channel": "webhook", "endpoint": (await hall.rows("SELECT id FROM endpoints"))[0]["id"]}
+    await rests(hall)
+    await saved(hall, subscription, **way, paused=True)
+    await saved(hall, subscription, **way)
+    receiver.status = 204
+    receiver.taken.clear()
+    await opens_again(hall)
+    await closed(hall, project, 2)
+    assert said(receiver) == ["opportunity.closed.v1"]
+
+
+async def test_who_may_have_read_it_and_is_not_told_again_for_its_confidence_hears_that_it_fell(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver
+) -> None:
+    hall, _, _ = post
+    await by_webhook(hall, receiver, conditions={"minimum_confidence": 400})
+    receiver.status = 500
+    project, ada = await opened(hall), uuid_of("Ada")
+    await hall.settle()
+    await rests(hall)
+    hall.lists.rows_of[ada] = {"confidence": 100}
+    receiver.status = 204
+    receiver.taken.clear()
+    await hall.open_project()
+    await hall.settle()
+    assert said(receiver) == []
+    await hall.rank(project, 2, {}, lost=[ada])
+    await hall.settle()
+    assert said(receiver) == ["match.withdrawn.v1"]
 
 
 async def test_what_may_have_been_read_before_it_was_put_back_is_not_told_by_another_channel(

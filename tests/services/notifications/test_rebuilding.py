@@ -1,7 +1,9 @@
 """The projections of this service read anew from a log that has forgotten something meanwhile."""
 
 from services.notifications.consumers import absent, erase, forget
+from services.notifications.worker import cycles, digests, readying
 from tests.services.notifications.hall import Hall
+from tests.services.notifications.office import Sink, confirmed
 
 
 async def test_what_the_log_does_not_hold_any_more_is_named_and_erased_on_request(hall: Hall) -> None:
@@ -24,3 +26,21 @@ async def test_what_the_log_does_not_hold_any_more_is_named_and_erased_on_reques
         {"state": "active"},
         {"state": "ended"},
     ]
+
+
+async def test_a_mail_that_is_due_while_projects_are_read_anew_comes_once_they_are_here(
+    office: tuple[Hall, Sink],
+) -> None:
+    hall, sink = office
+    await confirmed(hall, sink, cadence="instant")
+    await hall.rank(await hall.open_project(), 1, {await hall.member("Ada"): "good"})
+    await cycles.step(hall.runtime)
+    await readying.step(hall.runtime)
+    said, hall.said = hall.said, []
+    async with hall.runtime.database.write() as connection:
+        await forget(connection)
+    await digests.step(hall.runtime)
+    await hall.say(*said)
+    hall.clock.moment += digests.LOOK_AGAIN
+    await hall.settle()
+    assert len(sink.digests()) == 1
