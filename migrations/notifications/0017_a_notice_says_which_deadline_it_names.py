@@ -8,10 +8,18 @@ down_revision = "notifications_0016"
 branch_labels = None
 depends_on = None
 
+_NAMED = {
+    "sqlite": "UPDATE notices SET deadline = coalesce(json_extract(CAST(data AS TEXT), '$.deadline'), '') "
+    "WHERE data IS NOT NULL",
+    "postgresql": "UPDATE notices SET deadline = coalesce(convert_from(data, 'UTF8')::json ->> 'deadline', '') "
+    "WHERE data IS NOT NULL",
+}
+
 
 def upgrade() -> None:
-    """Bring the tables to this revision."""
+    """Bring the tables to this revision; what was said by then says it itself."""
     op.add_column("notices", sa.Column("deadline", sa.Text(), nullable=True))
+    op.execute(_NAMED[op.get_bind().dialect.name])
 
 
 def downgrade() -> None:

@@ -10,10 +10,14 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Bring the tables to this revision; of those that fail now the first failure is known."""
+    """Bring the tables to this revision; of those that fail now the first failure is known, and the last try that is kept."""
     for name in ("failed_at", "outage_since"):
         op.add_column("endpoints", sa.Column(name, sa.Text(), nullable=True))
-    op.execute("UPDATE endpoints SET failed_at = failing_since, outage_since = failing_since")
+    op.execute(
+        "UPDATE endpoints SET outage_since = failing_since, failed_at = coalesce(("
+        "SELECT max(ended_at) FROM attempts WHERE endpoint = endpoints.id AND outcome = 'failed'), failing_since) "
+        "WHERE failing_since IS NOT NULL"
+    )
 
 
 def downgrade() -> None:

@@ -197,11 +197,12 @@ async def cancel_unwanted(connection: AsyncConnection, deliveries: Sequence[str]
     """Cancel, of messages that were under way and are to be tried again, those that nobody may be sent any more.
 
     Whoever ends a subscription, gives an endpoint up, or takes news back finds what waits; this finds what was out meanwhile.
-    What is to wait, as its project came to rest or its organisation withdrew, is put back. A digest of which something was taken back is made anew.
+    What is to wait, as its project came to rest or its organisation withdrew, is put back, and so is what names a deadline that was
+    moved. A digest of which something was taken back is made anew.
     """
     if not deliveries:
         return
-    await put_back(connection, NOTICES.c.delivery.in_(deliveries) & HELD, now=now)
+    await put_back(connection, NOTICES.c.delivery.in_(deliveries) & (HELD | OUTDATED), now=now)
     given_up = select(ENDPOINTS.c.id).where(ENDPOINTS.c.state == "disabled")
     silent = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.state != "active")
     asked = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.state == "unconfirmed")

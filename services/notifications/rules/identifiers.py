@@ -20,6 +20,9 @@ def identifier_of(kind: str, *what: str) -> str:
 def identifier_of_news(notice: Mapping[str, Any]) -> str:
     """Return the id under which a notice is told, by webhook and by the feed: of what makes its row unique.
 
-    Its row's own id has the order in which notices were made, and is drawn.
+    Its row's own id has the order in which notices were made, and is drawn. A webhook that was made before ids were those of
+    news has that one, for ever.
     """
+    if notice["delivery"] == notice["id"]:
+        return str(notice["id"])
     return identifier_of("news", notice["subscription"], notice["project"], notice["cause"])

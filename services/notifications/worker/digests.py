@@ -155,7 +155,8 @@ async def _ready(
 ) -> tuple[list[dict[str, Any]], frozenset[str], bool]:
     """Return the news that may be told, which of its projects are known as open, and whether there is news that may not be told yet.
 
-    Not yet: of what has closed the word is waited for, and what became ready meanwhile is not held.
+    Not yet: of what has closed the word is waited for, what became ready meanwhile is not held, and what names a deadline that was
+    moved is made anew first.
     """
     subscription = row["id"]
     dismissed = select(DISMISSALS.c.project).where(
@@ -170,17 +171,17 @@ async def _ready(
         )
         .values(state="dropped")
     )
-    await connection.execute(  # also while a mail was out
-        update(NOTICES)
-        .where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready", RESTING | OUTDATED)
-        .values(state="waiting")
-    )
+    mine = (NOTICES.c.subscription == subscription) & (
+        NOTICES.c.state == "ready"
+    )  # also while a mail was out
+    await connection.execute(update(NOTICES).where(mine, RESTING).values(state="waiting"))
+    outdated = await connection.execute(update(NOTICES).where(mine, OUTDATED).values(state="waiting"))
     ready = select(NOTICES).where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready")
     notices = [dict(one) for one in (await connection.execute(ready.order_by(NOTICES.c.id))).mappings()]
     announced = await _announced(connection, subscription)
     newest = {one["project"]: one["type"] for one in notices}
     told = {project for project, kind in newest.items() if kind in ENDS or project in open_now}
-    not_yet = bool(newest.keys() - told)
+    not_yet = bool(newest.keys() - told) or outdated.rowcount > 0
     notices = [one for one in notices if one["project"] in told]
     over = {project for project, kind in newest.items() if kind in ENDS and project not in announced}
     if over:

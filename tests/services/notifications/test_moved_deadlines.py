@@ -5,6 +5,8 @@ from email.message import EmailMessage
 
 import pytest
 
+from services.notifications.rules.schedule import DELAYS
+from services.notifications.worker.digests import LOOK_AGAIN
 from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.office import Sink, confirmed
 from tests.services.notifications.test_what_is_over import MIDDAY, by_webhook, said
@@ -178,3 +180,50 @@ async def test_what_was_given_up_names_the_deadline_that_holds_when_it_is_asked_
         await hall.call("POST", f"/v1/deliveries/{sent}/replay", status=202)
     await hall.settle()
     assert [(one["id"], one["data"]["deadline"]) for one in receiver.events()] == [(sent, "2027-01-21")]
+
+
+async def test_a_try_that_was_out_while_the_deadline_was_moved_is_followed_by_one_that_names_it(
+    hall: Hall, receiver: Receiver
+) -> None:
+    await by_webhook(hall, receiver)
+
+    async def moves(_body: bytes) -> None:
+        receiver.look = None
+        await hall.open_project(deadline="2027-01-21")
+
+    receiver.look, receiver.status = moves, 503
+    await told_of(hall)
+    receiver.status = 204
+    hall.clock.moment += timedelta(minutes=1)
+    await hall.settle()
+    first, second = receiver.events()
+    assert (first["data"]["deadline"], second["data"]["deadline"]) == (FAR, "2027-01-21")
+    assert first["id"] == second["id"]
+
+
+async def test_a_digest_that_was_out_for_the_last_time_while_the_deadline_was_moved_is_no_cadence_late(
+    office: tuple[Hall, Sink],
+) -> None:
+    hall, sink = office
+    await confirmed(hall, sink, cadence="monthly")
+    await told_of(hall)
+    tries = 0
+
+    async def busy() -> str:
+        nonlocal tries
+        tries += 1
+        if tries == len(DELAYS):
+            await hall.open_project(deadline="2027-05-21")
+        return "451 4.3.2 later"
+
+    sink.ask = busy
+    await pass_until(hall, date(2026, 12, 1))
+    while await hall.until_due():
+        pass
+    assert tries == len(DELAYS)
+    sink.ask = None
+    await pass_until(hall, date(2027, 1, 1))
+    hall.clock.moment += LOOK_AGAIN
+    await hall.settle()
+    [digest] = sink.digests()
+    assert "May 21, 2027" in text_of(digest)
