@@ -69,6 +69,11 @@ ENDS = OVER | {MATCH_WITHDRAWN}
 PROJECT_CHANGED = "project-changed"
 """The rule of news that no pair's crossing caused."""
 
+_WAITS = STANDINGS.c.standing & STANDINGS.c.organisation.in_(
+    select(ORGANISATIONS.c.id).where(ORGANISATIONS.c.state == "withdrawn")
+)
+"""Whether a pair stands whose organisation has withdrawn: that it crossed is news if it comes back."""
+
 _DUE = (
     select(LISTS.c.project)
     .join(PROJECTS, (PROJECTS.c.id == LISTS.c.project) & (PROJECTS.c.version >= LISTS.c.project_revision))
@@ -77,7 +82,7 @@ _DUE = (
             LISTS.c.due,
             and_(
                 PROJECTS.c.state == "published",
-                LISTS.c.project.in_(select(STANDINGS.c.project).where(STANDINGS.c.fresh)),
+                LISTS.c.project.in_(select(STANDINGS.c.project).where(STANDINGS.c.fresh, ~_WAITS)),
             ),
         )
     )
@@ -179,7 +184,7 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
     )
     await connection.execute(
         update(STANDINGS)
-        .where(STANDINGS.c.project == project, STANDINGS.c.fresh)
+        .where(STANDINGS.c.project == project, STANDINGS.c.fresh, ~_WAITS)
         .values(fresh=False, told_band=STANDINGS.c.band)
     )
     await connection.execute(heard.values({"due": False} | (_seen(known, facts) if newer else {})))

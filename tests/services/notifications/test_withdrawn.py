@@ -2,14 +2,17 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from services.notifications.rules.yearly import ASK_AFTER
+from services.notifications.worker import cycles
 from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.office import ADDRESS, Sink, confirmed, crossing
 from tests.services.notifications.test_contacts import about_endpoints, agreed
-from tests.services.notifications.test_what_is_over import by_webhook, closed, said
+from tests.services.notifications.test_undismissing import passes, taken_back
+from tests.services.notifications.test_what_is_over import by_webhook, closed, dismissed, said
 from tests.services.notifications.test_yearly import pass_time, questions
 from tests.services.notifications.village import Receiver
 
@@ -216,3 +219,78 @@ async def test_an_older_record_that_is_read_again_silences_nobody_who_is_back(
     hall.clock.moment += timedelta(days=8)
     await hall.settle()
     assert said(receiver) == ["match.proposed.v1"]
+
+
+async def test_who_crossed_and_was_away_when_others_were_told_hears_of_it_once_it_is_back(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver
+) -> None:
+    hall, _, _ = post
+    await by_webhook(hall, receiver)
+    project, ada = await hall.open_project(), await hall.member("Ada")
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.member("Ada", state="withdrawn")
+    await hall.settle()
+    await hall.member("Ada")
+    await passes(hall)
+    assert said(receiver) == ["match.proposed.v1"]
+    await hall.rank(project, 2, {ada: "strong"})
+    await hall.member("Ada", state="withdrawn")
+    await hall.settle()
+    await hall.member("Ada")
+    await passes(hall)
+    assert said(receiver) == ["match.proposed.v1", "match.rescored.v1"]
+
+
+async def test_who_crossed_and_fell_while_it_was_away_hears_of_neither(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver
+) -> None:
+    hall, _, _ = post
+    await by_webhook(hall, receiver)
+    project, ada = await hall.open_project(), await hall.member("Ada", state="withdrawn")
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    await hall.rank(project, 2, {}, lost=[ada])
+    await hall.settle()
+    await hall.member("Ada")
+    await passes(hall)
+    assert said(receiver) == []
+
+
+async def test_a_dismissal_taken_back_before_it_withdrew_counts_once_it_is_back(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver
+) -> None:
+    hall, _, _ = post
+    await by_webhook(hall, receiver)
+    project, ada = await hall.open_project(), await hall.member("Ada")
+    await dismissed(hall, project)
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    await taken_back(hall, project)
+    await hall.member("Ada", state="withdrawn")
+    await hall.settle()
+    await hall.member("Ada")
+    await passes(hall)
+    assert said(receiver) == ["match.proposed.v1"]
+
+
+async def test_a_project_is_not_looked_at_for_who_is_away(
+    post: tuple[Hall, Sink, Receiver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hall, _, _ = post
+    await hall.subscribe(channel="feed")
+    project, ada = await hall.open_project(), await hall.member("Ada", state="withdrawn")
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    looked, real = [], cycles._cycle
+
+    async def look(*given: Any) -> int | None:
+        looked.append(given[-1])
+        return await real(*given)
+
+    monkeypatch.setattr(cycles, "_cycle", look)
+    await hall.herald()
+    assert looked == []
+    await hall.member("Ada")
+    await hall.herald()
+    await hall.herald()
+    assert looked == [project]
