@@ -193,7 +193,8 @@ class SubscriptionAnswer(Shape):
         description="Its address was asked whether mails are still wanted; without an answer by then it is paused."
     )
     lapsed_at: str | None = Field(
-        description="When it was paused because nobody answered; the link of that mail, or saving it anew, has it again."
+        description="When it was paused because nobody answered, or nobody was at the address; the link of that mail, or "
+        "saving it anew, has it again."
     )
     refused_at: str | None = Field(
         description="When a mail could not leave as nobody is at its address, by its server's word: news waits until BDT's "

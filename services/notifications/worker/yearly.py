@@ -2,13 +2,14 @@
 
 *What.* The question is a mail with the link that confirms; until the answer's time is over, digests go on. *Why.* People
 change posts, and a mail that nobody wants any more is no restraint; who forgets loses nothing but mails, and one click has
-them again. *Never:* pause anybody whose question has not left, or left too late for an answer;
-or ask for an organisation that has withdrawn.
+them again. Nobody is asked at an address that its server refuses; once the year and the time for an answer are over, that is
+silence too. *Never:* pause anybody else whose question has not left, or left too late for an answer; or ask for an organisation
+that has withdrawn.
 """
 
 from datetime import datetime
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.runtime import Runtime, timestamp
@@ -47,7 +48,7 @@ async def step(runtime: Runtime) -> int:
         select(SUBSCRIPTIONS.c.id)
         .where(
             SUBSCRIPTIONS.c.state == "active",
-            SUBSCRIPTIONS.c.confirm_by <= timestamp(now),
+            _time_is_over(now),
             ~select(DELIVERIES.c.id)
             .where(
                 DELIVERIES.c.subscription == SUBSCRIPTIONS.c.id,
@@ -70,6 +71,17 @@ async def step(runtime: Runtime) -> int:
     if to_ask:
         runtime.signals.notify("notifications.due")
     return len(to_ask) + len(to_pause)
+
+
+def _time_is_over(now: datetime) -> ColumnElement[bool]:
+    """Return the SQL condition of a subscription whose answer is not waited for any more."""
+    return or_(
+        SUBSCRIPTIONS.c.confirm_by <= timestamp(now),
+        and_(
+            SUBSCRIPTIONS.c.refused_at <= timestamp(now - ANSWER_WITHIN),
+            SUBSCRIPTIONS.c.confirmed_at <= timestamp(now - ASK_AFTER - ANSWER_WITHIN),
+        ),
+    )
 
 
 async def _ask(runtime: Runtime, connection: AsyncConnection, subscription: str, *, now: datetime) -> None:
@@ -123,7 +135,7 @@ async def _pause(connection: AsyncConnection, subscription: str, *, now: datetim
         .where(
             SUBSCRIPTIONS.c.id == subscription,
             SUBSCRIPTIONS.c.state == "active",
-            SUBSCRIPTIONS.c.confirm_by <= moment,
+            _time_is_over(now),
         )
         .values(
             state="paused",

@@ -121,7 +121,7 @@ async def test_every_subscription_of_a_refused_address_keeps_its_news(
     assert projects_in(sink) == [1, 1]
 
 
-async def test_a_refused_address_is_not_asked_after_a_year_and_nobody_is_paused_for_it(
+async def test_a_refused_address_is_not_asked_after_a_year_before_that_is_lifted(
     office: tuple[Hall, Sink],
 ) -> None:
     hall, sink = office
@@ -130,7 +130,7 @@ async def test_a_refused_address_is_not_asked_after_a_year_and_nobody_is_paused_
     sink.refuse = NOBODY
     await yearly.step(hall.runtime)
     await hall.dispatch()
-    hall.clock.moment += 2 * ANSWER_WITHIN
+    hall.clock.moment += ANSWER_WITHIN - timedelta(days=1)
     for _ in range(2):
         await yearly.step(hall.runtime)
         await hall.dispatch()
@@ -143,6 +143,30 @@ async def test_a_refused_address_is_not_asked_after_a_year_and_nobody_is_paused_
     await hall.dispatch()
     assert sink.taken[-1][1]["Subject"] == words_of("en")["yearly_subject"]
     assert (await shown(hall, subscription))["confirm_by"] is not None
+
+
+@pytest.mark.parametrize("late", [0, 40])
+async def test_a_refused_address_is_paused_once_its_year_and_the_time_for_an_answer_are_over(
+    office: tuple[Hall, Sink], late: int
+) -> None:
+    hall, sink = office
+    subscription = await confirmed(hall, sink, cadence="instant")
+    hall.clock.moment += timedelta(days=late and ASK_AFTER.days + late)
+    sink.refuse = NOBODY
+    await crossing(hall)
+    hall.clock.moment += ANSWER_WITHIN + timedelta(days=0 if late else ASK_AFTER.days, minutes=-1)
+    await yearly.step(hall.runtime)
+    assert (await shown(hall, subscription))["state"] == "active"
+    hall.clock.moment += timedelta(minutes=1)
+    await yearly.step(hall.runtime)
+    found = await shown(hall, subscription)
+    assert (found["state"], found["confirmed_at"], found["lapsed_at"] is not None) == ("paused", None, True)
+    sink.refuse = ""
+    await lift(hall)
+    await crossing(hall, name="another")
+    hall.clock.moment += timedelta(days=2)
+    await hall.settle()
+    assert sink.digests() == []
 
 
 async def test_a_mail_that_found_the_entry_while_it_was_lifted_leaves_nobody_refused_for_ever(
