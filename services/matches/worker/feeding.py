@@ -29,23 +29,31 @@ PRUNE_SECONDS = 3_600.0
 _AT_ONCE = 5_000
 """Entries let go of in one transaction, so that no writer waits long."""
 
+MOVED_AT_ONCE = 500
+"""Entries read and written together where a project has moved; others have the event loop between two parts."""
+
 _PLACES = ("flagship", "level", "regions", "hidden")
 _THESE = FEED.c.subject.in_(bindparam("subjects", expanding=True)) & FEED.c.latest
 _BEFORE = select(FEED.c.subject, FEED.c.body, FEED.c.deleted, *(FEED.c[name] for name in _PLACES)).where(
     _THESE
 )
-_AWAY = select(*(column for column in FEED.c if column.name != "position")).where(
-    FEED.c.project == bindparam("this_project"),
-    FEED.c.latest,
-    not_(FEED.c.deleted),
-    or_(
-        *(
-            FEED.c[name].is_distinct_from(bindparam(f"this_{name}", type_=FEED.c[name].type))
-            for name in _PLACES
-        )
-    ),
+_AWAY = (
+    select(FEED)
+    .where(
+        FEED.c.project == bindparam("this_project"),
+        FEED.c.position > bindparam("after"),
+        not_(FEED.c.moved),
+        or_(
+            *(
+                FEED.c[name].is_distinct_from(bindparam(f"this_{name}", type_=FEED.c[name].type))
+                for name in _PLACES
+            )
+        ),
+    )
+    .order_by(FEED.c.position)
+    .limit(MOVED_AT_ONCE)
 )
-"""What stands of a project and lies elsewhere than the project does."""
+"""What was told of a project and lies elsewhere than the project does."""
 
 _SUPERSEDE = update(FEED).where(_THESE).values(latest=False)
 _ADD = insert(FEED)
@@ -168,19 +176,24 @@ async def _move(
     Who follows where it lay is told that its list and its pairs are gone, who follows where it lies now is told of them; so are
     organisations when it is hidden, and when it is open again. Who reads everything hears nothing of it, for nothing has become of them.
     """
-    asked = {"this_project": project} | {f"this_{name}": where[name] for name in _PLACES}
-    found = (await connection.execute(_AWAY, asked)).mappings().all()
-    if not found:
-        return
+    asked = {"this_project": project, "after": 0} | {f"this_{name}": where[name] for name in _PLACES}
     told = {"incarnation": life, "latest": False, "moved": True, "fed_at": fed_at}
-    away = [dict(row) | told for row in found]
-    gone = [
-        row | {"type": REMOVAL_OF[row["type"]], "deleted": True, "body": removal_body(row["body"])}
-        for row in away
-    ]
     lies = {name: where[name] for name in _PLACES}
-    await connection.execute(update(FEED).where(FEED.c.project == project, not_(FEED.c.moved)).values(lies))
-    await connection.execute(_ADD, [*gone, *(row | lies for row in away)])
+    while found := [dict(row) for row in (await connection.execute(_AWAY, asked)).mappings()]:
+        positions = [row.pop("position") for row in found]
+        asked["after"] = positions[-1]
+        away = [row | told for row in found if row["latest"] and not row["deleted"]]
+        gone = [
+            row | {"type": REMOVAL_OF[row["type"]], "deleted": True, "body": removal_body(row["body"])}
+            for row in away
+        ]
+        part = FEED.c.position.between(positions[0], positions[-1])
+        await connection.execute(
+            update(FEED).where(FEED.c.project == project, not_(FEED.c.moved), part).values(lies)
+        )
+        if away:
+            await connection.execute(_ADD, [*gone, *(row | lies for row in away)])
+        await asyncio.sleep(0)
 
 
 def _lies(entry: Any, where: Mapping[str, Any]) -> bool:

@@ -2,11 +2,16 @@
 
 import asyncio
 import itertools
+from collections import Counter
 from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from services.matches import events
 from services.matches.queries import feeds as queries
 from services.matches.rules.feeds import Asked, Viewer, is_for
+from services.matches.worker.feeding import MOVED_AT_ONCE, feeder
 from tests.services.matches.test_feeds import CURRENT, FEED, compacted, read
 from tests.services.matches.town import Town, uuid_of
 
@@ -197,3 +202,62 @@ async def test_an_organisation_is_told_nothing_of_a_project_at_rest_and_everythi
     await town.settle()
     assert await told() == nothing | {"manager": {project}, "bdt_analyst": {project}}
     assert len({entry["eventid"] for entry in have["bdt_analyst"]}) == len(have["bdt_analyst"])
+
+
+async def test_a_project_with_many_pairs_moves_in_parts_and_pairs_before_its_first_list_do_not_move_it(
+    town: Town,
+) -> None:
+    project = await town.published("moving")
+    while await town.relay() + await town.consume():
+        pass  # archived, and not ranked: what is fed is said here
+    runtime = town.runtimes["matches"]
+    pairs = 2 * MOVED_AT_ONCE + 1
+    said = [
+        events.standing_crossed(
+            project,
+            {"organisation": uuid_of(f"body {number}"), "points": number, "fit": 1, "band": "weak"},
+            1,
+            incarnation=1,
+            clock=runtime.clock,
+        )
+        for number in range(pairs)
+    ]
+    asked: list[tuple[str, int, int]] = []  # of the entries: statement, sets of parameters, rows written
+
+    def note(_: Any, cursor: Any, statement: str, parameters: Any, __: Any, many: bool) -> None:
+        if "feed" in statement:
+            asked.append((statement, len(parameters) if many else 1, cursor.rowcount))
+
+    async def feed(*told: Any) -> None:
+        asked.clear()
+        async with runtime.database.write() as connection:
+            await feeder(runtime)(connection, told)
+
+    event.listen(Engine, "after_cursor_execute", note)
+    try:
+        await feed(*said)
+        assert not [statement for statement, *_ in asked if "feed.project = " in statement]
+        await feed(
+            events.list_versioned({"project": project, "number": 1}, incarnation=1, clock=runtime.clock)
+        )
+        before = len(await read(town, FEED))
+        await town.draft("moving", countries=["FRA"])
+        while await town.relay() + await town.consume():
+            pass
+        await feed(
+            events.list_versioned({"project": project, "number": 2}, incarnation=1, clock=runtime.clock)
+        )
+        assert max(max(sets, written) for _, sets, written in asked) == 2 * MOVED_AT_ONCE
+        assert all(
+            "LIMIT" in statement
+            for statement, *_ in asked
+            if ".body" in statement and "project =" in statement
+        )
+    finally:
+        event.remove(Engine, "after_cursor_execute", note)
+    assert before == pairs + 1
+    there = compacted(await read(town, f"{FEED}?region=EUR"))
+    assert there == compacted(await read(town, CURRENT))
+    assert len(there) == pairs + 1
+    gone = await read(town, f"{FEED}?region=AFR")
+    assert Counter(one.get("method") for one in gone) == {"DELETE": pairs + 1}
