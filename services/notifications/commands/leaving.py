@@ -67,13 +67,12 @@ _NEVER_TRIED = (
     select(DELIVERIES.c.id)
     .where(
         DELIVERIES.c.id == NOTICES.c.delivery,
-        DELIVERIES.c.channel == "webhook",
         DELIVERIES.c.state == "cancelled",
-        DELIVERIES.c.attempts == 0,
+        or_(DELIVERIES.c.channel == "email", DELIVERIES.c.attempts == 0),
     )
     .exists()
 )
-"""Whether the webhook of a notice was cancelled before anybody could have read it."""
+"""Whether a notice's message was cancelled before anybody could have read it: a webhook that was not tried, a mail that no server took."""
 
 TRIED = (
     select(DELIVERIES.c.id).where(DELIVERIES.c.id == NOTICES.c.delivery, DELIVERIES.c.attempts > 0).exists()

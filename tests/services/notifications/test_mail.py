@@ -19,6 +19,7 @@ from services.notifications.rules.yearly import ASKED_WITHIN, MOST_QUESTIONS
 from services.notifications.worker import digests, retention
 from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.office import ADDRESS, Page, Sink, confirmed, crossing, link_in
+from tests.services.notifications.test_following import saved
 
 
 async def test_no_mail_before_the_address_has_said_yes(office: tuple[Hall, Sink]) -> None:
@@ -195,6 +196,25 @@ async def test_a_digest_that_is_made_anew_in_the_same_moment_is_another_mail(
     assert digest.get_body(("plain",)).get_content().count("* Community networks") == 1
     states = {one["id"]: one["state"] for one in await hall.rows("SELECT id, state FROM deliveries")}
     assert states[made["id"]] == "cancelled"
+
+
+async def test_what_no_server_took_before_a_pause_was_not_told(office: tuple[Hall, Sink]) -> None:
+    hall, sink = office
+    subscription = await confirmed(hall, sink, cadence="daily")
+    sink.refuse = "451 4.3.2 later"
+    project = await crossing(hall)
+    hall.clock.moment += timedelta(days=1)
+    await hall.settle()
+    way = {"channel": "email", "email": ADDRESS, "cadence": "daily"}
+    await saved(hall, subscription, **way, paused=True)
+    await saved(hall, subscription, **way)
+    sink.refuse = ""
+    await hall.rank(project, 2, {uuid_of("Ada"): "strong"})
+    hall.clock.moment += timedelta(days=1)
+    await hall.settle()
+    assert len(sink.digests()) == 1
+    told = await hall.rows("SELECT type FROM notices WHERE state = 'sent'")
+    assert [one["type"] for one in told] == ["org.comity.match.proposed.v1"]
 
 
 async def test_digests_of_an_hour_are_made_and_sent_in_the_order_of_a_keyed_hash(
