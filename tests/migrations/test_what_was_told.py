@@ -1,4 +1,4 @@
-"""What was told before ids followed from news, notices named their deadline and endpoints their last failure."""
+"""What was told before ids followed from news, notices named their deadline, endpoints their last failure, and the feed no hours."""
 
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ from services.chassis.settings import load_settings
 from services.notifications.rules.identifiers import identifier_of_news
 
 SUBSCRIPTION = (
-    "INSERT INTO subscriptions (id, organisation, revision, state, channel, language, cadence, conditions, time_zone,"
-    " created_at, changed_at) VALUES ('s', 'o', 1, 'active', 'webhook', 'en', 'instant', :empty, 'UTC', '', '')"
+    "INSERT INTO subscriptions (id, organisation, revision, state, channel, language, cadence, conditions, time_zone, quiet,"
+    " created_at, changed_at) VALUES (:id, 'o', 1, 'active', :id, 'en', 'instant', :empty, 'UTC', '22-6', '', '')"
 )
 ENDPOINT = (
     "INSERT INTO endpoints (id, organisation, revision, state, url, failures, failing_since, created_at, changed_at)"
@@ -21,7 +21,7 @@ ENDPOINT = (
 )
 DELIVERY = (
     "INSERT INTO deliveries (id, organisation, channel, type, endpoint, subscription, state, attempts, earlier, due_at,"
-    " place, created_at) VALUES ('told', 'o', 'webhook', 't', 'fails', 's', 'retrying', 2, 0, '', '', '')"
+    " place, created_at) VALUES ('told', 'o', 'webhook', 't', 'fails', 'webhook', 'retrying', 2, 0, '', '', '')"
 )
 ATTEMPT = (
     "INSERT INTO attempts (delivery, number, endpoint, started_at, ended_at, outcome)"
@@ -29,7 +29,7 @@ ATTEMPT = (
 )
 NOTICE = (
     "INSERT INTO notices (id, subscription, organisation, project, cause, type, rule, state, place, made_at, data, delivery)"
-    " VALUES (:id, 's', 'o', 'p', :id, 't', 'r', 'sent', '', '', :data, :delivery)"
+    " VALUES (:id, 'webhook', 'o', 'p', :id, 't', 'r', 'sent', '', '', :data, :delivery)"
 )
 
 
@@ -44,7 +44,8 @@ async def test_what_was_told_is_known_as_it_was_told(
     try:
         await upgrade(held, "notifications", to="notifications_0016")
         async with held.write() as connection:
-            await connection.execute(text(SUBSCRIPTION), {"empty": b"{}"})
+            for channel in ("webhook", "feed"):
+                await connection.execute(text(SUBSCRIPTION), {"id": channel, "empty": b"{}"})
             for name, since in (("fails", "2026-11-01"), ("answers", None)):
                 await connection.execute(text(ENDPOINT), {"id": name, "since": since})
             await connection.execute(text(DELIVERY))
@@ -66,6 +67,8 @@ async def test_what_was_told_is_known_as_it_was_told(
                 "waits": None,
             }
             assert {one["id"] for one in notices if identifier_of_news(one) == one["id"]} == {"told"}
+            hours = await connection.execute(text("SELECT channel, quiet FROM subscriptions"))
+            assert {tuple(row) for row in hours} == {("webhook", "22-6"), ("feed", None)}
             assert {tuple(row) for row in failing} == {
                 ("fails", "2026-11-03", "2026-11-01"),
                 ("answers", None, None),
