@@ -13,7 +13,7 @@ from services.notifications.rules.identifiers import identifier_of_news
 
 SUBSCRIPTION = (
     "INSERT INTO subscriptions (id, organisation, revision, state, channel, language, cadence, conditions, time_zone, quiet,"
-    " created_at, changed_at) VALUES (:id, 'o', 1, 'active', :id, 'en', 'instant', :empty, 'UTC', '22-6', '', '')"
+    " created_at, changed_at) VALUES (:id, 'o', 1, 'active', :id, 'en', 'instant', :empty, 'UTC', :empty, '', '')"
 )
 ENDPOINT = (
     "INSERT INTO endpoints (id, organisation, revision, state, url, failures, failing_since, created_at, changed_at)"
@@ -68,7 +68,7 @@ async def test_what_was_told_is_known_as_it_was_told(
             }
             assert {one["id"] for one in notices if identifier_of_news(one) == one["id"]} == {"told"}
             hours = await connection.execute(text("SELECT channel, quiet FROM subscriptions"))
-            assert {tuple(row) for row in hours} == {("webhook", "22-6"), ("feed", None)}
+            assert {row.channel: row.quiet for row in hours} == {"webhook": b"{}", "feed": None}
             assert {tuple(row) for row in failing} == {
                 ("fails", "2026-11-03", "2026-11-01"),
                 ("answers", None, None),
