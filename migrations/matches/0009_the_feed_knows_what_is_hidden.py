@@ -98,15 +98,18 @@ def _move(connection: sa.Connection, project: str, where: dict[str, Any], told: 
         away = [
             {name: row[name] for name in row if name != "position"} | told | {"latest": False, "moved": True}
             for row in found
-            if row["latest"] and not row["deleted"]
+            if row["latest"]
         ]
+        come = [row | where for row in away if not row["deleted"]]
         connection.execute(sa.update(_FEED).where(_FEED.c.position.in_(positions)).values(where))
         if away:
-            connection.execute(sa.insert(_FEED), [*map(_gone, away), *(row | where for row in away)])
+            connection.execute(sa.insert(_FEED), [*map(_gone, away), *come])
 
 
 def _gone(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the entry that takes away what this one said."""
+    """Return the entry that takes away what this one said; what has gone is said to have gone once more."""
+    if row["deleted"]:
+        return row
     said = json.loads(b"{" + row["body"])
     kept = {name: said[name] for name in ("specversion", "source", "subject", "time", "sequence", "eventid")}
     kind = _REMOVAL_OF[row["type"]]

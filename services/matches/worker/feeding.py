@@ -182,18 +182,22 @@ async def _move(
     while found := [dict(row) for row in (await connection.execute(_AWAY, asked)).mappings()]:
         positions = [row.pop("position") for row in found]
         asked["after"] = positions[-1]
-        away = [row | told for row in found if row["latest"] and not row["deleted"]]
-        gone = [
-            row | {"type": REMOVAL_OF[row["type"]], "deleted": True, "body": removal_body(row["body"])}
-            for row in away
-        ]
+        # Who has still to read that a pair went reads it no more where it lay: it is said again there.
+        away = [row | told for row in found if row["latest"]]
+        come = [row | lies for row in away if not row["deleted"]]
         part = FEED.c.position.between(positions[0], positions[-1])
         await connection.execute(
             update(FEED).where(FEED.c.project == project, not_(FEED.c.moved), part).values(lies)
         )
         if away:
-            await connection.execute(_ADD, [*gone, *(row | lies for row in away)])
+            await connection.execute(_ADD, [*map(_gone, away), *come])
         await asyncio.sleep(0)
+
+
+def _gone(row: dict[str, Any]) -> dict[str, Any]:
+    if row["deleted"]:
+        return row
+    return row | {"type": REMOVAL_OF[row["type"]], "deleted": True, "body": removal_body(row["body"])}
 
 
 def _lies(entry: Any, where: Mapping[str, Any]) -> bool:

@@ -133,6 +133,26 @@ async def test_who_saw_a_pair_come_sees_it_go_with_the_move_or_after_it(town: To
     assert set(compacted(have)) == set(compacted(await read(town, f"{FEED}?region=EUR"))) == {project}
 
 
+async def test_who_has_not_read_that_a_pair_went_is_told_so_after_the_move(town: Town) -> None:
+    await town.organisation("One")
+    await town.organisation("Two")
+    project = await town.published("moving", review_by="2026-12-01")
+    await town.settle()
+    own = town.bearer("organisation_reader", organisation=uuid_of("One"))
+    followed = {f"{FEED}?region=AFR": "bdt_analyst", FEED: own}
+    have = {path: await read(town, path, who=who) for path, who in followed.items()}
+    await town.withdraw(uuid_of("One"))
+    await town.settle()
+    await town.draft("moving", countries=["FRA"], review_by="2026-12-01")
+    await town.settle()
+    await town.rest(project)
+    for path, who in followed.items():
+        assert f"{project}/{uuid_of('One')}" in compacted(have[path])
+        last = have[path][-1]["id"]
+        have[path] += await read(town, f"{path}{'&' if '?' in path else '?'}lastEventId={last}", who=who)
+        assert compacted(have[path]) == {}, path
+
+
 async def test_who_waits_by_place_is_told_of_who_leaves_it(town: Town) -> None:
     stop = asyncio.Event()
     tail = town.runtimes["matches"].state["tail"]
