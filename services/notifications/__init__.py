@@ -22,9 +22,12 @@ from services.notifications.tables import DELIVERIES, ENDPOINTS, LISTS, METADATA
 from services.notifications.worker.dispatch import may_go
 from services.notifications.worker.guard import reach_of
 from services.notifications.worker.loops import CONSUMER, loops
+from services.notifications.worker.readying import TELLABLE
 
 # News that nobody has been told of yet, because its reasons cannot be had, or the record of its project is not here.
-_OLDEST_NEWS = select(func.min(NOTICES.c.made_at)).where(NOTICES.c.state == "waiting")
+_OLDEST_NEWS = (
+    select(func.min(NOTICES.c.made_at)).join(PROJECTS, PROJECTS.c.id == NOTICES.c.project).where(TELLABLE)
+)
 _OLDEST_LIST = (
     select(func.min(LISTS.c.seen_at))
     .outerjoin(PROJECTS, PROJECTS.c.id == LISTS.c.project)

@@ -32,6 +32,7 @@ from services.chassis.reference import Reference, load_reference
 from services.chassis.runtime import Clock, timestamp
 from services.notifications.commands.leaving import (
     OUTDATED,
+    drop_waiting,
     forget_organisation,
     forget_project,
     put_back,
@@ -204,22 +205,26 @@ async def _take_over(delivery: Delivery, listed: str, ordered: str) -> None:
 async def _lift(delivery: Delivery, facts_hash: str) -> None:
     """Lift the dismissals of a project that has changed since, for good: whoever returns to what was dismissed is news.
 
+    What had waited is not told any more, for the change is.
+
     Kept with the dismissal, and asked by its sequence, for a log read anew holds the newest revision alone, or older ones.
     """
     above = delivery.event.sequence
-    await delivery.connection.execute(
-        update(DISMISSALS)
-        .where(
-            DISMISSALS.c.project == delivery.event.key,
-            DISMISSALS.c.facts_hash != facts_hash,
-            or_(
-                DISMISSALS.c.version.is_(None),
-                DISMISSALS.c.incarnation < above.incarnation,
-                and_(DISMISSALS.c.incarnation == above.incarnation, DISMISSALS.c.version < above.version),
-            ),
-        )
-        .values(lifted=True)
+    changed = and_(
+        DISMISSALS.c.project == delivery.event.key,
+        DISMISSALS.c.facts_hash != facts_hash,
+        ~DISMISSALS.c.lifted,
+        or_(
+            DISMISSALS.c.version.is_(None),
+            DISMISSALS.c.incarnation < above.incarnation,
+            and_(DISMISSALS.c.incarnation == above.incarnation, DISMISSALS.c.version < above.version),
+        ),
     )
+    whose = select(DISMISSALS.c.organisation).where(changed)
+    await drop_waiting(
+        delivery.connection, NOTICES.c.project == delivery.event.key, NOTICES.c.organisation.in_(whose)
+    )
+    await delivery.connection.execute(update(DISMISSALS).where(changed).values(lifted=True))
 
 
 async def _organisation(delivery: Delivery) -> None:

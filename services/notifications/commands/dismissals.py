@@ -1,8 +1,9 @@
 """Projects dismissed by an organisation, and taken back.
 
-*What.* A dismissal remembers the project as it was, so that a change of it is news again. *Why what waits is taken back,
-too.* Who has dismissed a project is told nothing more of it. *Why a mark once it is taken back.* A cycle that told nobody of
-a pair, for its organisation did not want to hear, has to look at it again. *Never:* change a list or a score.
+*What.* A dismissal remembers the project as it was, so that a change of it is news again. *Why what waits is put back,
+too.* Who has dismissed a project is told nothing more of it, and who takes that back has lost nothing. *Why a mark then.* A
+cycle that told nobody of a pair, for its organisation did not want to hear, has to look at it again. *Never:* change a list
+or a score.
 """
 
 from uuid import UUID
@@ -63,7 +64,10 @@ async def dismiss(unit: Unit, *, project: str, body: DismissalBody) -> Answer:
 
 
 async def undismiss(unit: Unit, *, project: str, organisation: UUID | None) -> Answer:
-    """Take a dismissal back; what was not told for it is news; 204. Raises Forbidden, NotFound, PreconditionRequired, StaleRevision."""
+    """Take a dismissal back: what has waited goes on, and a pair that crossed meanwhile is news to whoever knows nothing of it; 204.
+
+    Raises Forbidden, NotFound, PreconditionRequired, StaleRevision.
+    """
     whose = rights.organisation_to_change(unit.principal, organisation)
     before = await _dismissal(unit, whose, project)
     if before is None:

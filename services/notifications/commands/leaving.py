@@ -35,6 +35,17 @@ from services.notifications.tables import (
 RESTING = NOTICES.c.project.in_(select(PROJECTS.c.id).where(PROJECTS.c.state == "dormant"))
 """Whether a notice is of a project that rests: its readers may not read it, so nothing of it is told until it is open again."""
 
+DISMISSED = (
+    select(DISMISSALS.c.project)
+    .where(
+        DISMISSALS.c.organisation == NOTICES.c.organisation,
+        DISMISSALS.c.project == NOTICES.c.project,
+        ~DISMISSALS.c.lifted,
+    )
+    .exists()
+)
+"""Whether a notice is of a project that its organisation does not want to hear of."""
+
 WANTED = and_(
     or_(
         DELIVERIES.c.subscription.is_(None),
@@ -44,9 +55,11 @@ WANTED = and_(
             )
         ),
     ),
-    DELIVERIES.c.id.not_in(select(NOTICES.c.delivery).where(RESTING, NOTICES.c.delivery.is_not(None))),
+    DELIVERIES.c.id.not_in(
+        select(NOTICES.c.delivery).where(RESTING | DISMISSED, NOTICES.c.delivery.is_not(None))
+    ),
 )
-"""Whether a webhook may be sent again: none of a subscription that has ended, is paused or has none any more, nor of a project that rests."""
+"""Whether a webhook may be sent again: none of a subscription that has ended, is paused or has none any more, nor of a project that rests or was dismissed."""
 
 NO_CONTACT: Mapping[str, None] = MappingProxyType(
     dict.fromkeys(("contact_email", "contact_language", "contact_asked_at", "contact_confirmed_at"))
@@ -85,7 +98,7 @@ NEEDS_REASONS = frozenset({MATCH_PROPOSED, MATCH_RESCORED, OPPORTUNITY_UPDATED})
 WITHDRAWN = NOTICES.c.organisation.in_(select(ORGANISATIONS.c.id).where(ORGANISATIONS.c.state == "withdrawn"))
 """Whether a notice is for an organisation that has withdrawn: it is told nothing unless it comes back."""
 
-HELD = or_(RESTING, and_(WITHDRAWN, NOTICES.c.type.in_(NEEDS_REASONS)))
+HELD = or_(RESTING, DISMISSED, and_(WITHDRAWN, NOTICES.c.type.in_(NEEDS_REASONS)))
 """Whether a notice that was not told yet waits, and for its reasons of then."""
 
 UNENDED = ("pending", "sending", "retrying")
@@ -196,8 +209,8 @@ async def cancel_unwanted(connection: AsyncConnection, deliveries: Sequence[str]
     """Cancel, of messages that were under way and are to be tried again, those that nobody may be sent any more.
 
     Whoever ends a subscription, gives an endpoint up, or takes news back finds what waits; this finds what was out meanwhile.
-    What is to wait, as its project came to rest or its organisation withdrew, is put back, and so is what names a deadline that was
-    moved. A digest of which something was taken back is made anew.
+    What is to wait, as its project came to rest or was dismissed, or its organisation withdrew, is put back, and so is what names a
+    deadline that was moved. A digest of which something was taken back is made anew.
     """
     if not deliveries:
         return
@@ -319,6 +332,14 @@ async def keep_told(connection: AsyncConnection, *whose: ColumnElement[bool]) ->
     )
 
 
+async def drop_waiting(connection: AsyncConnection, *whose: ColumnElement[bool]) -> None:
+    """Drop what waits of these; what was tried stays told."""
+    await keep_told(connection, *whose)
+    await connection.execute(
+        update(NOTICES).where(*whose, NOTICES.c.state == "waiting").values(state="dropped")
+    )
+
+
 async def make_anew(connection: AsyncConnection, which: ColumnElement[bool], *, now: str) -> int:
     """Have those of these webhooks that name a deadline which holds no more wait, to be made anew under their ids; returns how many."""
     told = await connection.scalars(
@@ -342,7 +363,7 @@ async def make_anew(connection: AsyncConnection, which: ColumnElement[bool], *, 
 async def put_back(connection: AsyncConnection, whose: ColumnElement[bool], *, now: str) -> None:
     """Have, of these notices, what has not arrived wait, to be made anew from what holds when it is told.
 
-    That is when its project is open again, or its organisation back; at once where its deadline was moved. A webhook that was
+    That is when its project is open again, its dismissal taken back, or its organisation back; at once where its deadline was moved. A webhook that was
     tried comes under the same id, for it may have been read. A digest that has not left is made anew. A webhook that is out is
     put back once its try has failed, if it is still to wait then.
     """
@@ -368,14 +389,13 @@ async def put_back(connection: AsyncConnection, whose: ColumnElement[bool], *, n
 
 
 async def silence(connection: AsyncConnection, *, organisation: str, project: str, now: str) -> None:
-    """Tell an organisation nothing more of a project it dismissed.
+    """Tell an organisation nothing more of a project it dismissed; what was not told yet waits, for that may be taken back.
 
     Its subscriptions are held first: whoever makes a message for one of them now is done, and what was made is found.
     """
     await _hold_subscriptions(connection, organisation)
-    await take_back(
-        connection, project=project, organisations=[organisation], states=("waiting", "ready"), now=now
-    )
+    theirs = (NOTICES.c.organisation == organisation) & (NOTICES.c.project == project)
+    await put_back(connection, theirs, now=now)
 
 
 async def _hold_subscriptions(connection: AsyncConnection, organisation: str) -> None:

@@ -88,7 +88,10 @@ def router() -> APIRouter:
     async def delete_dismissal(
         request: Request, project_id: ProjectId, organisation: Whose = None
     ) -> Response:
-        """Be told of the project again, and of what was not told meanwhile, if it stands above the floor still."""
+        """Be told of the project again: of what waited when it was dismissed, and of the project itself if nothing was told of it yet.
+
+        Both if the organisation stands above the floor still. What came up in between, after the first word, is not told later.
+        """
         command = partial(undismiss, project=str(project_id), organisation=organisation)
         return await execute(request, command)
 

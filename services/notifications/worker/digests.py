@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.webhooks.notifications import MATCH_PROPOSED, OPPORTUNITY_CLOSING_SOON
 from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
-from services.notifications.commands.leaving import HELD, OUTDATED, RESTING
+from services.notifications.commands.leaving import DISMISSED, HELD, OUTDATED, RESTING
 from services.notifications.commands.queueing import delivery_row
 from services.notifications.mail.letters import Letter, render, words_of
 from services.notifications.queries.reading import quiet_of
@@ -33,7 +33,6 @@ from services.notifications.rules.identifiers import identifier_of, identifier_o
 from services.notifications.rules.keys import keys_of
 from services.notifications.tables import (
     DELIVERIES,
-    DISMISSALS,
     FLAGSHIPS,
     NOTICES,
     ORGANISATIONS,
@@ -159,22 +158,9 @@ async def _ready(
     moved is made anew first.
     """
     subscription = row["id"]
-    dismissed = select(DISMISSALS.c.project).where(
-        DISMISSALS.c.organisation == row["organisation"], ~DISMISSALS.c.lifted
-    )
-    await connection.execute(  # while a mail was out with it that nobody took
-        update(NOTICES)
-        .where(
-            NOTICES.c.subscription == subscription,
-            NOTICES.c.state == "ready",
-            NOTICES.c.project.in_(dismissed),
-        )
-        .values(state="dropped")
-    )
-    mine = (NOTICES.c.subscription == subscription) & (
-        NOTICES.c.state == "ready"
-    )  # also while a mail was out
-    await connection.execute(update(NOTICES).where(mine, RESTING).values(state="waiting"))
+    mine = (NOTICES.c.subscription == subscription) & (NOTICES.c.state == "ready")
+    held = update(NOTICES).where(mine, RESTING | DISMISSED)
+    await connection.execute(held.values(state="waiting"))  # since a mail was out with it that nobody took
     outdated = await connection.execute(update(NOTICES).where(mine, OUTDATED).values(state="waiting"))
     ready = select(NOTICES).where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready")
     notices = [dict(one) for one in (await connection.execute(ready.order_by(NOTICES.c.id))).mappings()]

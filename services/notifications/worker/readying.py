@@ -20,14 +20,13 @@ from schemas.http.suggestion import SUGGESTION
 from schemas.webhooks.notifications import MATCH_WITHDRAWN, OPPORTUNITY_CLOSING_SOON, cloud_event
 from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
-from services.notifications.commands.leaving import NEEDS_REASONS, TRIED, WITHDRAWN, keep_told
+from services.notifications.commands.leaving import DISMISSED, NEEDS_REASONS, TRIED, WITHDRAWN
 from services.notifications.mail.letters import words_of
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import next_digest
 from services.notifications.rules.identifiers import identifier_of_news
 from services.notifications.tables import (
     DELIVERIES,
-    DISMISSALS,
     ENDPOINTS,
     NOTICE_HEAD,
     NOTICES,
@@ -67,17 +66,18 @@ _READY = (
     )
 )
 
-_TELLABLE = and_(
+TELLABLE = and_(
     NOTICES.c.state == "waiting",
     or_(PROJECTS.c.state == "published", NOTICES.c.type.in_(OVER)),
+    ~DISMISSED,
     ~WITHDRAWN,
 )
-"""What waits for its reasons, and not until its project is open again or its organisation back."""
+"""What waits for its reasons, and not until its project is open again, its dismissal taken back, or its organisation back."""
 
 _WITH_NEWS = (
     select(NOTICES.c.project)
     .join(PROJECTS, PROJECTS.c.id == NOTICES.c.project)
-    .where(_TELLABLE)
+    .where(TELLABLE)
     .group_by(NOTICES.c.project)
     .order_by(func.min(NOTICES.c.made_at))
 )
@@ -241,8 +241,8 @@ async def _still_waiting(
     """Return those notices that wait still, held against whoever would end their subscriptions or dismiss their project now.
 
     One whose subscription was saved anew, or whose endpoint or organisation has come to another state, is left for the
-    next step, which reads what they say now. Of a pair that was dismissed while a cycle made its notice, the notice is
-    dropped. Of a project that has come to rest, or an organisation that has withdrawn, it waits on; of one whose deadline was
+    next step, which reads what they say now. Of a project that has come to rest or was
+    dismissed, or an organisation that has withdrawn, it waits on; of one whose deadline was
     moved, all is left, but for the reminders of the earlier one, which are forgotten: if it comes back, so do they.
     """
     record = select(PROJECTS.c.deadline).where(PROJECTS.c.id == project)
@@ -264,11 +264,6 @@ async def _still_waiting(
     locked = endpoints.order_by(ENDPOINTS.c.id).with_for_update(read=True, key_share=True)
     states = {row.id: row.state for row in await connection.execute(locked)}
     now = {row.id: (row.revision, states.get(row.endpoint), row.state) for row in subscriptions}
-    dismissed = select(DISMISSALS.c.organisation).where(DISMISSALS.c.project == project, ~DISMISSALS.c.lifted)
-    await keep_told(connection, waiting, NOTICES.c.organisation.in_(dismissed))
-    await connection.execute(
-        update(NOTICES).where(waiting, NOTICES.c.organisation.in_(dismissed)).values(state="dropped")
-    )
     await connection.execute(
         delete(NOTICES).where(
             waiting,
@@ -279,7 +274,7 @@ async def _still_waiting(
     tellable = (
         select(NOTICES.c.id)
         .join(PROJECTS, PROJECTS.c.id == NOTICES.c.project)
-        .where(NOTICES.c.project == project, _TELLABLE)
+        .where(NOTICES.c.project == project, TELLABLE)
         .with_for_update(of=NOTICES)
     )
     still = frozenset(await connection.scalars(tellable))
@@ -320,7 +315,7 @@ async def _waiting(connection: AsyncConnection, project: str) -> Sequence[Mappin
             STANDINGS,
             (STANDINGS.c.project == NOTICES.c.project) & (STANDINGS.c.organisation == NOTICES.c.organisation),
         )
-        .where(NOTICES.c.project == project, _TELLABLE)
+        .where(NOTICES.c.project == project, TELLABLE)
         .order_by(NOTICES.c.place)
     )
     return [dict(row) for row in (await connection.execute(query)).mappings()]

@@ -2,8 +2,11 @@
 
 from datetime import timedelta
 
+import pytest
+
 from tests.services.matches.test_metrics import figures
 from tests.services.notifications.hall import Hall
+from tests.services.notifications.office import crossing
 from tests.services.notifications.village import Receiver
 
 
@@ -44,6 +47,23 @@ async def test_ages_are_those_of_the_oldest_news_and_of_the_oldest_message_that_
     assert await hall.until_due()
     said = await measured(hall)
     assert (said["comity_messages_unsent"], said["comity_endpoints_failing"]) == (0, 0)
+
+
+@pytest.mark.parametrize("how", ["dismissed", "resting", "withdrawn"])
+async def test_news_that_is_not_to_be_told_now_is_held_up_by_nothing(hall: Hall, how: str) -> None:
+    await hall.subscribe(channel="feed")
+    hall.lists.away = True
+    project = await crossing(hall)
+    hall.clock.moment += timedelta(seconds=40)
+    assert (await measured(hall))["comity_news_oldest_seconds"] == 40
+    if how == "dismissed":
+        await hall.call("PUT", f"/v1/dismissals/{project}", {"reason": "other"}, status=201)
+    elif how == "resting":
+        await hall.open_project(state="dormant")
+    else:
+        await hall.member("Ada", state="withdrawn")
+    assert (await measured(hall))["comity_news_oldest_seconds"] == 0
+    assert len(await hall.rows("SELECT id FROM notices WHERE state = 'waiting'")) == 1
 
 
 async def test_mails_that_wait_for_no_server_are_late_to_nobody(hall: Hall) -> None:

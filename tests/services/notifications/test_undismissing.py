@@ -78,6 +78,46 @@ async def test_what_waited_for_its_mail_when_it_was_dismissed_comes_with_the_nex
     assert notice["state"] == "sent"
 
 
+@pytest.mark.parametrize("kind", [RESCORED, "opportunity.updated.v1", "opportunity.closing-soon.v1"])
+async def test_what_came_after_the_first_word_and_waited_comes_too(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver, kind: str
+) -> None:
+    hall, _, _ = post
+    await by_webhook(hall, receiver, cadence="weekly")
+    deadline = (hall.clock.moment + timedelta(days=21)).date().isoformat()
+    project = await ranked(hall, 1, "good", deadline=deadline)
+    await passes(hall)
+    assert said(receiver) == [PROPOSED]
+    if kind == RESCORED:
+        await ranked(hall, 2, "strong", deadline=deadline)
+    elif kind == "opportunity.updated.v1":
+        await ranked(hall, 2, "good", deadline=deadline, countries=["KEN", "UGA"])
+    while not await hall.rows("SELECT id FROM notices WHERE type = :kind", kind=f"org.comity.{kind}"):
+        await passes(hall, 1)
+    await dismissed(hall, project)
+    await hall.settle()
+    await taken_back(hall, project)
+    await hall.settle()
+    await passes(hall)
+    assert said(receiver)[:2] == [PROPOSED, kind]
+    assert await hall.rows("SELECT id FROM notices WHERE state = 'dropped'") == []
+
+
+async def test_what_waits_while_it_is_dismissed_is_gone_once_the_project_has_changed(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver
+) -> None:
+    hall, _, _ = post
+    await by_webhook(hall, receiver, cadence="weekly")
+    project = await ranked(hall, 1, "good")
+    await passes(hall)
+    await ranked(hall, 2, "strong")
+    await dismissed(hall, project)
+    await hall.settle()
+    await ranked(hall, 3, "strong", countries=["KEN", "UGA"])
+    await passes(hall)
+    assert said(receiver) == [PROPOSED, "opportunity.updated.v1"]
+
+
 async def test_who_was_told_before_is_not_told_again(hall: Hall, receiver: Receiver) -> None:
     await by_webhook(hall, receiver)
     later = await hall.subscribe(channel="feed", conditions={"minimum_band": "strong"})
