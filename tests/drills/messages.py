@@ -101,7 +101,7 @@ class Subscriber:
                 if answer.status_code == 202:
                     self.examples.add(answer.json()["id"])
                     self.unanswered.remove(one)
-                elif answer.status_code == 404:
+                elif answer.status_code in {404, 410}:
                     self.unanswered.remove(one)
                     self.gone.append(one)
                 elif answer.status_code not in {*UNANSWERED, 409}:

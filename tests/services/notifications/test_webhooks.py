@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from matching.view import View
+from matching.notices import Notices
 from services.notifications.mail.letters import LANGUAGES
 from services.notifications.worker import reasons
 from services.notifications.worker.readying import statement_in
@@ -115,7 +115,7 @@ async def test_many_are_asked_for_at_once_and_each_pair_is_worked_out_once_for_a
             await village.subscribe(name, channel="feed", language="zh")
     asked: list[tuple[str, int]] = []
     pairs: list[str] = []
-    real = View.notice
+    real = Notices.of
 
     async def look(request: httpx2.Request) -> None:
         if request.method == "POST" and request.url.path.startswith("/v1/lists"):
@@ -123,12 +123,12 @@ async def test_many_are_asked_for_at_once_and_each_pair_is_worked_out_once_for_a
                 (request.url.path.rpartition("/")[2], len(json.loads(request.content)["organisations"]))
             )
 
-    def count(view: View, project: str, organisation: str, languages: tuple[str, ...]) -> object:
+    def count(notices: Notices, organisation: str, languages: tuple[str, ...]) -> object:
         pairs.append(organisation)
-        return real(view, project, organisation, languages)
+        return real(notices, organisation, languages)
 
     village.town.client.event_hooks = {"request": [look]}
-    monkeypatch.setattr(View, "notice", count)
+    monkeypatch.setattr(Notices, "of", count)
     await village.town.published("schools")
     await village.settle()
     assert len(receiver.events()) == len(names)
