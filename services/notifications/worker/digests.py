@@ -21,7 +21,7 @@ import orjson
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.webhooks.notifications import MATCH_PROPOSED, OPPORTUNITY_CLOSING_SOON
+from schemas.webhooks.notifications import MATCH_PROPOSED, OPPORTUNITY_CLOSING_SOON, OPPORTUNITY_WITHDRAWN
 from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.leaving import DISMISSED, HELD, OUTDATED, RESTING
@@ -39,7 +39,7 @@ from services.notifications.tables import (
     PROJECTS,
     SUBSCRIPTIONS,
 )
-from services.notifications.worker.cycles import AWAY, ENDS
+from services.notifications.worker.cycles import AWAY, ENDS, OVER
 from services.notifications.worker.readying import title_in
 
 DIGEST = "digest"
@@ -299,8 +299,9 @@ def digest_letter(
                 "deadline": data["deadline"],
                 "rule": data["why"]["rule"],
                 "terms": ", ".join(data["why"]["shared_terms"]),
-                "project": address + data["links"]["project"],
-                "why": address + data["links"]["why"],
+                # What has ended is read by its own people; of what was closed, one's own row stands.
+                "project": None if one["type"] in OVER else address + data["links"]["project"],
+                "why": None if one["type"] == OPPORTUNITY_WITHDRAWN else address + data["links"]["why"],
             }
         )
     organisation = row["name"] or row["organisation"]

@@ -7,10 +7,11 @@ import pytest
 
 from schemas.topics import PROJECT_REVISED
 from services.notifications.consumers import forget
+from services.notifications.worker import digests
 from tests.services.notifications.hall import Hall
-from tests.services.notifications.office import Sink, confirmed, crossing
+from tests.services.notifications.office import Page, Sink, confirmed, crossing
 from tests.services.notifications.test_what_is_over import by_webhook, closed, said
-from tests.services.notifications.village import Receiver
+from tests.services.notifications.village import Receiver, Village
 
 PROPOSED, CLOSED = "match.proposed.v1", "opportunity.closed.v1"
 TOLD = [("instant", [PROPOSED, CLOSED]), ("weekly", [])]
@@ -89,3 +90,52 @@ async def test_an_end_that_waits_for_a_digest_is_in_it_although_it_is_said_again
         hall.clock.moment += timedelta(days=1)
         await hall.settle()
     assert len(sink.digests()) == 2
+
+
+@pytest.mark.parametrize(
+    ("verb", "opens"),
+    [
+        ("close", {"project": 404, "why": 200, "subscription": 200}),
+        ("withdraw", {"project": 404, "why": 404, "subscription": 200}),
+    ],
+)
+async def test_what_the_links_of_an_end_lead_to_is_what_the_guide_says(
+    village: Village, receiver: Receiver, verb: str, opens: dict[str, int]
+) -> None:
+    await village.hooked("Ada", receiver)
+    await village.town.organisation("Ada")
+    project = await village.town.published("schools")
+    await village.settle()
+    await village.town.step(project, verb, body={"reason": "Partners were found."})
+    await village.settle()
+    links = receiver.events("opportunity")[-1]["data"]["links"]
+    for name, address in links.items():
+        path = "/v1/" + address.partition("/v1/")[2]
+        await village.town.get(path, who=village.own("Ada"), status=opens.pop(name))
+    assert opens == {}
+
+
+@pytest.mark.parametrize(("state", "why"), [("closed", True), ("withdrawn", False)])
+@pytest.mark.parametrize("in_full", [True, False])
+async def test_a_mail_links_nothing_of_an_end_that_its_reader_may_not_open(
+    office: tuple[Hall, Sink], monkeypatch: pytest.MonkeyPatch, state: str, *, in_full: bool, why: bool
+) -> None:
+    monkeypatch.setattr(digests, "IN_FULL", int(in_full))
+    hall, sink = office
+    await confirmed(hall, sink, cadence="daily")
+    project = await crossing(hall)
+    hall.clock.moment += timedelta(days=1)
+    await hall.settle()
+    await hall.open_project(state=state)
+    await hall.settle()
+    hall.clock.moment += timedelta(days=1)
+    await hall.settle()
+    for digest, (opens, reasons) in zip(
+        sink.digests(), [(True, in_full), (False, in_full and why)], strict=True
+    ):
+        text, page = (digest.get_body((kind,)).get_content() for kind in ("plain", "html"))
+        linked = {one.partition("/v1/")[2].partition("/")[0] for one in Page(page).links}
+        assert linked - {"mail-links"} == {*["projects"] * opens, *["lists"] * reasons}
+        assert (f"/v1/projects/{project}" in text) == opens
+        assert "Community networks" in text
+        assert "Community networks" in page
