@@ -169,8 +169,8 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
     news = _news(
         await _concerned(connection, project, everybody=changed or revised),
         await _told(connection, project),
-        asked=_asked(runtime, facts, day=day),
-        asked_before=_asked(runtime, orjson.loads(before), day=day) if revised else None,
+        asked=asked_of(runtime, facts, day=day),
+        asked_before=asked_of(runtime, orjson.loads(before), day=day) if revised else None,
         change=f"facts:{known['incarnation']}.{known['version']}",
         changed=changed,
     )
@@ -296,7 +296,7 @@ def _newest_told(project: str) -> Select[tuple[str]]:
     )
 
 
-def _asked(runtime: Runtime, facts: Facts, *, day: date) -> Asked:
+def asked_of(runtime: Runtime, facts: Facts, *, day: date) -> Asked:
     """Return the question whether conditions ask for such a project; each distinct set of them is looked at once."""
     reference: Reference = runtime.state[REFERENCE]
     answers: dict[bytes, tuple[bool, str | None]] = {}
@@ -349,7 +349,16 @@ def _news(
         ):  # a fall out of the bands that were asked for is told, so that a rise is one
             band = max(band, pair["told_band"], key=lambda one: BAND_ORDER[one])
         if kind != MATCH_WITHDRAWN and not asked(bytes(pair["conditions"]), band):
-            continue
+            leaves = (
+                changed
+                and known
+                and last not in ENDS
+                and asked_before is not None
+                and asked_before(bytes(pair["conditions"]), band)
+            )
+            if not leaves:
+                continue
+            kind, rule = OPPORTUNITY_UPDATED, PROJECT_CHANGED  # to whom it was open, it is another one now
         cause = f"standing:{pair['incarnation']}.{pair['version']}"
         yield News(
             subscription=pair["subscription"],
@@ -421,7 +430,7 @@ async def newest_version(connection: AsyncConnection, project: str) -> int | Non
 
 
 async def told_of(connection: AsyncConnection, project: str) -> list[Mapping[str, Any]]:
-    """Return the listening subscriptions, with their cadence and time zone, to whom a project is open: told of it and of no end since.
+    """Return the listening subscriptions, with cadence, time zone and conditions, to whom a project is open: told of it and of no end since.
 
     Those that have dismissed it are left out.
     """
@@ -431,6 +440,7 @@ async def told_of(connection: AsyncConnection, project: str) -> list[Mapping[str
             SUBSCRIPTIONS.c.organisation,
             SUBSCRIPTIONS.c.cadence,
             SUBSCRIPTIONS.c.time_zone,
+            SUBSCRIPTIONS.c.conditions,
         )
         .outerjoin(ORGANISATIONS, ORGANISATIONS.c.id == SUBSCRIPTIONS.c.organisation)
         .where(

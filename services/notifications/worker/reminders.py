@@ -3,7 +3,7 @@
 *What.* How many days depends on how often somebody hears, and where (`rules.cadence`), so that a digest that carries the reminder
 comes before the deadline's day. *Why a look a day.* What is due changes with the day, the project's record and what was told of it. A look
 reads all that was told, so it is taken once for each of them, some projects a step. *Never:* remind of a project that is not
-open, that was dismissed, or of which nobody was told; or of what was told no earlier than the reminder is due, for every message
+open, that was dismissed, that has left what a subscription asks for, or of which nobody was told; or of what was told no earlier than the reminder is due, for every message
 names the deadline that held when it was made. Where that was another, nobody was told this one.
 """
 
@@ -11,18 +11,22 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from functools import cache
 
+import orjson
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import OPPORTUNITY_CLOSING_SOON
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.rules.cadence import REMINDED_BEFORE, day_reminded
+from services.notifications.rules.conditions import BAND_ORDER
 from services.notifications.tables import NOTICES, PROJECTS
-from services.notifications.worker.cycles import newest_version, told_of
+from services.notifications.worker.cycles import asked_of, newest_version, told_of
 from services.notifications.worker.news import News, insert_notices
 
 LOOKS_AT_ONCE = 50
 """So many projects are looked at in one step, those that have waited longest first; the herald comes again within a minute or so."""
+BEST_BAND = max(BAND_ORDER, key=lambda band: BAND_ORDER[band])
+"""Reaches whatever band is asked for: who was told of a project is reminded in whichever it is now."""
 _LONGEST = timedelta(days=max(days for some in REMINDED_BEFORE.values() for days in some))
 
 
@@ -48,12 +52,14 @@ async def step(runtime: Runtime) -> int:
     )
     async with runtime.database.read() as connection:
         projects = (await connection.execute(near)).all()
-        due = {project.id for project in projects if await _news(connection, project.id, today=today)}
+        due = {
+            project.id for project in projects if await _news(runtime, connection, project.id, today=today)
+        }
     made = 0
     for project, incarnation, version in projects:
         async with runtime.database.write() as connection:
             if project in due:
-                news = await _news(connection, project, today=today)  # it may have closed since
+                news = await _news(runtime, connection, project, today=today)  # it may have closed since
                 number = await newest_version(connection, project)
                 made += await insert_notices(
                     runtime,
@@ -77,9 +83,11 @@ def causes_of(deadline: str | None) -> str:
     return f"deadline:{deadline}:"
 
 
-async def _news(connection: AsyncConnection, project: str, *, today: date) -> Sequence[News]:
+async def _news(
+    runtime: Runtime, connection: AsyncConnection, project: str, *, today: date
+) -> Sequence[News]:
     """Return the reminders of a project that are due and were not made yet."""
-    query = select(PROJECTS.c.deadline).where(
+    query = select(PROJECTS.c.deadline, PROJECTS.c.facts).where(
         PROJECTS.c.id == project, PROJECTS.c.state == "published", PROJECTS.c.deadline.is_not(None)
     )
     found = (await connection.execute(query)).first()
@@ -108,7 +116,10 @@ async def _news(connection: AsyncConnection, project: str, *, today: date) -> Se
     made = {(row.subscription, row.cause) for row in await connection.execute(reminded)}
     news = []
     days_of = cache(lambda cadence, zone: day_reminded(today, cadence, zone))
+    asked = asked_of(runtime, orjson.loads(found.facts), day=today)
     for one in await told_of(connection, project):
+        if not asked(bytes(one["conditions"]), BEST_BAND):
+            continue
         day = days_of(one["cadence"], one["time_zone"])
         due = [days for days in REMINDED_BEFORE[one["cadence"]] if days >= (deadline - day).days]
         if not due:

@@ -1,20 +1,23 @@
 """A project's changes: each is told once, also one that returns to what was; a dismissal holds until the next, no longer."""
 
 import hashlib
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+import pytest
 from sqlalchemy import update
 
 from services.notifications.consumers import forget
 from services.notifications.tables import DISMISSALS, LISTS, PROJECTS
 from tests.services.matches.town import project as project_body
-from tests.services.notifications.hall import Hall
+from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.office import Sink
 from tests.services.notifications.village import Receiver
 
 PROPOSED = "org.comity.match.proposed.v1"
 UPDATED = "org.comity.opportunity.updated.v1"
+CLOSING = "org.comity.opportunity.closing-soon.v1"
 
 
 async def told(hall: Hall) -> list[str]:
@@ -22,19 +25,21 @@ async def told(hall: Hall) -> list[str]:
     return [one["type"] for one in (await hall.call("GET", "/v1/notices"))["items"]]
 
 
-async def opened(hall: Hall) -> str:
+async def opened(hall: Hall, **conditions: Any) -> str:
     """Open a project for Kenya, of which Ada is told."""
-    await hall.subscribe(channel="feed")
+    await hall.subscribe(channel="feed", conditions=conditions)
     ada, project = await hall.member("Ada"), await hall.open_project(countries=["KEN"])
     await hall.rank(project, 1, {ada: "good"})
     await hall.settle()
     return project
 
 
-async def changed(hall: Hall, project: str, number: int, country: str) -> None:
+async def changed(
+    hall: Hall, project: str, number: int, country: str, crossed: dict[str, str] | None = None
+) -> None:
     """Say that the project is for this country now, and the list version that follows."""
     await hall.open_project(countries=[country])
-    await hall.rank(project, number, {}, above=1, reasons=("project",))
+    await hall.rank(project, number, crossed or {}, above=1, reasons=("project",))
     await hall.settle()
 
 
@@ -84,6 +89,41 @@ async def test_what_a_new_life_of_the_log_says_again_is_no_change(
     assert await told(hall) == [PROPOSED, UPDATED]
     await changed(hall, project, 4, "KEN")
     assert await told(hall) == [PROPOSED, UPDATED, UPDATED]
+
+
+@pytest.mark.parametrize("band", [None, "strong"])
+async def test_who_was_told_hears_that_a_project_leaves_what_was_asked_for_and_nothing_of_it_until_it_is_back(
+    post: tuple[Hall, Sink, Receiver], band: str | None
+) -> None:
+    hall, _, _ = post
+    project = await opened(hall, countries=["KEN"])
+    crossed = {uuid_of("Ada"): band} if band else {}
+    await changed(hall, project, 2, "UGA", crossed)
+    assert await told(hall) == [PROPOSED, UPDATED]
+    newest = (await hall.call("GET", "/v1/notices"))["items"][-1]
+    assert newest["data"]["why"]["rule"] == "project-changed"
+    await changed(hall, project, 3, "TZA")
+    hall.clock.moment = datetime(2027, 6, 29, 12, tzinfo=UTC)  # the day before the deadline
+    await hall.remind()
+    assert await told(hall) == [PROPOSED, UPDATED]
+    await changed(hall, project, 4, "KEN")
+    await hall.remind()
+    assert await told(hall) == [PROPOSED, UPDATED, UPDATED, CLOSING]
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_that_a_project_leaves_what_was_asked_for_is_no_news_to_whom_it_was_not_open(
+    post: tuple[Hall, Sink, Receiver], *, ended: bool
+) -> None:
+    hall, _, _ = post
+    project = await opened(hall, countries=["KEN"])
+    if ended:
+        await hall.open_project(countries=["KEN"], state="closed")
+        await hall.settle()
+    before = await told(hall)
+    await hall.subscribe(channel="feed", conditions={"countries": ["KEN"]})  # told of nothing yet
+    await changed(hall, project, 2, "UGA")
+    assert await told(hall) == before + [UPDATED] * (not ended)
 
 
 async def test_a_dismissal_holds_until_the_next_change_and_does_not_come_back(
