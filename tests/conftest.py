@@ -87,6 +87,7 @@ SLOW_FILES = {
     "services/identity/test_administration.py",
     "services/identity/test_revocation.py",
     "services/identity/test_tokens.py",
+    "services/matches/test_feeds_guide.py",
     "services/matches/test_feeds_stream.py",
     "services/matches/test_ownership.py",
     "services/matches/test_tokens.py",

@@ -197,6 +197,24 @@ async def test_a_team_reads_its_own_projects_as_long_as_it_is_the_team(town: Tow
     assert (await town.call("GET", FEED, who="nobody")).status_code == 401
 
 
+async def test_who_is_taken_into_a_team_or_out_of_it_has_by_current_what_the_feed_does_not_tell(
+    town: Town,
+) -> None:
+    other = town.bearer("project_manager", sub=uuid_of("another manager"))
+    await town.organisation("One")
+    project = await town.published("mine")
+    await town.settle()
+    pair = f"{project}/{uuid_of('One')}"
+    place = (await town.call("GET", CURRENT, who=other)).links["next"]["url"]
+    for method, subjects in (("PUT", {project, pair}), ("DELETE", set[str]())):
+        await _team(town, project, method, uuid_of("another manager"))
+        await town.settle()
+        fed = await read(town, place, who=other)
+        assert pair not in {entry["subject"] for entry in fed}
+        assert not [entry for entry in fed if "method" in entry]
+        assert {entry["subject"] for entry in await read(town, CURRENT, who=other)} == subjects
+
+
 async def _team(town: Town, project: str, method: str, person: str) -> None:
     match = f'"{town.revisions[project]}"'
     answer = await town.call(method, f"/v1/projects/{project}/team/{person}", If_Match=match)

@@ -6,7 +6,6 @@ import os
 import re
 import socket
 import time
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
@@ -30,9 +29,11 @@ from benchmarks.streams import (
     token,
     verifier,
 )
+from migrations.running import migrate
 from services.chassis.identity.principal import Principal
 from services.chassis.identity.verification import TokenRefused
 from services.chassis.lifecycle import System, run_services
+from services.chassis.runtime import Service
 from services.chassis.settings import Settings
 from services.chassis.telemetry import set_up_logs
 from services.console.parts.processes import free_port
@@ -102,20 +103,27 @@ async def test_servers_are_killed_and_every_reader_gets_each_entry_once(tmp_path
 
 
 @asynccontextmanager
-async def served_here(folder: Path, **matches: Any) -> AsyncIterator[System]:
-    """The feed served in this very process; nothing is posted but by the test."""
+async def served_here(
+    folder: Path, *, beside: Service | None = None, **matches: Any
+) -> AsyncIterator[System]:
+    """The feed served in this very process; nothing is posted but by the test. `beside` it the identity service, for its own tokens."""
     settings = settings_of(folder, free_port(), **matches)  # known before, for it is in the tokens
     set_up_logs(settings.telemetry)
     await prepare(settings)
+    services = [feed_only(every=60, burst=1, total=0)]
+    if beside is not None:
+        services.append(beside)
+        await asyncio.to_thread(migrate, settings, [beside.name])
     started: asyncio.Future[System] = asyncio.get_running_loop().create_future()
 
     async def ready(system: System) -> None:
         started.set_result(system)
 
     stop = asyncio.Event()
-    service = feed_only(every=60, burst=1, total=0)
     running = asyncio.create_task(
-        run_services(settings, (service,), ready=ready, stop=stop, verifier=verifier(settings))
+        run_services(
+            settings, services, ready=ready, stop=stop, verifier=None if beside else verifier(settings)
+        )
     )
     try:
         await asyncio.wait({started, running}, return_when=asyncio.FIRST_COMPLETED)
@@ -174,88 +182,6 @@ async def test_a_stream_has_the_feeds_ids_and_resumes_exactly_and_its_signs_of_l
             frames(port, f"{STREAM}?project={project}&lastEventId={fed[0]['id']}", headers)
         ) as stream:
             assert (await next_data(stream))[1].id == fed[2]["id"]
-
-
-class Shown(Exception):  # noqa: N818 - it ends a reader that would never end
-    """What a reader had when it had enough."""
-
-
-def guide_reader() -> dict[str, Any]:
-    """The names that the guide's Python defines."""
-    guide = (Path(__file__).parents[3] / "docs/guide/feeds.md").read_text("utf-8")
-    [code] = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
-    reader: dict[str, Any] = {}
-    exec(code, reader)  # noqa: S102 - the guide's own words are what is tried
-    return reader
-
-
-async def test_the_reader_in_the_guide_follows_the_feed_from_nothing_and_begins_anew_when_it_must(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reader = guide_reader()
-    async with served_here(tmp_path) as system:
-        headers, runtime = bearer(system.settings), system.runtimes[0]
-        monkeypatch.setenv("COMITY", f"http://127.0.0.1:{system.settings.http.port}")
-        monkeypatch.setenv("ANALYST", token(system.settings))
-        await posted(system, headers, 3)
-        seen: list[int] = []
-
-        def show(kept: dict[str, Any]) -> None:
-            seen.append(len(kept))
-            if len(kept) == 5:
-                raise Shown(kept)
-
-        following = asyncio.create_task(asyncio.to_thread(reader["follow"], show))
-        while 3 not in seen:  # noqa: ASYNC110 - it is a list
-            await asyncio.sleep(0.01)
-        async with runtime.database.write() as connection:  # as if its place were older than what is kept
-            await connection.exec_driver_sql("INSERT INTO feed_horizon (single, position) VALUES (1, 4)")
-        await post(runtime, 3, 2)
-        with pytest.raises(Shown) as told:
-            await asyncio.wait_for(following, 60)
-        fed = {entry["subject"]: entry for entry in await read_current(system)}
-        assert told.value.args == (fed,)
-
-
-async def test_the_reader_in_the_guide_follows_also_what_has_nothing_for_it_yet_and_waits_for_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str] = []
-    reader = guide_reader()
-    batch = reader["batch"]
-    reader["batch"] = lambda address: asked.append(address) or batch(address)
-    async with served_here(tmp_path) as system:
-        runtime = system.runtimes[0]
-        monkeypatch.setenv("COMITY", f"http://127.0.0.1:{system.settings.http.port}")
-        monkeypatch.setenv(
-            "ANALYST",
-            token(system.settings, organisation=str(uuid.uuid5(uuid.NAMESPACE_OID, "organisation 5"))),
-        )
-        seen: list[dict[str, Any]] = []
-
-        def show(kept: dict[str, Any]) -> None:
-            seen.append(dict(kept))
-            if kept:
-                raise Shown
-
-        following = asyncio.create_task(asyncio.to_thread(reader["follow"], show))
-        async with asyncio.timeout(60):
-            while not any("timeout=" in one for one in asked):  # noqa: ASYNC110 - it is a list
-                await asyncio.sleep(0.01)
-        await post(runtime, 0, 5)
-        async with runtime.database.write() as connection:  # as if deletions for others had come and gone
-            await connection.exec_driver_sql("INSERT INTO feed_horizon (single, position) VALUES (1, 4)")
-        await post(runtime, 5, 1)
-        with pytest.raises(Shown):
-            await asyncio.wait_for(following, 60)
-    assert [len(one) for one in seen[-2:]] == [0, 1]
-    assert len(asked) < 12  # it waits, and asks nothing again and again
-
-
-async def read_current(system: System) -> list[dict[str, Any]]:
-    address = f"http://127.0.0.1:{system.settings.http.port}"
-    async with httpx2.AsyncClient(base_url=address, headers=bearer(system.settings)) as client:
-        return list((await client.get(f"{FEED}/current")).json())
 
 
 async def test_a_reader_of_little_has_signs_of_life_and_a_place_while_entries_for_others_go_by(
