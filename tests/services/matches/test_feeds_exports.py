@@ -246,7 +246,7 @@ async def test_a_list_is_exported_as_far_as_it_may_be_seen(town: Town) -> None:
         assert not [n for n in range(6) if n != 2 and uuid_of(f"One {n}").encode() in content]
     for who, status in ((town.bearer("project_manager", sub="m-9"), 403), ("nobody", 401), ("auditor", 200)):
         assert (await town.call("GET", f"/v1/exports/lists/{project}.csv", who=who)).status_code == status
-    for path in ("people.csv", "projects.pdf", f"lists/{uuid_of('none')}.csv"):
+    for path in ("people.csv", "projects.pdf", "projects.parquet", f"lists/{uuid_of('none')}.csv"):
         assert (await town.call("GET", f"/v1/exports/{path}")).status_code in {400, 404}
     await town.step(project, "close", body={"reason": "Found."})
     await town.settle()

@@ -4,6 +4,7 @@ The attempts are made in a network namespace in which every address leads to a t
 is seen, and no packet can leave.
 """
 
+import asyncio
 import json
 import os
 import subprocess
@@ -13,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientError, ClientSession
 
 from services.notifications.rules.addresses import Reach
+from tests.services.notifications.hall import Hall
 from tests.services.notifications.in_a_namespace import CHAIN, HOSTS, NAMES, PUBLIC, PUBLIC_6, REBINDING
+from tests.services.notifications.village import Receiver
 
 SCRIPT = Path(__file__).with_name("in_a_namespace.py")
 ROOT = SCRIPT.parents[3]
@@ -92,3 +96,29 @@ def test_an_exception_is_a_setting_and_lets_through_what_it_names_alone() -> Non
     assert closed.refusal_of_address("127.0.0.1") is None
     assert closed.refusal_of_address("8.8.8.8") is not None
     assert closed.refusal_of_url("https://hooks.example.org/") is not None
+
+
+async def test_a_proxy_of_the_environment_is_not_asked(
+    hall: Hall, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would look addresses up and connect where the guard does not see it."""
+    asked: list[bytes] = []
+
+    async def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        writer.close()
+
+    async with await asyncio.start_server(met, "127.0.0.1", 0) as proxy:
+        address = f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, address)
+            monkeypatch.setenv(name.upper(), address)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        endpoint = await hall.endpoint(receiver)
+        assert (await hall.call("GET", f"/v1/endpoints/{endpoint}"))["state"] == "active"
+        assert asked == []
+        async with ClientSession(trust_env=True) as trusting:  # the trap works
+            with pytest.raises(ClientError):
+                await trusting.post(receiver.url)
+        assert len(asked) == 1
