@@ -27,10 +27,11 @@ from schemas.topics import (
 )
 from services.chassis.bus.consumer import Delivery
 from services.chassis.bus.reader import Reader
-from services.chassis.database import Insert, insert_in
+from services.chassis.database import Insert, insert_in, insert_new
 from services.chassis.reference import Reference, load_reference
 from services.chassis.runtime import Clock, timestamp
 from services.notifications.commands.leaving import (
+    ERASED,
     OUTDATED,
     drop_waiting,
     forget_organisation,
@@ -102,7 +103,11 @@ async def absent(connection: AsyncConnection) -> Sequence[str]:
     named = (await connection.scalars(union(*organisations))).all()
     projects = await connection.scalars(
         select(NOTICES.c.project)
-        .where(NOTICES.c.project.not_in(select(PROJECTS.c.id)), NOTICES.c.state != "dropped")
+        .where(
+            NOTICES.c.project.not_in(select(PROJECTS.c.id)),
+            NOTICES.c.state != "dropped",
+            NOTICES.c.rule != ERASED,
+        )
         .distinct()
     )
     pairs = await connection.execute(
@@ -125,6 +130,8 @@ async def erase(connection: AsyncConnection, keys: Sequence[str]) -> None:
         if kind == "organisation":
             await forget_organisation(connection, name, now=now)
         elif kind == "project":
+            gone = {"id": name, "incarnation": -1, "version": -1, "state": "erased", "facts_hash": ""}
+            await connection.execute(insert_new(connection, PROJECTS), gone | {"ending": "withdrawn"})
             await forget_project(connection, name, now=now)
         else:
             project, _, organisation = name.partition("/")
@@ -164,6 +171,8 @@ async def _project(delivery: Delivery) -> None:
         await _take_over(delivery, facts_hash_as_listed(record), values["facts_hash"])
         if record["state"] in OVER and await _ends(delivery, held):
             values["ending"] = record["state"]
+    elif await _ends(delivery, held):
+        values["ending"] = "withdrawn"
     await _newest(delivery, PROJECTS, values)
     await _lift(delivery, values["facts_hash"])
     now = timestamp(delivery.runtime.clock.now())

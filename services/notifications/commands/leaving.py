@@ -101,6 +101,9 @@ WITHDRAWN = NOTICES.c.organisation.in_(select(ORGANISATIONS.c.id).where(ORGANISA
 HELD = or_(RESTING, DISMISSED, and_(WITHDRAWN, NOTICES.c.type.in_(NEEDS_REASONS)))
 """Whether a notice that was not told yet waits, and for its reasons of then."""
 
+ERASED = "project-erased"
+"""The rule of the last that is told of an erased project: ids alone."""
+
 UNENDED = ("pending", "sending", "retrying")
 """The states of a message that may still be sent."""
 
@@ -182,15 +185,22 @@ async def silence_organisation(
 
 
 async def forget_project(connection: AsyncConnection, project: str, *, now: str) -> None:
-    """Empty what was said of an erased project; what has not been sent yet is not sent."""
+    """Empty what was said of an erased project; what has not been sent yet is not sent.
+
+    What was told stays told until the end is: `ending` of its row has a cycle do that. Once it is, there is nothing left to empty.
+    """
+    ended = select(NOTICES.c.id).where(NOTICES.c.project == project, NOTICES.c.rule == ERASED).limit(1)
+    if await connection.scalar(ended) is not None:
+        return
     about = DELIVERIES.c.id.in_(
         select(NOTICES.c.delivery).where(NOTICES.c.project == project, NOTICES.c.delivery.is_not(None))
     )
     await connection.execute(update(DELIVERIES).where(about).values(body=None))
     await forget_responses(connection, about)
-    await take_back(connection, project=project, now=now)  # a digest of it has news of others
+    states = ("waiting", "ready")
+    await take_back(connection, project=project, states=states, now=now)  # a digest of it has news of others
     await connection.execute(
-        update(NOTICES).where(NOTICES.c.project == project).values(data=None, deadline=None, state="dropped")
+        update(NOTICES).where(NOTICES.c.project == project).values(data=None, deadline=None)
     )
     await connection.execute(update(LISTS).where(LISTS.c.project == project).values(told_asked=None))
 

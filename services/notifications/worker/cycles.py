@@ -28,7 +28,7 @@ from services.chassis.database import Contended
 from services.chassis.reference import Reference
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.dismissals import UNDISMISSED
-from services.notifications.commands.leaving import take_back
+from services.notifications.commands.leaving import ERASED, take_back
 from services.notifications.consumers import REFERENCE, told_of_ending
 from services.notifications.rules.conditions import BAND_ORDER, Facts, asked_about, failed, reaches_band
 from services.notifications.tables import (
@@ -404,13 +404,13 @@ async def _ending(runtime: Runtime, connection: AsyncConnection, project: str) -
     if row["ending"] is None:
         return 0
     await take_back(connection, project=project, but=OVER, now=timestamp(runtime.clock.now()))
-    withdrawn = row["ending"] == "withdrawn"
+    withdrawn, erased = row["ending"] == "withdrawn", row["state"] == "erased"
     news = [
         News(
             subscription=one["subscription"],
             organisation=one["organisation"],
             type=OPPORTUNITY_WITHDRAWN if withdrawn else OPPORTUNITY_CLOSED,
-            rule="project-withdrawn" if withdrawn else "project-closed",
+            rule=ERASED if erased else "project-withdrawn" if withdrawn else "project-closed",
             cause=f"ended:{row['incarnation']}.{row['version']}",
         )
         for one in await told_of(connection, project)
@@ -419,6 +419,9 @@ async def _ending(runtime: Runtime, connection: AsyncConnection, project: str) -
     made = await insert_notices(
         runtime, connection, project, news, list_version=number, cycle=f"{project}|ended"
     )
+    if erased:
+        emptied = (NOTICES.c.project == project) & (NOTICES.c.rule != ERASED)
+        await connection.execute(update(NOTICES).where(emptied).values(state="dropped"))
     await told_of_ending(connection, project)
     return made
 

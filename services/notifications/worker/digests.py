@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.webhooks.notifications import MATCH_PROPOSED, OPPORTUNITY_CLOSING_SOON, OPPORTUNITY_WITHDRAWN
 from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
-from services.notifications.commands.leaving import DISMISSED, HELD, OUTDATED, RESTING
+from services.notifications.commands.leaving import DISMISSED, ERASED, HELD, OUTDATED, RESTING
 from services.notifications.commands.queueing import delivery_row
 from services.notifications.mail.letters import Letter, render, words_of
 from services.notifications.queries.reading import quiet_of
@@ -169,6 +169,8 @@ async def _ready(
     told = {project for project, kind in newest.items() if kind in ENDS or project in open_now}
     not_yet = bool(newest.keys() - told) or outdated.rowcount > 0
     notices = [one for one in notices if one["project"] in told]
+    erased = {one["project"] for one in notices if one["rule"] == ERASED}  # what announced it went with it
+    announced |= erased
     over = {project for project, kind in newest.items() if kind in ENDS and project not in announced}
     if over:
         await connection.execute(
@@ -294,7 +296,7 @@ def digest_letter(
         sections.setdefault(_SECTION.get(one["type"], changed), []).append(
             {
                 "full": place < IN_FULL,
-                "title": data["title"],
+                "title": data["title"] or project,  # of an erased one the id is left
                 "band": data["band"],
                 "deadline": data["deadline"],
                 "rule": data["why"]["rule"],

@@ -9,6 +9,7 @@ of that record takes it back, or finds that the pair stands again. *Never:* send
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -44,6 +45,9 @@ ASKS = NEEDS_REASONS | {MATCH_WITHDRAWN}
 
 EXCLUDED = "excluded-by-a-rule"
 """The rule of such news."""
+
+NOTHING_SAID: Mapping[str, Any] = MappingProxyType({"titles": ()})
+"""The facts of an erased project."""
 
 SILENT = "silent-list"
 """Whose list gave no answer last."""
@@ -110,16 +114,18 @@ async def step(runtime: Runtime) -> int:
 async def _ready(runtime: Runtime, project: str, *, asks: bool) -> int:
     async with runtime.database.read() as connection:
         waiting = await _waiting(connection, project)
-        facts = await connection.scalar(select(PROJECTS.c.facts).where(PROJECTS.c.id == project))
+        record = select(PROJECTS.c.facts, PROJECTS.c.state).where(PROJECTS.c.id == project)
+        row = (await connection.execute(record)).first()
         terms = await _terms_told(connection, project, waiting)
-    if not waiting or facts is None:
+    if not waiting or row is None:
         return 0  # taken back since, or the log is being read anew
     asked = _asked(waiting)
     if asked and not asks:
         return 0
     reader: ListReader = runtime.state[READER]
     rows = await reader.rows(project, asked)
-    known, now = orjson.loads(facts), runtime.clock.now()
+    known: Mapping[str, Any] = NOTHING_SAID if row.state == "erased" else orjson.loads(row.facts)
+    now = runtime.clock.now()
     notices, deliveries, digests = await asyncio.to_thread(
         _made, runtime, waiting, rows, facts=known, terms=terms, now=now
     )

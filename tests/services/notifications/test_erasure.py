@@ -7,9 +7,11 @@ from uuid import uuid4
 import pytest
 
 from schemas.topics import ORGANISATION_ERASED, PROJECT_ERASED
+from services.notifications.consumers import absent, erase, forget
+from services.notifications.mail.letters import words_of
 from services.notifications.worker import retention
 from tests.services.notifications.hall import Hall, uuid_of
-from tests.services.notifications.office import ADDRESS, Sink, crossing
+from tests.services.notifications.office import ADDRESS, Sink, confirmed, crossing
 from tests.services.notifications.village import Receiver
 
 Post = tuple[Hall, Sink, Receiver]
@@ -64,6 +66,67 @@ async def test_what_a_receiver_repeats_while_its_organisation_is_erased_is_not_k
     await hall.dispatch()
     assert len(receiver.taken) == 2
     assert await responses(hall) == []
+
+
+WITHDRAWN = "org.comity.opportunity.withdrawn.v1"
+
+
+async def test_who_was_told_of_a_project_that_is_erased_hears_once_that_it_is_over_and_no_word_of_it(
+    post: Post, receiver: Receiver
+) -> None:
+    hall, _, _ = post
+    await hall.subscribe(channel="webhook", endpoint=await hall.endpoint(receiver))
+    await hall.subscribe("Bea", channel="feed")
+    project = await crossing(hall)
+    receiver.taken.clear()
+    tombstone = hall.event("projects.v1", PROJECT_ERASED, project, None)
+    await hall.say(tombstone)
+    for rebuilding in (False, True):  # before it is told, and once it is
+        await hall.say_again(rebuilding=rebuilding)
+        await hall.settle()
+    [event] = receiver.events()
+    assert (event["type"], event["data"]["project"]) == (WITHDRAWN, project)
+    why = {"rule": "project-erased", "shared_terms": [], "reasons": []}
+    said = {name: event["data"][name] for name in ("title", "deadline", "flagship", "why")}
+    assert said == {"title": "", "deadline": None, "flagship": None, "why": why}
+    [notice] = (await hall.call("GET", "/v1/notices"))["items"]
+    assert (notice["type"], notice["data"]["title"]) == (WITHDRAWN, "")
+    assert (await hall.call("GET", "/v1/notices", name="Bea"))["items"] == []
+
+
+async def test_the_end_of_an_erased_project_is_in_the_next_mail_to_whom_a_mail_had_announced_it(
+    office: tuple[Hall, Sink],
+) -> None:
+    hall, sink = office
+    await confirmed(hall, sink, cadence="daily")
+    project = await crossing(hall)
+    hall.clock.moment += timedelta(days=1)
+    await hall.settle()
+    await hall.open_project(state="closed")
+    await hall.settle()
+    await hall.say(hall.event("projects.v1", PROJECT_ERASED, project, None))
+    hall.clock.moment += timedelta(days=1)
+    await hall.settle()
+    text = sink.digests()[1].get_body(("plain",)).get_content()
+    assert f"* {project}" in text
+    assert words_of("en")["rules"]["project-erased"] in text
+    assert "Community networks" not in text
+
+
+async def test_what_a_log_lost_the_erasure_of_is_told_too_and_asked_about_once(post: Post) -> None:
+    hall, _, _ = post
+    await hall.subscribe(channel="feed")
+    project = await crossing(hall)
+    for missing in ([f"project:{project}", f"standing:{project}/{uuid_of('Ada')}"], []):
+        async with hall.runtime.database.write() as connection:
+            await forget(connection)
+        await hall.member("Ada")
+        async with hall.runtime.database.write() as connection:
+            assert await absent(connection) == missing
+            await erase(connection, missing)
+        await hall.settle()
+        [notice] = (await hall.call("GET", "/v1/notices"))["items"]
+        assert (notice["type"], notice["data"]["title"]) == (WITHDRAWN, "")
 
 
 async def kept_answers(hall: Hall) -> list[bytes]:

@@ -146,6 +146,9 @@ async def test_erasure_empties_what_was_said_also_after_the_message_is_gone(
         else hall.event("projects.v1", "org.comity.project.erased.v1", project, None)
     )
     await hall.say(event)
-    [row] = await hall.rows("SELECT data, state, delivery FROM notices")
+    [row] = await hall.rows("SELECT data, delivery FROM notices")
+    assert row == {"data": None, "delivery": None}
+    await hall.settle()
+    [row, *_] = await hall.rows("SELECT data, state, delivery FROM notices ORDER BY id")
     assert row == {"data": None, "state": "dropped", "delivery": None}
     assert uuid_of("Ada") == ada

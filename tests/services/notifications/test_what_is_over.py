@@ -45,7 +45,12 @@ async def closed(hall: Hall, project: str, number: int) -> None:
     await hall.settle()
 
 
-ENDED = {"dismissed": [], "erased": [], "closed": ["opportunity.closed.v1"], "fell": ["match.withdrawn.v1"]}
+ENDED = {
+    "dismissed": [],
+    "erased": ["opportunity.withdrawn.v1"],
+    "closed": ["opportunity.closed.v1"],
+    "fell": ["match.withdrawn.v1"],
+}
 """What is said of the end of a project, by how it ended, to whom may have heard of it."""
 
 
