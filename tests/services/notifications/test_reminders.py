@@ -39,13 +39,8 @@ async def hours_pass(hall: Hall, deadline: date) -> None:
         await hall.remind()
 
 
-@pytest.mark.parametrize("zone", ZONES)
-async def test_a_weekly_reader_is_reminded_a_week_before_a_deadline_on_the_digests_own_day(
-    hall: Hall, receiver: Receiver, zone: str
-) -> None:
-    await by_webhook(hall, receiver, cadence="weekly", time_zone=zone)
-    await told_of(hall, MONDAY)
-    hall.clock.moment += timedelta(days=12)
+async def days_reminded(hall: Hall, receiver: Receiver, zone: str) -> list[date]:
+    """Let hours pass until the deadline; the days, where the reader is, on which a reminder left."""
     left: list[date] = []
 
     async def note(body: bytes) -> None:
@@ -54,6 +49,17 @@ async def test_a_weekly_reader_is_reminded_a_week_before_a_deadline_on_the_diges
 
     receiver.look = note
     await hours_pass(hall, MONDAY)
+    return left
+
+
+@pytest.mark.parametrize("zone", ZONES)
+async def test_a_weekly_reader_is_reminded_a_week_before_a_deadline_on_the_digests_own_day(
+    hall: Hall, receiver: Receiver, zone: str
+) -> None:
+    await by_webhook(hall, receiver, cadence="weekly", time_zone=zone)
+    await told_of(hall, MONDAY)
+    hall.clock.moment += timedelta(days=12)
+    left = await days_reminded(hall, receiver, zone)
     assert left[0] == MONDAY - timedelta(days=7)
 
 
@@ -64,14 +70,7 @@ async def test_a_daily_reader_is_reminded_five_days_and_a_day_before(
     await by_webhook(hall, receiver, cadence="daily", time_zone=zone)
     await told_of(hall, MONDAY)
     hall.clock.moment += timedelta(days=20)
-    left: list[date] = []
-
-    async def note(body: bytes) -> None:
-        if CLOSING.encode() in body:
-            left.append(hall.clock.moment.astimezone(ZoneInfo(zone)).date())
-
-    receiver.look = note
-    await hours_pass(hall, MONDAY)
+    left = await days_reminded(hall, receiver, zone)
     assert left == [MONDAY - timedelta(days=days) for days in (5, 1)]
 
 
