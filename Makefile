@@ -58,4 +58,5 @@ fuzz: install    ## schemathesis, 50 examples an operation for every role
 	COMITY_FUZZ_EXAMPLES=50 $(PY) -m pytest -q tests/contracts/test_fuzz.py
 
 clean:           ## remove what the targets made (data included)
+	rm -rf $$(cat var/*/postgresql/elsewhere 2>/dev/null)
 	rm -rf $(VENV) var .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -6,6 +6,7 @@ Each deployment's demo is started once for all journeys; its folder, what it pri
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import httpx2
 import pytest
 
 from services.console.connection import Connection
+from services.console.parts.postgresql import ELSEWHERE
 from services.console.parts.processes import free_port, is_free
 from services.console.split import PROCESSES
 
@@ -191,6 +193,8 @@ def _demo(folder: Path, *, deployment: str, runs: int) -> Iterator[Demo]:
             port=int(port),
         )
         assert serving.stop() == 0, serving.stderr.read_text()[-3000:]
+    for pointer in folder.glob(f"*/postgresql/{ELSEWHERE}"):
+        shutil.rmtree(pointer.read_text())
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ reach. It must not touch a cluster that the system runs.
 """
 
 import asyncio
-import hashlib
 import os
 import pwd
 import secrets
@@ -15,7 +14,8 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +30,7 @@ from services.console.parts.processes import Child, PartFailedError, free_port, 
 
 OWNER = "comity"
 REACHABLE = Path("/var/tmp")  # noqa: S108 -- where the data stand if the user `postgres` cannot reach the folder asked for
+ELSEWHERE = "elsewhere"  # in the folder asked for: the path of the folder where the data stand
 _DEBIAN_CLUSTERS = Path("/etc/postgresql-common/createcluster.conf")
 _NOT_DURABLE = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 
@@ -169,16 +170,21 @@ def _accepts(child: Child, port: int) -> bool:
 
 
 def _home(folder: Path, *, user: str | None) -> Path:
-    """Return the folder itself, or one of the same meaning that `user` can reach (root's own folders are closed to it)."""
-    if user is not None and not all(parent.stat().st_mode & 0o001 for parent in _existing(folder)):
-        name = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
-        folder = REACHABLE / f"comity-postgresql-{name}"
+    """Return the folder itself, or one that `user` can reach and to which it points (root's own folders are closed to it).
+
+    Where the data stand is written in the folder and not computed from its name: a folder that was deleted and made
+    anew begins with an empty server, as the log beside it does.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _existing(folder: Path) -> Iterator[Path]:
-    return (parent for parent in folder.parents if parent.exists())
+    if user is None or all(parent.stat().st_mode & 0o001 for parent in folder.parents):
+        return folder
+    pointer = folder / ELSEWHERE
+    if pointer.is_file() and (home := Path(pointer.read_text())).is_dir():
+        return home
+    home = Path(tempfile.mkdtemp(prefix="comity-postgresql-", dir=REACHABLE))
+    home.chmod(0o755)
+    pointer.write_text(str(home))
+    return home
 
 
 def _make(programs: Programs, home: Path) -> None:

@@ -35,6 +35,19 @@ def test_a_cluster_keeps_what_it_has_over_a_stop_and_a_power_cut(tmp_path: Path)
     shutil.rmtree(cluster.folder)  # started by root, it stands outside tmp_path
 
 
+def test_a_folder_that_was_deleted_and_made_anew_begins_with_an_empty_server(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)  # as root's own folders are: the user `postgres` keeps its data elsewhere
+    folder = tmp_path / "postgresql"
+    with postgresql.start(folder) as first:
+        first.database("comity")
+    shutil.rmtree(folder, ignore_errors=True)
+    with postgresql.start(folder) as second:
+        names = asyncio.run(run(second.url(), "SELECT datname FROM pg_database WHERE datname = 'comity'"))
+    for cluster in (first, second):
+        shutil.rmtree(cluster.folder, ignore_errors=True)
+    assert names == []
+
+
 async def test_the_server_asks_for_its_password(postgresql_url) -> None:
     url = postgresql_url()
     assert await run(url, "SELECT 1") == [(1,)]
