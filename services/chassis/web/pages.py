@@ -20,7 +20,7 @@ STYLE = (
     "body{font:1rem/1.6 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;color:#1b1b1f;"
     "background:#fff}a{color:#0b57d0}code,pre{font-family:ui-monospace,monospace;background:#f1f2f6;"
     "border-radius:.25rem}code{padding:.1em .3em}pre{padding:1rem;overflow:auto}pre code{padding:0}"
-    "table{border-collapse:collapse}th,td{text-align:left;padding:.3rem .8rem .3rem 0;vertical-align:top}"
+    "button{font:inherit;padding:.5rem 1rem}table{border-collapse:collapse}th,td{text-align:left;padding:.3rem .8rem .3rem 0;vertical-align:top}"
     "@media (prefers-color-scheme:dark){body{color:#e6e6ea;background:#17171a}a{color:#8ab4f8}"
     "code,pre{background:#26262b}}"
 )
@@ -45,19 +45,32 @@ _DIALECT = (
 )
 
 
-def page(title: str, content: str) -> HTMLResponse:
-    """Return a page; `content` is HTML that is already safe."""
+def page(
+    title: str,
+    content: str,
+    *,
+    language: str = "en",
+    direction: str = "ltr",
+    of_one_person: bool = False,
+    status: int = 200,
+) -> HTMLResponse:
+    """Return a page; `content` is HTML that is already safe.
+
+    A page `of_one_person` is kept in no cache, and may have a form that is sent to its own address.
+    """
+    acts = "'self'" if of_one_person else "'none'"
     html = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<!doctype html><html lang="{language}" dir="{direction}"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width,initial-scale=1">{_ICON}<style>{STYLE}</style></head>'
         f"<body><main>{content}</main></body></html>"
     )
     return HTMLResponse(
         html,
+        status_code=status,
         headers={
             "Content-Security-Policy": f"default-src 'none'; img-src data:; style-src '{_digest(STYLE)}'; "
-            "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-            "Cache-Control": "public, max-age=300",
+            f"frame-ancestors 'none'; base-uri 'none'; form-action {acts}",
+            "Cache-Control": "no-store" if of_one_person else "public, max-age=300",
             "Vary": "Accept",
         },
     )

@@ -9,6 +9,7 @@ from schemas.events.parts import NeedKind
 from schemas.http.matches import Category, Language, Scope, Sector
 from services.chassis.reference import Reference, Refusal
 from services.chassis.runtime import Runtime
+from services.chassis.web.languages import best_language
 from services.chassis.web.problems import InvalidParameter
 from services.matches.queries.filters import Filters
 
@@ -86,25 +87,7 @@ async def language_in(  # not because it waits: a plain function would be run in
     """Choose the language that reasons are told in; what is asked for and not spoken here is told in English."""
     if language is not None:
         return language
-    for tag in preferred_languages(accept_language or ""):
-        for known in get_args(Language):
-            if tag == known or tag.startswith(f"{known}-"):
-                return known  # type: ignore[no-any-return]
-    return "en"
-
-
-def preferred_languages(header: str) -> list[str]:
-    """Return the language tags of an `Accept-Language` header, in lower case, the most wanted first."""
-    found: list[tuple[float, str]] = []
-    for item in header.split(","):
-        tag, _, rest = item.strip().partition(";")
-        try:
-            quality = float(rest.strip().removeprefix("q=")) if rest else 1.0
-        except ValueError:
-            quality = 0.0
-        if tag and quality > 0:
-            found.append((quality, tag.strip().lower()))
-    return [tag for _, tag in sorted(found, key=lambda one: -one[0])]
+    return best_language(accept_language or "", get_args(Language), otherwise="en")
 
 
 def told_in(language: Language) -> dict[str, str]:

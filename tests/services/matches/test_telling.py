@@ -3,7 +3,7 @@
 import pytest
 
 from matching.sentences import LANGUAGES, phrases_in
-from services.matches.routes.parameters import preferred_languages
+from services.chassis.web.languages import preferred_languages
 from services.matches.worker.reconciling import sample_once
 from tests.services.matches.town import Town, uuid_of
 

@@ -433,4 +433,19 @@ async def test_a_browser_that_presses_the_button_gets_a_page_in_its_language(
             assert answer.headers["content-type"].startswith("text/html")
             assert f'lang="{language}"' in page
             assert words[said] in page
+            assert "Ada" in page  # whose mails they are
             assert "<form" not in page
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_browser_with_a_link_that_leads_nowhere_gets_a_page_in_the_language_it_asks_for(
+    office: tuple[Hall, Sink], language: str
+) -> None:
+    hall, _ = office
+    browser = {"Accept": "text/html", "Accept-Language": f"{language}-XX, tlh;q=0.1"}
+    for method in ("GET", "POST"):
+        answer = await hall.http.request(method, "/v1/mail-links/of-nothing-at-all", headers=browser)
+        page = html.unescape(answer.text)
+        assert answer.status_code == 404
+        assert (f'lang="{language}"' in page, words_of(language)["page_nowhere"] in page) == (True, True)
+        assert "width=device-width" in page  # it is opened on telephones
