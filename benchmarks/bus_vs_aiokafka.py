@@ -32,7 +32,7 @@ from services.chassis.bus.partitioner import partition_for
 from services.chassis.bus.relay import Relay
 from services.chassis.bus.transports.kafka import KafkaTransport
 from services.chassis.database import Database
-from services.chassis.lifecycle import settled
+from services.chassis.lifecycle import collected_seldom, spared
 from services.chassis.settings import Settings, load_settings
 from services.console.parts import kafka, postgresql
 
@@ -159,7 +159,7 @@ def main() -> None:
         asyncio.run(
             bare(settings, events[:1000])
         )  # the broker's own warm-up; its topic is read from the start
-        with settled():
+        with collected_seldom(), spared():
             figures = asyncio.run(ours(settings, events)) | asyncio.run(bare(settings, events))
     produced = round(figures["relayed"] / figures["produced"], 3)
     consumed = round(figures["consumed"] / figures["fetched"], 3)

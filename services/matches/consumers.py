@@ -7,19 +7,23 @@ recomputed from it; nothing is ranked that is not archived. It must not rank, an
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import cache, partial
 from typing import Any
 
+import orjson
 import structlog
-from sqlalchemy import bindparam, case, func, select, update
+from sqlalchemy import Select, bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Sequence as EventSequence
 from schemas.topics import ORGANISATION_ERASED, ORGANISATION_REVISED, PROJECT_ERASED, PROJECT_REVISED
 from services.chassis.bus.consumer import Delivery
 from services.chassis.bus.reader import Reader
+from services.chassis.bus.transport import Record
 from services.chassis.database import Insert, insert_in
+from services.matches.queries.archive import among
 from services.matches.tables import DOCUMENTS
 from services.matches.worker.documents import Analysis
 
@@ -36,7 +40,6 @@ _THIS = (
     & (DOCUMENTS.c.id == bindparam("this_id"))
     & DOCUMENTS.c.latest
 )
-_NEWEST = select(DOCUMENTS.c.incarnation, DOCUMENTS.c.version).where(_THIS)
 _SUPERSEDE = update(DOCUMENTS).where(_THIS).values(latest=False)
 _LAST_LATE = select(func.max(DOCUMENTS.c.late))
 _FORGET = update(DOCUMENTS).values(latest=False, offset=None)
@@ -64,19 +67,20 @@ async def archive(delivery: Delivery) -> None:
     kind = KINDS.get(event.type)
     if kind is None:
         return
-    await delivery.settle()
-    known = await newest(connection, kind, event.key)
+    known_of = await _known(delivery)
+    known = known_of.get((kind, event.key))
     if known is not None and known >= event.sequence:
         delivery.stale()
         logger.info(
             "an older revision came late", kind=kind, id=event.key, known=str(known), came=str(event.sequence)
         )
         return
-    analysed = None
-    if event.data is not None:
+    analysed = delivery.made
+    if analysed is None and event.data is not None:
         analysis: Analysis = delivery.runtime.state["analysis"]
         analysed = await asyncio.to_thread(analysis.of, kind, event.data)
     if known is not None:
+        await delivery.settle()
         await connection.execute(_SUPERSEDE, {"this_kind": kind, "this_id": event.key})
     if event.tombstone:
         # Erasure empties every row of the key: lists that held it are verified by digest and head only.
@@ -109,6 +113,22 @@ async def archive(delivery: Delivery) -> None:
             "analysed": analysed,
         },
     )
+    known_of[kind, event.key] = event.sequence
+
+
+async def analyse(runtime: Any, records: Sequence[Record]) -> Mapping[int, bytes]:
+    """Analyse the texts of records before their transaction: nobody who writes waits for it, and one thread does all."""
+    return await asyncio.to_thread(_analysed, runtime.state["analysis"], records)
+
+
+def _analysed(analysis: Analysis, records: Iterable[Record]) -> Mapping[int, bytes]:
+    found = {}
+    for record in records:
+        kind = KINDS.get(dict(record.headers).get("ce_type", b"").decode(errors="replace"))
+        if kind is not None and record.value is not None:
+            with suppress(Exception):  # what is wrong with it is found by who handles it
+                found[record.offset] = analysis.of(kind, record.value)
+    return found
 
 
 async def replaced(connection: AsyncConnection, topics: Sequence[str]) -> None:
@@ -161,10 +181,35 @@ def _add(dialect: str) -> Insert:
     return statement.on_conflict_do_update(index_elements=list(DOCUMENTS.primary_key), set_=rest)
 
 
-async def newest(connection: AsyncConnection, kind: str, identifier: str) -> EventSequence | None:
-    """Return the newest sequence archived of a key, or None if it was never seen."""
-    row = (await connection.execute(_NEWEST, {"this_kind": kind, "this_id": identifier})).first()
-    return None if row is None else EventSequence(row.incarnation, row.version)
+async def _known(delivery: Delivery) -> dict[tuple[str, str], EventSequence]:
+    """Return what is archived of this event's key, and of those of the same transaction's other events."""
+    if delivery.together is None:
+        return await newest(delivery.connection, [delivery.event.key])
+    return await delivery.together.once("newest", partial(_newest_of, delivery.connection))
+
+
+async def _newest_of(
+    connection: AsyncConnection, records: Sequence[Record]
+) -> dict[tuple[str, str], EventSequence]:
+    keys = [(record.key or b"").decode(errors="replace") for record in records]
+    return await newest(
+        connection, [key for key in keys if "\0" not in key]
+    )  # no event's, and no database takes it
+
+
+async def newest(connection: AsyncConnection, ids: Sequence[str]) -> dict[tuple[str, str], EventSequence]:
+    """Return the newest sequence archived by kind and id, of every id that was ever seen."""
+    rows = await connection.execute(_newest(connection.dialect.name), {"ids": orjson.dumps(ids).decode()})
+    return {(row.kind, row.id): EventSequence(row.incarnation, row.version) for row in rows}
+
+
+@cache
+def _newest(dialect: str) -> Select[Any]:
+    return select(DOCUMENTS.c.kind, DOCUMENTS.c.id, DOCUMENTS.c.incarnation, DOCUMENTS.c.version).where(
+        DOCUMENTS.c.latest,
+        DOCUMENTS.c.kind.in_(("member", "project")),
+        DOCUMENTS.c.id.in_(among(dialect, "ids")),
+    )
 
 
 ARCHIVE = Reader(

@@ -23,8 +23,12 @@ TAKING_OVER = "tests/services/matches/test_taking_over.py"
 
 
 def _take_anything(patch: Patch) -> None:
-    async def newest(*_: Any) -> None:
-        return None
+    class Nothing(dict[Any, Any]):
+        def get(self, *_: Any) -> None:
+            return None
+
+    async def newest(*_: Any) -> Nothing:
+        return Nothing()
 
     patch.setattr(consumers, "newest", newest)
 
@@ -36,9 +40,13 @@ def _one_life(patch: Patch) -> None:
         def __ge__(self, other: tuple[Any, ...]) -> bool:
             return self.version >= other[1]
 
-    async def newest(*of: Any) -> Sequence | None:
-        known = await original(*of)
-        return None if known is None else Same(*known)
+    class Lives(dict[Any, Any]):
+        def get(self, key: Any, *_: Any) -> Any:
+            known = super().get(key)
+            return None if known is None else Same(*known)
+
+    async def newest(*of: Any) -> Lives:
+        return Lives(await original(*of))
 
     patch.setattr(consumers, "newest", newest)
 

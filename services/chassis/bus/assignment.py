@@ -17,7 +17,7 @@ import structlog
 
 from schemas.topics import TOPICS
 from services.chassis.bus import limits, positions
-from services.chassis.bus.delivery import Handler, microseconds
+from services.chassis.bus.delivery import Ahead, Handler, microseconds
 from services.chassis.bus.errors import PositionMoved
 from services.chassis.bus.failures import TRANSIENT
 from services.chassis.bus.host import Host
@@ -52,6 +52,7 @@ class Assignment:
         on_revoked: PartitionsHook | None,
         on_room: Callable[[TopicPartition], None],
         begin: Beginning = "earliest",
+        ahead: Ahead | None = None,
     ) -> None:
         self._runtime = runtime
         self._group = group
@@ -63,6 +64,7 @@ class Assignment:
         self._on_revoked = on_revoked
         self._on_room = on_room
         self._begin = begin
+        self._ahead = ahead
         self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
         self._burials: dict[TopicPartition, limits.Burials] = {}  # of partitions that are about to be opened
         self.told = False  # whether the group has said what is ours, and that stands
@@ -186,6 +188,7 @@ class Assignment:
             rules=self._rules,
             on_room=room,
             burials=self._burials.pop(position.at, None),
+            ahead=self._ahead,
         )
         task = asyncio.create_task(lane.run(), name=f"{self._group} {position.at}")
         self.lanes[position.at] = lane

@@ -17,7 +17,7 @@ import structlog
 
 from services.chassis.bus import deadletters
 from services.chassis.bus.assignment import Assignment, Beginning, PartitionsHook
-from services.chassis.bus.delivery import Coordinates, Delivery, Handler, microseconds, replay
+from services.chassis.bus.delivery import Ahead, Coordinates, Delivery, Handler, microseconds, replay
 from services.chassis.bus.failures import TRANSIENT
 from services.chassis.bus.host import Host
 from services.chassis.bus.lane import LaneRules
@@ -41,7 +41,8 @@ class Consumer:
     `on_assigned` is awaited before the first delivery of newly assigned partitions, `on_revoked` after the last
     one of those that leave. `begin` is where a group starts that was never here. After every commit the signal `consumed:<group>` is given.
     `linger` is for a group that nobody waits for: so many seconds after records have come in they are worked on, so that a
-    burst shares a transaction, and groups of the same process that somebody waits for go first.
+    burst shares a transaction, and groups of the same process that somebody waits for go first. `ahead` makes of a batch what
+    its handler needs and no transaction has to be open for.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Consumer:
         drain_seconds: float = 10.0,
         begin: Beginning = "earliest",
         linger: float = 0.0,
+        ahead: Ahead | None = None,
     ) -> None:
         self._runtime = runtime
         self._linger = linger
@@ -82,6 +84,7 @@ class Consumer:
             on_revoked=on_revoked,
             on_room=self._resume,
             begin=begin,
+            ahead=ahead,
         )
 
     @property

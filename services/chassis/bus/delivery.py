@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import Executable
@@ -23,6 +23,8 @@ from services.chassis.bus.host import Host
 from services.chassis.bus.transport import Record, TopicPartition
 from services.chassis.telemetry import bound, unbound
 
+_T = TypeVar("_T")
+
 
 class Coordinates(NamedTuple):
     """Where a record stands in the log."""
@@ -33,11 +35,24 @@ class Coordinates(NamedTuple):
 
 
 class Together:
-    """Rows that the handlers of one transaction write by the same statement: executed once for all, before its commit."""
+    """What the handlers of one transaction do once for all its events.
 
-    def __init__(self) -> None:
+    Rows that they write by the same statement are written together before the commit; what they have to know of every
+    event is looked up at the first one, for all the `records` that the transaction may come to.
+    """
+
+    def __init__(self, records: Sequence[Record]) -> None:
         self._rows: dict[Executable, list[Mapping[str, Any]]] = {}
+        self._looked: dict[str, Any] = {}
+        self.records = records
         self.keys: set[str] = set()  # of the events whose rows wait
+
+    async def once(self, name: str, look: Callable[[Sequence[Record]], Awaitable[_T]]) -> _T:
+        """Return what `look` finds for the records; it is asked once, and who changes what it found keeps that true."""
+        if name not in self._looked:
+            self._looked[name] = await look(self.records)
+        found: _T = self._looked[name]
+        return found
 
     def add(self, statement: Executable, row: Mapping[str, Any], *, key: str) -> None:
         """Add a row behind those that the statement has; it must be the same object each time."""
@@ -58,6 +73,7 @@ class Delivery:
 
     `data` is the event's data, validated by its reader's model; None for a tombstone. `runtime` is the service's.
     `late` marks a record that the position had passed already: it comes from the dead letters, or is replayed.
+    `made` is what the consumer's `Ahead` made of the record, None where it made nothing.
     """
 
     connection: AsyncConnection
@@ -68,6 +84,7 @@ class Delivery:
     group: str
     late: bool = False
     together: Together | None = None
+    made: Any = None
 
     async def put(self, statement: Executable, row: Mapping[str, Any]) -> None:
         """Write a row by a statement that is built once: at once, or together with those of the transaction's other events.
@@ -97,6 +114,12 @@ class Delivery:
 
 Handler = Callable[[Delivery], Awaitable[None]]
 
+Ahead = Callable[[Any, Sequence[Record]], Awaitable[Mapping[int, Any]]]
+"""Makes of records, before their transaction begins, what needs none; given the runtime, it returns by offset what it made.
+
+Whatever fails with one record is left out, and the handler meets the fault where faults are borne. It must not write.
+"""
+
 
 async def deliver(
     connection: AsyncConnection,
@@ -108,6 +131,7 @@ async def deliver(
     parked: set[str],
     late: bool = False,
     together: Together | None = None,
+    made: Any = None,
 ) -> Event | None:
     """Hand one record to the handler and return its event, or set it aside if its key is parked and return None.
 
@@ -132,6 +156,7 @@ async def deliver(
         group=group,
         late=late,
         together=together,
+        made=made,
     )
     began = time.perf_counter()
     try:

@@ -17,17 +17,18 @@ nobody foresaw is its job.
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from services.chassis.bus import deadletters, limits, positions
-from services.chassis.bus.delivery import Handler, Together, deliver, microseconds
+from services.chassis.bus.delivery import Ahead, Handler, Together, deliver, microseconds
 from services.chassis.bus.errors import PositionMoved
 from services.chassis.bus.failpoints import reach
 from services.chassis.bus.failures import TRANSIENT, classify, printable
@@ -68,11 +69,14 @@ class Lane:
         rules: LaneRules,
         on_room: Callable[[], None],
         burials: Burials | None = None,
+        ahead: Ahead | None = None,
     ) -> None:
         self._runtime = runtime
         self._handle = handle
         self._rules = rules
         self._on_room = on_room
+        self._ahead = ahead
+        self._made: Mapping[int, Any] = {}  # of the batch that is worked on
         self._waiting: deque[Batch] = deque()
         self._arrived = asyncio.Event()
         self._closing = asyncio.Event()
@@ -142,6 +146,7 @@ class Lane:
     async def _work(self, batch: Batch) -> None:
         """Commit a batch, in as few transactions as time and faults allow."""
         records = deque(batch.records)
+        self._made = await self._ahead(self._runtime, batch.records) if self._ahead else {}
         together, tries, pause = True, 0, _FIRST_PAUSE
         while records and not self._closing.is_set():
             group = tuple(records) if together else (records[0],)
@@ -176,13 +181,13 @@ class Lane:
         planned = before.past(records[-1], positions.event_id(records[-1]))
         taken, after = 0, planned
         applied: list[Event] = []
-        together = Together()
+        together = Together(records)
         async with runtime.database.write() as connection:
-            # From here on others wait for this transaction; what it has waited for them is no time of its own.
-            started = runtime.clock.monotonic()
             await positions.move(connection, before, planned)
             await reach("consumer.moved")
             parked = await self._parked(connection) if self._letters else set()
+            # What it has waited for other lanes up to here, for their locks and for their work, is no time of its own.
+            started = runtime.clock.monotonic()
             for record in records:
                 event = await deliver(
                     connection,
@@ -192,6 +197,7 @@ class Lane:
                     handle=self._handle,
                     parked=parked,
                     together=together,
+                    made=self._made.get(record.offset),
                 )
                 if event is not None:
                     applied.append(event)

@@ -13,7 +13,7 @@ from services.chassis.bus.consumer import Consumer
 from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Loop, Runtime
 from services.matches.commands import add_day_by_clock
-from services.matches.consumers import GROUP, archive
+from services.matches.consumers import GROUP, analyse, archive
 from services.matches.worker.feeding import prune
 from services.matches.worker.index import FOLLOWED, Index
 from services.matches.worker.ownership import PROJECTS_TOPIC, Ownership
@@ -41,6 +41,7 @@ def loops(runtime: Runtime) -> tuple[Loop, ...]:
         group=GROUP,
         topics=(PROJECTS_TOPIC, "members.v1"),
         handle=archive,
+        ahead=analyse,
         on_assigned=owned.assigned,
         on_revoked=owned.revoked,
     )

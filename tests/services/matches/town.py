@@ -281,7 +281,7 @@ class Town:
                     return moved
                 last = batch.records[-1]
                 await positions.move(connection, position, position.past(last, positions.event_id(last)))
-                together = Together()
+                together = Together(batch.records)
                 for record in batch.records:
                     await deliver(
                         connection,

@@ -2,17 +2,19 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from services.chassis.bus import consumer, positions
-from services.chassis.bus.delivery import microseconds
+from services.chassis.bus.delivery import Delivery, microseconds
 from services.chassis.bus.failpoints import armed
+from services.chassis.bus.transport import Record
 from services.chassis.database import DatabaseAway
-from tests.services.chassis.bus.bench import Bench, eventually, organisation
+from tests.services.chassis.bus.bench import Bench, apply, eventually, organisation
 
 
 async def noted(bench: Bench) -> set[int]:
@@ -88,3 +90,47 @@ async def test_what_a_transaction_waits_for_others_is_no_time_of_its_own(
             await bench.caught_up(running)
     assert len(await bench.effects()) == 10
     assert transactions == ["consumer.committed"]
+
+
+async def test_what_other_lanes_do_before_a_transaction_has_its_turn_is_no_time_of_its_own(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each lane gives way as it moves its position: else eight lanes that are busy would cut one another short."""
+    clock, passed, transactions = bench.process.clock, [0.0], []
+    monkeypatch.setattr(clock, "monotonic", lambda: passed[0])
+
+    async def pass_time(name: str) -> None:
+        if name == "consumer.moved":
+            passed[0] += 60.0
+        if name == "consumer.committed":
+            transactions.append(name)
+
+    one = str(uuid.uuid4())
+    await bench.append(*(organisation(one, version=version) for version in range(1, 11)))
+    with armed(pass_time):
+        await bench.consume()
+    assert len(await bench.effects()) == 10
+    assert transactions == ["consumer.committed"]
+
+
+async def test_what_needs_no_transaction_is_made_ahead_of_it_once_for_a_batch(bench: Bench) -> None:
+    """A record that nothing was made of comes all the same, and one that is tried again has what was made of it."""
+    steps: list[Any] = []
+
+    async def ahead(_runtime: Any, records: Sequence[Record]) -> Mapping[int, Any]:
+        steps.append([record.offset for record in records])
+        return {record.offset: f"made of {record.offset}" for record in records if record.offset != 1}
+
+    async def handle(delivery: Delivery) -> None:
+        steps.append(delivery.made)
+        if steps.count(delivery.made) == 1 and delivery.at.offset == 2:
+            raise RuntimeError("not at the first try")
+        await apply(delivery)
+
+    one = str(uuid.uuid4())
+    await bench.append(*(organisation(one, version=version) for version in range(1, 4)))
+    await bench.consume(handle, ahead=ahead)
+    first, rest = steps[0], steps[1:]
+    assert first == [0, 1, 2]
+    assert rest == ["made of 0", None, "made of 2"] * 2
+    assert len(await bench.effects()) == 3
