@@ -44,6 +44,7 @@ class Source:
         self._epoch = epoch
         self._kind = kind
         self._own = DomainWords(fields, kind=kind, epoch=epoch)
+        self._bridged: dict[str, str] = {}  # what was asked for; projects ask for the same terms again
 
     @cached_property
     def wording(self) -> Wording:
@@ -52,7 +53,12 @@ class Source:
 
     def bridged_from(self, term: str) -> str:
         """The term that a concept was reached through, empty where the document's own term is at least as strong."""
-        return self._own.bridged_from(term) if term[0] == "d" else ""
+        if term[0] != "d":
+            return ""
+        found = self._bridged.get(term)
+        if found is None:
+            found = self._bridged[term] = self._own.bridged_from(term)
+        return found
 
     def fields(self, term: str) -> tuple[str, ...]:
         """Names of the fields that hold a term."""
@@ -70,44 +76,26 @@ class Source:
         return names
 
 
-class MemberAccount:
-    """One revision of an organisation: its document and the sources of its profile and evidence, made when asked for."""
+class Sources:
+    """One revision of an organisation: the sources of its profile and its evidence, made when asked for.
 
-    def __init__(
-        self,
-        record: Member,
-        fields: FieldsOf,
-        build: Callable[[], MemberDocument],
-        *,
-        quotes: Container[str] | None = None,
-        analyser: Analyser,
-        epoch: Epoch,
-    ) -> None:
+    They say nothing of any project, so whoever tells of the organisation may share them.
+    """
+
+    def __init__(self, record: Member, fields: FieldsOf, *, analyser: Analyser, epoch: Epoch) -> None:
         self.record = record
         self._fields = fields
-        self._build = build
-        self._quotes = quotes
         self._analyser = analyser
         self._epoch = epoch
         self._evidence: dict[str, Source] = {}
 
-    def read_by(self, quoting: Quoting) -> Reading:
-        """Return these texts as a project reads them, which counts no passage of its own."""
-        return Reading(quoting, self.record, self._fields, self._added, self._quotes)
+    def read_by(self, quoting: Quoting, quotes: Container[str] | None) -> Reading:
+        """Return these texts as a project reads them; `quotes` are the documents that quote it, None: not looked for."""
+        return Reading(quoting, self.record, self._fields, self._added, quotes)
 
     @cached_property
     def _added(self) -> tuple[AddedWords, ...]:
         return self._analyser.added(self.record.recorded)
-
-    @cached_property
-    def document(self) -> MemberDocument:
-        """Its document."""
-        return self._build()
-
-    @cached_property
-    def terms(self) -> Mapping[str, int]:
-        """The profile's terms of all components."""
-        return self.document.profile
 
     @cached_property
     def profile(self) -> Source:
@@ -144,6 +132,40 @@ class MemberAccount:
         return Source(fields, texts, kind=kind, analyser=self._analyser, epoch=self._epoch)
 
 
+class MemberAccount:
+    """One revision of an organisation: its sources, and its document, made when asked for."""
+
+    def __init__(
+        self,
+        sources: Sources,
+        build: Callable[[], MemberDocument],
+        *,
+        quotes: Container[str] | None = None,
+    ) -> None:
+        self.sources = sources
+        self._build = build
+        self._quotes = quotes
+
+    @property
+    def record(self) -> Member:
+        """The revision."""
+        return self.sources.record
+
+    def read_by(self, quoting: Quoting) -> Reading:
+        """Return these texts as a project reads them, which counts no passage of its own."""
+        return self.sources.read_by(quoting, self._quotes)
+
+    @cached_property
+    def document(self) -> MemberDocument:
+        """Its document."""
+        return self._build()
+
+    @cached_property
+    def terms(self) -> Mapping[str, int]:
+        """The profile's terms of all components."""
+        return self.document.profile
+
+
 class Accounts:
     """The accounts of one engine's records; asked by one thread at a time, as its analyser is."""
 
@@ -169,13 +191,15 @@ class Accounts:
     def of_met(
         self, record: Member, fields: FieldsOf, document: MemberDocument, *, quotes: Container[str]
     ) -> MemberAccount:
-        """Return the account of a record as one project meets it; it is not kept.
+        """Return the account of a record as one project meets it; it is not kept, but what is kept of its texts is used.
 
         `document` holds what the project asks for and nothing else, `quotes` are the documents that quote it.
         """
-        return MemberAccount(
-            record, fields, lambda: document, quotes=quotes, analyser=self._analyser, epoch=self._epoch
-        )
+        kept = self._members.get(record.id)
+        if kept is not None and kept.record is record:
+            return MemberAccount(kept.sources, lambda: document, quotes=quotes)
+        sources = self._sources(record, fields)
+        return MemberAccount(sources, lambda: document, quotes=quotes)
 
     def keep(self, record: Member, analysed: Analysed) -> None:
         """Keep the account of a record that was just taken in: what changed last is likely to be looked at."""
@@ -186,13 +210,11 @@ class Accounts:
         self._members.drop(member)
 
     def _account(self, record: Member, analysed: Analysed) -> MemberAccount:
-        return MemberAccount(
-            record,
-            analysed.of,
-            lambda: self._builder.build(record, analysed),
-            analyser=self._analyser,
-            epoch=self._epoch,
-        )
+        sources = self._sources(record, analysed.of)
+        return MemberAccount(sources, lambda: self._builder.build(record, analysed))
+
+    def _sources(self, record: Member, fields: FieldsOf) -> Sources:
+        return Sources(record, fields, analyser=self._analyser, epoch=self._epoch)
 
     def of_project(self, record: Project) -> Wording:
         """Return the words of exactly this record of a project."""

@@ -147,15 +147,22 @@ class Analyser:
             ("needs", "need", needs),
         ):
             if source not in project.constants:
-                fields += self._fields(name, texts)
+                fields += self._fields(name, texts, told=True)
         return Analysed(analyser=self.number, fields=tuple(fields))
 
-    def runs(self, language: str, text: str) -> tuple[str, ...]:
-        """Analyse one text into runs of space-joined tokens."""
+    def runs(self, language: str, text: str, *, told: bool = False) -> tuple[str, ...]:
+        """Analyse one text into runs of space-joined tokens.
+
+        `told`: its words are going to be told, as a project's are as soon as it is ranked, so they are kept too.
+        """
         key = (language, text)
         found = self._runs.get(key)
         if found is None:
-            runs = self._tokeniser.runs(language, text)
+            runs: Iterable[Iterable[Pair]] = (
+                (run.pairs for run in self._told_of(language, text))
+                if told
+                else self._tokeniser.runs(language, text)
+            )
             found = tuple(" ".join(token for _, token in run) for run in runs)
             self._runs.keep(key, found)
         return found
@@ -183,14 +190,14 @@ class Analyser:
         outputs = [[language, list(self.runs(language, text))] for language, text in GOLDEN_TEXTS]
         return hashlib.sha256(json.dumps(outputs, ensure_ascii=True).encode()).hexdigest()
 
-    def _fields(self, name: str, texts: Iterable[Text]) -> list[FieldStems]:
+    def _fields(self, name: str, texts: Iterable[Text], *, told: bool = False) -> list[FieldStems]:
         """One FieldStems per language, in the order in which the languages first occur."""
         runs: dict[str, tuple[str, ...]] = {}
         for text in texts:
             language = primary_language(text.language)
             for piece in (text.title, text.text):
                 if piece:
-                    runs[language] = runs.get(language, ()) + self.runs(language, piece)
+                    runs[language] = runs.get(language, ()) + self.runs(language, piece, told=told)
         return [FieldStems(name=name, language=language, runs=found) for language, found in runs.items()]
 
 

@@ -177,12 +177,14 @@ def _evidence_parts(
 
 def _profile(score: PairScore, account: MemberAccount) -> Source:
     """The source of the profile's text as it counted: without quoted passages."""
-    return account.profile if score.cut is None else account.profile_left(score.cut.fields)
+    sources = account.sources
+    return sources.profile if score.cut is None else sources.profile_left(score.cut.fields)
 
 
 def _item(score: ItemScore, item: str, account: MemberAccount) -> Source:
     """The source of an evidence item as it counted."""
-    return account.evidence(item) if score.cut is None else account.evidence_left(item, score.cut.fields)
+    sources = account.sources
+    return sources.evidence(item) if score.cut is None else sources.evidence_left(item, score.cut.fields)
 
 
 def _term_parts(

@@ -18,7 +18,7 @@ from matching.explaining import reasons_of, shared_words
 from matching.kernel import Asked
 from matching.members import MemberState
 from matching.openings import ProjectState
-from matching.scoring import score_pair
+from matching.scoring import PairScore, score_pair
 from matching.sentences import Phrases
 from matching.telling import Telling
 from matching.weights import Weights
@@ -50,15 +50,31 @@ class Notices:
 
     def of(self, member: str, languages: Iterable[str]) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
         """Return, by language, the words that a pair shares and its reasons: those of `View.explain`. KeyError if unknown."""
-        state, here = self._state, self._members[member]
-        account = self._account(here)
-        reading = account.read_by(state.quoting)
-        score = score_pair(state.query, account.document, self._weights, reading=reading, pairs=here.pairs)
+        account, score = self._scored(self._members[member])
         return {
-            language: (shared_words(telling, score=score), reasons_of(state, account, telling, score=score))
+            language: (
+                shared_words(telling, score=score),
+                reasons_of(self._state, account, telling, score=score),
+            )
             for language in languages
             for telling in (self._telling(language),)
         }
+
+    def reasons(self, member: str, language: str) -> tuple[str, ...]:
+        """Return the reasons alone, and keep them for whoever asks next. KeyError if unknown."""
+        here, asked = self._members[member], self._state.record
+        told = self._accounts.told(asked, here.record, language)
+        if told is not None:
+            return told
+        account, score = self._scored(here)
+        reasons = reasons_of(self._state, account, self._telling(language), score=score)
+        return self._accounts.keep_told(asked, here.record, language, reasons)
+
+    def _scored(self, here: MemberState) -> tuple[MemberAccount, PairScore]:
+        account = self._account(here)
+        reading = account.read_by(self._state.quoting)
+        query = self._state.query
+        return account, score_pair(query, account.document, self._weights, reading=reading, pairs=here.pairs)
 
     def _telling(self, language: str) -> Telling:
         found = self._tellings.get(language)

@@ -21,7 +21,7 @@ from matching.columns import CATEGORIES, MEMBER_ROW, Geography, Numbers, fill_me
 from matching.dated import dated_projects
 from matching.documents import MemberDocument
 from matching.epoch import Epoch
-from matching.explaining import explain_pair, reasons_of
+from matching.explaining import explain_pair
 from matching.explanation import Explanation
 from matching.family import root_of
 from matching.items import Pairs, best_items
@@ -216,14 +216,7 @@ class View:
 
     def reasons(self, project: str, member: str, *, language: str = "en") -> tuple[str, ...]:
         """Say why a candidate has its points in a few sentences: those of `explain`, without naming every part."""
-        state, here = self._projects.states[project], self._members.state(member)
-        told = self._accounts.told(state.record, here.record, language)
-        if told is not None:
-            return told
-        account = self._accounts.of_member(here.record)
-        score = self._scored(state, account, here.pairs)
-        reasons = reasons_of(state, account, self._telling(state, language), score=score)
-        return self._accounts.keep_told(state.record, here.record, language, reasons)
+        return self.notices(project, [member]).reasons(member, language)
 
     def notices(self, project: str, members: Iterable[str]) -> Notices:
         """Return what tells these members of a project, each pair scored once; who is not here is left out."""

@@ -1,9 +1,12 @@
 """What explaining keeps of a record: made once, never another record's, and the short form says what the long one does."""
 
+from collections import Counter
 from dataclasses import replace
 
 from matching.analysis import Analyser
+from matching.documents import DocumentBuilder
 from matching.engine import Engine
+from matching.tokens import Tokeniser
 from tests.matching.builders import DAY, MEMBERS, PROJECTS, said
 
 
@@ -32,6 +35,38 @@ def test_the_reasons_of_a_page_are_those_of_the_explanation(engine):
     for project in PROJECTS:
         for member in MEMBERS:
             assert view.reasons(project.id, member.id) == view.explain(project.id, member.id, DAY).reasons
+
+
+def test_the_reasons_of_a_page_make_no_document_of_an_organisation(engine, monkeypatch):
+    view, made, build = loaded(engine), [], DocumentBuilder.build
+
+    def count(builder, member, analysed):
+        made.append(member.id)
+        return build(builder, member, analysed)
+
+    monkeypatch.setattr(DocumentBuilder, "build", count)
+    for project in PROJECTS:
+        for member in MEMBERS:
+            view.reasons(project.id, member.id)
+    assert made == []
+    view.explain(PROJECTS[0].id, MEMBERS[0].id, DAY)
+    assert made == [MEMBERS[0].id], "what is counted above"
+
+
+def test_the_text_of_a_project_is_taken_apart_once_to_be_found_and_to_be_told(epoch, monkeypatch):
+    apart, pieces = Counter(), Tokeniser.pieces
+
+    def count(tokeniser, language, text):
+        apart[text] += 1
+        return pieces(tokeniser, language, text)
+
+    monkeypatch.setattr(Tokeniser, "pieces", count)
+    view = loaded(Engine(epoch, analyser=Analyser()))
+    for member in MEMBERS:
+        view.reasons("schools", member.id)
+    schools = next(one for one in PROJECTS if one.id == "schools")
+    texts = [text.text for text in (*schools.titles, *schools.summaries, *schools.objectives)]
+    assert {text: apart[text] for text in texts} == dict.fromkeys(texts, 1)
 
 
 def test_an_organisation_is_taken_apart_when_it_is_put_and_not_again_to_be_explained(epoch):

@@ -50,8 +50,10 @@ def say(
 ) -> dict[str, tuple[str, ...]]:
     """Say why, in a few sentences, for each of these pairs; those not known in the view are left out. Runs in a thread."""
     analysis: Analysis = runtime.state["analysis"]
-    found = {}
-    for organisation in organisations:
-        with suppress(KeyError), analysis.turn:
-            found[organisation] = view.reasons(project, organisation, language=language)
+    found: dict[str, tuple[str, ...]] = {}
+    with suppress(KeyError):
+        notices = view.notices(project, organisations)  # they are met with the project in one pass
+        for organisation in organisations:
+            with suppress(KeyError), analysis.turn:
+                found[organisation] = notices.reasons(organisation, language)
     return found
