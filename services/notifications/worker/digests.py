@@ -169,8 +169,13 @@ async def _ready(
     told = {project for project, kind in newest.items() if kind in ENDS or project in open_now}
     not_yet = bool(newest.keys() - told) or outdated.rowcount > 0
     notices = [one for one in notices if one["project"] in told]
-    erased = {one["project"] for one in notices if one["rule"] == ERASED}  # what announced it went with it
-    announced |= erased
+    erased = {one["project"] for one in notices if one["rule"] == ERASED}
+    if erased:  # what announced them went with them
+        arrived, out = await _mailed(connection, subscription, erased)
+        announced |= arrived
+        not_yet |= bool(out - arrived)
+        notices = [one for one in notices if one["project"] not in out - arrived]
+        newest = {one["project"]: one["type"] for one in notices}
     over = {project for project, kind in newest.items() if kind in ENDS and project not in announced}
     if over:
         await connection.execute(
@@ -239,6 +244,27 @@ async def _announced(connection: AsyncConnection, subscription: str) -> frozense
     )
     last = {row.project: row.type for row in await connection.execute(sent)}
     return frozenset(project for project, kind in last.items() if kind not in ENDS)
+
+
+async def _mailed(
+    connection: AsyncConnection, subscription: str, projects: AbstractSet[str]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Return of which of these projects a mail has arrived, or may have, and of which one is out that may yet."""
+    mails = (
+        select(NOTICES.c.project, DELIVERIES.c.state)
+        .outerjoin(DELIVERIES, DELIVERIES.c.id == NOTICES.c.delivery)
+        .where(
+            NOTICES.c.subscription == subscription,
+            NOTICES.c.project.in_(projects),
+            NOTICES.c.delivery.is_not(None),
+        )
+    )
+    found = (await connection.execute(mails)).all()
+    arrived = {None, "delivered", "unconfirmed"}  # None: so long ago that its mail is kept no more
+    return (
+        frozenset(one.project for one in found if one.state in arrived),
+        frozenset(one.project for one in found if one.state == "sending"),
+    )
 
 
 async def _held_until(

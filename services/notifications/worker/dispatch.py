@@ -405,7 +405,8 @@ class Dispatcher:
             if end["new_state"] == "exhausted" and one.row["channel"] == "email" and not one.outcome.permanent
         ]
         await take_up_again(connection, given_up, now=now)
-        await keep_news(connection, [one.row["id"] for one in out if one.outcome.nobody], now=now)
+        refused = {one.row["id"]: one.row["email"] for one in out if one.outcome.nobody}
+        await keep_news(connection, refused, now=now)
 
     def _end_of(self, one: Ended) -> dict[str, Any]:
         again = None

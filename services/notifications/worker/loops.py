@@ -13,6 +13,7 @@ from services.chassis.runtime import Loop, Runtime
 from services.chassis.telemetry import log_of
 from services.notifications.consumers import READER as LOG_READER
 from services.notifications.worker import (
+    clocks,
     cycles,
     digests,
     endpoints,
@@ -67,6 +68,7 @@ async def herald(runtime: Runtime, stop: asyncio.Event) -> None:
                 await digests.step(runtime)
                 if runtime.clock.monotonic() >= remind_at:
                     remind_at = runtime.clock.monotonic() + REMIND_SECONDS
+                    await clocks.step(runtime)
                     await endpoints.step(runtime)
                     await reminders.step(runtime)
                     await yearly.step(runtime)

@@ -6,7 +6,7 @@ is no second copy. Where nobody is at the address the news waits, and the subscr
 address due, or take up what was refused for itself; that was an answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import or_, select, update
@@ -54,16 +54,30 @@ async def take_up_again(connection: AsyncConnection, deliveries: Sequence[str], 
             await connection.execute(whose.values(next_digest_at=timestamp(due)))
 
 
-async def keep_news(connection: AsyncConnection, deliveries: Sequence[str], *, now: datetime) -> None:
-    """Have the news of these mails, at whose addresses nobody is, wait until that is lifted or the address is another."""
-    if not deliveries:
+async def keep_news(connection: AsyncConnection, refused: Mapping[str, str], *, now: datetime) -> None:
+    """Have the news of these mails, by id with the address at which nobody is, wait until that is lifted or the address is another.
+
+    Where it has become another while the mail was out, nothing speaks against that one: its next digest has the news.
+    """
+    if not refused:
         return
-    whose = select(DELIVERIES.c.subscription).where(DELIVERIES.c.id.in_(deliveries))
-    theirs = SUBSCRIPTIONS.c.id.in_(whose) & SUBSCRIPTIONS.c.state.in_(("active", "unconfirmed"))
+    to = (
+        select(DELIVERIES.c.id, DELIVERIES.c.subscription, DELIVERIES.c.type, SUBSCRIPTIONS.c.email)
+        .join(SUBSCRIPTIONS, SUBSCRIPTIONS.c.id == DELIVERIES.c.subscription)
+        .where(DELIVERIES.c.id.in_(refused), SUBSCRIPTIONS.c.state.in_(("active", "unconfirmed")))
+        .order_by(SUBSCRIPTIONS.c.id)
+        .with_for_update(of=SUBSCRIPTIONS)
+    )
+    found = (await connection.execute(to)).all()
+    moved = [one.id for one in found if one.email != refused[one.id] and one.type == DIGEST]
+    await take_up_again(connection, moved, now=now)
+    theirs = [one for one in found if one.email == refused[one.id]]
     moment = timestamp(now)
     await connection.execute(
         update(SUBSCRIPTIONS)
-        .where(theirs, SUBSCRIPTIONS.c.refused_at.is_(None))
+        .where(
+            SUBSCRIPTIONS.c.id.in_([one.subscription for one in theirs]), SUBSCRIPTIONS.c.refused_at.is_(None)
+        )
         .values(
             refused_at=moment,
             next_digest_at=None,
@@ -74,11 +88,7 @@ async def keep_news(connection: AsyncConnection, deliveries: Sequence[str], *, n
     )
     await connection.execute(
         update(NOTICES)
-        .where(
-            NOTICES.c.delivery.in_(deliveries),
-            NOTICES.c.state == "sent",
-            NOTICES.c.subscription.in_(select(SUBSCRIPTIONS.c.id).where(theirs)),
-        )
+        .where(NOTICES.c.delivery.in_([one.id for one in theirs]), NOTICES.c.state == "sent")
         .values(state="ready", delivery=None)
     )
 

@@ -170,6 +170,7 @@ async def test_the_reader_in_the_guide_goes_on_after_refusals_for_now_cut_connec
         None,
         answer("200 OK", "Content-Length: 99", 'Link: </x>; rel="next"', body="[{"),  # the feed
         answer("429 Too Many Requests", "Retry-After: 0", "Content-Length: 0"),
+        answer("503 Service Unavailable", "Retry-After: Sun, 06 Nov 1994 08:49:37 GMT", "Content-Length: 0"),
     ]
     async with (
         served_here(tmp_path, beside=IDENTITY) as system,
@@ -188,8 +189,8 @@ async def test_the_reader_in_the_guide_goes_on_after_refusals_for_now_cut_connec
 
         with pytest.raises(Shown):
             await asyncio.wait_for(asyncio.to_thread(reader["follow"], show), 60)
-        assert [path for path, _ in asked[:7]] == [
-            reader["CURRENT"], *["/v1/tokens"] * 3, *[reader["CURRENT"]] * 3
+        assert [path for path, _ in asked[:8]] == [
+            reader["CURRENT"], *["/v1/tokens"] * 3, *[reader["CURRENT"]] * 4
         ]  # fmt: skip
         assert asked[2][1] - asked[1][1] >= 1  # as it was told
         monkeypatch.setenv("CLIENT_SECRET", "another")

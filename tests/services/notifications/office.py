@@ -32,6 +32,8 @@ class Sink:
         """What it says to DATA, empty if it hangs up there; None: it takes the content."""
         self.ask: Callable[[], Awaitable[str]] | None = None
         """What a recipient is refused with, found out when it is named."""
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
+        """What happens between the content and its answer."""
 
     async def handle_RCPT(  # noqa: N802 - the name that the server calls
         self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
@@ -59,6 +61,8 @@ class Sink:
         message = email.message_from_bytes(envelope.content, policy=default)
         assert isinstance(message, EmailMessage)
         self.taken.append((envelope.rcpt_tos[0], message))
+        if self.meanwhile is not None:
+            await self.meanwhile()
         return self.take
 
     def digests(self) -> list[EmailMessage]:

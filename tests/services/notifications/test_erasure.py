@@ -94,6 +94,35 @@ async def test_who_was_told_of_a_project_that_is_erased_hears_once_that_it_is_ov
     assert (await hall.call("GET", "/v1/notices", name="Bea"))["items"] == []
 
 
+@pytest.mark.parametrize("arrives", [True, False])
+async def test_an_erased_project_is_named_as_ended_only_where_the_mail_that_was_out_with_it_has_arrived(
+    office: tuple[Hall, Sink], arrives: bool
+) -> None:
+    hall, sink = office
+    await confirmed(hall, sink, cadence="instant")
+    ada, project = await hall.member("Ada"), await hall.open_project()
+
+    async def goes() -> str:
+        sink.ask = sink.meanwhile = None
+        await hall.say(hall.event("projects.v1", PROJECT_ERASED, project, None))
+        await hall.herald()
+        return ""
+
+    if arrives:
+        sink.meanwhile = goes
+    else:
+        sink.ask = goes  # before it is handed over: its content is emptied, and it never is
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    hall.clock.moment += timedelta(days=2)
+    await hall.settle()
+    ends = [
+        words_of("en")["rules"]["project-erased"] in one.get_body(("plain",)).get_content()
+        for one in sink.digests()
+    ]
+    assert ends == ([False, True] if arrives else [])
+
+
 async def test_the_end_of_an_erased_project_is_in_the_next_mail_to_whom_a_mail_had_announced_it(
     office: tuple[Hall, Sink],
 ) -> None:

@@ -192,3 +192,26 @@ async def test_a_subscription_says_that_its_question_was_refused(office: tuple[H
     await hall.dispatch()
     found = await shown(hall, subscription)
     assert (found["state"], found["refused_at"] is not None) == ("unconfirmed", True)
+
+
+async def test_an_address_that_became_another_while_the_refused_mail_was_out_has_the_news(
+    office: tuple[Hall, Sink],
+) -> None:
+    hall, sink = office
+    subscription = await confirmed(hall, sink, cadence="instant")
+
+    async def refused() -> str:
+        sink.ask = None
+        etag = f'"{(await shown(hall, subscription))["revision"]}"'
+        body = {"channel": "email", "email": "desk@ada.example", "cadence": "instant", "opt_in": True}
+        await hall.call("PUT", f"/v1/subscriptions/{subscription}", body, If_Match=etag)
+        return NOBODY
+
+    sink.ask = refused
+    await crossing(hall)
+    await hall.http.post(link_in(sink.taken[-1][1], hall))
+    hall.clock.moment += timedelta(days=2)
+    await hall.settle()
+    found = await shown(hall, subscription)
+    assert (found["state"], found["refused_at"]) == ("active", None)
+    assert projects_in(sink) == [1]
