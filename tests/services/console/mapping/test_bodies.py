@@ -224,6 +224,16 @@ def test_texts_that_were_decoded_wrongly_are_mended(reference: Reference) -> Non
     assert "countries" not in body
 
 
+def test_an_agency_known_by_its_name_alone_is_described_by_it(reference: Reference) -> None:
+    description = load_map("worldbank-organisations", kind="organisations")
+    mapper = Mapper(description, kind="organisations", reference=reference, past=[])
+    row = {"id": "wb-1", "name": "Ministry of Health (MINSA)", "country": "Republic of Panama", "history": []}
+    body = mapper.body(row).body
+    assert body["descriptions"] == [{"language": "en", "text": "Ministry of Health (MINSA)"}]
+    assert body["provenance"] == {"constants": ["category", "contact", "offers", "organisation_type"]}
+    shaped("organisations", body)
+
+
 @pytest.mark.parametrize("name", shipped())
 def test_every_shipped_map_reads(name: str) -> None:
     assert load_map(name, kind=name.rpartition("-")[2]).columns(joined=False)
