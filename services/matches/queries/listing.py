@@ -27,7 +27,7 @@ from services.matches.queries import closed
 from services.matches.queries.archive import PROJECT_NAMED, ArchivedProject, published
 from services.matches.queries.computed import Computed, ranked_now
 from services.matches.queries.epochs import epoch_named
-from services.matches.queries.reasons import say
+from services.matches.queries.reasons import Awaited, say
 from services.matches.queries.telling import Telling
 from services.matches.tables import DOCUMENTS, LIST_VERSIONS
 from services.matches.worker.documents import Analysis
@@ -71,6 +71,8 @@ class Listing:
     async def reasons(self, rows: Sequence[Row], *, language: str) -> dict[str, tuple[str, ...]]:
         """Say why, in a few sentences, for these rows of an open list; those not known here are left out."""
         names = [row.member for row in rows]
+        awaited: Awaited = self.runtime.state["awaited"]
+        await awaited.said(self.project.id, language)
         found = self.pinned.view.reasons_told(self.project.id, names, language=language)
         missing = [name for name in names if name not in found]
         if missing:

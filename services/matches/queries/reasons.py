@@ -1,23 +1,26 @@
 """Reasons of rows in a reader's language, and those of a first page said ahead while its version is being written.
 
 *What.* Says reasons in a thread, one pair at a time under the analyser's turn; what was said is kept by the engine. Somebody
-who waits for a list is going to ask for its first page: as soon as the ranking is known, and while its version is written,
-the reasons of those rows are said. *Never:* show anything (who may see what is asked later), or hold the ranker up.
+who waits for a list is going to ask for its first page: while its version is brought to the disk, the reasons of those rows
+and of the lane beside them are said. *Never:* show anything (who may see what is asked later), or hold the ranker up.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from matching.view import View
 from services.chassis.runtime import Runtime
-from services.matches.queries.computed import Computed
 from services.matches.worker.documents import Analysis
 from services.matches.worker.index import Pinned
 
-_FIRST = 10
+FIRST_ROWS = 10
 """Rows of a first page; a longer one says the rest itself."""
+
+
+Saying = asyncio.Future[dict[str, tuple[str, ...]]]
 
 
 class Awaited:
@@ -25,6 +28,7 @@ class Awaited:
 
     def __init__(self) -> None:
         self._readers: Counter[tuple[str, str]] = Counter()
+        self._ahead: dict[tuple[str, str], Saying] = {}
 
     @contextmanager
     def by_reader(self, project: str, language: str) -> Iterator[None]:
@@ -36,13 +40,30 @@ class Awaited:
             self._readers[project, language] -= 1
             self._readers += Counter()  # lets go of those for whom nobody waits any more
 
-    def say_ahead(self, runtime: Runtime, lists: Mapping[str, Computed], pinned: Pinned) -> None:
-        """Begin to say the reasons of the first rows of those lists that are waited for; nobody waits for this."""
-        for project, language in self._readers:
+    def say_ahead(self, runtime: Runtime, lists: Mapping[str, Sequence[str]], pinned: Pinned) -> None:
+        """Begin to say the reasons of these rows of those lists that are waited for, as soon as the caller waits."""
+        asyncio.get_running_loop().call_soon(self._begin, runtime, lists, pinned)
+
+    def _begin(self, runtime: Runtime, lists: Mapping[str, Sequence[str]], pinned: Pinned) -> None:
+        loop = asyncio.get_running_loop()
+        for reader in self._readers:
+            project, language = reader
             if project in lists:
-                names = lists[project].ranked.members[:_FIRST]
-                loop = asyncio.get_running_loop()
-                loop.run_in_executor(None, say, runtime, pinned.view, project, names, language)
+                saying = loop.run_in_executor(
+                    None, say, runtime, pinned.view, project, lists[project], language
+                )
+                self._ahead[reader] = saying
+                saying.add_done_callback(partial(self._said, reader))
+
+    async def said(self, project: str, language: str) -> None:
+        """Wait for what is being said ahead of a list."""
+        saying = self._ahead.get((project, language))
+        if saying is not None:
+            await asyncio.wait([saying])
+
+    def _said(self, reader: tuple[str, str], saying: Saying) -> None:
+        if self._ahead.get(reader) is saying:
+            del self._ahead[reader]
 
 
 def say(

@@ -23,7 +23,7 @@ from services.chassis.bus.failpoints import reach
 from services.chassis.database import DatabaseAway
 from services.chassis.runtime import Runtime, timestamp
 from services.matches.queries.computed import Computed, offer
-from services.matches.queries.reasons import Awaited
+from services.matches.queries.reasons import FIRST_ROWS, Awaited
 from services.matches.rules.material import Kept, gone, touched
 from services.matches.worker import ownership, versions
 from services.matches.worker.exposure import Record
@@ -128,7 +128,6 @@ class Ranker:
             outcomes = await self._ranked(chunk, pinned, changes, lists) if chunk else []
             if lists:
                 offer(self._runtime, lists, pinned)
-                self._awaited.say_ahead(self._runtime, lists, pinned)
             if outcomes:
                 await reach("ranker.ranked")
             last = begin + CHUNK >= len(work)
@@ -272,10 +271,12 @@ class Ranker:
     ) -> None:
         """Write what is material in one transaction that checks the generations first.
 
+        What somebody waits for is told meanwhile, from when nothing but the disk is waited for here.
         The last one of a pass, which is given what was `erased`, moves `ranked_to` too, with or without a version; so a
         pass over a few projects is one transaction. Partitions that somebody else has taken over are dropped.
         """
         owned, runtime = self._owned.generations, self._runtime
+        outcomes = [versions.with_lane(outcome, self._record, pinned=pinned) for outcome in outcomes]
         concerned = {outcome.partition for outcome in outcomes if outcome.reasons} | (erased or {}).keys()
         ours = {partition: owned[partition] for partition in concerned & owned.keys()}
         numbers: dict[str, int] = {}
@@ -293,11 +294,11 @@ class Ranker:
                         outcome,
                         before,
                         pinned=pinned,
-                        record=self._record,
                         taken=self._taken.get(outcome.project, 0),
                     )
                 if erased is not None:
                     await self._finish(connection, ours.keys(), erased, pinned)
+                self._awaited.say_ahead(runtime, _first_rows(made), pinned)
             for partition in refused:
                 logger.warning("another process ranks this partition now", partition=partition)
                 self._drop(partition)
@@ -341,6 +342,14 @@ class Ranker:
         self._kept.pop(partition, None)
         self._unfinished.pop(partition, None)
         self._owned.lost(partition)
+
+
+def _first_rows(made: Iterable[versions.Outcome]) -> dict[str, tuple[str, ...]]:
+    """Return whom the first page of each list shows: its first rows, and its lane."""
+    return {
+        one.project: (*one.ranked.members[:FIRST_ROWS], *(chosen.member for chosen in one.lane or ()))
+        for one in made
+    }
 
 
 def _cheaper_to_rank_all(changes: Changes, owned: Mapping[int, set[str]], pinned: Pinned) -> bool:

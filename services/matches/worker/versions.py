@@ -7,7 +7,7 @@ not decide what is material (`rules`).
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from matching.exposure import Rows, attention_of
+from matching.exposure import Chosen, Rows, attention_of
 from matching.lists import LABELS, RankedList
 from matching.records import Need
 from matching.weights import Weights
@@ -76,6 +76,7 @@ class Outcome:
         Rows | None
     )  # what the version gives and owes; None where none is made, or nobody is sought any more
     closing: bool
+    lane: tuple[Chosen, ...] | None = None  # who stands beside it, once that is chosen
     traceparent: str | None = None  # of its ranking, for the events that it is told by
 
 
@@ -105,6 +106,14 @@ def outcome_of(
         closing=closing,
         traceparent=traceparent,
     )
+
+
+def with_lane(outcome: Outcome, record: Record, *, pinned: Pinned) -> Outcome:
+    """Choose the lane of a list that is going to be a version; any other is left as it is."""
+    if outcome.attention is None:
+        return outcome
+    lane, attention = record.choose(outcome.ranked, outcome.attention, pinned.view)
+    return replace(outcome, lane=lane, attention=attention)
 
 
 def counts_of(ranked: RankedList) -> dict[str, int]:
@@ -146,7 +155,6 @@ async def write(
     kept: Kept,
     *,
     pinned: Pinned,
-    record: Record,
     taken: int = 0,
 ) -> int:
     """Write one version with its lane, standings and events; returns its number, which is above `taken`.
@@ -161,9 +169,7 @@ async def write(
     counts = counts_of(ranked)
     coverage = coverage_of(ranked, outcome.needs)
     moment = timestamp(runtime.clock.now())
-    lane, attention = None, None
-    if outcome.attention is not None:
-        lane, attention = record.choose(ranked, outcome.attention, pinned.view)
+    lane, attention = outcome.lane, outcome.attention
     if kept.number:
         await connection.execute(_END, {"this_project": outcome.project, "moment": moment})
     await connection.execute(

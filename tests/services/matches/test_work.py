@@ -1,7 +1,6 @@
 """How much work lies between a write and its list: transactions and statements, which do not depend on the machine."""
 
-import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,9 +12,9 @@ from sqlalchemy import Connection, Engine, event
 from matching.ledger_rows import root
 from matching.view import View
 from services.chassis.bus.relay import Relay
-from services.matches.queries import computed
+from services.matches.queries import computed, listing
 from services.matches.queries.computed import Computed
-from services.matches.queries.reasons import Awaited
+from services.matches.queries.reasons import Awaited, say
 from services.matches.worker.ranker import CHUNK
 from tests.services.matches.town import PARTITIONS, Town, uuid_of
 
@@ -320,21 +319,24 @@ async def test_the_root_of_rows_that_stay_the_same_is_worked_out_once(
 
 @pytest.mark.parametrize("waiting", [True, False])
 async def test_the_reasons_of_a_first_page_are_said_while_its_version_is_written_where_somebody_waits(
-    settled: Town, waiting: bool
+    settled: Town, waiting: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runtime, project = settled.runtimes["matches"], uuid_of("schools")
     awaited: Awaited = runtime.state["awaited"]
     await settled.draft("schools", objectives=[{"language": "en", "text": "Satellite backhaul for clinics."}])
     with awaited.by_reader(project, "en") if waiting else nullcontext():
         await settled.settle()
-    first = (await settled.ranked(project)).members[:10]
     pinned = await settled.worker.index.pin()
-    told = pinned.view.reasons_told(project, first)
-    if not waiting:
-        assert told == {}
-        return
-    async with asyncio.timeout(20):
-        while len(told) < len(first):
-            await asyncio.sleep(0.01)
-            told = pinned.view.reasons_told(project, first)
-    assert told == {name: pinned.view.reasons(project, name) for name in first}
+    anew: list[str] = []
+
+    def count(_runtime: Any, view: View, _project: str, names: Sequence[str], language: str) -> Any:
+        anew.extend(names)
+        return say(runtime, view, project, names, language)
+
+    monkeypatch.setattr(listing, "say", count)
+    page = await settled.get(f"/v1/lists/{project}/candidates?limit=10", who="bdt_admin")
+    beside = page["also_fits"]["candidates"]
+    shown = [row["organisation"] for row in (*page["candidates"], *beside)]
+    assert (len(shown) > len(beside) > 0, anew) == (True, [] if waiting else shown)
+    told = pinned.view.reasons_told(project, shown)
+    assert told == {name: pinned.view.reasons(project, name) for name in shown}
