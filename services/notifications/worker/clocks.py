@@ -5,26 +5,23 @@ is granted, has passed. *Why.* Nobody would find them until the time comes again
 send; quiet hours are looked at when the message leaves. Claims, digests and places have theirs where they are used.
 """
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select, update
+from sqlalchemy import and_, func, literal, or_, select, update
 
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.rules.cadence import FURTHEST
 from services.notifications.rules.schedule import LONGEST_APART, LONGEST_WAIT
 from services.notifications.tables import DELIVERIES, ENDPOINTS, SUBSCRIPTIONS
 
-_CADENCE: ColumnElement[str] = func.coalesce(
-    select(SUBSCRIPTIONS.c.cadence).where(SUBSCRIPTIONS.c.id == DELIVERIES.c.subscription).scalar_subquery(),
-    literal("instant"),
-)
-
 
 async def step(runtime: Runtime) -> int:
     """Put right what lies too far ahead; returns how many messages and endpoints those were."""
     now = runtime.clock.now()
     shut = ENDPOINTS.c.not_before > timestamp(now + LONGEST_WAIT)
+    told = select(SUBSCRIPTIONS.c.cadence).where(SUBSCRIPTIONS.c.id == DELIVERIES.c.subscription)
+    cadence = func.coalesce(told.scalar_subquery(), literal("instant"))
     first_tries = [
-        and_(DELIVERIES.c.due_at > timestamp(now + furthest), cadence == _CADENCE)
-        for cadence, furthest in FURTHEST.items()
+        and_(DELIVERIES.c.due_at > timestamp(now + furthest), cadence == name)
+        for name, furthest in FURTHEST.items()
     ]
     far = or_(
         and_(DELIVERIES.c.state == "retrying", DELIVERIES.c.due_at > timestamp(now + LONGEST_APART)),
