@@ -33,16 +33,3 @@ def backed(components: Mapping[str, int], weights: Weights) -> dict[str, int]:
     told = sum(components[name] for name in TEXTS)
     most = {name: told * share // 1000 for name, share in weights.backed.items() if share}
     return {name: min(points, most.get(name, points)) for name, points in components.items()}
-
-
-def room(components: Mapping[str, int], unbacked: Mapping[str, int], weights: Weights) -> dict[str, int]:
-    """Return what one more declaration could still give, by component that is bounded.
-
-    `components` are those that count, `unbacked` what was taken off them: where anything was, there is no room.
-    """
-    told = sum(components[name] for name in TEXTS)
-    return {
-        name: 0 if unbacked[name] else told * share // 1000 - components[name]
-        for name, share in weights.backed.items()
-        if share
-    }

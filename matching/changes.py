@@ -1,22 +1,21 @@
-"""Changes: the few edits of a profile that would give it the most points on a project, found in closed form.
+"""Changes: the few edits of a profile that would give it the most points on a project.
 
-Every part of a score is a product of non-negative integers, and a word that is new to a profile up to the mean length
-takes nothing from the others: so the n changes that give the most are the n largest gaps, and no search is needed; a gap of an
-offer or a tag is what its bound (`backing`) leaves room for, and one without room is no change. What is
-said of a change is not this estimate but what rescoring and ranking anew gave. Places are left out: they would change
-labels, and nobody moves its headquarters for a rank.
+What each gap of an explanation gives is known by rescoring; words help one another and stand in one another's way, so the
+second is chosen beside the first, and the third beside both, by rescoring again. These are not the best three of all that
+could be said: nobody tries every set. What is said of a change is what ranking anew gave. Places are left out: they would
+change labels, and nobody moves its headquarters for a rank.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from matching.explanation import Explanation, Part
-from matching.records import Member, Offer, Tag, Text
+from matching.gaps import Rescored, having
+from matching.records import Member
 from matching.sentences import Phrases
-from matching.weights import Weights
 
 MOST_WORDS = 3
 
@@ -68,34 +67,20 @@ class Change:
         )
 
 
-def first_impact(weights: Weights) -> int:
-    """Return the impact of a word that stands once in a description up to the mean length."""
-    count = weights.member_fields["mission"] * 1000
-    return 255 * count // (count + 16 * weights.k1)
+def changes_of(explained: Explanation, record: Member, rescored: Rescored) -> Iterator[Change]:
+    """Yield the one, two and three missing words that give most, then the missing offer, tag and language that do.
 
-
-def changes_of(explained: Explanation, record: Member, weights: Weights) -> Iterator[Change]:
-    """Yield the largest one, two and three words that are missing, then the largest missing offer, tag and language."""
+    `explained` has its gaps, what gives most first.
+    """
+    told: list[Part] = []
     words = [gap for gap in explained.gaps if gap.component == "text"]
-    words.sort(key=lambda gap: (-gap.points * first_impact(weights), gap.term))
-    for count in range(1, min(MOST_WORDS, len(words)) + 1):
-        yield Change(code="words", gaps=tuple(words[:count]), edited=_saying(record, words[:count]))
+    while words and len(told) < MOST_WORDS:
+        beside = tuple(told)
+        best = max(words, key=lambda gap: rescored(having(record, (*beside, gap)))) if beside else words[0]
+        words.remove(best)
+        told.append(best)
+        yield Change(code="words", gaps=tuple(told), edited=having(record, told))
     for code in ("need", "tag", "language"):
-        gap = next((one for one in explained.gaps if one.code == code and one.points), None)
+        gap = next((one for one in explained.gaps if one.code == code and one.points > 0), None)
         if gap is not None:
-            yield Change(code=code, gaps=(gap,), edited=_having(record, code, gap.term))
-
-
-def _saying(record: Member, words: Sequence[Part]) -> Member:
-    """Return a record whose description says these words too, each as a sentence of its own."""
-    told = Text(language=words[0].language, text=". ".join(word.asked for word in words))
-    return replace(record, descriptions=(*record.descriptions, told))
-
-
-def _having(record: Member, code: str, term: str) -> Member:
-    scheme, _, value = term.partition(":")
-    if code == "need":
-        return replace(record, offers=(*record.offers, Offer(kind=value)))
-    if code == "tag":
-        return replace(record, tags=(*record.tags, Tag(scheme=scheme, code=value)))
-    return replace(record, languages=(*record.languages, value))
+            yield Change(code=code, gaps=(gap,), edited=having(record, (gap,)))

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from heapq import nsmallest
 from itertools import groupby
 
 from matching.accounts import MemberAccount, Source
 from matching.analysis import primary_language
-from matching.backing import room
-from matching.documents import FULL
 from matching.epoch import Epoch
 from matching.explanation import Explanation, Part, per_mille
 from matching.lists import COMPONENTS, Row
@@ -24,10 +21,9 @@ from matching.records import Evidence
 from matching.scoring import ItemScore, PairScore
 from matching.sentences import MOST_LISTED, Phrases
 from matching.telling import Telling
-from matching.weights import Weights
 
-_TEXT_CODES = {"w": "word", "b": "phrase", "n": "name", "d": "concept"}
-_MOST_GAPS = 12
+TEXT_CODES = {"w": "word", "b": "phrase", "n": "name", "d": "concept"}
+"""What a part of a text is called, by the first letter of its term."""
 
 
 def explain_pair(
@@ -76,7 +72,6 @@ def explain_pair(
         labels=row.labels,
         failed_rules=failed,
         rule_sentences=tuple(phrases.rule(code, state.record.presence_reason) for code in failed),
-        gaps=_gaps(state, score, account, telling, weights=epoch.weights),
         reasons=reasons_of(state, account, telling, score=score),
     )
 
@@ -156,7 +151,7 @@ def _evidence_parts(
             passages=passages,
         )
         parts += [
-            replace(_structured(state, "evidence", term, -points, telling), evidence=one.id)
+            replace(declared_part(state, "evidence", term, -points, telling), evidence=one.id)
             for points, term in _common(item.version.tags, item.impacts)
         ]
         parts.append(
@@ -202,7 +197,7 @@ def _term_parts(
     asked, phrases = telling.asked, telling.phrases
     for points, term in _common(weights, impacts):
         origin = source.bridged_from(term)
-        code = "bridge" if origin else _TEXT_CODES[term[0]]
+        code = "bridge" if origin else TEXT_CODES[term[0]]
         there = origin or term
         ours, theirs = asked.of(term), source.wording.of(there)
         fields = source.fields(there)
@@ -267,7 +262,7 @@ def _common(weights: Mapping[str, int], impacts: Mapping[str, int]) -> list[tupl
 
 def _structured_parts(state: ProjectState, account: MemberAccount, telling: Telling) -> list[Part]:
     return [
-        _structured(state, name, term, points, telling) for name, term, points in _declared(state, account)
+        declared_part(state, name, term, points, telling) for name, term, points in _declared(state, account)
     ]
 
 
@@ -290,9 +285,10 @@ def _unbacked_parts(score: PairScore, phrases: Phrases) -> list[Part]:
     ]
 
 
-def _structured(
+def declared_part(
     state: ProjectState, component: str, term: str, points: int, telling: Telling, *, gap: bool = False
 ) -> Part:
+    """Return the part of a need, place, tag or language that both sides have, or that the profile lacks (`gap`)."""
     code, words, sentence = telling.declared(component, term)
     value = term.partition(":")[2]
     return Part(
@@ -305,40 +301,6 @@ def _structured(
         needs=state.query.kinds.get(value, ()) if code == "need" else (),
         sentence=telling.phrases.gap(code, words) if gap else sentence,
     )
-
-
-def _gaps(
-    state: ProjectState, score: PairScore, account: MemberAccount, telling: Telling, *, weights: Weights
-) -> tuple[Part, ...]:
-    """What the profile lacks, dearest first, each with the most that it could give.
-
-    An offer or a tag gives nothing where no text bears it out.
-    """
-    phrases = telling.phrases
-    profile, text = account.terms, account.document.text
-    most = room(score.components, score.unbacked, weights)
-    gaps = [
-        _structured(state, name, term, min(weight * FULL, most.get(name, weight * FULL)), telling, gap=True)
-        for name in STRUCTURED
-        for term, weight in state.query.structured[name].items()
-        if not profile.get(term)
-    ]
-    wanted = score.version.text if score.version else {}
-    missing = [(-weight, term) for term, weight in wanted.items() if term[0] != "b" and not text.get(term)]
-    for weight, term in nsmallest(_MOST_GAPS, missing):
-        words = telling.asked.of(term)
-        gaps.append(
-            Part(
-                component="text",
-                code=_TEXT_CODES[term[0]],
-                points=-weight * FULL,
-                term=term,
-                asked=words,
-                language=score.version.language if score.version else "",
-                sentence=phrases.gap(_TEXT_CODES[term[0]], words),
-            )
-        )
-    return tuple(sorted(gaps, key=lambda part: (-part.points, part.term)))
 
 
 def _words(

@@ -54,8 +54,8 @@ class Explanation:
 
     `shown` holds, for each component, the whole per-mille of the total budget rounded by largest remainder, so that it
     adds up to `fit`. `failed_rules` is not empty where a hard rule leaves the candidate out (points are still given).
-    `gaps` are terms, needs, places, tags and languages that the project asks for and the profile lacks, dearest first;
-    their points are the most that could be had. `reasons` say the main things in a few sentences.
+    `gaps`, where they were asked for, are terms, needs, places, tags and languages that the project asks for and the profile
+    lacks; their points are what it would have more with each alone, the most first. `reasons` say the main things in a few sentences.
     """
 
     project: str
@@ -76,8 +76,8 @@ class Explanation:
     labels: tuple[str, ...]
     failed_rules: tuple[str, ...]
     rule_sentences: tuple[str, ...]
-    gaps: tuple[Part, ...]
     reasons: tuple[str, ...]
+    gaps: tuple[Part, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Write it for an API answer."""

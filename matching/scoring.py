@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from matching.backing import backed
+from matching.backing import TEXTS, backed
 from matching.documents import MemberDocument
 from matching.items import Pairs, best_items, near_duplicates
 from matching.queries import STRUCTURED, Query, Version
@@ -88,6 +88,13 @@ def score_pair(
         cut=cut,
         unbacked={name: points - counted[name] for name, points in components.items()},
     )
+
+
+def declaring(query: Query, score: PairScore, declared: Mapping[str, int], weights: Weights) -> int:
+    """Return the points of a pair that was scored, with other declarations (their impacts) beside the same texts."""
+    components = {name: score.components[name] for name in TEXTS}
+    components |= {name: met(query.structured[name], declared) for name in STRUCTURED}
+    return sum(backed(components, weights).values())
 
 
 def score_items(

@@ -24,6 +24,7 @@ from matching.epoch import Epoch
 from matching.explaining import explain_pair
 from matching.explanation import Explanation
 from matching.family import root_of
+from matching.gaps import Rescored, gaps_of
 from matching.items import Pairs, best_items
 from matching.kernel import best_three
 from matching.lists import BANDS, COMPONENTS, LABELS, STEPS, RankedList, Row, names_of
@@ -187,10 +188,12 @@ class View:
         edited: Member | None = None,
         language: str = "en",
         passages: bool = False,
+        gaps: bool = False,
     ) -> Explanation:
         """Explain a candidate's points, eligible or not; with `edited`, those of an edited copy of its record.
 
-        `language` is one of `sentences.LANGUAGES`; `passages` adds the sentences of both texts to each part of a text.
+        `language` is one of `sentences.LANGUAGES`; `passages` adds the sentences of both texts to each part of a text, `gaps`
+        what the project asks for and the profile lacks: a rescoring for each, so ten times the work.
         """
         state = self._projects.states[project]
         if edited:
@@ -201,11 +204,11 @@ class View:
         record, document = account.record, account.document
         score = self._scored(state, account, pairs)
         row = self._judged(state, record, document, score, reference_date)
-        failed = self._failed(state, record, document)
-        return explain_pair(
+        failed, telling = self._failed(state, record, document), self._telling(state, language)
+        explained = explain_pair(
             state=state,
             account=account,
-            telling=self._telling(state, language),
+            telling=telling,
             score=score,
             epoch=self._epoch,
             row=row,
@@ -213,6 +216,11 @@ class View:
             failed=codes_of(int(failed)),
             passages=passages,
         )
+        if not gaps:
+            return explained
+        rescored = self._rescored(state)
+        found = gaps_of(state, score, account, telling, epoch=self._epoch, rescored=rescored)
+        return replace(explained, gaps=found)
 
     def reasons(self, project: str, member: str, *, language: str = "en") -> tuple[str, ...]:
         """Say why a candidate has its points in a few sentences: those of `explain`, without naming every part."""
@@ -269,19 +277,27 @@ class View:
         return replace(row, rank=1 + sum(other < mine for other in others))
 
     def what_ifs(
-        self, project: str, member: str, reference_date: str, *, language: str = "en"
+        self,
+        project: str,
+        member: str,
+        reference_date: str,
+        *,
+        language: str = "en",
+        explained: Explanation | None = None,
     ) -> tuple[WhatIf, ...]:
         """Say which few changes of a candidate's profile would give it a better rank, each proved by ranking anew.
 
-        Empty for one that a hard rule leaves out, and for the first.
+        Empty for one that a hard rule leaves out, and for the first. `explained` is the pair's explanation with its gaps,
+        where it was made already.
         """
         state, here = self._projects.states[project], self._members.state(member)
         before = self.rank(project, reference_date).position_of(member)
         if before is None or before == 1:
             return ()
-        explained = self.explain(project, member, reference_date, language=language)
+        if explained is None:
+            explained = self.explain(project, member, reference_date, language=language, gaps=True)
         proved: list[WhatIf] = []
-        for change in changes_of(explained, here.record, self._epoch.weights):
+        for change in changes_of(explained, here.record, self._rescored(state)):
             score = self._scored(state, self._edited(change.edited, on=None))
             ranked = self.rank(project, reference_date, instead={member: score.components})
             rank = ranked.position_of(member)
@@ -350,6 +366,9 @@ class View:
         """One pair from its two records alone; what it counts is what the indexes count."""
         reading = account.read_by(state.quoting)
         return score_pair(state.query, account.document, self._epoch.weights, reading=reading, pairs=pairs)
+
+    def _rescored(self, state: ProjectState) -> Rescored:
+        return lambda record: self._scored(state, self._edited(record, on=None)).points
 
     def _judged(
         self, state: ProjectState, record: Member, document: MemberDocument, score: PairScore, day: str

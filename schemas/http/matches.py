@@ -99,9 +99,10 @@ class Part(Answered):
 
 
 class Gap(Answered):
-    """What the project asks for and the profile lacks; gaps stand in the order of the most that each could give.
+    """What the project asks for and the profile lacks; gaps stand in the order of what each would give.
 
-    `points` is that most. An organisation is told none: beside the ranks of `what_ifs` they would tell others' points.
+    `points` is that: those with it alone, words in a sentence of the organisation's own, less those without it. An
+    organisation is told none: beside the ranks of `what_ifs` they would tell others' points.
     """
 
     component: str

@@ -185,7 +185,7 @@ def _show_passages(console: Console, parts: Sequence[Mapping[str, Any]]) -> None
 def _show_gaps(console: Console, gaps: Sequence[Mapping[str, Any]], *, total: int) -> None:
     if not gaps:
         return
-    told = "and the most that each could give" if gaps[0]["points"] is not None else "the dearest first"
+    told = "and what each would give" if gaps[0]["points"] is not None else "what gives most first"
     console.print(Text(f"\nWhat the project asks for and the profile lacks, {told}", "bold"))
     for gap in gaps[:GAPS]:
         most = "" if gap["points"] is None else f"{gap['points'] * 1000 // max(total, 1):>3} ‰  "

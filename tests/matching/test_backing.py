@@ -147,7 +147,7 @@ def test_one_more_offer_tag_or_past_project_never_lowers(view_of, one, kind, lab
 def test_a_gap_of_an_offer_or_a_tag_is_what_the_declaration_gives(view_of, text, kinds):
     one = member("m", text, offers=tuple(offer(kind) for kind in kinds))
     view = view_of(one)
-    before = view.explain("p", "m", DAY)
+    before = view.explain("p", "m", DAY, gaps=True)
     gaps = [gap for gap in before.gaps if gap.code in {"need", "tag"}]
     assert len(gaps) == len(KINDS) - len(kinds) + len(TAGS)
     for gap in gaps:

@@ -399,7 +399,7 @@ def test_a_glossary_names_codes_in_sentences_and_changes_no_point(epoch, analyse
     )
     plain, named = (
         loaded(Engine(epoch, analyser=analyser, glossary=glossary), [record], [asked]).explain(
-            "asked", "one", DAY
+            "asked", "one", DAY, gaps=True
         )
         for glossary in (None, {"en": names})
     )

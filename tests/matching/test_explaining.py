@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import pytest
 
-from matching.changes import changes_of, first_impact
-from matching.documents import text_impacts
+from matching.changes import changes_of
 from matching.engine import Engine
-from matching.epoch import PROFILE
+from matching.gaps import having
 from matching.records import Text
 from matching.sentences import LANGUAGES, MOST_LISTED, phrases_in
 from matching.wording import LONGEST_PASSAGE
@@ -54,8 +54,9 @@ def test_a_long_passage_is_cut_around_the_words(epoch, analyser):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_reason_is_told_in_six_languages_and_no_point_changes(view, language):
-    english = view.explain("schools", "carrier", DAY)
-    told = view.explain("schools", "carrier", DAY, language=language)
+    english = view.explain("schools", "carrier", DAY, gaps=True)
+    told = view.explain("schools", "carrier", DAY, language=language, gaps=True)
+    assert [(gap.term, gap.points) for gap in told.gaps] == [(gap.term, gap.points) for gap in english.gaps]
     assert (told.points, told.components, told.labels) == (english.points, english.components, english.labels)
     assert [(part.term, part.points) for part in told.parts] == [
         (part.term, part.points) for part in english.parts
@@ -122,10 +123,10 @@ def test_a_change_is_proved_by_ranking_anew(epoch, analyser):
     assert {one.code for _, one in proved} >= {"words", "need"}
     for name, one in proved:
         record = view.member(name)
-        explained = view.explain("schools", name, DAY)
+        explained = view.explain("schools", name, DAY, gaps=True)
         [change] = [
             change
-            for change in changes_of(explained, record, epoch.weights)
+            for change in changes_of(explained, record, supposed(view, "schools"))
             if (change.code, tuple(gap.term for gap in change.gaps)) == (one.code, one.terms)
         ]
         engine = Engine(epoch, analyser=analyser)
@@ -137,9 +138,79 @@ def test_a_change_is_proved_by_ranking_anew(epoch, analyser):
         assert ranked.points[one.rank - 1] == one.points > explained.points
 
 
-def test_the_closed_form_is_what_a_first_word_gives(epoch, analyser):
-    fields = analyser.analyse_member(member("m", "satellite")).fields
-    assert text_impacts(fields, kind=PROFILE, epoch=epoch)["w:en:satellit"] == first_impact(epoch.weights)
+def supposed(view, name):
+    """Points of a record that stands nowhere, as a new organisation would have them."""
+    return lambda record: view.explain(name, "", DAY, edited=replace(record, id="new")).points
+
+
+def test_a_gap_gives_what_it_is_said_to_give_in_an_engine_that_holds_it(epoch, analyser, view):
+    seen, revisions, engine = set(), itertools.count(1), Engine(epoch, analyser=analyser)
+    for one in PROJECTS:
+        engine.put_project(one)
+    for name in view.projects:
+        for one in view.members:
+            explained = view.explain(name, one, DAY, gaps=True)
+            assert list(explained.gaps) == sorted(explained.gaps, key=lambda gap: (-gap.points, gap.term))
+            for gap in explained.gaps:
+                more = having(view.member(one), [gap])
+                if gap.code == "region":
+                    more = replace(more, operating_countries=(*more.operating_countries, NEIGHBOUR[gap.term]))
+                engine.put_member(replace(more, revision=next(revisions)))
+                held = engine.pin().explain(name, one, DAY)
+                assert held.points - explained.points == gap.points, gap
+                seen.add(gap.code)
+    assert {"word", "concept", "need", "country", "region", "tag", "language"} <= seen
+
+
+NEIGHBOUR = {"region:AFR": "UGA", "region:ASP": "LAO", "region:EUR": "CHE"}
+"""A country of a region that no project asks for."""
+
+
+def test_the_words_of_a_change_are_those_that_give_most(epoch, analyser):
+    """A term of several words brings them along, so that of the largest weight need not be the one."""
+    call = (
+        "Early warning by cell broadcast and community radio. Early warning saves lives. Cell towers. Radio."
+    )
+    members = [
+        member("one", "We run a theatre."),
+        member("two", "We print early novels and broadcast operas."),
+        member("three", "Community work in villages, with a warning."),
+    ]
+    engine = Engine(epoch, analyser=analyser)
+    for one in (*members, *MEMBERS):
+        engine.put_member(one)
+    again = (
+        "High-speed internet for a ferry. Internet on a ferry. Internet and internet in a harbour. Harbour."
+    )
+    for one in (*PROJECTS, project("warn", call), project("ferry", again)):
+        engine.put_project(one)
+    view = engine.pin()
+    for name in view.projects:
+        points = supposed(view, name)
+        for one in view.members:
+            record, explained = view.member(one), view.explain(name, one, DAY, gaps=True)
+            words = [gap for gap in explained.gaps if gap.component == "text"]
+            chosen = ()
+            for change in changes_of(explained, record, points):
+                if change.code == "words":
+                    assert change.gaps[:-1] == chosen
+                    best = max(points(having(record, [*chosen, gap])) for gap in words if gap not in chosen)
+                    assert points(change.edited) == best
+                    chosen = change.gaps
+
+
+def test_gaps_are_looked_for_only_where_they_are_asked_for(view):
+    assert view.explain("schools", "carrier", DAY).gaps == ()
+
+
+def test_words_are_supposed_in_the_description_of_their_language_where_there_is_one(view):
+    """A profile holds one description in each language, so a second one is no record that could be written."""
+    for name in view.projects:
+        for one in view.members:
+            record, explained = view.member(one), view.explain(name, one, DAY, gaps=True)
+            for change in changes_of(explained, record, supposed(view, name)):
+                languages = [text.language for text in change.edited.descriptions]
+                assert len(languages) == len(set(languages))
 
 
 def test_there_is_no_change_for_the_first_nor_for_one_that_is_left_out(view):

@@ -25,6 +25,7 @@ from services.matches.queries.filters import Filters
 from services.matches.queries.listing import Listing
 from services.matches.queries.pages import Page, Place, page
 from services.matches.queries.showing import candidate_json, row_of, rules_json
+from services.matches.queries.telling import Telling
 from services.matches.rules.rights import View, stepped
 
 
@@ -145,7 +146,8 @@ async def candidate(listing: Listing, organisation: str, *, view: View, language
     rank = ranked.position_of(organisation)
     failed = _failed(ranked, organisation)
     revision = int(ranked.revisions[rank - 1]) if rank is not None else await _revision(listing, organisation)
-    explained = await listing.explained([(organisation, revision)], language=language, passages=True)
+    asked = Telling(language=language, passages=True, gaps=True)
+    explained = await listing.explained([(organisation, revision)], asked)
     explanation = explained.get(organisation)
     async with listing.runtime.database.read() as connection:
         records = await organisations_of(connection, [organisation])
@@ -165,7 +167,7 @@ async def candidate(listing: Listing, organisation: str, *, view: View, language
             tie_group=ranked.tie_groups([rank - 1])[0] if view == "whole" else None,
             language=language,
         )
-        what_ifs = await listing.what_ifs(organisation, language=language)
+        what_ifs = await listing.what_ifs(organisation, explanation, language=language)
         return (
             body
             | row
@@ -182,7 +184,7 @@ async def candidate(listing: Listing, organisation: str, *, view: View, language
 
 
 def gaps_json(explanation: Explanation, *, view: View) -> list[dict[str, Any]]:
-    """Return what is missing, the dearest first; an organisation is told no points.
+    """Return what is missing, what gives most first; an organisation is told no points.
 
     With them, and the rank that a change gives, it could read at how many points others stand.
     """
@@ -260,7 +262,7 @@ async def _shown(
     explained: Mapping[str, Explanation] = {}
     if asked.parts or listing.state == "closed":
         keys = [(row.member, row.revision) for row in rows]
-        explained = await listing.explained(keys, language=asked.language)
+        explained = await listing.explained(keys, Telling(language=asked.language))
         reasons = {name: explanation.reasons for name, explanation in explained.items()}
     else:
         reasons = await listing.reasons(rows, language=asked.language)

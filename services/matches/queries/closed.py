@@ -95,6 +95,7 @@ async def explained(
                     ranked.reference_date,
                     language=asked.language,
                     passages=asked.passages,
+                    gaps=asked.gaps,
                 )
                 for name in members
             }

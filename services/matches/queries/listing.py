@@ -82,12 +82,11 @@ class Listing:
         return found
 
     async def explained(
-        self, organisations: Sequence[tuple[str, int]], *, language: str, passages: bool = False
+        self, organisations: Sequence[tuple[str, int]], asked: Telling
     ) -> dict[str, Explanation]:
         """Explain these organisations, given with the revisions of their rows; those not known here are left out."""
         if self.computed is None or not organisations:
             return {}
-        asked = Telling(language=language, passages=passages)
         if self.state == "closed":
             found = await closed.explained(self.runtime, self.computed.ranked, organisations, asked)
         else:
@@ -96,11 +95,16 @@ class Listing:
         reconcile(self.runtime.metrics, self.computed.ranked, found.values())
         return found
 
-    async def what_ifs(self, organisation: str, *, language: str) -> tuple[WhatIf, ...]:
-        """Say which few changes would give an organisation a better rank; nothing on a list that is closed."""
-        if self.state != "ranked":
+    async def what_ifs(
+        self, organisation: str, explained: Explanation | None, *, language: str
+    ) -> tuple[WhatIf, ...]:
+        """Say which few changes would give an organisation a better rank; nothing on a list that is closed.
+
+        `explained` is its row with its gaps, None where it is not known here.
+        """
+        if self.state != "ranked" or explained is None:
             return ()
-        return await asyncio.to_thread(self._what_ifs, organisation, language)
+        return await asyncio.to_thread(self._what_ifs, organisation, explained, language)
 
     def _explained(self, organisations: Sequence[str], asked: Telling) -> dict[str, Explanation]:
         analysis: Analysis = self.runtime.state["analysis"]
@@ -113,14 +117,15 @@ class Listing:
                     self.pinned.day,
                     language=asked.language,
                     passages=asked.passages,
+                    gaps=asked.gaps,
                 )
         return found
 
-    def _what_ifs(self, organisation: str, language: str) -> tuple[WhatIf, ...]:
+    def _what_ifs(self, organisation: str, explained: Explanation, language: str) -> tuple[WhatIf, ...]:
         analysis: Analysis = self.runtime.state["analysis"]
         with suppress(KeyError), analysis.turn:
             return self.pinned.view.what_ifs(
-                self.project.id, organisation, self.pinned.day, language=language
+                self.project.id, organisation, self.pinned.day, language=language, explained=explained
             )
         return ()
 

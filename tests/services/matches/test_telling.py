@@ -88,6 +88,38 @@ async def test_one_candidate_is_told_with_passages_and_with_changes_that_help(to
     assert (await town.row_of(project, first["name"]))["what_ifs"] == []
 
 
+async def test_a_change_is_what_the_door_takes_and_what_the_list_then_says(town: Town) -> None:
+    """Its words in the description that is there, in a sentence of the organisation's own with words of its own."""
+    told = {
+        "Dora": "We print novels.",
+        "Eve": "We print novels for schools.",
+        "Finn": "A theatre by the lake.",
+    }
+    bodies = {
+        name: {"descriptions": [{"language": "en", "text": text}], "offers": [{"kind": "convening"}]}
+        for name, text in told.items()
+    }
+    for name, body in bodies.items():
+        await town.organisation(name, **body)
+    project, codes = await crowd(town), set()
+    for name, body in bodies.items():
+        for one in (await town.row_of(project, name))["what_ifs"]:
+            text, kind = told[name], one["terms"][0].partition(":")[2]
+            if one["code"] == "words":
+                said = ". Our colleagues in Samarkand like it with ".join(one["asked"])
+                text = f"{text} For weavers and accountants we do {said}, as they told us."
+            edited = {"descriptions": [{"language": "en", "text": text}]}
+            offers = [*body["offers"], *([{"kind": kind}] if one["code"] == "need" else [])]
+            await town.organisation(name, **edited, offers=offers)
+            await town.settle()
+            after = await town.row_of(project, name)
+            assert (after["rank"], after["points"]) == (one["rank"], one["points"]), one["sentence"]
+            codes.add(one["code"])
+        await town.organisation(name, **body)
+        await town.settle()
+    assert codes >= {"words"}
+
+
 async def test_whether_parts_add_up_is_counted_for_what_is_told_and_for_a_sample(town: Town) -> None:
     project = await crowd(town)
     metrics = town.worker.runtime.metrics
