@@ -42,11 +42,14 @@ class Record:
 
     async def refresh(self, connection: AsyncConnection) -> None:
         """Read the versions that stand now and were not read yet; let go of those that stand no more."""
-        standing = {row.project: row.number for row in await connection.execute(_STANDING)}
+        standing = {project: number for project, number in await connection.execute(_STANDING)}  # noqa: C416
         for project in self._numbers.keys() - standing.keys():
             self.exposure.drop(project)
-        changed = [one for one in standing.items() if self._numbers.get(one[0]) != one[1]]
-        self._numbers = {one: number for one, number in self._numbers.items() if standing.get(one) == number}
+            del self._numbers[project]
+        # As sets: this is asked before every list that is written, and hardly any of the others has changed.
+        changed = list(standing.items() - self._numbers.items())
+        for project, _ in changed:
+            self._numbers.pop(project, None)
         for begin in range(0, len(changed), AT_ONCE):
             these = changed[begin : begin + AT_ONCE]
             for row in await connection.execute(_THESE, {"these": these}):

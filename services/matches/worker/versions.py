@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import Delete, bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from matching.exposure import Chosen, Rows, attention_of
@@ -21,9 +21,10 @@ from matching.records import Need
 from matching.weights import Weights
 from schemas.envelope import Event
 from services.chassis.bus import incarnation, outbox
-from services.chassis.database import Insert, insert_in
+from services.chassis.database import Insert, insert_in, put_rows
 from services.chassis.runtime import Runtime, timestamp
 from services.matches import events
+from services.matches.queries.archive import among
 from services.matches.rules.material import (
     HEAD_ROWS,
     Crossings,
@@ -41,10 +42,6 @@ from services.matches.worker.rows import rows_json
 
 _LOCAL = 1 << LABELS.index("local")
 _ADD = LIST_VERSIONS.insert()
-_FALL = delete(STANDINGS).where(
-    STANDINGS.c.project == bindparam("this_project"),
-    STANDINGS.c.organisation.in_(bindparam("organisations", expanding=True)),
-)
 _END = (
     update(LIST_VERSIONS)
     .where(LIST_VERSIONS.c.project == bindparam("this_project"), LIST_VERSIONS.c.shown_until.is_(None))
@@ -57,8 +54,6 @@ _ERASED = (
     .where(DOCUMENTS.c.kind == PROJECT, DOCUMENTS.c.latest, DOCUMENTS.c.record.is_(None))
 )
 """Projects that are erased and whose lists are shown still."""
-_AT_ONCE = 1_000
-"""Ids in one statement: databases bound the number of its parameters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,9 +327,9 @@ async def _write_standings(
     lost = tuple(sorted(kept.standing)) if outcome.closing else crossed.lost
     changed = {} if outcome.closing else crossed.changed
     posted = []
-    for begin in range(0, len(lost), _AT_ONCE):
-        some = lost[begin : begin + _AT_ONCE]
-        await connection.execute(_FALL, {"this_project": project, "organisations": some})
+    if lost:
+        gone = {"this_project": project, "organisations": orjson.dumps(lost).decode()}
+        await connection.execute(_fall(connection.dialect.name), gone)
     posted += [events.standing_lost(project, member, number, **way) for member in lost]
     rows = []
     places = {member: place for place, member in enumerate(ranked.members)} if changed else {}
@@ -351,9 +346,17 @@ async def _write_standings(
             }
         )
     if rows:
-        await connection.execute(_stand(connection.dialect.name), rows)
+        await put_rows(connection, _stand(connection.dialect.name), rows)
         posted += [events.standing_crossed(project, row, number, **way) for row in rows]
     return posted
+
+
+@cache
+def _fall(dialect: str) -> Delete:
+    return delete(STANDINGS).where(
+        STANDINGS.c.project == bindparam("this_project"),
+        STANDINGS.c.organisation.in_(among(dialect, "organisations")),
+    )
 
 
 @cache

@@ -1,13 +1,19 @@
 """What may stand in the outbox, in which order, and how it gets out."""
 
+import sys
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
 
+from schemas.envelope import Sequence
 from services.chassis.bus import outbox
 from services.chassis.bus.errors import InvalidEvent, RecordTooLarge
 from tests.services.chassis.bus.bench import LIMIT, erased, organisation
+
+MANY = 100
+MOST_CALLS = 15
+"""Calls of Python functions for an event: 12 where nothing but what is to be checked and written is looked at."""
 
 
 async def held(bench):
@@ -70,3 +76,37 @@ async def test_the_columns_are_those_that_debeziums_router_reads(bench, key):
         row = (await connection.execute(text("SELECT * FROM outbox"))).mappings().one()
     assert {"id", "aggregatetype", "aggregateid", "type", "payload"} <= set(row)
     assert (row["aggregatetype"], row["aggregateid"]) == ("members.v1", key)
+
+
+async def test_many_events_of_one_transaction_cost_few_steps_each(bench, key):
+    """Counted, not timed: a list of a hundred pairs waits for as many events."""
+    events = [organisation(key, version=number + 1) for number in range(MANY)]
+    calls = 0
+
+    def count(_frame, event, _argument):
+        nonlocal calls
+        calls += event == "call"
+
+    async with bench.database.write() as connection:
+        await outbox.post_all(connection, events, max_record_bytes=LIMIT)  # statements are built
+        before = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            await outbox.post_all(
+                connection, [replace(one, id=f"{one.id}-") for one in events], max_record_bytes=LIMIT
+            )
+        finally:
+            sys.setprofile(before)
+    assert 0 < calls < MOST_CALLS * MANY
+    assert [event.data for _, event in await held(bench)] == [one.data for one in events]
+
+
+async def test_the_quick_look_at_a_records_size_is_never_below_it(bench, key):
+    event = organisation(key, version=1, name="大学" * 50)
+    plain = replace(event, dataschema=None, data=None, sequence=Sequence(2**63 - 1, 2**63 - 1))
+    events = [
+        event,
+        plain,
+        replace(event, traceparent="00-" + "a" * 32, subject="é" * 40, partitionkey="ж" * 40),
+    ]
+    assert [outbox._at_most(one) >= outbox.record_bytes(one) for one in events] == [True] * len(events)

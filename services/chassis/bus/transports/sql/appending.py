@@ -11,6 +11,7 @@ high, whatever compaction has removed since. The unique event id behind it would
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,7 +26,7 @@ from services.chassis.bus.partitioner import partition_for
 from services.chassis.bus.transport import TopicPartition
 from services.chassis.bus.transports.sql.records import encode_headers
 from services.chassis.bus.transports.sql.tables import APPENDERS, KEYS, PARTITIONS, RECORDS
-from services.chassis.database import Database, Insert, insert_for
+from services.chassis.database import Database, Insert, insert_for, insert_in, put_rows
 
 Appended = Callable[[dict[TopicPartition, int]], None]
 
@@ -68,7 +69,6 @@ class SqlAppender:
         self._appended = appended
         self._failed = failed
         self._epoch = 0
-        self._remember: Insert
 
     async def __aenter__(self) -> Self:
         async with self._database.write() as connection:
@@ -78,7 +78,6 @@ class SqlAppender:
                 .on_conflict_do_update(index_elements=["outbox"], set_={"epoch": APPENDERS.c.epoch + 1})
                 .returning(APPENDERS.c.epoch)
             )
-            self._remember = _remember(connection)
             self._epoch = (await connection.execute(raise_epoch)).scalar_one()
         return self
 
@@ -140,8 +139,8 @@ class SqlAppender:
             }
             ends[at] += 1
             touched.add(at)
-        await connection.execute(_RECORD, records)
-        await connection.execute(self._remember, list(keys.values()))
+        await put_rows(connection, _RECORD, records)
+        await put_rows(connection, _remember(connection.dialect.name), list(keys.values()))
         await connection.execute(
             _ADVANCE,
             [
@@ -182,8 +181,9 @@ async def _unknown(connection: AsyncConnection, events: Sequence[Event]) -> list
     return fresh
 
 
-def _remember(connection: AsyncConnection) -> Insert:
-    """Build the statement that keeps what each key said last."""
-    statement = insert_for(connection, KEYS)
+@cache
+def _remember(dialect: str) -> Insert:
+    """Return the statement that keeps what each key said last, built once."""
+    statement = insert_in(dialect, KEYS)
     changed = {name: statement.excluded[name] for name in ("incarnation", "version", "last_offset")}
     return statement.on_conflict_do_update(index_elements=["topic", "key"], set_=changed)
