@@ -15,9 +15,7 @@ from services.console.standing_by import ServiceName, known, standing_by
 
 def republish(
     service: ServiceName,
-    keys: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY]…", help="Keys on its state topic.")
-    ] = None,
+    keys: Annotated[list[str] | None, typer.Argument(metavar="[KEY]…", help="Keys on its topics.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every aggregate.")] = False,
 ) -> None:
     """Post the present state of these aggregates, or of all, to the outbox again."""

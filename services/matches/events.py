@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, TypedDict
 
+import orjson
+
 from schemas.envelope import Clock, Event, new_event
 from schemas.envelope import Sequence as EventSequence
 from schemas.topics import (
@@ -20,6 +22,7 @@ from schemas.topics import (
 )
 
 SOURCE = "/comity/matches"
+_HEAD = ("rank", "organisation", "points", "fit", "band")
 
 
 class Way(TypedDict):
@@ -28,6 +31,25 @@ class Way(TypedDict):
     incarnation: int
     clock: Clock
     traceparent: str | None
+
+
+def version_data(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a row of `list_versions` says on the log: the row alone, so what is said again is what was said."""
+    return {
+        "project": row["project"],
+        "project_revision": row["project_revision"],
+        "number": row["number"],
+        "epoch": row["epoch"],
+        "reference_date": row["reference_date"],
+        "as_of": as_of(orjson.loads(row["positions"])),
+        "counts": orjson.loads(row["counts"]),
+        "coverage": orjson.loads(row["coverage"]),
+        "digest": row["digest"],
+        "head": [{name: one[name] for name in _HEAD} for one in orjson.loads(row["head"])],
+        "delta": orjson.loads(row["delta"]),
+        "reasons": orjson.loads(row["reasons"]),
+        "made_at": row["created_at"],
+    }
 
 
 def list_versioned(

@@ -4,10 +4,11 @@
 coverage without asking another service. *Never:* keep an organisation's rank; a flagship's page shows figures.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, or_, select
+from sqlalchemy import and_, bindparam, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.events.matches import ListVersion
@@ -21,6 +22,7 @@ from services.projects.commands.storing import encoded
 from services.projects.tables import ERASED, LIST_SUMMARIES, PROJECTS
 
 GROUP = "projects.lists"
+_BELOW = update(LIST_SUMMARIES).values(incarnation=-1, version=-1)
 _STATE = select(PROJECTS.c.state).where(PROJECTS.c.id == bindparam("project"))
 
 CONSUMER = "list-consumer"
@@ -28,8 +30,20 @@ CONSUMER = "list-consumer"
 
 
 async def forget_lists(connection: AsyncConnection) -> None:
-    """Empty the projection, before the log is read from the beginning."""
-    await connection.execute(delete(LIST_SUMMARIES))
+    """Take every row for one that the log may not hold, below every sequence, before it is read from the beginning."""
+    await connection.execute(_BELOW)
+
+
+async def absent_lists(connection: AsyncConnection) -> Sequence[str]:
+    """Return the projects whose figures are kept, and whose list the log was found not to hold."""
+    query = select(LIST_SUMMARIES.c.project).where(LIST_SUMMARIES.c.incarnation == -1)
+    return list(await connection.scalars(query.order_by(LIST_SUMMARIES.c.project)))
+
+
+async def erase_lists(connection: AsyncConnection, projects: Sequence[str]) -> None:
+    """Forget the figures of these."""
+    for project in projects:
+        await connection.execute(delete(LIST_SUMMARIES).where(LIST_SUMMARIES.c.project == project))
 
 
 def loops(runtime: Runtime) -> tuple[Loop, ...]:
@@ -84,4 +98,11 @@ def _replacing(dialect: str) -> Insert:
     )
 
 
-LISTS = Reader(group=GROUP, topics=("matches.v1",), handle=keep_newest_list, forget=forget_lists)
+LISTS = Reader(
+    group=GROUP,
+    topics=("matches.v1",),
+    handle=keep_newest_list,
+    forget=forget_lists,
+    absent=absent_lists,
+    erase=erase_lists,
+)

@@ -7,6 +7,7 @@ On both deployments, with the tools that an operator has: `comity backup` and `c
 import contextlib
 import io
 import json
+import sqlite3
 import subprocess
 import time
 import uuid
@@ -52,7 +53,9 @@ class Site:
             contextlib.redirect_stderr(complained),
             pytest.raises(SystemExit) as ended,
         ):
-            for name, value in (self.environment | {"COMITY_DATA_FOLDER": str(self.folder)}).items():
+            for name, value in (
+                self.environment | {"COMITY_DATA_FOLDER": str(self.folder), "COMITY_HTTP__PORT": "0"}
+            ).items():
                 patch.setenv(name, value)
             patch.setattr("sys.argv", ["comity", *words])
             main()
@@ -218,7 +221,8 @@ def test_a_log_from_an_older_backup_is_filled_again_and_read_anew(tmp_path: Path
         later, _ = world.new_organisation()
         revise(world, "organisations", kept, profile(legal_name="Renamed Since (fictional)"))
         world.settle()
-        lists = rows(world, first)
+        lists, figures = rows(world, first), figures_of_lists(site)
+        assert figures
         # Beside the running system: nothing is news, and nothing is said twice.
         assert site.comity("replay", "matches", "members.v1", "--json") == '{"records": 4, "parked": 0}\n'
         assert "no record" in site.comity("replay", "matches", "members.v1", "--from", "1000")
@@ -240,12 +244,32 @@ def test_a_log_from_an_older_backup_is_filled_again_and_read_anew(tmp_path: Path
     site.comity("rebuild", "projects")
     built = json.loads(site.comity("rebuild", "notifications", "--json"))["groups"]
     assert (built[0]["group"], built[0]["erased"]) == ("notifications", [])
+    assert figures_of_lists(site) == figures
+    notices = told(site)
     with started(site.folder) as world:
         world.settle()
         assert rows(world, first) == lists
+        assert (figures_of_lists(site), told(site)) == (figures, notices)
         revise(world, "organisations", later, profile(legal_name="And on it goes (fictional)"))
         world.settle()
         assert {row["organisation"] for row in rows(world, first)} == {kept, later}
+
+
+def figures_of_lists(site: Site) -> list[Any]:
+    """What `projects` keeps of the newest version of each list."""
+    return looked_up(site, "projects", "SELECT project, record FROM list_summaries ORDER BY project")
+
+
+def told(site: Site) -> list[Any]:
+    """What anybody was told."""
+    return looked_up(site, "notifications", "SELECT id, type, list_version FROM notices ORDER BY id")
+
+
+def looked_up(site: Site, service: str, query: str) -> list[Any]:
+    with contextlib.closing(
+        sqlite3.connect(f"file:{site.folder / service}.db?mode=ro", uri=True)
+    ) as database:
+        return database.execute(query).fetchall()
 
 
 def relay_all(site: Site) -> None:

@@ -9,11 +9,15 @@ from sqlalchemy import delete
 from schemas.envelope import Sequence
 from services.chassis.bus import outbox, rebuilding, restoring
 from services.matches import consumers
+from services.matches.commands import restoring as owner
 from services.matches.tables import DOCUMENTS
+from services.projects import consumers as projects
+from services.projects.tables import LIST_SUMMARIES
 from tests.mutants.mutant import Mutant, Patch
 
 REPUBLISHING = "tests/services/matches/test_republishing.py"
 RESTORING = "tests/services/matches/test_restoring.py"
+WITH_THE_LOG = "tests/services/projects/test_with_the_log.py"
 READING = "tests/conformance/test_reading_again.py"
 
 
@@ -43,6 +47,19 @@ def _say_nothing(patch: Patch) -> None:
         return 0
 
     patch.setattr(restoring, "_say", say)
+
+
+def _say_of_the_present_only_what_stands(patch: Patch) -> None:
+    patch.setattr(owner, "_lists", _no_keys)
+    patch.setattr(owner, "_frame", _no_keys)
+
+
+async def _no_keys(*_: Any) -> list[str]:
+    return []
+
+
+def _forget_figures(patch: Patch) -> None:
+    patch.setattr(projects, "_BELOW", delete(LIST_SUMMARIES))
 
 
 def _all_but_the_last_of(module: Any) -> Any:
@@ -81,6 +98,13 @@ MUTANTS = (
         tests=(f"{REPUBLISHING}::test_what_is_republished_keeps_its_sequences_and_adds_nothing_to_the_log",),
     ),
     Mutant(
+        name="republished-without-its-lists",
+        rule="T16",
+        how="of what the ranking has said the standings alone are said again, and no list version, epoch or day",
+        patch=_say_of_the_present_only_what_stands,
+        tests=(f"{REPUBLISHING}::test_a_log_that_is_lost_and_filled_again_says_what_is_now",),
+    ),
+    Mutant(
         name="restored-before-the-end-is-read",
         rule="T23",
         how="a restore leaves the last record of each partition unread, and what it says stands nowhere then",
@@ -100,6 +124,15 @@ MUTANTS = (
         how="a rebuild leaves the last record of each partition unread",
         patch=_all_but_the_last_of(rebuilding),
         tests=(f"{READING}::test_c27_what_is_rebuilt_equals_what_is_live[sqlite]",),
+    ),
+    Mutant(
+        name="rebuild-loses-figures",
+        rule="T24",
+        how="a rebuild forgets the figures of every list that the log does not hold",
+        patch=_forget_figures,
+        tests=(
+            f"{WITH_THE_LOG}::test_figures_that_the_log_lacks_are_named_by_a_rebuild_and_come_back_with_it",
+        ),
     ),
     Mutant(
         name="rebuild-takes-older-revisions",

@@ -63,7 +63,7 @@ async def restore(runtime: Host, owner: Owner) -> Restored:
     # Entering fences whatever relay of this outbox is left, so that what is read to the end is all there is.
     async with runtime.transport.appender(runtime.service.name), runtime.database.write() as connection:
         life = await incarnation.current(connection)
-        highest, standing = life, set[str]()
+        highest, standing, gone = life, set[str](), set[str]()
         for topic in topics_of(runtime.service.name):
             async for event, data in _events(runtime, topic, done):
                 highest = max(highest, event.sequence.incarnation)
@@ -74,11 +74,14 @@ async def restore(runtime: Host, owner: Owner) -> Restored:
                 found = await owner.take_back(connection, runtime, event, data, life)
                 done.taken_back += found == "taken"
                 if found == "gone":
+                    gone.add(event.key)
                     done.gone.append(f"{event.type} {event.key} {event.sequence}")
         done.incarnation = await incarnation.rise(connection, above=highest)
         after = ""
         while chunk := await owner.keys(connection, after, _CHUNK):
-            done.posted += await _say(connection, runtime, owner.say, chunk)
+            # Of what the log has more than can be had from it, what stands here is past: the next that is said is newer.
+            present = [key for key in chunk if key not in gone]
+            done.posted += await _say(connection, runtime, owner.say, present)
             standing.difference_update(chunk)
             after = chunk[-1]
         strangers = sorted(

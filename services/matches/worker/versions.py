@@ -6,7 +6,7 @@ not decide what is material (`rules`).
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -159,58 +159,39 @@ async def write(
     """
     ranked = outcome.ranked
     number = max(kept.number, taken) + 1
-    head = rows_json(ranked.rows(0, HEAD_ROWS))
     delta = delta_of(kept.head, head_of(ranked))
-    counts = counts_of(ranked)
-    coverage = coverage_of(ranked, outcome.needs)
     moment = timestamp(runtime.clock.now())
     lane, attention = outcome.lane, outcome.attention
     if kept.number:
         await connection.execute(_END, {"this_project": outcome.project, "moment": moment})
-    await connection.execute(
-        _ADD,
-        {
-            "project": outcome.project,
-            "number": number,
-            "partition": outcome.partition,
-            "project_revision": ranked.project_revision,
-            "epoch": ranked.epoch,
-            "reference_date": ranked.reference_date,
-            "positions": orjson.dumps(pinned.positions).decode(),
-            "late": pinned.late,
-            "log": pinned.log,
-            "counts": orjson.dumps(counts).decode(),
-            "coverage": orjson.dumps(coverage).decode(),
-            "reasons": orjson.dumps(outcome.reasons).decode(),
-            "digest": outcome.digest,
-            "head": orjson.dumps(head),
-            "delta": orjson.dumps(delta.to_json()),
-            "final": outcome.closing,
-            "rows": zlib.compress(ranked.packed(), 6) if outcome.closing else None,
-            "excluded": _excluded(ranked) if outcome.closing else None,
-            "attention": None if attention is None else packed(attention),
-            "lane": None if lane is None else orjson.dumps([one.to_json() for one in lane]).decode(),
-            "created_at": moment,
-        },
-    )
+    row = {
+        "project": outcome.project,
+        "number": number,
+        "partition": outcome.partition,
+        "project_revision": ranked.project_revision,
+        "epoch": ranked.epoch,
+        "reference_date": ranked.reference_date,
+        "positions": orjson.dumps(pinned.positions).decode(),
+        "late": pinned.late,
+        "log": pinned.log,
+        "counts": orjson.dumps(counts_of(ranked)).decode(),
+        "coverage": orjson.dumps(coverage_of(ranked, outcome.needs)).decode(),
+        "reasons": orjson.dumps(outcome.reasons).decode(),
+        "digest": outcome.digest,
+        "head": orjson.dumps(rows_json(ranked.rows(0, HEAD_ROWS))),
+        "delta": orjson.dumps(delta.to_json()),
+        "final": outcome.closing,
+        "rows": zlib.compress(ranked.packed(), 6) if outcome.closing else None,
+        "excluded": _excluded(ranked) if outcome.closing else None,
+        "attention": None if attention is None else packed(attention),
+        "lane": None if lane is None else orjson.dumps([one.to_json() for one in lane]).decode(),
+        "created_at": moment,
+    }
+    await connection.execute(_ADD, row)
     life = await incarnation.current(connection)
     crossed = await _write_standings(connection, runtime, outcome, kept, number, life=life)
     versioned = events.list_versioned(
-        {
-            "project": outcome.project,
-            "project_revision": ranked.project_revision,
-            "number": number,
-            "epoch": ranked.epoch,
-            "reference_date": ranked.reference_date,
-            "as_of": events.as_of(pinned.positions),
-            "counts": counts,
-            "coverage": coverage,
-            "digest": outcome.digest,
-            "head": [_head_row(row) for row in head],
-            "delta": delta.to_json(),
-            "reasons": list(outcome.reasons),
-            "made_at": moment,
-        },
+        events.version_data(row),
         incarnation=life,
         clock=runtime.clock,
         traceparent=outcome.traceparent,
@@ -367,10 +348,6 @@ def _stand(dialect: str) -> Insert:
         index_elements=[STANDINGS.c.project, STANDINGS.c.organisation],
         set_={name: statement.excluded[name] for name in ("number", "points", "fit", "band")},
     )
-
-
-def _head_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in ("rank", "organisation", "points", "fit", "band")}
 
 
 def _excluded(ranked: RankedList) -> bytes:

@@ -5,11 +5,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
+import pytest
+from sqlalchemy import text
+
 from schemas import contracts
 from schemas.envelope import Event, Sequence, new_event
 from schemas.topics import LIST_VERSIONED, PROJECT_ERASED, TOPICS
+from services.chassis.bus.rebuilding import AbsentFromLog, rebuild
 from services.chassis.bus.relay import Relay
 from services.projects import SERVICE
+from services.projects.consumers import LISTS
 
 
 async def until(holds: Callable[[], Awaitable[Any]]) -> Any:
@@ -72,6 +77,26 @@ async def test_a_list_version_on_the_log_reaches_the_flagship_s_page(bench: Any,
     assert figures["consumers"]["projects.lists"]["dead"] == 0
     stop.set()
     await asyncio.gather(*tasks)
+
+
+async def test_figures_that_the_log_lacks_are_named_by_a_rebuild_and_come_back_with_it(bench: Any) -> None:
+    """Of a log that was filled again in part: the figures of every list would go, and nothing would say so."""
+    transport = bench.runtime.transport
+    await transport.create_topics(list(TOPICS.values()))
+    kept, lost = str(uuid4()), str(uuid4())
+    async with transport.appender("matches") as appender:
+        await appender.append([version(bench, kept, 1), version(bench, lost, 1)])
+    await rebuild(bench.runtime, LISTS)
+    summaries = "SELECT * FROM list_summaries ORDER BY project"
+    before = await bench.rows(summaries)
+    assert {row["project"] for row in before} == {kept, lost}
+    async with transport.database.write() as connection:
+        await connection.execute(text("DELETE FROM log_record WHERE key = :lost"), {"lost": lost})
+    with pytest.raises(AbsentFromLog, match=f"{lost}.*`comity republish matches --all`"):
+        await rebuild(bench.runtime, LISTS)
+    assert await bench.rows(summaries) == before
+    assert (await rebuild(bench.runtime, LISTS, erase_absent=True)).erased == (lost,)
+    assert await bench.rows(summaries) == [row for row in before if row["project"] == kept]
 
 
 def version(bench: Any, project_id: str, number: int) -> Event:
