@@ -15,7 +15,9 @@ from schemas.webhooks.notifications import (
     ENDPOINT_PINGED,
     MATCH_PROPOSED,
     MATCH_RESCORED,
+    OPPORTUNITY_CLOSED,
     OPPORTUNITY_UPDATED,
+    OPPORTUNITY_WITHDRAWN,
 )
 from services.chassis.web import idempotency
 from services.notifications.mail.letters import CONFIRMATION
@@ -94,6 +96,9 @@ TRIED = (
 
 NEEDS_REASONS = frozenset({MATCH_PROPOSED, MATCH_RESCORED, OPPORTUNITY_UPDATED})
 """Types of news that somebody stands on a list, with reasons asked anew; the others tell of an end or a date."""
+
+OVER = frozenset({OPPORTUNITY_CLOSED, OPPORTUNITY_WITHDRAWN})
+"""Types of news that a project has ended."""
 
 WITHDRAWN = NOTICES.c.organisation.in_(select(ORGANISATIONS.c.id).where(ORGANISATIONS.c.state == "withdrawn"))
 """Whether a notice is for an organisation that has withdrawn: it is told nothing unless it comes back."""

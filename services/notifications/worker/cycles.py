@@ -28,7 +28,7 @@ from services.chassis.database import Contended
 from services.chassis.reference import Reference
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.dismissals import UNDISMISSED
-from services.notifications.commands.leaving import ERASED, take_back
+from services.notifications.commands.leaving import ERASED, OVER, take_back
 from services.notifications.consumers import REFERENCE, told_of_ending
 from services.notifications.rules.conditions import BAND_ORDER, Facts, asked_about, failed, reaches_band
 from services.notifications.tables import (
@@ -62,8 +62,6 @@ LISTENING = ("active", "unconfirmed")
 """The states of a subscription for which news is made."""
 AWAY = frozenset({"withdrawn", "erased"})
 """The states of an organisation that is told nothing: of no project, no year that is over, none of its endpoints."""
-OVER = frozenset({OPPORTUNITY_CLOSED, OPPORTUNITY_WITHDRAWN})
-"""Types of news that a project has ended."""
 ENDS = OVER | {MATCH_WITHDRAWN}
 """Types of news after which a subscriber takes a project for over."""
 PROJECT_CHANGED = "project-changed"

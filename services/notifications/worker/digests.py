@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.webhooks.notifications import MATCH_PROPOSED, OPPORTUNITY_CLOSING_SOON, OPPORTUNITY_WITHDRAWN
 from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
-from services.notifications.commands.leaving import DISMISSED, ERASED, HELD, OUTDATED, RESTING
+from services.notifications.commands.leaving import DISMISSED, ERASED, HELD, OUTDATED, OVER, RESTING
 from services.notifications.commands.queueing import delivery_row
 from services.notifications.mail.letters import Letter, render, words_of
 from services.notifications.queries.reading import quiet_of
@@ -39,7 +39,7 @@ from services.notifications.tables import (
     PROJECTS,
     SUBSCRIPTIONS,
 )
-from services.notifications.worker.cycles import AWAY, ENDS, OVER
+from services.notifications.worker.cycles import AWAY, ENDS
 from services.notifications.worker.readying import title_in
 
 DIGEST = "digest"

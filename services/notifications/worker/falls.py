@@ -3,7 +3,8 @@
 *What.* A cycle takes it back in its own transaction, before it tells of the fall. *Why also before it.* A cycle is put off where
 a message that it would stop moves on, and thousands are on their way at a time: what is stopped in small transactions does
 not move any more. *Why a mark.* A pair that rises again before its fall was told stands as it did when it was told last, which
-is no news, unless what it was told never came. *Never:* tell anybody anything.
+is no news, unless what it was told never came. *Why not an end.* With a project all of its pairs go, a moment after the end was
+told; whoever was told of the end was told of the project. *Never:* tell anybody anything.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.database import Contended
 from services.chassis.runtime import Runtime, timestamp
-from services.notifications.commands.leaving import take_back
+from services.notifications.commands.leaving import OVER, take_back
 from services.notifications.tables import STANDINGS
 
 FALLEN = and_(STANDINGS.c.fresh, not_(STANDINGS.c.standing), STANDINGS.c.told_band.is_not(None))
@@ -48,7 +49,7 @@ async def take_back_from(connection: AsyncConnection, project: str, some: Sequen
         .with_for_update()
     )
     fallen = (await connection.scalars(held)).all()
-    untold = await take_back(connection, project=project, organisations=fallen, now=now)
+    untold = await take_back(connection, project=project, organisations=fallen, but=OVER, now=now)
     if untold:
         await connection.execute(_MARK, [{"this_project": project, "this_one": one} for one in untold])
 

@@ -21,7 +21,7 @@ from schemas.http.suggestion import SUGGESTION
 from schemas.webhooks.notifications import MATCH_WITHDRAWN, OPPORTUNITY_CLOSING_SOON, cloud_event
 from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
-from services.notifications.commands.leaving import DISMISSED, NEEDS_REASONS, TRIED, WITHDRAWN
+from services.notifications.commands.leaving import DISMISSED, NEEDS_REASONS, OVER, TRIED, WITHDRAWN
 from services.notifications.mail.letters import words_of
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import next_digest
@@ -36,7 +36,7 @@ from services.notifications.tables import (
     STANDINGS,
     SUBSCRIPTIONS,
 )
-from services.notifications.worker.cycles import AWAY, LISTENING, OVER
+from services.notifications.worker.cycles import AWAY, LISTENING
 from services.notifications.worker.reasons import READER, Asked, ListReader, ListsAway, NoAnswer, Rows
 from services.notifications.worker.reminders import causes_of
 

@@ -211,6 +211,16 @@ class Hall:
         event = self.event("matches.v1", LIST_VERSIONED, key, data)
         await self.say(*events, _keyed(event, project_id))
 
+    async def end(self, name: str = "schools", *, number: int, state: str = "closed") -> None:
+        """Close or withdraw a project as the system does: its last version, of which all pairs are lost, comes once the end is told."""
+        project_id = await self.open_project(name, state=state)
+        await self.herald()
+        stood = (
+            "SELECT organisation FROM standings WHERE project = :project AND standing ORDER BY organisation"
+        )
+        lost = [row["organisation"] for row in await self.rows(stood, project=project_id)]
+        await self.rank(project_id, number, {}, lost=lost, reasons=("closed",))
+
     # Letting time pass
 
     async def herald(self) -> None:

@@ -66,7 +66,7 @@ async def test_what_is_over_before_its_hour_is_not_told_nor_its_end(
         await hall.rank(project, 2, {}, lost=[uuid_of("Ada")])
         await hall.settle()
     elif how == "closed":
-        await closed(hall, project, 2)
+        await closed(hall, 2)
     elif how == "dismissed":
         await dismissed(hall, project)
     else:
@@ -145,7 +145,7 @@ async def test_a_held_reminder_comes_before_the_deadline_or_not_at_all(
         )
         hall.clock.moment += timedelta(hours=6)
     assert reminded
-    await closed(hall, project, 2)
+    await closed(hall, 2)
     await until(hall, hall.clock.moment + timedelta(days=8))
     assert said(receiver).count("opportunity.closing-soon.v1") == len(reminded)
     assert said(receiver)[-1] == "opportunity.closed.v1"
@@ -165,6 +165,6 @@ async def test_what_was_paused_before_its_hour_was_not_told(
     if after == "rises":
         await hall.rank(project, 2, {uuid_of("Ada"): "strong"})
     else:
-        await hall.rank(await hall.open_project(state="closed"), 2, {}, reasons=("closed",))
+        await hall.end(number=2)
     await hall.settle()
     assert said(receiver) == (["match.proposed.v1"] if after == "rises" else [])

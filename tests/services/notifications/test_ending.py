@@ -13,7 +13,7 @@ from tests.services.notifications.office import Page, Sink, confirmed, crossing
 from tests.services.notifications.test_what_is_over import by_webhook, closed, said
 from tests.services.notifications.village import Receiver, Village
 
-PROPOSED, CLOSED = "match.proposed.v1", "opportunity.closed.v1"
+PROPOSED, CLOSED, WITHDRAWN = "match.proposed.v1", "opportunity.closed.v1", "opportunity.withdrawn.v1"
 TOLD = [("instant", [PROPOSED, CLOSED]), ("weekly", [])]
 """What is told by whom a project's end finds told of it, and by whom it finds waiting for the hour."""
 
@@ -24,20 +24,20 @@ async def closed_while_away(hall: Hall, project: str) -> None:
     async with hall.runtime.database.write() as connection:
         await forget(connection)
     await hall.say(*said)
-    await closed(hall, project, 2)
+    await closed(hall, 2)
 
 
 async def closed_twice(hall: Hall, project: str) -> None:
     """The closed project is revised before anybody looked."""
     await hall.open_project(state="closed")
-    await closed(hall, project, 2)
+    await closed(hall, 2)
 
 
 async def closed_and_republished(hall: Hall, project: str) -> None:
     """Its owner says everything again, in a new life, before anybody looked."""
     await hall.open_project(state="closed")
     hall.incarnation += 1
-    await closed(hall, project, 2)
+    await closed(hall, 2)
 
 
 @pytest.mark.parametrize(("cadence", "told"), TOLD)
@@ -63,12 +63,12 @@ async def test_an_end_that_was_not_taken_yet_is_told_although_it_is_said_again(
 ) -> None:
     hall, _, _ = post
     await by_webhook(hall, receiver)
-    project = await crossing(hall)
+    await crossing(hall)
     receiver.status = 503
-    await closed(hall, project, 2)
+    await closed(hall, 2)
     receiver.status = 204
     receiver.taken.clear()
-    await closed(hall, project, 3)
+    await closed(hall, 3)
     while await hall.until_due():
         pass
     assert said(receiver) == [CLOSED]
@@ -79,17 +79,41 @@ async def test_an_end_that_waits_for_a_digest_is_in_it_although_it_is_said_again
 ) -> None:
     hall, sink, _ = post
     await confirmed(hall, sink, cadence="daily")
-    project = await crossing(hall)
+    await crossing(hall)
     hall.clock.moment += timedelta(days=1)
     await hall.settle()
-    await closed(hall, project, 2)
+    await closed(hall, 2)
     hall.clock.moment += timedelta(days=1)
     await hall.herald()
-    await closed(hall, project, 3)
+    await closed(hall, 3)
     for _ in range(3):
         hall.clock.moment += timedelta(days=1)
         await hall.settle()
     assert len(sink.digests()) == 2
+
+
+@pytest.mark.parametrize(("verb", "end"), [("close", CLOSED), ("withdraw", WITHDRAWN)])
+async def test_an_end_is_told_although_all_pairs_go_before_it_has_left(
+    village: Village, receiver: Receiver, verb: str, end: str
+) -> None:
+    endpoint, _ = await village.endpoint("Ada", receiver)
+    for cadence in ("instant", "weekly"):
+        await village.subscribe("Ada", endpoint=endpoint, cadence=cadence)
+    await village.town.organisation("Ada")
+    project = await village.town.published("schools")
+    await village.settle()
+    village.town.clock.moment += timedelta(days=7)
+    await village.settle()
+    assert said(receiver) == [PROPOSED] * 2
+    await village.town.step(project, verb, body={"reason": "Partners were found."})
+    await village.town.relay()
+    await village.consume()
+    await village.herald()  # the end is told, and its list is ranked no more only now
+    await village.settle()
+    assert said(receiver) == [PROPOSED, PROPOSED, end]
+    village.town.clock.moment += timedelta(days=7)
+    await village.settle()
+    assert said(receiver) == [PROPOSED, PROPOSED, end, end]
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ async def test_a_subscription_that_ended_long_ago_goes_once_nothing_of_it_is_kep
     hall, sink, _ = post
     monkeypatch.setattr(retention, "BATCH", 2)
     asked, told = await confirmed(hall, sink), await hall.subscribe(channel="feed")
-    project = await crossing(hall)
+    await crossing(hall)
     ended = [await hall.subscribe(channel="feed") for _ in range(3)]
     ended.append(await hall.subscribe(channel="email", email="somebody@ada.example"))
     going = await hall.subscribe("Bea", channel="feed")
@@ -138,8 +138,7 @@ async def test_a_subscription_that_ended_long_ago_goes_once_nothing_of_it_is_kep
     assert await subscriptions_of(hall) == {asked, told, going}  # of one, it is known that it was told
     again = {"channel": "feed", "opt_in": True}
     await hall.call("PUT", f"/v1/subscriptions/{ended[0]}", again, status=201)
-    await hall.open_project(state="closed")
-    await hall.rank(project, 2, {}, reasons=("closed",))
+    await hall.end(number=2)
     await hall.settle()
     hall.clock.moment += timedelta(days=DAYS)
     for _ in range(2):

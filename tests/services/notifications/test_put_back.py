@@ -156,12 +156,12 @@ async def test_who_may_have_read_what_was_put_back_hears_that_the_project_ended(
 ) -> None:
     hall, _, _ = post
     await by_webhook(hall, receiver)
-    project = await opened(hall)
+    await opened(hall)
     receiver.status = 503
     await hall.settle()
     receiver.status = 204
     await rests(hall)
-    await closed(hall, project, 2)
+    await closed(hall, 2)
     await hall.settle()
     assert said(receiver) == [PROPOSED, "opportunity.closed.v1"]
 
@@ -172,7 +172,7 @@ async def test_who_may_have_read_it_and_paused_while_the_project_rested_hears_th
     hall, _, _ = post
     subscription = await by_webhook(hall, receiver)
     receiver.status = 500
-    project = await opened(hall)
+    await opened(hall)
     await hall.settle()
     way = {"channel": "webhook", "endpoint": (await hall.rows("SELECT id FROM endpoints"))[0]["id"]}
     await rests(hall)
@@ -181,7 +181,7 @@ async def test_who_may_have_read_it_and_paused_while_the_project_rested_hears_th
     receiver.status = 204
     receiver.taken.clear()
     await opens_again(hall)
-    await closed(hall, project, 2)
+    await closed(hall, 2)
     assert said(receiver) == ["opportunity.closed.v1"]
 
 
@@ -268,10 +268,10 @@ async def test_a_project_that_closes_from_its_rest_ends_for_nobody_whom_its_news
     hall, _, other = post
     await by_webhook(hall, receiver, cadence="weekly")
     await by_webhook(hall, other)
-    project = await opened(hall)
+    await opened(hall)
     await hall.settle()
     await rests(hall)
-    await closed(hall, project, 2)
+    await closed(hall, 2)
     hall.clock.moment += timedelta(days=8)
     await hall.settle()
     assert (said(receiver), said(other)) == ([], [PROPOSED, "opportunity.closed.v1"])

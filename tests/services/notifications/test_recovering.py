@@ -84,7 +84,7 @@ async def test_what_was_dismissed_does_not_come(hall: Hall, receiver: Receiver) 
 
 async def test_what_has_closed_does_not_come_as_if_it_were_open(hall: Hall, receiver: Receiver) -> None:
     endpoint, _, since = await missed(hall, receiver)
-    await hall.rank(await hall.open_project("schools", state="closed"), 2, {}, reasons=("closed",))
+    await hall.end(number=2)
     await hall.settle()
     assert PROPOSED not in await recover(hall, receiver, endpoint, since)
 

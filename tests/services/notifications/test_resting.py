@@ -120,7 +120,7 @@ async def test_a_project_that_closes_from_its_rest_ends_for_who_was_told_and_for
     await hall.settle()
     project = await resting(hall, 2, None)
     await hall.rank(project, 3, {bea: "good"})
-    await closed(hall, project, 4)
+    await closed(hall, 4)
     assert said(receiver) == [PROPOSED, "opportunity.closed.v1"]
     assert (await hall.call("GET", "/v1/notices", name="Bea"))["items"] == []
 

@@ -39,9 +39,8 @@ def sections(digest: EmailMessage) -> list[str]:
     return [name for name in SECTIONS if f"-- {words_of('en')[name]}" in lines]
 
 
-async def closed(hall: Hall, project: str, number: int) -> None:
-    await hall.open_project(state="closed")
-    await hall.rank(project, number, {}, reasons=("closed",))
+async def closed(hall: Hall, number: int, name: str = "schools") -> None:
+    await hall.end(name, number=number)
     await hall.settle()
 
 
@@ -59,8 +58,7 @@ async def ended(hall: Hall, project: str, how: str) -> None:
     if how == "dismissed":
         await dismissed(hall, project)
     elif how == "closed":
-        await hall.open_project(state="closed")
-        await hall.rank(project, 2, {}, reasons=("closed",))
+        await hall.end(number=2)
     elif how == "erased":
         await hall.say(hall.event("projects.v1", PROJECT_ERASED, project, None))
     else:
@@ -260,8 +258,8 @@ async def test_a_project_that_closes_before_its_news_has_left_is_not_told_of_at_
     hall: Hall, receiver: Receiver
 ) -> None:
     await by_webhook(hall, receiver, quiet_hours=MIDDAY)
-    project = await crossing(hall)
-    await closed(hall, project, 2)
+    await crossing(hall)
+    await closed(hall, 2)
     hall.clock.moment += timedelta(days=2, hours=2)
     await hall.settle()
     assert said(receiver) == []
@@ -272,9 +270,9 @@ async def test_a_project_that_closes_ends_the_tries_of_its_news_and_says_so(
 ) -> None:
     await by_webhook(hall, receiver)
     receiver.status = 500  # it may have been read all the same
-    project = await crossing(hall)
+    await crossing(hall)
     receiver.status = 204
-    await closed(hall, project, 2)
+    await closed(hall, 2)
     while await hall.until_due():
         pass
     assert said(receiver) == ["match.proposed.v1", "opportunity.closed.v1"]
@@ -341,7 +339,7 @@ async def test_who_was_told_of_its_fall_hears_of_the_project_no_more_unless_it_r
     assert said(receiver) == told
     await hall.rank(project, 4, {}, lost=[ada])
     await hall.settle()
-    await closed(hall, project, 5)
+    await closed(hall, 5)
     assert said(receiver) == [*told, "match.withdrawn.v1"]  # nor its end
 
 
@@ -373,7 +371,7 @@ async def test_a_digest_ends_nothing_that_no_mail_had_announced(
     await confirmed(hall, sink)
     project = await crossing(hall)
     if closes:
-        await closed(hall, project, 2)
+        await closed(hall, 2)
     else:
         await hall.rank(project, 2, {}, lost=[uuid_of("Ada")])
         await hall.settle()
@@ -450,7 +448,7 @@ async def test_a_digest_that_is_due_before_an_end_is_told_does_not_name_the_proj
     await digests.step(hall.runtime)
     await hall.dispatch()
     assert len(sink.digests()) == had == int(named)
-    await closed(hall, project, 3)
+    await closed(hall, 3)
     await hall.settle()
     hall.clock.moment += timedelta(days=1)
     await hall.settle()

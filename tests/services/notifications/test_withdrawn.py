@@ -79,10 +79,10 @@ async def test_a_webhook_that_waits_for_its_hour_does_not_leave(
 ) -> None:
     hall, _, _ = post
     await by_webhook(hall, receiver, cadence="weekly")
-    project = await crossing(hall)
+    await crossing(hall)
     hall.clock.moment += timedelta(days=8)
     await hall.settle()
-    await closed(hall, project, 2)
+    await closed(hall, 2)
     await crossing(hall, name="another")
     await hall.member("Ada", state="withdrawn")
     hall.clock.moment += timedelta(days=8)
@@ -93,7 +93,7 @@ async def test_a_webhook_that_waits_for_its_hour_does_not_leave(
     hall.clock.moment += timedelta(days=8)
     await hall.settle()
     assert said(receiver) == ["match.proposed.v1"] * 2  # where it stands still, and no end that it had missed
-    await hall.rank(await hall.open_project("another", state="closed"), 2, {}, reasons=("closed",))
+    await hall.end("another", number=2)
     await hall.settle()
     hall.clock.moment += timedelta(days=8)
     await hall.settle()
@@ -105,11 +105,10 @@ async def test_back_again_it_hears_of_no_project_on_whose_list_it_has_fallen_or_
 ) -> None:
     hall, _, _ = post
     await by_webhook(hall, receiver, cadence="weekly")
-    fallen, ended = [await crossing(hall, name=name) for name in ("fallen", "ended")]
+    fallen, _ = [await crossing(hall, name=name) for name in ("fallen", "ended")]
     await hall.member("Ada", state="withdrawn")
     await hall.rank(fallen, 2, {}, lost=[uuid_of("Ada")])
-    await hall.open_project("ended", state="closed")
-    await hall.rank(ended, 2, {}, reasons=("closed",))
+    await hall.end("ended", number=2)
     await hall.settle()
     await hall.member("Ada")
     for _ in range(2):
