@@ -174,7 +174,8 @@ async def _project(delivery: Delivery) -> None:
     elif await _ends(delivery, held):
         values["ending"] = "withdrawn"
     await _newest(delivery, PROJECTS, values)
-    await _lift(delivery, values["facts_hash"])
+    if not event.tombstone:  # an end is no change: whoever has dismissed the project hears of none
+        await _lift(delivery, values["facts_hash"])
     now = timestamp(delivery.runtime.clock.now())
     if event.tombstone:
         await forget_project(connection, event.key, now=now)

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from schemas.topics import PROJECT_REVISED
+from schemas.topics import PROJECT_ERASED, PROJECT_REVISED
 from services.notifications.consumers import forget
 from services.notifications.worker import digests
 from tests.services.notifications.hall import Hall
 from tests.services.notifications.office import Page, Sink, confirmed, crossing
-from tests.services.notifications.test_what_is_over import by_webhook, closed, said
+from tests.services.notifications.test_what_is_over import by_webhook, closed, dismissed, said
 from tests.services.notifications.village import Receiver, Village
 
 PROPOSED, CLOSED, WITHDRAWN = "match.proposed.v1", "opportunity.closed.v1", "opportunity.withdrawn.v1"
@@ -114,6 +114,25 @@ async def test_an_end_is_told_although_all_pairs_go_before_it_has_left(
     village.town.clock.moment += timedelta(days=7)
     await village.settle()
     assert said(receiver) == [PROPOSED, PROPOSED, end, end]
+
+
+@pytest.mark.parametrize("how", ["closed", "withdrawn", "erased"])
+async def test_who_has_dismissed_a_project_hears_of_no_end_of_it(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver, how: str
+) -> None:
+    hall, _, _ = post
+    await by_webhook(hall, receiver)
+    project = await crossing(hall)
+    await dismissed(hall, project)
+    if how == "erased":
+        await hall.say(hall.event("projects.v1", PROJECT_ERASED, project, None))
+        await hall.settle()
+    else:
+        await hall.end(number=2, state=how)
+    await hall.settle()
+    assert said(receiver) == [PROPOSED]
+    [held] = (await hall.call("GET", "/v1/dismissals"))["items"]
+    assert not held["lifted"]
 
 
 @pytest.mark.parametrize(
