@@ -196,16 +196,20 @@ class Database:
             if type(error).__module__.partition(".")[0] == "asyncpg":
                 raise DatabaseAway(f"The database of {self.service} does not answer.") from error
             raise
+        at_once = False
         try:
             with _translated():
                 async with connection.begin():
                     yield connection
+            # Then there is nothing to wait for, and so no moment at which to be cancelled.
+            at_once = self.dialect == "sqlite"
         except BaseException:
             if self.dialect == "sqlite":
                 await asyncio.shield(_end_transaction(connection))
             raise
         finally:
-            await asyncio.shield(connection.close())
+            closing = connection.close()
+            await (closing if at_once else asyncio.shield(closing))
 
     async def _check_point(self) -> None:
         await asyncio.sleep(_CHECKPOINT_SECONDS)

@@ -223,6 +223,15 @@ async def test_a_server_that_is_not_there_is_away() -> None:
     await database.close()
 
 
+async def test_a_short_reading_transaction_lets_nobody_go_before_who_waits_for_it(database: Database) -> None:
+    await count(database)  # the connection is open
+    others: list[str] = []
+    asyncio.get_running_loop().call_soon(others.append, "came between")
+    assert (await count(database), others) == (0, [])
+    await asyncio.sleep(0)
+    assert others == ["came between"]
+
+
 async def test_errors_of_the_caller_stay_what_they_are(database: Database) -> None:
     with pytest.raises(exc.OperationalError, match="no such table"):
         async with database.read() as connection:
