@@ -7,6 +7,7 @@ of a pair, which depend on its two records alone, whoever else is on the list. N
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Container, Mapping, Sequence
 from functools import cached_property
 
@@ -176,17 +177,32 @@ class Accounts:
         self._members: Cache[str, MemberAccount] = Cache(_KEPT)
         self._projects: Cache[str, tuple[Project, Wording]] = Cache(_KEPT)
         self._told: Cache[tuple[str, str, str], tuple[Project, Member, tuple[str, ...]]] = Cache(_TOLD)
+        self._standing: dict[str, Member] = {}
+        self._lock = threading.Lock()
 
     def of_member(self, record: Member) -> MemberAccount:
-        """Return the account of exactly this record (not of another that has the same id)."""
+        """Return the account of exactly this record (not of another that has the same id).
+
+        It is kept where the record stands: who asks in a view of before must bring nothing back of one that was erased since.
+        """
         found = self._members.get(record.id)
-        if found is None or found.record is not record:
-            found = self._members.keep(record.id, self.of_edited(record))
+        if found is not None and found.record is record:
+            return found
+        if not self._stands(record):
+            return self.of_edited(record)
+        found = self._account(record, self._analyser.analyse_member(record))
+        with self._lock:
+            if self._stands(record):
+                return self._members.keep(record.id, found)
+        self._analyser.forget(record)
         return found
 
     def of_edited(self, record: Member) -> MemberAccount:
-        """Return the account of a record that stands nowhere; it is not kept."""
-        return self._account(record, self._analyser.analyse_member(record))
+        """Return the account of a record that stands nowhere; nothing of it is kept."""
+        return self._account(record, self._analyser.reading().analyse_member(record))
+
+    def _stands(self, record: Member) -> bool:
+        return self._standing.get(record.id) is record
 
     def of_met(
         self, record: Member, fields: FieldsOf, document: MemberDocument, *, quotes: Container[str]
@@ -203,18 +219,31 @@ class Accounts:
 
     def keep(self, record: Member, analysed: Analysed) -> None:
         """Keep the account of a record that was just taken in: what changed last is likely to be looked at."""
-        self._members.keep(record.id, self._account(record, analysed))
+        with self._lock:
+            before = self._standing.get(record.id)
+            self._standing[record.id] = record
+            self._members.keep(record.id, self._account(record, analysed))
+        if before is not None:
+            self._analyser.forget(before, but=record)
 
     def forget(self, member: str) -> None:
-        """Keep nothing more of an organisation's texts: it was erased."""
-        self._members.drop(member)
+        """Keep nothing more of an organisation, nor take it from a view of before: it was erased.
+
+        Stems of its past projects, without its name, stay in bounded caches until others take their place.
+        """
+        with self._lock:
+            record = self._standing.pop(member, None)
+            self._members.drop(member)
+            self._told.drop_all(lambda pair: pair[1] == member)
+        if record is not None:
+            self._analyser.forget(record)
 
     def _account(self, record: Member, analysed: Analysed) -> MemberAccount:
         sources = self._sources(record, analysed.of)
         return MemberAccount(sources, lambda: self._builder.build(record, analysed))
 
     def _sources(self, record: Member, fields: FieldsOf) -> Sources:
-        return Sources(record, fields, analyser=self._analyser, epoch=self._epoch)
+        return Sources(record, fields, analyser=self._analyser.reading(), epoch=self._epoch)
 
     def of_project(self, record: Project) -> Wording:
         """Return the words of exactly this record of a project."""
@@ -239,5 +268,8 @@ class Accounts:
     def keep_told(
         self, project: Project, member: Member, language: str, reasons: tuple[str, ...]
     ) -> tuple[str, ...]:
-        """Keep the reasons of a pair and return them."""
-        return self._told.keep((project.id, member.id, language), (project, member, reasons))[2]
+        """Keep the reasons of a pair, where the organisation's record stands, and return them."""
+        with self._lock:
+            if self._stands(member):
+                self._told.keep((project.id, member.id, language), (project, member, reasons))
+        return reasons

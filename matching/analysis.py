@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from matching.cache import Cache
@@ -185,6 +187,19 @@ class Analyser:
             self._told.keep(key, found)
         return found
 
+    def reading(self) -> Analyser:
+        """Return the same analyser for texts that are not to be kept: it reads the caches and adds nothing to them."""
+        found = copy(self)
+        found._runs, found._told = self._runs.reading(), self._told.reading()
+        return found
+
+    def forget(self, member: Member, *, but: Member | None = None) -> None:
+        """Keep nothing more of an organisation's texts, but of those that another record has."""
+        kept = set(_pieces(but)) if but else set()
+        for key in set(_pieces(member)) - kept:
+            self._runs.drop(key)
+            self._told.drop(key)
+
     def golden_hash(self) -> str:
         """Return the hash of this analyser's outputs over the golden texts of all six languages."""
         outputs = [[language, list(self.runs(language, text))] for language, text in GOLDEN_TEXTS]
@@ -204,6 +219,21 @@ class Analyser:
 def primary_language(tag: str) -> str:
     """Return the primary subtag of a BCP-47 tag, in lower case (``zh-Hans`` is analysed as ``zh``)."""
     return tag.split("-", 1)[0].lower()
+
+
+def _pieces(member: Member) -> Iterator[tuple[str, str]]:
+    """The texts of an organisation that are analysed, each with its language."""
+    texts = chain(
+        member.descriptions,
+        member.expertise,
+        *(offer.texts for offer in member.offers),
+        *(item.texts for item in member.evidence),
+    )
+    for text in texts:
+        for piece in (text.title, text.text):
+            yield primary_language(text.language), piece
+    for one in member.recorded.added:
+        yield primary_language(one.language), one.text
 
 
 def prove_analyser() -> Analyser:

@@ -84,12 +84,47 @@ def test_one_that_others_have_crowded_out_is_taken_apart_once_for_all_the_lists_
     assert _taken_apart(view, analyser) == 1
 
 
-def test_of_an_erased_organisation_nothing_is_kept(engine):
+def kept_of(engine, analyser, secret, name):
+    """Where something is kept that names an organisation or holds words of its texts."""
+    accounts = engine.pin()._accounts
+    found = {
+        "its account": name in accounts._members._values,
+        "its record": name in accounts._standing,
+        "its reasons": any(name in pair for pair in accounts._told._values),
+    }
+    for place, cache in (("its words in order", analyser._runs), ("its words as written", analyser._told)):
+        found[place] = any(secret in text for _, text in cache._values)
+    return {place for place, there in found.items() if there}
+
+
+def test_of_an_erased_organisation_nothing_is_kept_nor_brought_back_by_a_query_that_runs(epoch):
+    """A query reads the view that it began with: it answers from it, and leaves nothing behind."""
+    analyser, secret = Analyser(), "Zanzibarella Quux"
+    engine = Engine(epoch, analyser=analyser)
     loaded(engine)
-    engine.remove_member(MEMBERS[0].id)
-    kept = engine.pin()._accounts._members._values
-    assert MEMBERS[0].id not in kept
-    assert MEMBERS[1].id in kept
+    one = replace(MEMBERS[0], descriptions=said(f"Broadband for schools, run by {secret}"), revision=2)
+    engine.put_member(one)
+    view = engine.pin()
+    before = view.explain("schools", one.id, DAY, passages=True), view.reasons("schools", one.id)
+    assert {"its account", "its record", "its reasons"} <= kept_of(engine, analyser, secret, one.id)
+    engine.remove_member(one.id)
+    assert kept_of(engine, analyser, secret, one.id) == set()
+    after = view.explain("schools", one.id, DAY, passages=True), view.reasons("schools", one.id)
+    assert after == before
+    view.what_ifs("schools", one.id, DAY)
+    assert kept_of(engine, analyser, secret, one.id) == set()
+    assert MEMBERS[1].id in engine.pin()._accounts._members._values
+
+
+def test_of_a_text_that_was_replaced_nothing_is_kept(epoch):
+    analyser, secret = Analyser(), "Zanzibarella Quux"
+    engine = Engine(epoch, analyser=analyser)
+    texts = said(f"Broadband, run by {secret}"), said("Schools and their teachers")
+    one = replace(MEMBERS[0], descriptions=texts[0], expertise=texts[1], revision=2)
+    engine.put_member(one)
+    engine.put_member(replace(one, descriptions=said("Broadband"), revision=3))
+    assert kept_of(engine, analyser, secret, one.id) == {"its account", "its record"}
+    assert kept_of(engine, analyser, "their teachers", one.id) >= {"its words in order"}
 
 
 def test_a_new_revision_and_an_edited_copy_are_told_from_the_record_that_stands(engine):
