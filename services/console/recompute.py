@@ -22,7 +22,7 @@ def recompute(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")] = False,
 ) -> None:
-    """Compute a stored list version anew; exit code 1 if the digest differs or an input is gone."""
+    """Compute a stored list version anew; exit code 1 if the digest differs, or an input or the epoch's text analyser is gone."""
     from services.console.preparing import database_here
     from services.matches.queries.recomputing import CannotRecompute, Recomputed
     from services.matches.queries.recomputing import recompute as compute

@@ -16,6 +16,7 @@ import orjson
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from matching.analysis import ANALYSER_NUMBER
 from matching.engine import Engine
 from matching.epoch import Epoch
 from services.chassis.database import Database
@@ -45,7 +46,7 @@ _UNPLACED = (
 
 
 class CannotRecompute(Exception):  # noqa: N818 - what is the matter, in a sentence
-    """The archive does not hold all that the version stood on; the version's digest and head are what is left."""
+    """What the version stood on is not all here, in archive or release; its digest and head are what is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,7 @@ class Recomputed:
 
 
 async def recompute(database: Database, project: str, number: int) -> Recomputed:
-    """Compute a list version anew. Raises LookupError if there is none, CannotRecompute where an input is gone."""
+    """Compute a list version anew. Raises LookupError if there is none, CannotRecompute where an input or the analyser is gone."""
     async with database.read() as connection:
         version = (
             await connection.execute(
@@ -92,6 +93,12 @@ async def recompute(database: Database, project: str, number: int) -> Recomputed
         body: bytes = (
             await connection.execute(select(EPOCHS.c.body).where(EPOCHS.c.hash == version.epoch))
         ).scalar_one()
+    epoch = Epoch.loads(zlib.decompress(body))
+    if epoch.analyser != ANALYSER_NUMBER:
+        raise CannotRecompute(
+            f"The list was ranked under an epoch of text analyser {epoch.analyser}, and this release has analyser "
+            f"{ANALYSER_NUMBER}: a release that has it recomputes the list. Its digest and head are what is left here."
+        )
     if project not in projects:
         raise CannotRecompute("The project was erased since: its digest and head are what is left.")
     if gone := len(held) - len(members):
@@ -100,7 +107,7 @@ async def recompute(database: Database, project: str, number: int) -> Recomputed
         )
 
     def rank() -> tuple[str, int]:
-        engine = Engine(Epoch.loads(zlib.decompress(body)))
+        engine = Engine(epoch)
         for row in members.values():
             engine.put_member(member_of(row.record), unpack(row.analysed))
         engine.put_project(project_of(projects[project].record), unpack(projects[project].analysed))

@@ -2,15 +2,18 @@
 
 import asyncio
 import json
+import zlib
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, update
 from typer.testing import CliRunner
 
-from matching.epoch import Epoch
+from matching.epoch import Epoch, canonical
 from services.__main__ import app
 from services.matches.commands import first_epoch
 from services.matches.queries.recomputing import CannotRecompute, recompute
+from services.matches.tables import EPOCHS
 from tests.services.matches.town import Town, changed_epoch, uuid_of
 
 SOLAR = [{"language": "en", "text": "Solar panels for rural schools."}]
@@ -74,6 +77,22 @@ async def test_the_command_proves_a_version_and_tells_one_that_was_touched(
         assert refused.exit_code == 2
     missing = await asyncio.to_thread(CliRunner().invoke, app, ["recompute", f"{project}/7"])
     assert (missing.exit_code, missing.stderr.count("\n")) == (1, 1)
+
+
+async def test_a_version_of_an_earlier_analyser_is_told_from_one_that_differs(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await town.organisation("Ada")
+    project = await town.published("schools")
+    await town.settle()
+    async with town.runtimes["matches"].database.write() as connection:
+        body = json.loads(zlib.decompress((await connection.execute(select(EPOCHS.c.body))).scalar_one()))
+        body["analyser"]["number"] -= 1
+        await connection.execute(update(EPOCHS).values(body=zlib.compress(canonical(body))))
+    monkeypatch.setenv("COMITY_DATA_FOLDER", str(town.runtimes["matches"].settings.data_folder))
+    told = await asyncio.to_thread(CliRunner().invoke, app, ["recompute", f"{project}/1"])
+    assert (told.exit_code, told.stderr.count("\n")) == (1, 1)
+    assert "analyser" in told.stderr
 
 
 async def test_what_an_epoch_would_change_is_what_it_changes(
