@@ -9,7 +9,7 @@ import uuid
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 
 from schemas.envelope import Sequence
 from schemas.topics import TOPICS
@@ -301,3 +301,47 @@ async def test_compaction_begins_soon_and_goes_on_after_a_pass_that_failed(bench
 
     await eventually(again)
     assert "log.compaction_failed" in {entry["event"] for entry in logged}
+
+
+async def test_who_waits_is_given_what_was_appended_as_it_stands_in_the_tables_without_a_statement(bench):
+    asked = []
+
+    def count(_connection, _cursor, statement, *_rest):
+        asked.append(statement)
+
+    async def stands_as(batches):
+        for batch in batches:
+            here = batch.at.topic, batch.at.partition
+            assert batch == await bench.transport.read(*here, offset=batch.offset, limit=100)
+
+    async with bench.transport.membership("waiting", ["members.v1"], Everything()) as member:
+        await member.fetch(timeout=0.01, limit=100)
+        await bench.append(
+            replace(organisation(key(1), version=1, name="Ünïcode 大学"), traceparent="00-1-2-01"),
+            organisation(key(2), version=1),
+            erased(key(3), version=2),
+        )
+        event.listen(Engine, "before_cursor_execute", count)
+        try:
+            batches = await member.fetch(timeout=1, limit=100)
+        finally:
+            event.remove(Engine, "before_cursor_execute", count)
+        assert (sum(len(batch.records) for batch in batches), asked) == (3, [])
+        await stands_as(batches)
+        for version in (2, 3):  # two appends: what came first has to be read
+            await bench.append(organisation(key(1), version=version))
+        batches = await member.fetch(timeout=1, limit=100)
+        assert sum(len(batch.records) for batch in batches) == 2
+        await stands_as(batches)
+
+
+async def test_an_append_of_many_is_read_in_parts_by_who_takes_few(bench):
+    async with bench.transport.membership("few", ["members.v1"], Everything()) as member:
+        events = [
+            replace(organisation(key(number), version=1), partitionkey="one place") for number in range(7)
+        ]
+        await bench.append(*events)
+        found = []
+        while batches := await member.fetch(timeout=0.01, limit=3):
+            found += [len(batch.records) for batch in batches]
+    assert found == [3, 3, 1]

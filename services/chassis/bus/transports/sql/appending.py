@@ -23,12 +23,13 @@ from schemas.envelope import Sequence as Version
 from services.chassis.bus.errors import Fenced, TopicMismatch
 from services.chassis.bus.failpoints import reach
 from services.chassis.bus.partitioner import partition_for
-from services.chassis.bus.transport import TopicPartition
+from services.chassis.bus.transport import Record, TopicPartition
 from services.chassis.bus.transports.sql.records import encode_headers
 from services.chassis.bus.transports.sql.tables import APPENDERS, KEYS, PARTITIONS, RECORDS
 from services.chassis.database import Database, Insert, insert_for, insert_in, put_rows
 
-Appended = Callable[[dict[TopicPartition, int]], None]
+Appended = Callable[[dict[TopicPartition, int], list[Record]], None]
+"""Told after the commit: the ends of the partitions that were appended to, and the records."""
 
 _EPOCH = select(APPENDERS.c.epoch).where(APPENDERS.c.outbox == bindparam("outbox"))
 _KNOWN_KEYS = select(KEYS.c.topic, KEYS.c.key, KEYS.c.incarnation, KEYS.c.version).where(
@@ -89,16 +90,18 @@ class SqlAppender:
     async def append(self, events: Sequence[Event]) -> None:
         """Append what the log does not have yet. Raises Fenced."""
         ends: dict[TopicPartition, int] = {}
+        records: list[Record] = []
         try:
             async with self._database.write() as connection:
                 before = await self._locked_ends(connection, events)
                 fresh = await _unknown(connection, events)
-                ends = await self._write(connection, fresh, before) if fresh else {}
+                if fresh:
+                    ends, records = await self._write(connection, fresh, before)
                 await reach("log.before_commit")
         except BaseException:
             self._failed()  # a commit that broke may still have happened: ask the log for its ends anew
             raise
-        self._appended(ends)
+        self._appended(ends, records)
 
     async def _locked_ends(
         self, connection: AsyncConnection, events: Sequence[Event]
@@ -115,12 +118,13 @@ class SqlAppender:
 
     async def _write(
         self, connection: AsyncConnection, events: Sequence[Event], ends: dict[TopicPartition, int]
-    ) -> dict[TopicPartition, int]:
+    ) -> tuple[dict[TopicPartition, int], list[Record]]:
         counts = Counter(at.topic for at in ends)
         places: dict[tuple[str, str], TopicPartition] = {}
         touched: set[TopicPartition] = set()
         keys: dict[tuple[str, str], dict[str, Any]] = {}
-        records: list[dict[str, Any]] = []
+        rows: list[dict[str, Any]] = []
+        records: list[Record] = []
         now = time.time_ns() // 1000
         for event in events:
             if event.topic not in counts:
@@ -129,7 +133,9 @@ class SqlAppender:
             if at is None:
                 number = partition_for(event.partitionkey, counts[event.topic])
                 at = places[event.topic, event.partitionkey] = TopicPartition(event.topic, number)
-            records.append(_row(event, at, ends[at], now))
+            record = _record(event, at, ends[at], now)
+            records.append(record)
+            rows.append(_row(event, record))
             keys[event.topic, event.key] = {
                 "topic": event.topic,
                 "key": event.key,
@@ -139,7 +145,7 @@ class SqlAppender:
             }
             ends[at] += 1
             touched.add(at)
-        await put_rows(connection, _RECORD, records)
+        await put_rows(connection, _RECORD, rows)
         await put_rows(connection, _remember(connection.dialect.name), list(keys.values()))
         await connection.execute(
             _ADVANCE,
@@ -148,20 +154,24 @@ class SqlAppender:
                 for at in sorted(touched)
             ],
         )
-        return {at: ends[at] for at in touched}
+        return {at: ends[at] for at in touched}, records
 
 
-def _row(event: Event, at: TopicPartition, offset: int, now: int) -> dict[str, Any]:
-    return {
-        "topic": at.topic,
-        "partition": at.partition,
-        "offset": offset,
-        "event_id": event.id,
-        "key": event.key,
-        "headers": encode_headers(event.headers()),
-        "value": event.data,
-        "appended_at": now,
-    }
+def _record(event: Event, at: TopicPartition, offset: int, now: int) -> Record:
+    return Record(
+        topic=at.topic,
+        partition=at.partition,
+        offset=offset,
+        key=event.key.encode(),
+        headers=event.headers(),
+        value=event.data,
+        appended_at=now,
+    )
+
+
+def _row(event: Event, record: Record) -> dict[str, Any]:
+    row = {"event_id": event.id, "key": event.key, "headers": encode_headers(record.headers)}
+    return record._asdict() | row
 
 
 async def _unknown(connection: AsyncConnection, events: Sequence[Event]) -> list[Event]:

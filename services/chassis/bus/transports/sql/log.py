@@ -1,7 +1,8 @@
 """The embedded log as a transport: opened by one process, on an SQLite file or in a PostgreSQL schema.
 
 It keeps the ends of all partitions in memory (this process alone appends), and wakes its members at every
-append, so a consumer on it never polls. What is kept in memory is only ever behind the tables, never ahead.
+append, so a consumer on it never polls. The records of the last small append to each partition are kept too, for those who wait for them.
+What is kept in memory is only ever behind the tables, never ahead.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from sqlalchemy import insert, select
 from schemas.topics import Topic
 from services.chassis.bus.errors import GroupBusy, LogBusy, TopicMismatch
 from services.chassis.bus.failures import TRANSIENT
-from services.chassis.bus.transport import Batch, Drift, Listener, TopicPartition
+from services.chassis.bus.transport import Batch, Drift, Listener, Record, TopicPartition
 from services.chassis.bus.transports.sql.appending import SqlAppender
 from services.chassis.bus.transports.sql.compaction import compact
 from services.chassis.bus.transports.sql.holder import held
@@ -28,6 +29,10 @@ from services.chassis.database import Database, insert_for
 
 _FIRST_PASS_SECONDS = 60.0  # a process that never runs for an hour compacts too
 _PASS_SECONDS = 3_600.0
+
+_KEPT_RECORDS = 100
+_KEPT_BYTES = 1_000_000
+"""What an append has at most for its records to be handed to the groups that wait, instead of being read by each of them."""
 
 _log = structlog.get_logger(__name__)
 
@@ -51,6 +56,9 @@ class SqlTransport:
         self._identity = ""
         self._counts: dict[str, int] = {}
         self._ends: dict[TopicPartition, int] | None = None
+        self._newest: dict[
+            TopicPartition, tuple[Record, ...]
+        ] = {}  # of the last append to each, if it was small
         self._appends = 0
         self._members: dict[str, asyncio.Event] = {}
         self._lost: LogBusy | None = None
@@ -151,10 +159,11 @@ class SqlTransport:
         return SqlMembership(self, group, topics, listener)
 
     def join(self, group: str, wake: asyncio.Event) -> None:
-        """Register the group's member. Raises GroupBusy if there is one."""
+        """Register the group's member, which reads what stands in the tables by now. Raises GroupBusy if there is one."""
         if group in self._members:
             raise GroupBusy(f"The group {group} has its one member already; more members need Kafka.")
         self._members[group] = wake
+        self._newest.clear()
 
     def leave(self, group: str, wake: asyncio.Event) -> None:
         """Forget the group's member."""
@@ -183,14 +192,30 @@ class SqlTransport:
         self._lost = error
         self._wake_members()
 
-    def _advance(self, ends: dict[TopicPartition, int]) -> None:
+    def newest(self, at: TopicPartition, offset: int, *, end: int, limit: int) -> Batch | None:
+        """Return what a read from `offset` would give where that is the last append to the partition, else None."""
+        records = self._newest.get(at, ())
+        if (
+            not records
+            or len(records) >= limit
+            or (records[0].offset, records[-1].offset + 1) != (offset, end)
+        ):
+            return None
+        return Batch(at=at, offset=offset, records=records, next_offset=end)
+
+    def _advance(self, ends: dict[TopicPartition, int], records: Sequence[Record]) -> None:
         if self._ends is not None:
             for at, end in ends.items():
                 self._ends[at] = max(end, self._ends.get(at, 0))
+        small = len(records) <= _KEPT_RECORDS and sum(len(one.value or b"") for one in records) <= _KEPT_BYTES
+        for at in ends:
+            here = (one for one in records if (one.topic, one.partition) == (at.topic, at.partition))
+            self._newest[at] = tuple(here) if small else ()
         self._wake_members()
 
     def _forget_ends(self) -> None:
         self._ends = None
+        self._newest.clear()
         self._wake_members()
 
     def _wake_members(self) -> None:
