@@ -18,6 +18,7 @@ import argparse
 import asyncio
 import json
 import os
+import resource
 import signal
 import sqlite3
 import sys
@@ -99,9 +100,12 @@ def analysed_alone(events: list[Event]) -> float:
     return (time.perf_counter() - began) * len(events) / len(some)
 
 
-def catch_up(folder: Path, lists: int) -> float:
-    """Start the service, wait until its lists are complete, so many; the seconds from the start of its process."""
-    port = free_port()
+def catch_up(folder: Path, lists: int) -> tuple[float, float]:
+    """Start the service, wait until its lists are complete, so many; the seconds from the start of its process.
+
+    And how many of a processor's it took by its end, which other work on the machine changes less.
+    """
+    port, before = free_port(), _children()
     began = time.perf_counter()
     child = Child(
         "comity",
@@ -123,7 +127,13 @@ def catch_up(folder: Path, lists: int) -> float:
     child.wait_until(whole, seconds=1_200)
     seconds = time.perf_counter() - began
     child.stop()
-    return seconds
+    return seconds, _children() - before
+
+
+def _children() -> float:
+    """Return the processor seconds of the processes that were started here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def check(folder: Path, count: int, lists: int) -> None:
@@ -153,15 +163,16 @@ def measure(count: int) -> dict[str, Any]:
         os.environ.update(settings(Path(name)))
         asyncio.run(fill(events, _PROJECTS[0]))
         alone = analysed_alone(events)
-        first = catch_up(Path(name), 1)
+        first, first_used = catch_up(Path(name), 1)
         check(Path(name), count, 1)
         asyncio.run(fill([], _PROJECTS[1]))
-        joined = catch_up(Path(name), 2)
+        joined, joined_used = catch_up(Path(name), 2)
         check(Path(name), count, 2)
     return {
         "joining_seconds": round(joined, 2),
         "from_the_log_seconds": round(first, 2),
         "analysis_alone_seconds": round(alone, 2),
+        "processor_seconds": {"joining": round(joined_used, 2), "from the log": round(first_used, 2)},
         "profiles_a_second": {"joining": round(count / joined), "from the log": round(count / first)},
         "profiles": count,
     }

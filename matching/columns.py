@@ -19,7 +19,7 @@ from matching.lists import COMPONENTS, OFFER_KINDS, SECTORS
 from matching.queries import Query
 from matching.records import Member, Project
 from matching.reference import ReferenceData
-from matching.ties import id_bytes, id_words
+from matching.ties import id_bytes
 
 CATEGORIES = ("member_state", "sector_member", "associate", "academia", "other_entity", "prospect")
 """Categories by number; any other is 255."""
@@ -129,10 +129,15 @@ class MemberColumns:
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         return self._arrays[name]
 
-    def set(self, row: int, facts: npt.NDArray[Any]) -> None:
-        """Write one member's facts (a MEMBER_ROW)."""
-        for name, column in self._arrays.items():
-            column[row] = facts[name]
+    def set(self, row: int, facts: Mapping[str, Any]) -> None:
+        """Write one member's facts by name."""
+        for name, fact in facts.items():
+            self._arrays[name][row] = fact
+
+    def clear(self, row: int) -> None:
+        """Make one member absent."""
+        for column in self._arrays.values():
+            column[row] = 0
 
     def at(self, row: int) -> dict[str, Any]:
         """Return one member's facts by name."""
@@ -163,6 +168,7 @@ class Geography:
         for country, region in reference.regions.items():
             self._lying_in.setdefault(region, []).append(country)
         self._bits: Cache[tuple[str, ...], npt.NDArray[np.uint64]] = Cache(_KEPT)
+        self._region_bits: Cache[tuple[tuple[str, ...], tuple[str, ...]], int] = Cache(_KEPT)
         self.countries = Numbers(_MOST_COUNTRIES)
         self.region_codes = reference.region_codes
         for country in sorted(reference.regions):
@@ -186,8 +192,13 @@ class Geography:
 
     def region_bits(self, countries: Iterable[str], regions: Iterable[str] = ()) -> int:
         """Return the regions of countries, and regions, as a bit set; an unknown code has no bit."""
-        codes = {self._region_of.get(country) for country in countries} | set(regions)
-        return sum(1 << bit for bit, code in enumerate(self.region_codes) if code in codes)
+        asked = (tuple(countries), tuple(regions))
+        found = self._region_bits.get(asked)
+        if found is None:
+            codes = {self._region_of.get(country) for country in asked[0]} | set(asked[1])
+            bits = sum(1 << bit for bit, code in enumerate(self.region_codes) if code in codes)
+            found = self._region_bits.keep(asked, bits)
+        return found
 
 
 def day_number(day: str | None) -> int:
@@ -204,16 +215,15 @@ def sector_of(category: str, organisation_type: str | None) -> int:
     return SECTORS.index(name)
 
 
-def fill_member(
-    row: npt.NDArray[Any],
+def facts_of(
     member: Member,
     *,
     has_data: tuple[bool, ...],
     number: int,
     geography: Geography,
     willing_reaches: bool,
-) -> None:
-    """Write a member's facts into its row; a field that an import filled with a constant counts as not given.
+) -> dict[str, Any]:
+    """Return a member's facts by the names of MEMBER_ROW; a field that an import filled with a constant counts as not given.
 
     `willing_reaches`: where it is willing to work is within its reach, a region standing for each country of it.
     """
@@ -224,29 +234,32 @@ def fill_member(
     reach = (*operating, *willing, *geography.lying_in(regions))
     kinds = {offer.kind for offer in given(member, "offers", member.offers)}
     content = id_bytes(member.id)
-    row["present"] = True
-    row["revision"] = member.revision
-    row["number"] = number
-    row["words"] = id_words(member.id)
-    row["order"] = (int.from_bytes(content[:8], "big"), int.from_bytes(content[8:], "big"))
-    row["withdrawn"] = member.state == "withdrawn"
-    row["dormant"] = member.state == "dormant"
-    row["hq"] = geography.countries[hq[0]] if hq else -1
-    row["hq_bits"] = geography.bits(hq)
-    row["hq_region"] = geography.region_bits(hq)
-    row["countries"] = geography.bits(operating)
-    row["regions"] = geography.region_bits(operating)
-    row["reach"] = geography.bits(reach)
-    row["reach_regions"] = geography.region_bits(reach, regions)
-    row["first_involved"] = day_number(member.first_involved_on)
-    row["recorded"] = day_number(member.recorded.last)
-    row["sme"] = member.sme and "sme" not in member.constants
-    row["fictional"] = member.fictional
-    row["category"] = CATEGORIES.index(member.category) if member.category in CATEGORIES else 255
-    row["sector"] = sector_of(member.category, member.organisation_type)
-    row["offers"] = sum(1 << bit for bit, kind in enumerate(OFFER_KINDS) if kind in kinds)
-    row["dated"] = bool(member.membership)
-    row["has_data"] = has_data
+    first, second = content[:8], content[8:]  # words as `ties.id_words` reads them
+    return {
+        "present": True,
+        "revision": member.revision,
+        "number": number,
+        "words": (int.from_bytes(first, "little"), int.from_bytes(second, "little")),
+        "order": (int.from_bytes(first, "big"), int.from_bytes(second, "big")),
+        "withdrawn": member.state == "withdrawn",
+        "dormant": member.state == "dormant",
+        "hq": geography.countries[hq[0]] if hq else -1,
+        "hq_bits": geography.bits(hq),
+        "hq_region": geography.region_bits(hq),
+        "countries": geography.bits(operating),
+        "regions": geography.region_bits(operating),
+        "reach": geography.bits(reach),
+        "reach_regions": geography.region_bits(reach, regions),
+        "first_involved": day_number(member.first_involved_on),
+        "recorded": day_number(member.recorded.last),
+        "sme": member.sme and "sme" not in member.constants,
+        "fictional": member.fictional,
+        "category": CATEGORIES.index(member.category) if member.category in CATEGORIES else 255,
+        "sector": sector_of(member.category, member.organisation_type),
+        "offers": sum(1 << bit for bit, kind in enumerate(OFFER_KINDS) if kind in kinds),
+        "dated": bool(member.membership),
+        "has_data": has_data,
+    }
 
 
 def fill_project(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from matching.columns import MEMBER_ROW, Geography, MemberColumns, Numbers, day_number, fill_member
+from matching.columns import Geography, MemberColumns, Numbers, day_number, facts_of
 from matching.family import root_of
 from matching.index import Index, PinnedIndex
 from matching.items import Pairs, near_duplicates
@@ -135,9 +135,7 @@ class MemberStore:
         _set(self._conflicts, row, state if state.pairs else None)
         _set(self._intervals, row, active_terms(member) or None)
         number = self._names[member.id]
-        facts = np.zeros((), MEMBER_ROW)
-        fill_member(
-            facts,
+        facts = facts_of(
             member,
             has_data=weighed.has_data,
             number=number,
@@ -161,7 +159,7 @@ class MemberStore:
         self._states[row] = None
         _set(self._conflicts, row, None)
         _set(self._intervals, row, None)
-        self._rows.set(row, np.zeros((), MEMBER_ROW))
+        self._rows.clear(row)
         _set(self._parents, member, None)
         self._pinned = None
         return True

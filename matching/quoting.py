@@ -77,7 +77,7 @@ class Stems:
         """Number the words of a document."""
         heads, numbers = [], list[int]()
         for field in fields:
-            heads.append((field.name, field.language, tuple(run.count(" ") + 1 for run in field.runs)))
+            heads.append((field.name, field.language, tuple([run.count(" ") + 1 for run in field.runs])))
             numbers += vocabulary.words(field.language, field.runs)
             numbers.append(END)
         return cls(tuple(heads), np.array(numbers, np.int32))

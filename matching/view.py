@@ -17,7 +17,7 @@ from matching import judging
 from matching.accounts import Accounts, MemberAccount
 from matching.backing import back
 from matching.changes import WhatIf, changes_of
-from matching.columns import CATEGORIES, MEMBER_ROW, Geography, Numbers, fill_member
+from matching.columns import CATEGORIES, MEMBER_ROW, Geography, Numbers, facts_of
 from matching.dated import dated_projects
 from matching.documents import MemberDocument
 from matching.epoch import Epoch
@@ -399,16 +399,17 @@ class View:
         )
 
     def _facts(self, record: Member, document: MemberDocument) -> npt.NDArray[Any]:
-        facts = np.zeros((), MEMBER_ROW)
-        fill_member(
-            facts,
+        row = np.zeros((), MEMBER_ROW)
+        facts = facts_of(
             record,
             has_data=document.has_data,
             number=self._names[record.id],
             geography=self._geography,
             willing_reaches=bool(self._epoch.weights.willing_reaches),
         )
-        return facts
+        for name, fact in facts.items():
+            row[name] = fact
+        return row
 
     def _failed(self, state: ProjectState, record: Member, document: MemberDocument) -> int:
         parents = {**self._members.parents, **({record.id: record.parent} if record.parent else {})}

@@ -67,14 +67,13 @@ class Vocabulary:
         self, values: Mapping[str, int], dtype: type[np.generic]
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[Any]]:
         """Return term numbers and values as arrays of one length; terms without a value are left out."""
-        kept = np.fromiter(values.values(), dtype, len(values))
-        if not kept.all():
+        if not all(values.values()):
             return self.interned({term: value for term, value in values.items() if value}, dtype)
         try:
             terms = list(map(self._numbers.__getitem__, values))
         except KeyError:
             terms = [self.number(term) for term in values]
-        return np.array(terms, np.int32), kept
+        return np.array(terms, np.int32), np.fromiter(values.values(), dtype, len(values))
 
 
 def token_term(language: str, token: str) -> str:

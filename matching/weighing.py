@@ -64,6 +64,7 @@ class Weigher:
         )
         self._pairs, self._bigrams = self._keyed(epoch.bigrams[kind])
         self._means = np.zeros(0, np.int64)
+        self._longest = 0  # the largest of the means
         self._known = 0
         self._terms = _Terms(np.zeros(0, np.uint8), np.zeros(0, np.int32))
         nothing = np.zeros(0, np.int32)
@@ -145,6 +146,7 @@ class Weigher:
         if len(self._means) < len(self._tables.languages):
             statistics = self._epoch.statistics(self._kind)
             self._means = np.array([statistics.of(one).mean for one in self._tables.languages], np.int64)
+            self._longest = int(self._means.max())
             size = len(self._tables.lexicon.concepts) * len(self._means)
             self._strongest = np.zeros(size, np.int32)
 
@@ -158,7 +160,7 @@ class Weigher:
 
     def _fits(self, words: int) -> bool:
         """Whether every number stays within 64 bits."""
-        weights, mean = self._epoch.weights, int(self._means.max())
+        weights, mean = self._epoch.weights, self._longest
         count = sum(weights.member_fields.values()) * weights.field_cap
         norm = (1000 - weights.b) * mean + weights.b * max(256 * words, mean)
         few = words < _MOST_WORDS and len(self._means) < _MOST_LANGUAGES
