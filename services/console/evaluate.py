@@ -76,6 +76,9 @@ def evaluate(
             stop(Exit.BAD_INPUT, str(error))
         for line in found.refused:
             progress.console.print(line, highlight=False, markup=False)
+        if found.unasked:
+            line = f"{found.unasked} queries with true partners are not in {queries}: they are not scored."
+            progress.console.print(line, highlight=False, markup=False)
     if save_epoch is not None:
         keep(save_epoch, found.epoch.dumps())
     figures["seconds"] = round(time.monotonic() - started, 1)

@@ -7,6 +7,7 @@ must not let an answer or a query into the fit, and must not give an organisatio
 import csv
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -32,6 +33,7 @@ from services.console.judgement import TAIL_MOST, Judgement
 from services.console.mapping.bodies import Mapper, RowRefused
 from services.console.mapping.identifiers import identifier_of
 from services.console.mapping.language import MapError, MapFile, load_map, shipped
+from services.console.mapping.values import ValueFault, id_of
 
 REFERENCE_DATE = "2026-01-01"
 """The day at which dated facts are resolved; these folders hold none, so it decides nothing but labels."""
@@ -47,7 +49,10 @@ Report = Callable[[str, int, int], None]
 
 
 class Evaluation:
-    """One folder, fitted and indexed. `refused` has one line for each row that could not become a record."""
+    """One folder, fitted and indexed. `refused` has one line for each row that could not become a record.
+
+    `answers` are the true partners of the queries in the file, also of those that were refused: `unasked` is of how many others.
+    """
 
     def __init__(
         self,
@@ -62,16 +67,16 @@ class Evaluation:
     ) -> None:
         self.refused: list[str] = []
         self._report = report
-        self._answers = read_answers(qrels or folder / "qrels_dev.tsv")
+        self.answers = read_answers(qrels or folder / "qrels_dev.tsv")
         reference = load_reference()
         self._organisations = _one_of(folder, "organisations")
         self._history = _one_of(folder, "projects")
         self._organisation_map = _map_for(self._organisations, "organisations", organisation_map)
         self._project_map = _map_for(self._history, "projects", project_map)
+        asked = queries or folder / "queries_dev.jsonl.gz"
+        self.unasked = self._leave_out_unasked(asked)
         self.members, self._past_counts = self._members(reference)
-        self.projects = self._projects(
-            queries or folder / "queries_dev.jsonl.gz", reference, require_presence
-        )
+        self.projects = self._projects(asked, reference, require_presence)
         analyser = prove_analyser()
         history = list(self._bodies(self._history, self._project_map, "projects", reference))
         step = max(1, len(history) // BAND_PROJECTS)
@@ -96,7 +101,7 @@ class Evaluation:
         points, placed = Judgement(), Judgement()
         tail = frozenset(key for key, count in self._past_counts.items() if count <= TAIL_MOST)
         above: defaultdict[str, int] = defaultdict(int)
-        for done, (external, partners) in enumerate(sorted(self._answers.items()), 1):
+        for done, (external, partners) in enumerate(sorted(self.answers.items()), 1):
             relevant = {self.organisation_id(one) for one in partners}
             ranked = self.ranked(external)
             order = [] if ranked is None else points_order(ranked)
@@ -108,7 +113,7 @@ class Evaluation:
                 above["partners"] += len(reached & relevant)
                 above["ranked"] += len(ranked)
             above["relevant"] += len(relevant)
-            self._report("ranking", done, len(self._answers))
+            self._report("ranking", done, len(self.answers))
         return {
             **points.figures(),
             "placed": placed.figures(),
@@ -116,7 +121,7 @@ class Evaluation:
                 "partners": round(above["partners"] / max(1, above["relevant"]), 4),
                 "candidates": round(above["candidates"] / max(1, above["ranked"]), 4),
             },
-            "queries": len(self._answers),
+            "queries": len(self.answers),
             "candidates": len(self.members),
             "epoch": self.epoch.hash,
         }
@@ -129,6 +134,20 @@ class Evaluation:
     def organisation_id(self, external: str) -> str:
         """Return our id of an organisation by the source's."""
         return identifier_of("organisations", self._organisation_map.scheme, external)
+
+    def _leave_out_unasked(self, path: Path) -> int:
+        """Keep the answers of queries in the file alone; of how many others there were. Raises FileFault if none is left."""
+        column = self._project_map.id
+        asked = set()
+        for row in read_rows(path):
+            if not isinstance(row, BadRow):
+                with suppress(ValueFault):  # named where the row is refused
+                    asked.add(id_of(row.values, column))
+        whole = len(self.answers)
+        self.answers = {key: partners for key, partners in self.answers.items() if key in asked}
+        if not self.answers:
+            raise FileFault(f"{path} holds none of the queries whose true partners are known.")
+        return whole - len(self.answers)
 
     def _members(self, reference: Reference) -> tuple[dict[str, Member], dict[str, int]]:
         members: dict[str, Member] = {}

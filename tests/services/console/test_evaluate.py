@@ -118,6 +118,30 @@ def test_figures_are_within_bounds_and_beside_them_the_placed_order(evaluation: 
 
 
 @pytest.mark.slow
+def test_only_queries_of_the_file_are_scored_refused_rows_of_it_as_nothing(
+    folder: Path, evaluation: Evaluation, tmp_path: Path
+) -> None:
+    with gzip.open(folder / "queries_dev.jsonl.gz", "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines][: QUERIES // 2]
+    rows[0] = {"id": rows[0]["id"]}  # no title: it becomes no project, and counts as one that found nobody
+    asked = tmp_path / "queries.jsonl"
+    asked.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    told = CliRunner().invoke(app, ["evaluate", str(folder), "--queries", str(asked), "--json"])
+    assert told.exit_code == 0, told.stderr
+    expected = Judgement()
+    for row in rows:
+        ranked = evaluation.ranked(row["id"]) if len(row) > 1 else None
+        relevant = {evaluation.organisation_id(one) for one in evaluation.answers[row["id"]]}
+        expected.add([] if ranked is None else points_order(ranked), relevant, tail=frozenset())
+    figures = json.loads(told.stdout)
+    assert figures["queries"] == QUERIES // 2
+    assert figures["ndcg@10"] == expected.figures()["ndcg@10"] > 0.1
+    assert f"{QUERIES - QUERIES // 2} queries with true partners are not in {asked}" in " ".join(
+        told.stderr.split()
+    )
+
+
+@pytest.mark.slow
 def test_a_constant_text_is_never_indexed(evaluation: Evaluation) -> None:
     member = next(iter(evaluation.members.values()))
     assert member.descriptions[0].text.startswith("The source gives no description")
