@@ -33,6 +33,41 @@ async def test_every_answer_about_a_list_says_that_it_is_a_suggestion(town: Town
             assert word in said, path
 
 
+@pytest.mark.parametrize(
+    ("language", "suggestion", "endorsement"),
+    [
+        ("ar", "اقتراح", "تأييد"),
+        ("en", "suggestion", "endorsement"),
+        ("es", "sugerencia", "aval"),
+        ("fr", "suggestion", "approbation"),
+        ("ru", "предложение", "одобрение"),
+        ("zh", "建议", "认可"),
+    ],
+)
+async def test_what_is_told_in_a_language_says_so_in_that_language(
+    town: Town, language: str, suggestion: str, endorsement: str
+) -> None:
+    await town.organisation("Ada")
+    project = await town.published("schools")
+    await town.settle()
+    own = town.bearer("organisation_reader", organisation=uuid_of("Ada"))
+    told = set()
+    for path, who in (
+        (f"/v1/lists/{project}/candidates", "bdt_admin"),
+        (f"/v1/lists/{project}/candidates?eligibility=excluded", "bdt_admin"),
+        (f"/v1/lists/{project}/candidates", own),
+        (f"/v1/lists/{project}/candidates/{uuid_of('Ada')}", own),
+        ("/v1/opportunities", own),
+    ):
+        answer = await town.call("GET", path, who=who, **{"Accept-Language": language})
+        assert answer.headers["Content-Language"] == language
+        told.add(answer.json()["statement"])
+    (said,) = told
+    assert suggestion in said
+    assert endorsement in said
+    assert (said == SUGGESTION) == (language == "en")
+
+
 @pytest.mark.parametrize("form", ["csv", "jsonl", "xlsx"])
 async def test_every_exported_list_says_that_it_is_a_suggestion(town: Town, form: str) -> None:
     await town.organisation("Ada")

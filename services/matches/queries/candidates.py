@@ -41,10 +41,10 @@ class Asked:
     language: str = "en"
 
 
-def envelope(listing: Listing, *, view: View) -> dict[str, Any]:
+def envelope(listing: Listing, *, view: View, language: str) -> dict[str, Any]:
     """Return an answer without rows: where the list stands, its budgets and figures, small counts for who sees all."""
     counts, coverage = listing.figures()
-    body = listing.described() | {
+    body = listing.described(language=language) | {
         "view": view,
         "total_budget": 0,
         "budgets": {},
@@ -151,7 +151,7 @@ async def candidate(listing: Listing, organisation: str, *, view: View, language
     explanation = explained.get(organisation)
     async with listing.runtime.database.read() as connection:
         records = await organisations_of(connection, [organisation])
-    body = listing.described() | {
+    body = listing.described(language=language) | {
         "view": view,
         "eligible": rank is not None,
         "total_budget": ranked.total_budget,

@@ -19,7 +19,7 @@ from matching.explanation import Explanation
 from matching.lists import Row
 from matching.records import Need
 from matching.weights import Weights
-from schemas.http.suggestion import SUGGESTION
+from schemas.http.suggestion import SUGGESTIONS
 from services.chassis.runtime import Runtime
 from services.chassis.web.problems import Unavailable
 from services.matches import events
@@ -129,8 +129,8 @@ class Listing:
             )
         return ()
 
-    def described(self) -> dict[str, Any]:
-        """Return what every answer about this list says first."""
+    def described(self, *, language: str = "en") -> dict[str, Any]:
+        """Return what every answer about this list says first; the statement in the language that the answer is told in."""
         body: dict[str, Any] = {
             "project": self.project.id,
             "titles": self.project.titles,
@@ -141,7 +141,7 @@ class Listing:
             "reference_date": self.pinned.day,
             "as_of": list(events.as_of(self.pinned.positions)),
             "changed_since": self.changed_since,
-            "statement": SUGGESTION,
+            "statement": SUGGESTIONS[language],
         }
         if self.computed is None or self.version is None:
             return body

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from matching.lists import BANDS, COMPONENTS, LABELS, names_of
-from schemas.http.suggestion import SUGGESTION
+from schemas.http.suggestion import SUGGESTIONS
 from services.chassis.runtime import Runtime
 from services.chassis.web.problems import NotFound
 from services.matches import events
@@ -78,7 +78,7 @@ async def opportunities(
         "epoch": pinned.epoch,
         "reference_date": pinned.day,
         "as_of": list(events.as_of(pinned.positions)),
-        "statement": SUGGESTION,
+        "statement": SUGGESTIONS[language],
         "total": len(open_ones),
         "opportunities": [
             _line(one, projects[one.project], organisation, reasons[one.project]) for one in taken

@@ -104,7 +104,7 @@ def router() -> APIRouter:
             own=None if view == "whole" else rights.speaks_for(principal),
             language=language,
         )
-        body = queries.envelope(listing, view=view) | {"covers_token": reached}
+        body = queries.envelope(listing, view=view, language=language) | {"covers_token": reached}
         if asked.excluded:
             following = await _excluded(request, listing, asked, cursor, body)
         else:
