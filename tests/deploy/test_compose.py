@@ -21,7 +21,7 @@ from services.console.split import PROCESSES, environment
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text("utf-8"))
-SERVERS = {"postgresql", "kafka", "prepare"}
+SERVERS = {"postgresql", "kafka", "prepare", "gateway"}
 ADDRESSES = {
     "COMITY_DATABASE__URL",
     "COMITY_KAFKA__BOOTSTRAP_SERVERS",
@@ -30,6 +30,13 @@ ADDRESSES = {
     "COMITY_IDENTITY__JWKS_URL",
 }
 """Where things are differs from machine to machine; everything else is one value."""
+OF_CONTAINERS = {"COMITY_PUBLIC_URL", "COMITY_IDENTITY__SERVICE_KEY"}
+"""What the demo on one machine leaves to each process, or to the folder that they share."""
+
+
+def volumes(name: str) -> dict[str, str]:
+    """Return what is kept of a container: the volume, or the file, by the place where it is mounted."""
+    return {one.split(":")[1]: one.split(":")[0] for one in COMPOSE["services"][name]["volumes"]}
 
 
 def test_the_processes_are_those_of_the_split_demo() -> None:
@@ -61,11 +68,39 @@ def test_the_settings_are_those_that_the_split_demo_gives_its_processes() -> Non
     apart = {"COMITY_DATA_FOLDER"}  # the image sets it
     for process in PROCESSES:
         described = COMPOSE["services"][process.name]["environment"]
-        assert described.keys() - {"COMITY_PUBLIC_URL"} == given.keys() - apart
+        assert described.keys() - OF_CONTAINERS == given.keys() - apart
         for name, value in given.items():
             if name not in apart | ADDRESSES:
                 assert described[name] == value, name
-    assert COMPOSE["services"]["prepare"]["environment"].keys() == given.keys() - apart
+    assert COMPOSE["services"]["prepare"]["environment"].keys() - OF_CONTAINERS == given.keys() - apart
+
+
+def test_the_log_and_the_databases_stand_on_volumes() -> None:
+    """Given any setting, Kafka's image drops its own file, and the log stands in /tmp unless a setting says where."""
+    kafka, postgresql = COMPOSE["services"]["kafka"], COMPOSE["services"]["postgresql"]
+    assert volumes("kafka")[kafka["environment"]["KAFKA_LOG_DIRS"]] in COMPOSE["volumes"]
+    at = postgresql["environment"].get("PGDATA", "/var/lib/postgresql/data")
+    assert volumes("postgresql")[at] in COMPOSE["volumes"]
+
+
+def test_all_go_by_the_address_of_the_gateway_which_is_the_one_that_is_published() -> None:
+    """Links, pages of problems and mails are opened by people and programs outside."""
+    (port,) = COMPOSE["services"]["gateway"]["ports"]
+    host, outside, _ = port.split(":")
+    for process in PROCESSES:
+        entry = COMPOSE["services"][process.name]
+        assert entry["environment"]["COMITY_PUBLIC_URL"] == f"http://{host}:{outside}"
+        assert "ports" not in entry
+
+
+def test_keys_are_with_the_service_that_uses_them() -> None:
+    """What signs tokens and what seals the secrets of webhooks are files of the data folder."""
+    data = "/var/lib/comity"
+    kept = {process.name: volumes(process.name)[data] for process in PROCESSES}
+    for owner in ("identity", "notifications"):
+        assert [name for name, volume in kept.items() if volume == kept[owner]] == [owner]
+    assert set(kept.values()) <= COMPOSE["volumes"].keys()
+    assert COMPOSE["services"]["prepare"].get("volumes", []) == []
 
 
 def test_topics_are_created_before_any_process_starts() -> None:
