@@ -5,7 +5,7 @@ import re
 from matching.epoch import Epoch
 from services.matches.commands import first_epoch
 from tests.journeys.conftest import WHY, Demo
-from tests.journeys.tour import BLOCK, README, figures, lasting, shown
+from tests.journeys.tour import BLOCK, README, figures, lasting, own_project, shown
 
 AGAIN = "run: python -m tests.journeys.tour"
 
@@ -25,9 +25,23 @@ def test_the_tour_is_what_the_demo_prints(demo: Demo) -> None:
     text = README.read_text("utf-8")
     assert WHY.findall(text) == WHY.findall(demo.printed) != [], AGAIN
     there = [lasting(block) for block in BLOCK.findall(text)]
-    assert len(there) == 4
+    assert len(there) == 5
     for block in shown(demo.printed, demo.why):
         assert lasting(block) in there, AGAIN
     candidates = re.search(r"^(\d+) candidates", demo.printed, re.MULTILINE)
     assert candidates
     assert f"The whole list has {candidates[1]} rows" in text
+
+
+def test_what_the_tour_publishes_is_ranked_as_it_says(demo: Demo) -> None:
+    printed = own_project(demo.token("MANAGER"), demo.addresses[""])
+    assert printed in BLOCK.findall(README.read_text("utf-8")), AGAIN
+    title = "Solar links for forty rural schools"
+    with demo.connection() as admin:  # the other journeys know the demo's own lists
+        (made,) = [
+            one for one in admin.items("/v1/projects?limit=200", "items") if one["titles"][0]["text"] == title
+        ]
+        path = f"/v1/projects/{made['id']}"
+        seen = {"If-Match": f'"{made["revision"]}"'}
+        body = {"reason": "It was made to try things out."}
+        assert admin.send("POST", f"{path}/withdraw", body=body, headers=seen).status_code == 200

@@ -4,18 +4,23 @@
 a line: what no run prints alike (ids, how often somebody looked) is written as it came, and left out when it is compared.
 """
 
+import os
 import re
+import subprocess
 import tempfile
 import textwrap
 from pathlib import Path
 
 from services.console.loading import DEMO_FOLDER
-from tests.journeys.conftest import WHY, comity, why_of
+from tests.journeys.conftest import WHY, started, why_of
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 BLOCK = re.compile(
-    r"(?<=```\n)((?:Top ten for|(?:…\n)?Margin:|A subscriber was|Followed mean).*?)(?=\n```)", re.DOTALL
+    r"(?<=```\n)((?:Top ten for|(?:…\n)?Margin:|A subscriber was|Followed mean|1 [A-Z]).*?)(?=\n```)",
+    re.DOTALL,
 )
+STEPS = re.compile(r"(?<=```sh\n)id=.*?(?=```)", re.DOTALL)
+"""What a project manager pastes to publish a project and read its list."""
 VOLATILE = (
     (re.compile(r"list version \d+"), "list version"),
     (re.compile(r"reference date [0-9-]+"), "reference date"),
@@ -40,6 +45,22 @@ def shown(printed: str, why: str) -> tuple[str, ...]:
     return tuple(re.sub(r" +$", "", block, flags=re.MULTILINE) for block in blocks)
 
 
+def own_project(token: str, address: str) -> str:
+    """Return what the reader's own project prints, run as it stands there."""
+    (steps,) = STEPS.findall(README.read_text("utf-8"))
+    assert "http://127.0.0.1:8080\n" in steps
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", steps.replace("http://127.0.0.1:8080", address)],
+        env={"MANAGER": token, "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.rstrip()
+
+
 def lasting(block: str) -> str:
     """Return a block without what is another in each run, and without its line breaks."""
     for form, name in VOLATILE:
@@ -51,8 +72,14 @@ def rewrite() -> None:
     """Run the demo, and write what it printed into the tour."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "var"
-        printed = comity("demo", "--once", "--port", "0", folder=folder).stdout
-        blocks = shown(printed, why_of(printed, folder))
+        with started("demo", "--port", "0", folder=folder) as serving:
+            serving.said("Serving until Ctrl-C")
+            printed = serving.stdout.read_text("utf-8")
+            found = re.search(
+                r"^This list +(http://[^/]+).*^export MANAGER=(\S+)$", printed, re.MULTILINE | re.DOTALL
+            )
+            assert found, printed
+            blocks = (*shown(printed, why_of(printed, folder)), own_project(found[2], found[1]))
     text = README.read_text("utf-8")
     assert len(BLOCK.findall(text)) == len(blocks)
     following = iter(blocks)

@@ -79,6 +79,12 @@ def announced(project_id: str) -> ArchivedProject:
     return ArchivedProject(id=project_id, revision=0, partition=0, state="published", team=(), record={})
 
 
+UNKNOWN = (
+    "There is no published project with this id, or it is not known here yet. Was it published just now? Follow "
+    "`links.candidates` of that answer: it carries the token that can be waited for."
+)
+
+
 async def project_of(connection: AsyncConnection, project_id: str) -> ArchivedProject:
     """Return a project that was published at some time. Raises NotFound for any other: drafts are invisible."""
     return published((await connection.execute(PROJECT_NAMED, {"project": project_id})).first())
@@ -87,10 +93,10 @@ async def project_of(connection: AsyncConnection, project_id: str) -> ArchivedPr
 def published(row: Any) -> ArchivedProject:
     """Read the row of a project that was published at some time. Raises NotFound for any other: drafts are invisible."""
     if row is None or row.record is None:
-        raise NotFound("There is no published project with this id, or it is not known here yet.")
+        raise NotFound(UNKNOWN)
     found = archived(row)
     if found.state == "draft" or not found.record.get("published_at"):
-        raise NotFound("There is no published project with this id, or it is not known here yet.")
+        raise NotFound(UNKNOWN)
     return found
 
 

@@ -77,8 +77,8 @@ def router() -> APIRouter:
 
         The team, offices, BDT and auditors see the whole list; an organisation sees its own row. Filters never re-rank:
         `rank` is the rank in the whole list. Before the first list the answer is `state: ranking` without rows; so it is
-        for a project that is not known here yet, if the token is the one that publishing it answered. `Prefer: wait`
-        without a token waits for the first list. The first page also has the lane `also_fits`: organisations further down
+        for a project that is not known here yet, if `token` is one of this project's writes (`links.candidates` of the
+        publishing answer carries it), and 404 without. `Prefer: wait` without a token waits for the first list. The first page also has the lane `also_fits`: organisations further down
         that fit too and are rarely seen. It changes no rank.
         """
         runtime, project, principal = runtime_in(request), str(project_id), principal_of(request)

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +13,8 @@ from schemas import contracts
 from schemas.envelope import Event, Sequence
 
 OWNER = "018f3c2a-7d10-7000-8000-000000000001"
+
+GUIDE = (Path(__file__).resolve().parents[3] / "docs/guide/README.md").read_text("utf-8")
 
 
 async def test_a_project_is_created_as_a_draft_and_read_back(bench: Any, body: Any) -> None:
@@ -25,6 +29,18 @@ async def test_a_project_is_created_as_a_draft_and_read_back(bench: Any, body: A
     assert shown["titles"] == body()["titles"]
     assert shown["needs"][0]["importance"] == 5
     assert "candidates" not in shown["links"]
+
+
+async def test_what_was_read_is_sent_back_without_what_the_guide_says_that_the_answer_adds(
+    bench: Any, body: Any
+) -> None:
+    said = re.search(r"without what the\nanswer adds: (.*?)\.\n", GUIDE, re.DOTALL)
+    assert said
+    project_id = await bench.draft()
+    read = (await bench.call("GET", f"/v1/projects/{project_id}")).json()
+    kept = {name: value for name, value in read.items() if name not in re.findall(r"`(\w+)`", said[1])}
+    answer = await bench.call("PUT", f"/v1/projects/{project_id}", kept, If_Match='"1"')
+    assert answer.status_code == 200, answer.text
 
 
 async def test_an_almost_empty_draft_is_accepted(bench: Any) -> None:
