@@ -190,7 +190,7 @@ class Analyser:
     def reading(self) -> Analyser:
         """Return the same analyser for texts that are not to be kept: it reads the caches and adds nothing to them."""
         found = copy(self)
-        found._runs, found._told = self._runs.reading(), self._told.reading()
+        found._runs, found._told = self._runs.reading(), self._told.reading()  # noqa: SLF001 - its own
         return found
 
     def forget(self, member: Member, *, but: Member | None = None) -> None:

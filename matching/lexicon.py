@@ -116,8 +116,13 @@ class Lexicon:
     def find(self, language: str, tokens: Sequence[str]) -> list[Found]:
         """Find the domain terms of a query's run: from the left, the longest at each place, none overlapping."""
         found: list[Found] = []
+        begun, neutral = self._begun.get(language, {}), self._begun.get("", {})
         place = 0
         while place < len(tokens):
+            token = tokens[place]
+            if language != UNSPACED and token not in begun and token not in neutral:
+                place += 1  # nearly everywhere no term begins
+                continue
             hit = max(self._at(language, tokens, place), key=lambda one: one.stop, default=None)
             if hit is None:
                 place += 1

@@ -135,7 +135,14 @@ def _version(
     tagged = item * epoch.weights.evidence_tags // 1000 if tags else 0
     budgets = {PROFILE: text, EVIDENCE: item - tagged}
     weighted = {
-        kind: normalise({term: _share(term, count, kind, epoch) for term, count in counts.items()}, budget)
+        kind: normalise(
+            {
+                term: _share(term, count, kind, epoch)
+                for term, count in counts.items()
+                if term[0] != "b" or term in epoch.bigrams[kind]  # of the others nothing takes part
+            },
+            budget,
+        )
         for kind, budget in budgets.items()
     }
     return Version(

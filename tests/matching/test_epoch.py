@@ -126,6 +126,22 @@ def test_a_project_asks_its_own_terms_only_and_no_word_twice(epoch, analyser):
     assert set(query.versions[0].text) == {"d:fr:haut deb", "w:fr:rural"}
 
 
+def test_bigrams_that_take_no_part_are_not_weighed(epoch, analyser, monkeypatch):
+    """They are nearly every second term of a text, and each list waits for its project's query."""
+    weighed, weigh = set(), Epoch.idf
+
+    def count(one, kind, term):
+        weighed.add((kind, term))
+        return weigh(one, kind, term)
+
+    monkeypatch.setattr(Epoch, "idf", count)
+    for one in PROJECTS:
+        build_query(one, analyser.analyse_project(one), epoch)
+    pairs = {(kind, term) for kind, term in weighed if term.startswith("b:")}
+    assert len(weighed) > len(pairs)
+    assert [one for one in pairs if one[1] not in epoch.bigrams[one[0]]] == []
+
+
 def test_acronyms_of_the_lexicon_have_no_language(epoch, analyser):
     found = text_impacts(analyser.analyse_member(member("m", "IoT")).fields, kind=PROFILE, epoch=epoch)
     assert {"n:iot", "d::=iot", "d:fr:internet objet"} <= set(found)
