@@ -26,6 +26,8 @@ from tests.contracts.world import World, profile, project, started
 from tests.journeys.conftest import started as running
 
 pytestmark = pytest.mark.timeout(900)
+RECOVERY = Path(__file__).resolve().parents[2] / "docs" / "guide" / "recovery.md"
+PASSWORD = "it's secret"  # that of every test, for roles are the whole server's
 SERVICES = ("projects", "members", "matches")
 
 
@@ -34,6 +36,7 @@ class Site:
     """A deployment's places, and how its operator takes a backup and puts one back."""
 
     folder: Path
+    administrator: str = ""  # of PostgreSQL; services log in as their own roles
     sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
@@ -68,22 +71,32 @@ class Site:
             return
         to.mkdir()
         for service in (*SERVICES, "notifications"):
-            self._tool("pg_dump", "--format=custom", f"--schema={service}", f"--file={to / service}.db")
+            self._tool(
+                "pg_dump", "--format=custom", f"--schema={service}", f"--file={to / service}.db", "--dbname="
+            )
 
     def restore(self, service: str, backups: Path) -> dict[str, Any]:
         if not self.sections:
             return json.loads(
                 self.comity("restore", service, "--from", str(backups / f"{service}.db"), "--json")
             )
-        self._tool("pg_restore", "--clean", "--exit-on-error", "--dbname=", str(backups / f"{service}.db"))
+        # The page's own words, as the administrator that they are for.
+        words = "pg_restore --clean --if-exists --single-transaction --dbname="
+        assert f"`{words}ADMINISTRATOR_URL FILE`" in RECOVERY.read_text("utf-8")
+        self._tool(*words.split(), str(backups / f"{service}.db"))
         return json.loads(self.comity("restore", service, "--json"))
 
+    def make_roles(self) -> None:
+        """Have the administrator make a role for each service, as `comity roles` prints them."""
+        named = urlsplit(self.administrator).path[1:]
+        printed = self.comity("roles", "--database", named, "--password", PASSWORD)
+        statements = self.folder.with_suffix(".sql")
+        statements.write_text(printed, "utf-8")
+        self._tool("psql", "--quiet", "--set=ON_ERROR_STOP=1", f"--file={statements}", "--dbname=")
+
     def _tool(self, name: str, *words: str) -> None:
-        parts = urlsplit(self.sections["database"]["url"])
-        plain = urlunsplit(parts._replace(scheme="postgresql"))
+        plain = urlunsplit(urlsplit(self.administrator)._replace(scheme="postgresql"))
         told = [f"--dbname={plain}" if word == "--dbname=" else word for word in words]
-        if name == "pg_dump":
-            told.append(plain)
         done = subprocess.run(
             [str(postgresql.install().folder / name), *told], capture_output=True, text=True, check=False
         )
@@ -94,10 +107,14 @@ class Site:
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
     if request.param == "embedded":
         return Site(folder=tmp_path / "var")
-    return Site(
+    administrator = request.getfixturevalue("postgresql_url")()
+    server = urlsplit(administrator)
+    named = server._replace(netloc=f"comity_{{service}}:{PASSWORD}@{server.hostname}:{server.port}")
+    split = Site(
         folder=tmp_path / "var",
+        administrator=administrator,
         sections={
-            "database": {"url": request.getfixturevalue("postgresql_url")(), "pool_size": 4},
+            "database": {"url": urlunsplit(named), "pool_size": 4},
             "log": {"transport": "kafka", "partitions": 2},
             "kafka": {
                 "bootstrap_servers": request.getfixturevalue("kafka_broker"),
@@ -107,6 +124,8 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
             },
         },
     )
+    split.make_roles()
+    return split
 
 
 def revise(world: World, kind: str, identifier: str, body: dict[str, Any]) -> None:
