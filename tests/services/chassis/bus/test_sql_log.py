@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import uuid
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -16,7 +17,7 @@ from schemas.topics import TOPICS
 from services.chassis.bus.errors import Fenced, GroupBusy, LogBusy, TopicMismatch
 from services.chassis.bus.partitioner import partition_for
 from services.chassis.bus.transport import TopicPartition
-from services.chassis.bus.transports.sql import log
+from services.chassis.bus.transports.sql import compaction, log
 from services.chassis.bus.transports.sql.compaction import compact
 from services.chassis.bus.transports.sql.log import SqlTransport
 from tests.services.chassis.bus.bench import erased, eventually, organisation
@@ -251,6 +252,26 @@ async def test_a_tombstone_stays_for_its_retention_and_then_raises_the_horizon(b
     assert await compacted(bench) == 1
     assert (await bench.transport.horizons("members.v1"))[partition] == 2
     assert (await bench.transport.ends("members.v1"))[partition] == 2
+
+
+async def test_tombstones_go_in_small_transactions(bench, monkeypatch):
+    """Whoever appends waits for one of them at most."""
+    await bench.append(*(erased(key(number), version=1) for number in range(5)))
+    await age(bench, 31)
+    monkeypatch.setattr(compaction, "_CHUNK", 2)
+    write, sizes = bench.log_database.write, []
+
+    @asynccontextmanager
+    async def counted(**more):
+        records = text("SELECT count(*) FROM log_record")
+        async with write(**more) as connection:
+            before = await connection.scalar(records)
+            yield connection
+            sizes.append(before - await connection.scalar(records))
+
+    monkeypatch.setattr(bench.log_database, "write", counted)
+    assert await compacted(bench) == 5
+    assert [size for size in sizes if size] == [2, 2, 1]
 
 
 async def test_a_reader_passes_over_the_gaps_that_compaction_leaves(bench):

@@ -6,7 +6,7 @@ The memory of each key's last sequence is never touched, so nothing old can come
 appending waits for one of them at most.
 """
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from services.chassis.database import Database
 
@@ -37,24 +37,30 @@ _HORIZON = text("""
 """)
 _TOMBSTONES = text("""
     DELETE FROM log_record
-     WHERE value IS NULL AND appended_at < :before
-       AND topic IN (SELECT topic FROM log_topic WHERE compacted)
+     WHERE (topic, partition, "offset") IN (
+        SELECT r.topic, r.partition, r."offset"
+          FROM log_record AS r JOIN log_topic AS t ON t.topic = r.topic
+         WHERE t.compacted AND r.value IS NULL AND r.appended_at < :before
+         LIMIT :chunk)
 """)
 
 
 async def compact(database: Database, *, now: int, lag_seconds: int, tombstone_seconds: int) -> int:
     """Run one pass; returns how many records went. `now`: Unix microseconds."""
+    removed = await _delete(database, _SUPERSEDED, before=now - lag_seconds * 1_000_000)
+    before = now - tombstone_seconds * 1_000_000
+    async with (
+        database.write() as connection
+    ):  # before the first of them goes: who has not read them is stopped
+        await connection.execute(_HORIZON, {"before": before})
+    return removed + await _delete(database, _TOMBSTONES, before=before)
+
+
+async def _delete(database: Database, statement: TextClause, *, before: int) -> int:
     removed = 0
     while True:
         async with database.write() as connection:
-            gone = await connection.execute(
-                _SUPERSEDED, {"before": now - lag_seconds * 1_000_000, "chunk": _CHUNK}
-            )
+            gone = await connection.execute(statement, {"before": before, "chunk": _CHUNK})
         removed += gone.rowcount
         if gone.rowcount < _CHUNK:
-            break
-    before = {"before": now - tombstone_seconds * 1_000_000}
-    async with database.write() as connection:
-        await connection.execute(_HORIZON, before)
-        removed += (await connection.execute(_TOMBSTONES, before)).rowcount
-    return removed
+            return removed
