@@ -10,6 +10,7 @@ if compaction took it, identity and end of the log decide. Anything else is a lo
 """
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from sqlalchemy import (
     BigInteger,
@@ -222,10 +223,17 @@ async def _verify_tombstones(
     else:
         gone = position.next_offset < horizons.get(position.at.partition, 0)
     if gone:
+        clock = ";" if horizons is not None else _clocks(position, now)
         raise RebuildNeeded(
-            f"{position.group} was away from {position.at} for so long that tombstones may be gone; "
+            f"{position.group} was away from {position.at} for so long that tombstones may be gone{clock} "
             "stop every process of the service that reads and run `comity rebuild` for it."
         )
+
+
+def _clocks(position: Position, now: int) -> str:
+    """Say what was compared: a clock that is far ahead looks the same as a long absence."""
+    then, here = (datetime.fromtimestamp(one / 1e6, UTC).date() for one in (position.at_end_on, now))
+    return f". It was at the end on {then}, and the clock of this process says {here}: if that is wrong, put it right and start again. Else"
 
 
 def _told(at: TopicPartition) -> str:

@@ -141,7 +141,9 @@ async def test_where_the_log_cannot_tell_the_time_since_its_end_decides(bench):
     await positions.verify(
         bench.transport, after, now=NOW + 29 * DAY, compacted=True, tombstone_seconds=RETENTION
     )
-    with pytest.raises(RebuildNeeded):
+    with pytest.raises(
+        RebuildNeeded, match="and the clock of this process says 2027-02-15: if that is wrong"
+    ):
         await positions.verify(
             bench.transport, after, now=NOW + 31 * DAY, compacted=True, tombstone_seconds=RETENTION
         )
