@@ -56,6 +56,11 @@ class Metrics:
         # Whether the service's database, and the log, answered at this scrape.
         self.database_up = self._gauge("comity_database_up", "1 if the database answers.", "service")
         self.log_up = self._gauge("comity_log_up", "1 if the log answers.", "service")
+        # When the gauges that have to be asked for were set last (dead letters, partitions, progress), in Unix seconds; 0 is
+        # never. Those of what did not answer in time stay as they were, and look sound.
+        self.measured = self._gauge(
+            "comity_measured_timestamp_seconds", "When these gauges were set last.", "service", "part"
+        )
         # Background loops that run; 0 in a process that is still there is a fault.
         self.loops = self._gauge("comity_loop_running", "1 while a background loop runs.", "loop")
 

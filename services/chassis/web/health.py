@@ -6,6 +6,7 @@ part that a request needs; progress gives figures, and never fails for what they
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from sqlalchemy import text
@@ -52,15 +53,22 @@ async def progress(runtime: Runtime) -> dict[str, Any]:
 
 
 async def measure(runtime: Runtime) -> None:
-    """Set every gauge that has to be asked for. What does not answer is down, and its other gauges stay as they were."""
+    """Set every gauge that has to be asked for, and when that was.
+
+    What does not answer is down; gauges that were not set stay as they were, with the moment at which they were.
+    """
     metrics, name = runtime.metrics, runtime.service.name
     down = await _reason(lambda: _ask_database(runtime))
     metrics.database_up.labels(name).set(down is None)
     metrics.log_up.labels(name).set(await _reason(lambda: _ask_log(runtime)) is None)
-    if down is None:
-        await _reason(lambda: _measure_letters(runtime))
-        await _reason(lambda: _measure_partitions(runtime))
-        await _reason(lambda: _measure_progress(runtime))
+    for part, ask in (
+        ("letters", _measure_letters),
+        ("partitions", _measure_partitions),
+        ("progress", _measure_progress),
+    ):
+        measured = metrics.measured.labels(name, part)
+        if down is None and await _reason(partial(ask, runtime)) is None:
+            measured.set(runtime.clock.now().timestamp())
 
 
 async def _measure_progress(runtime: Runtime) -> None:

@@ -1,5 +1,6 @@
 """What a process says of itself at /metrics, with real events through outbox, log, consumer and lists."""
 
+import asyncio
 import re
 from datetime import timedelta
 from types import SimpleNamespace
@@ -24,6 +25,35 @@ def figures(runtime: Runtime) -> dict[tuple[str, ...], float]:
         for family in text_string_to_metric_families(text_form)
         for sample in family.samples
     }
+
+
+async def test_figures_that_could_not_be_measured_say_since_when(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An age that stays as it was looks sound: on a machine that is drowned nobody would hear of it."""
+    runtime = town.runtimes["matches"]
+    measured = "comity_measured_timestamp_seconds"
+    await health.measure(runtime)
+    began = town.clock.now().timestamp()
+    parts = ("letters", "partitions", "progress")
+    assert {part: figures(runtime)[measured, part, "matches"] for part in parts} == dict.fromkeys(
+        parts, began
+    )
+
+    async def hang(_: Runtime) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(health, "_measure_progress", hang)
+    monkeypatch.setattr(health, "_PATIENCE", 0.05)
+    town.clock.moment += timedelta(minutes=10)
+    monkeypatch.setattr(health, "_ask_log", _answers)
+    monkeypatch.setattr(health, "_ask_database", _answers)
+    await health.measure(runtime)
+    assert figures(runtime)[measured, "progress", "matches"] == began
+
+
+async def _answers(_: Runtime) -> None:
+    return
 
 
 async def test_ages_and_counts_follow_what_happens(town: Town) -> None:
