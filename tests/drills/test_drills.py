@@ -8,6 +8,7 @@ from typing import Any
 
 from services.chassis.bus.failpoints import LINES
 from tests.drills.judging import ORACLE
+from tests.drills.kill import held
 from tests.drills.oracle import System, Verdict, judge_feed
 from tests.mutants.catalogue import MUTANTS
 
@@ -47,3 +48,11 @@ def test_the_oracle_finds_what_the_feed_says_twice() -> None:
 
     judge_feed(Told({}, []), verdict := Verdict())
     assert verdict.doubled == ["the feed's entry 1.1 of b"]
+
+
+def test_the_kill_drill_says_nothing_of_mutants_where_none_was_drilled() -> None:
+    """A line that counts as passed has to have been able to fail."""
+    sound = {"lost": 0, "doubled": 0, "lists_identical": True}
+    assert held(sound, {}) == {"nothing lost": True, "nothing doubled": True, "lists identical": True}
+    assert held(sound, {"one": None})["catches 1 of the mutants"] is False
+    assert held(sound, {"one": "lost"})["catches 1 of the mutants"] is True
