@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,9 +78,12 @@ def read(content: bytes | bytearray | memoryview, *, epoch: str) -> Snapshot:
     if len(whole) < _LENGTH + _DIGEST or hashlib.sha256(body).digest() != said:
         raise SnapshotRefused("it is torn: its digest is not that of its bytes")
     start = _LENGTH + int.from_bytes(body[:_LENGTH], "big")
-    header = json.loads(bytes(body[_LENGTH:start]))
-    if header.get("form") != FORM:
-        raise SnapshotRefused(f"its form is {header.get('form')!r}, not {FORM!r}")
+    header: Any = None
+    with suppress(ValueError):  # a foreign file may have a digest too
+        header = json.loads(bytes(body[_LENGTH:start]))
+    form = header.get("form") if isinstance(header, dict) else None
+    if form != FORM:
+        raise SnapshotRefused(f"its form is {form!r}, not {FORM!r}")
     if header["epoch"] != epoch:
         raise SnapshotRefused(f"it is of epoch {header['epoch'][:12]}, not {epoch[:12]}")
     texts = []

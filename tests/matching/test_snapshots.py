@@ -103,3 +103,10 @@ def test_a_snapshot_in_another_form_is_refused():
     body = len(said).to_bytes(8, "big") + said
     with pytest.raises(SnapshotRefused, match="comity index 0"):
         read(body + hashlib.sha256(body).digest(), epoch=EPOCH)
+
+
+@pytest.mark.parametrize("said", [b"not json!", b"[]", b'"comity index 1"', b"\xff\xfe", b""])
+def test_a_foreign_file_with_a_digest_of_its_own_is_refused(said):
+    body = len(said).to_bytes(8, "big") + said
+    with pytest.raises(SnapshotRefused, match="form"):
+        read(body + hashlib.sha256(body).digest(), epoch=EPOCH)
