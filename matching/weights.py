@@ -57,7 +57,8 @@ class Weights:
     (both), of the component's budget, and of the union of both term sets. `k1`, `b` and `k3` are thousandths: the
     saturation of counts in a document, the pull of its length, the saturation of counts in a project's text.
     `passage_bound` computes nothing: it is the most, per mille of a project's total, by which the points of one passage
-    may differ between a description and one evidence item, and it is tested. `quoted` is how many words are a
+    may differ between a description and one evidence item under the published budgets (`matching.passage_bound` derives it, and
+    for each emphasis; tables that say 300 give what short passages differ by). `quoted` is how many words are a
     quoted passage, in the project's order and in any order, what a foreign word among them costs, and above what share of a
     project's different words, and of those of one of its fields, per mille, a document is an echo of it (see `matching.passages`); 0 is never, and for `foreign` that it
     ends a passage. With `earlier` 1, texts on record since a day before the project was published quote nothing. Tables before version 3
@@ -99,7 +100,7 @@ class Weights:
     evidence_threshold: int = 40
     evidence_tags: int = 30
     near_duplicate: int = 600
-    passage_bound: int = 300
+    passage_bound: int = 401
     roles: Mapping[str, int] = field(default_factory=lambda: {"lead": 1000, "partner": 870})
     place_shares: Mapping[str, int] = field(default_factory=lambda: {"country": 600, "region": 400})
     place_impacts: Mapping[str, int] = field(

@@ -376,6 +376,8 @@ class StatementAnswer(Answered):
     components: tuple[dict[str, Any], ...]
     total_budget: Count
     budget_rule: str
+    lexicon: dict[str, Any]
+    passage_bound: dict[str, Any]
     emphasis: dict[str, Any]
     floor: dict[str, Any]
     bands: dict[str, int]

@@ -10,6 +10,7 @@ from typing import Any
 from matching.epoch import Epoch
 from matching.explanation import per_mille
 from matching.lists import COMPONENTS, LABELS, STEPS
+from matching.passage_bound import largest_impact, widest_bounds
 from matching.rules import RULES
 from matching.sentences import phrases_in
 from schemas.http.suggestion import SUGGESTION
@@ -86,6 +87,20 @@ def statement(epoch: Epoch, *, number: int, published_at: str, day: str) -> dict
         "total_budget": total,
         "budget_rule": "A project without needs, tags, places or languages drops that budget from its total. Points are "
         "integers; a part is weight times impact, and the parts shown add up to the points exactly.",
+        "lexicon": {
+            "concepts": len(epoch.lexicon.concepts),
+            "rule": "A concept joins its terms across languages, and a part that came over one is marked bridge. Each that takes part is marked "
+            "reviewed: a person wrote the line or accepted it. That does not say that a native reader of each language has signed it.",
+        },
+        "passage_bound": {
+            "published": widest_bounds(weights)[0],
+            "emphasised": widest_bounds(weights)[1],
+            "largest_impact": largest_impact(weights),
+            "rule": "The points of one passage in text and evidence differ between a description and one evidence item by at most this, per "
+            "mille of a project's total: the text budget times the largest impact (of 255) that a term has in one field. "
+            "published is the most under the published budgets, emphasised under any emphasis; a project that states "
+            "needs, places, tags or languages has less, by the budgets that stand in its list.",
+        },
         "emphasis": {
             "least": weights.emphasis["least"],
             "most": weights.emphasis["most"],
@@ -107,7 +122,10 @@ def statement(epoch: Epoch, *, number: int, published_at: str, day: str) -> dict
             "hard rules leave candidates out; each is listed with its coded rule",
             "points, the largest first",
             "equal points: the keyed hash of project and organisation (SipHash-2-4 under tie_key), then the id",
-            f"parent cap: at most {weights.parent_cap} organisations of one group among the first {weights.head}",
+            (
+                f"parent cap: at most {weights.parent_cap} organisations of one group among the first {weights.head}; a group is "
+                "who declares the same parent organisation, and profiles that are alike and declare none are not told to be one"
+            ),
             f"local minimum: at least {weights.local_minimum} local above the floor among the first {weights.head}",
             (
                 f"newcomer minimum: at least {weights.newcomer_minimum} newcomers above the floor among the first "

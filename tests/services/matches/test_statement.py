@@ -31,6 +31,9 @@ async def test_the_statement_names_parameters_weights_bounds_steps_data_versions
     assert statement["reference_date"] == "2026-11-23"
     assert statement["epoch"]["published_at"].startswith("2026-11-23T")
     assert len(statement["order"]) == 7
+    assert statement["passage_bound"]["published"] < statement["passage_bound"]["emphasised"] < 1000
+    assert statement["lexicon"]["concepts"] == len(epoch.lexicon.concepts) > 1000
+    assert "native reader" in statement["lexicon"]["rule"]
     assert statement["inputs"]
     assert statement["not_inputs"]
 
