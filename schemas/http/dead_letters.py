@@ -90,11 +90,28 @@ class HaltedPartitions(Shape):
 class DiscardBody(Shape):
     """Why a record is given up. The reason stays in the audit trail for good: name no person in it."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"reason": "Its owner has written the record anew."}]}
+    )
+
     reason: ShortText
 
 
 class ResumeBody(Shape):
     """Which partition may bury again, and why."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "group": "matches",
+                    "topic": "members.v1",
+                    "partition": 3,
+                    "reason": "The handler was mended.",
+                }
+            ]
+        }
+    )
 
     group: Label
     topic: Label

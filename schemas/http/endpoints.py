@@ -93,6 +93,8 @@ class EndpointPage(Shape):
 class RotateBody(Shape):
     """How long the secret before stays valid beside the new one."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"overlap_hours": 48}]})
+
     overlap_hours: Annotated[StrictInt, Field(ge=0, le=168), WHOLE] = 24
 
 
@@ -106,6 +108,8 @@ class SecretMade(Shape):
 
 class RecoverBody(Shape):
     """From when on messages that did not arrive are sent again."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"since": "2026-11-24T00:00:00Z"}]})
 
     since: Annotated[
         str,

@@ -6,7 +6,7 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StrictStr
+from pydantic import AfterValidator, ConfigDict, Field, StrictStr
 
 from schemas.http.parts import EmailAddress
 from schemas.http.texts import Name, Shape, formed, refuse
@@ -52,6 +52,12 @@ OfficeCode = Annotated[
 class ClientBody(Shape):
     """An API client: a program that acts under its own name, or for a person."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"name": "Project office", "roles": ["office_officer"], "office": "addis_ababa"}]
+        }
+    )
+
     name: Name
     roles: Roles
     organisation: UUID | None = Field(None, description="Whose roles organisation_… these are.")
@@ -64,6 +70,14 @@ class ClientBody(Shape):
 
 class PersonBody(Shape):
     """A person. Name and address are kept here only, and never sent to any other service."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"name": "Amina Diallo", "email": "amina.diallo@example.org", "roles": ["project_manager"]}
+            ]
+        }
+    )
 
     name: Name
     email: EmailAddress

@@ -215,6 +215,12 @@ class SubscriptionPage(Shape):
 class PreviewBody(Shape):
     """Conditions to try out before saving them."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"conditions": {"countries": ["KEN"], "need_kinds": ["connectivity"]}}]
+        }
+    )
+
     organisation: UUID | None = None
     conditions: Conditions = Conditions()
 
@@ -240,6 +246,8 @@ class PreviewAnswer(Shape):
 class LiftBody(Shape):
     """An address that mails may go to again."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "office@example.org"}]})
+
     email: EmailAddress
 
 
@@ -250,6 +258,8 @@ DismissalReason = Literal[
 
 class DismissalBody(Shape):
     """Why a project is not for us; it stays silent until its needs or countries change."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "wrong_country"}]})
 
     organisation: UUID | None = None
     reason: DismissalReason

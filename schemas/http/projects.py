@@ -293,4 +293,8 @@ class FlagshipBody(Shape):
 class ClosingBody(Shape):
     """Why a project is closed or withdrawn; published with it."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"reason": "The partners that were sought have been found."}]}
+    )
+
     reason: ShortText

@@ -50,38 +50,40 @@ class Service:
     """The descriptor of a service: what it is called, serves, owns and runs."""
 
     name: str
-    title: str  # one sentence, for OpenAPI and for `/`
-    prefixes: tuple[str, ...]  # disjoint path prefixes, such as "/v1/projects"
+    title: str
+    """One sentence, for OpenAPI and for `/`."""
+    prefixes: tuple[str, ...]
+    """Disjoint path prefixes, such as "/v1/projects"."""
     metadata: MetaData
     routers: Callable[[], tuple[APIRouter, ...]]
-    topics: tuple[str, ...] = ()  # the topics that this service alone writes to
-    linger_seconds: float = 0.0  # how long its relay waits for more events after the first
-    owner: "Owner | None" = None  # how what stands on those topics is said again
-    relayed: "Callable[[Runtime], Relayed] | None" = (
-        None  # makes what is handed each event that has reached the log, once and in order
-    )
-    readers: "tuple[Reader, ...]" = ()  # its groups on the topics of others
-    webhooks: "Callable[[], Mapping[str, Any]] | None" = (
-        None  # what it sends to endpoints of others, for OpenAPI: `webhooks` by type and their `schemas`
-    )
-    loops: "Callable[[Runtime], tuple[Loop, ...]]" = no_loops  # consumers and sweeps of the role "worker"
-    body_limits: Mapping[str, int] = field(
-        default_factory=dict, hash=False
-    )  # path → bytes, larger than usual
-    unread_bodies: tuple[
-        str, ...
-    ] = ()  # beginnings of paths that take a body of any type, for nobody reads it
-    followers: "Callable[[Runtime], tuple[Loop, ...]]" = (
-        no_loops  # loops of every role but "relay", e.g. what keeps an index fresh
-    )
-    startup: "Callable[[Runtime], Awaitable[None]] | None" = None  # before ready, in every role but "relay"
-    readiness: "Callable[[Runtime], Awaitable[Mapping[str, str | None]]] | None" = (
-        None  # part → why not, or None
-    )
-    progress: "Callable[[Runtime], Awaitable[Mapping[str, Any]]] | None" = None  # figures for /progress
-    measure: "Callable[[Runtime], Awaitable[None]] | None" = (
-        None  # sets its gauges when the process is scraped
-    )
+    topics: tuple[str, ...] = ()
+    """The topics that this service alone writes to."""
+    linger_seconds: float = 0.0
+    """How long its relay waits for more events after the first."""
+    owner: "Owner | None" = None
+    """How what stands on those topics is said again."""
+    relayed: "Callable[[Runtime], Relayed] | None" = None
+    """Makes what is handed each event that has reached the log, once and in order."""
+    readers: "tuple[Reader, ...]" = ()
+    """Its groups on the topics of others."""
+    webhooks: "Callable[[], Mapping[str, Any]] | None" = None
+    """What it sends to endpoints of others, for OpenAPI: `webhooks` by type and their `schemas`."""
+    loops: "Callable[[Runtime], tuple[Loop, ...]]" = no_loops
+    """Consumers and sweeps of the role "worker"."""
+    body_limits: Mapping[str, int] = field(default_factory=dict, hash=False)
+    """Bytes by path, where a body may be larger than usual."""
+    unread_bodies: tuple[str, ...] = ()
+    """Beginnings of paths that take a body of any type, for nobody reads it."""
+    followers: "Callable[[Runtime], tuple[Loop, ...]]" = no_loops
+    """Loops of every role but "relay", such as what keeps an index fresh."""
+    startup: "Callable[[Runtime], Awaitable[None]] | None" = None
+    """Runs before ready, in every role but "relay"."""
+    readiness: "Callable[[Runtime], Awaitable[Mapping[str, str | None]]] | None" = None
+    """Why a part is not ready, or None, by part."""
+    progress: "Callable[[Runtime], Awaitable[Mapping[str, Any]]] | None" = None
+    """Figures for /progress."""
+    measure: "Callable[[Runtime], Awaitable[None]] | None" = None
+    """Sets its gauges when the process is scraped."""
 
 
 class Signals:

@@ -1,8 +1,8 @@
 """`comity doctor`: the settings of this environment, and every dependency probed with them.
 
-What: prints the settings that a process started here would take, secrets hidden, then asks each database, the log, the analyser, and the system that runs on
-this data folder, if one does, whether they work. Why: one command says what is wrong before anybody reads logs. It must
-not change anything, and works beside a running system.
+What: prints the settings that a process started here would take, secrets hidden, then asks each database, the log, the
+analyser, the addresses that are set, and the system that runs on this data folder, if one does, whether they work. Why: one
+command says what is wrong before anybody reads logs. It must not change anything, and works beside a running system.
 """
 
 import asyncio
@@ -61,6 +61,7 @@ async def _probe(settings: Any) -> dict[str, dict[str, Any]]:
     for name, url in {
         "token keys": settings.identity.jwks_url,
         "matches": settings.notifications.matches_url,
+        "traces": settings.telemetry.traces_url,
     }.items():
         if url is not None:
             probes[name] = _address(url)

@@ -90,7 +90,7 @@ def test_head_of_what_get_does_not_answer_is_refused_with_the_methods_there_are(
 
 
 def test_head_writes_no_more_audit_rows_than_get(populated: World) -> None:
-    for owner in ("identity", "projects", "members", "matches"):
+    for owner in SERVICES:
         before = populated.get("auditor", f"/v1/audit/{owner}?limit=1")["items"]
         for address in sorted(reads().values()):
             populated.ask("admin", "HEAD", address.format_map(populated.ids))

@@ -204,6 +204,12 @@ def test_doctor_on_an_empty_folder_says_what_is_missing_and_makes_nothing(tmp_pa
     assert not list((tmp_path / "var").glob("*.db"))
 
 
+def test_doctor_asks_where_spans_are_sent(tmp_path: Path) -> None:
+    away = {"COMITY_TELEMETRY__TRACES_URL": f"http://127.0.0.1:{free_port()}/v1/traces"}
+    probes = json.loads(comity("doctor", "--json", folder=tmp_path / "var", **away).stdout)["probes"]
+    assert (probes["traces"]["well"], "does not answer" in probes["traces"]["says"]) == (False, True)
+
+
 def test_doctor_says_whose_settings_it_prints(tmp_path: Path) -> None:
     said = comity("doctor", folder=tmp_path / "var").stdout
     assert said.startswith("Settings of this environment, as a process started here would take them;")
