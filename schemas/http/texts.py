@@ -127,9 +127,13 @@ Language = Annotated[
 """The language of a text (BCP 47)."""
 
 
+_BLANK = str.maketrans("", "", "\u115f\u1160\u3164\uffa0")
+"""The fillers of Hangul: letters to Unicode, blanks to the eye."""
+
+
 def check_letters(text: str) -> str:
     """Return the text. Raises `refuse(...)` if it has no letter of any script."""
-    if re.search(LETTER, text) is None:
+    if re.search(LETTER, text.translate(_BLANK)) is None:
         raise refuse(
             "text-without-words",
             "The text has no letter: only white space, digits or signs.",

@@ -283,6 +283,7 @@ def test_each_of_the_six_fields_is_required(field):
         ({"offers": []}, "too_short"),
         ({"descriptions": []}, "too_short"),
         ({"legal_name": "  \t"}, "text-without-words"),
+        ({"legal_name": "\u3164 \uffa0"}, "text-without-words"),
         ({"legal_name": "Ac\u2028me"}, "one-line"),
         ({"legal_name": "Ac\u061cme"}, "no-bidi-controls"),
         ({"legal_name": "\u200fAcme"}, "no-bidi-controls"),
