@@ -299,7 +299,9 @@ class VersionLine(Answered):
     reference_date: date
     as_of: tuple[AsOf, ...]
     counts: Counts
-    reasons: tuple[str, ...]
+    reasons: tuple[str, ...] = Field(
+        description="What made the version, as codes: first, head, floor, band, project, epoch, closed; no sentences."
+    )
     digest: Digest
     final: bool
     made_at: str
