@@ -297,11 +297,12 @@ async def take_back(
     now: str,
     project: str | None = None,
     organisations: Any = None,
+    subscriptions: Collection[str] | None = None,
     made_by: str | None = None,
     but: Collection[str] = (),
     states: tuple[str, ...] = ("waiting",),
 ) -> Sequence[str]:
-    """Take back what was not told yet of a project or of any, to everybody or to these organisations (SQL or a list).
+    """Take back what was not told yet of a project or of any, to everybody or to these organisations (SQL or a list) or subscriptions.
 
     A webhook that has not arrived, be it given up, is not sent any more, by nobody's recovery either. One that was tried may
     have arrived: its notice stays told, also if it was put back since. A digest that has not left is made anew. What is out has
@@ -315,6 +316,8 @@ async def take_back(
         whose.append(NOTICES.c.project == project)
     if organisations is not None:
         whose.append(NOTICES.c.organisation.in_(organisations))
+    if subscriptions is not None:
+        whose.append(NOTICES.c.subscription.in_(subscriptions))
     if but:
         whose.append(NOTICES.c.type.not_in(but))
     if made_by is not None:

@@ -9,7 +9,7 @@ on while a cycle makes its notices; what it marks as told is what it told of. *N
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import structlog
@@ -41,7 +41,7 @@ from services.notifications.tables import (
     SUBSCRIPTIONS,
 )
 from services.notifications.worker.arriving import set_aside, unread
-from services.notifications.worker.falls import FALLEN, TAKEN_BACK, fallen_of, stop, take_back_from
+from services.notifications.worker.falls import AT_ONCE, FALLEN, TAKEN_BACK, fallen_of, stop, take_back_from
 from services.notifications.worker.news import News, insert_notices
 
 PATIENCE = timedelta(seconds=60)
@@ -66,6 +66,10 @@ ENDS = OVER | {MATCH_WITHDRAWN}
 """Types of news after which a subscriber takes a project for over."""
 PROJECT_CHANGED = "project-changed"
 """The rule of news that no pair's crossing caused."""
+FELL = "band-fell"
+"""The rule of a fall to a lower band: the last word, if that is none of those that were asked for, until it rises."""
+LEFT = "left-conditions"
+"""The rule of the word that a project is not what a subscription asks for any more: the last, but for its end or its fall, until it is again."""
 
 _WAITS = STANDINGS.c.standing & STANDINGS.c.organisation.in_(
     select(ORGANISATIONS.c.id).where(ORGANISATIONS.c.state == "withdrawn")
@@ -89,6 +93,13 @@ _DUE = (
 _ENDED = select(PROJECTS.c.id).where(PROJECTS.c.ending.is_not(None))
 
 _log = structlog.get_logger(__name__)
+
+
+class Last(NamedTuple):
+    """What a subscription was told last of a project."""
+
+    type: str
+    rule: str
 
 
 Asked = Callable[[bytes, str | None], bool]
@@ -164,11 +175,28 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
     changed = newer and listed["told_facts"] not in {None, known["facts_hash"]}
     before = listed["told_asked"]
     revised = newer and before is not None and bytes(before) != asked_about(facts)
+    concerned = await _concerned(connection, project, everybody=changed or revised)
+    told = await _told(connection, project)
+    asked = asked_of(runtime, facts, day=day)
+    asked_before = asked_of(runtime, orjson.loads(before), day=day) if revised else asked
+    leaving = [
+        pair["subscription"]
+        for pair in concerned
+        if _leaves(pair, told.get(pair["subscription"]), asked=asked, asked_before=asked_before)
+    ]
+    for start in range(0, len(leaving), AT_ONCE):
+        await take_back(
+            connection,
+            project=project,
+            subscriptions=leaving[start : start + AT_ONCE],
+            states=("waiting", "ready"),
+            now=timestamp(now),
+        )
     news = _news(
-        await _concerned(connection, project, everybody=changed or revised),
-        await _told(connection, project),
-        asked=asked_of(runtime, facts, day=day),
-        asked_before=asked_of(runtime, orjson.loads(before), day=day) if revised else None,
+        concerned,
+        await _told(connection, project) if leaving else told,
+        asked=asked,
+        asked_before=asked_before,
         change=f"facts:{known['incarnation']}.{known['version']}",
         changed=changed,
     )
@@ -279,10 +307,11 @@ def here() -> Any:
     return or_(ORGANISATIONS.c.state.is_(None), ORGANISATIONS.c.state.not_in(AWAY))
 
 
-async def _told(connection: AsyncConnection, project: str) -> dict[str, str]:
-    """Return the subscriptions that were told of a project before, with the type of what they were told last."""
-    query = select(NOTICES.c.subscription, NOTICES.c.type).where(NOTICES.c.id.in_(_newest_told(project)))
-    return {row.subscription: row.type for row in await connection.execute(query)}
+async def _told(connection: AsyncConnection, project: str) -> dict[str, Last]:
+    """Return the subscriptions that were told of a project before, with what they were told last."""
+    newest = NOTICES.c.id.in_(_newest_told(project))
+    query = select(NOTICES.c.subscription, NOTICES.c.type, NOTICES.c.rule).where(newest)
+    return {row.subscription: Last(row.type, row.rule) for row in await connection.execute(query)}
 
 
 def _newest_told(project: str) -> Select[tuple[str]]:
@@ -312,16 +341,28 @@ def asked_of(runtime: Runtime, facts: Facts, *, day: date) -> Asked:
     return asked
 
 
+def _leaves(pair: Mapping[str, Any], last: Last | None, *, asked: Asked, asked_before: Asked) -> bool:
+    """Whether a project that is open to a subscription ceases to be what it asks for, by its record or by the band of its pair.
+
+    What was not told yet of it is not told any more, and who has heard nothing then hears nothing of that either.
+    """
+    if not pair["standing"] or last is None or last.type in ENDS:
+        return False
+    conditions, band = bytes(pair["conditions"]), pair["band"]
+    before = pair["told_band"] if pair["told_band"] in BAND_ORDER else band
+    return not asked(conditions, band) and asked_before(conditions, before)
+
+
 def _news(
     concerned: Iterable[Mapping[str, Any]],
-    told: Mapping[str, str],
+    told: Mapping[str, Last],
     *,
     asked: Asked,
-    asked_before: Asked | None,
+    asked_before: Asked,
     change: str,
     changed: bool,
 ) -> Iterator[News]:
-    """Yield the news of each pair. `asked_before` is of what conditions saw last, None if that is what they see now.
+    """Yield the news of each pair. `asked_before` is of what conditions saw last.
 
     `change` names the revision: a project may return to what it was, and that is news too.
     """
@@ -329,41 +370,29 @@ def _news(
         if pair["dismissed"]:
             continue
         last = told.get(pair["subscription"])
-        known = last is not None
-        kind, rule = _kind(pair, last=last, changed=changed)
-        comes_to_meet = (
-            pair["standing"]
-            and not known
-            and asked_before is not None
-            and not asked_before(bytes(pair["conditions"]), pair["band"])
-        )
-        if kind is None and comes_to_meet:
-            kind, rule = MATCH_PROPOSED, PROJECT_CHANGED
-        if kind is None:
-            continue
-        band = pair["band"]
+        kind, rule = _kind(pair, last=None if last is None else last.type, changed=changed)
+        conditions, band = bytes(pair["conditions"]), pair["band"]
         if (
             kind == MATCH_RESCORED
         ):  # a fall out of the bands that were asked for is told, so that a rise is one
             band = max(band, pair["told_band"], key=lambda one: BAND_ORDER[one])
-        if kind != MATCH_WITHDRAWN and not asked(bytes(pair["conditions"]), band):
-            leaves = (
-                changed
-                and known
-                and last not in ENDS
-                and asked_before is not None
-                and asked_before(bytes(pair["conditions"]), band)
-            )
-            if not leaves:
-                continue
-            kind, rule = OPPORTUNITY_UPDATED, PROJECT_CHANGED  # to whom it was open, it is another one now
-        cause = f"standing:{pair['incarnation']}.{pair['version']}"
+        meets, met = asked(conditions, band), asked_before(conditions, band)
+        open_to = last is not None and last.type not in ENDS
+        left = last is not None and last.rule == LEFT
+        if kind is None and pair["standing"] and meets and not met and (left or last is None):
+            kind, rule = OPPORTUNITY_UPDATED if left else MATCH_PROPOSED, PROJECT_CHANGED
+        elif pair["standing"] and met and not meets and open_to and not left:
+            kind, rule = OPPORTUNITY_UPDATED, LEFT
+        elif kind is None or not (meets or kind == MATCH_WITHDRAWN):
+            continue
         yield News(
             subscription=pair["subscription"],
             organisation=pair["organisation"],
             type=kind,
             rule=rule,
-            cause=change if rule == PROJECT_CHANGED else cause,
+            cause=change
+            if rule in {PROJECT_CHANGED, LEFT}
+            else f"standing:{pair['incarnation']}.{pair['version']}",
         )
 
 
@@ -387,7 +416,7 @@ def _kind(pair: Mapping[str, Any], *, last: str | None, changed: bool) -> tuple[
         return MATCH_PROPOSED, "above-floor-again"
     if moved:
         rose = BAND_ORDER[pair["band"]] > BAND_ORDER[pair["told_band"]]
-        return MATCH_RESCORED, "band-rose" if rose else "band-fell"
+        return MATCH_RESCORED, "band-rose" if rose else FELL
     if changed:
         return OPPORTUNITY_UPDATED if known else MATCH_PROPOSED, PROJECT_CHANGED
     return None, ""

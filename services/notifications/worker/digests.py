@@ -8,7 +8,7 @@ what is above it, or beyond the projects that one mail has room for, stays ready
 late and never lost. *Why so much room.* What a mail does not name waits for a month where its reader chose one a month, and
 when somebody hears is to follow from that choice alone. *Why a keyed hash.* Those of one hour are made and sent in an order
 that nobody can choose, as webhooks are. *Never:* an empty mail, the same project twice in one, one as open that has ended, the end of what no mail had
-announced, or a look at a rank, a band or a category to decide who waits.
+announced or that it is not asked for any more, or a look at a rank, a band or a category to decide who waits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,6 +29,7 @@ from services.notifications.commands.queueing import delivery_row
 from services.notifications.mail.letters import Letter, render, words_of
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import CAP_WINDOW, FURTHEST, next_digest, next_under_cap, released
+from services.notifications.rules.conditions import reaches_band
 from services.notifications.rules.identifiers import identifier_of, identifier_of_news
 from services.notifications.rules.keys import keys_of
 from services.notifications.tables import (
@@ -39,7 +40,7 @@ from services.notifications.tables import (
     PROJECTS,
     SUBSCRIPTIONS,
 )
-from services.notifications.worker.cycles import AWAY, ENDS
+from services.notifications.worker.cycles import AWAY, ENDS, FELL, LEFT
 from services.notifications.worker.readying import title_in
 
 DIGEST = "digest"
@@ -176,7 +177,9 @@ async def _ready(
         not_yet |= bool(out - arrived)
         notices = [one for one in notices if one["project"] not in out - arrived]
         newest = {one["project"]: one["type"] for one in notices}
-    over = {project for project, kind in newest.items() if kind in ENDS and project not in announced}
+    word = {one["project"]: one for one in notices if one["type"] != OPPORTUNITY_CLOSING_SOON}
+    least = orjson.loads(row["conditions"]).get("minimum_band")
+    over = {project for project, one in word.items() if project not in announced and _gone(one, least)}
     if over:
         await connection.execute(
             update(NOTICES)
@@ -185,6 +188,13 @@ async def _ready(
         )
         notices = [one for one in notices if one["project"] not in over]
     return notices, announced, not_yet
+
+
+def _gone(notice: Mapping[str, Any], least: str | None) -> bool:
+    """Whether a notice says that its project has ended, or is not what the subscription asks for: a mail was out meanwhile that nobody took."""
+    if notice["type"] in ENDS or notice["rule"] == LEFT:
+        return True
+    return notice["rule"] == FELL and not reaches_band(orjson.loads(notice["data"])["band"], least)
 
 
 async def _open_of(connection: AsyncConnection, subscription: str) -> frozenset[str]:

@@ -101,7 +101,7 @@ async def test_who_was_told_hears_that_a_project_leaves_what_was_asked_for_and_n
     await changed(hall, project, 2, "UGA", crossed)
     assert await told(hall) == [PROPOSED, UPDATED]
     newest = (await hall.call("GET", "/v1/notices"))["items"][-1]
-    assert newest["data"]["why"]["rule"] == "project-changed"
+    assert newest["data"]["why"]["rule"] == "left-conditions"
     await changed(hall, project, 3, "TZA")
     hall.clock.moment = datetime(2027, 6, 29, 12, tzinfo=UTC)  # the day before the deadline
     await hall.remind()

@@ -201,10 +201,12 @@ async def test_a_project_that_comes_to_be_what_was_asked_for_is_told_to_who_stan
         told = [(one["type"], one["rule"]) for one in await notices(hall)]
         assert told == [("org.comity.match.proposed.v1", "project-changed")]
         assert await notices(hall, "Ben") == []  # no condition of theirs has come to hold
-    await hall.open_project()  # what it was before; who was told keeps hearing of it
-    await hall.rank(project, 4, {ada: "strong"}, above=2)
-    await hall.settle()
-    assert len(await notices(hall)) == 1
+    await hall.open_project()  # what it was before: who was told hears so, once
+    for number, band in ((4, "strong"), (5, "good")):
+        await hall.rank(project, number, {ada: band}, above=2)
+        await hall.settle()
+    told.append(("org.comity.opportunity.updated.v1", "left-conditions"))
+    assert [(one["type"], one["rule"]) for one in await notices(hall)] == told
 
 
 async def test_nobody_is_told_before_every_pair_of_the_version_is_here(hall: Hall) -> None:
