@@ -1,9 +1,9 @@
-"""What stuffing a profile pays: eighteen attacks by organisations that do not fit, and one honest sentence.
+"""What stuffing a profile pays: nineteen attacks by organisations that do not fit, copies of one that does, and one honest sentence.
 
 What: on the demo data, each attacker (a candidate from the lower half of a list) edits its profile, is rescored exactly,
 and its place before and after is compared; what the door refuses (a text in another language than declared) changes nothing. Why: a defence that nobody attacks is a hope. It must not publish a recipe
-that the ranking statement does not already give. Subsidiaries that fill a head are no matter of points: see
-`tests/acceptance/test_10_a_parent_with_six_subsidiaries.py`.
+that the ranking statement does not already give. Copies of the first of a list, each an organisation of its own (Sybil), are no
+matter of points: how many of the places that are placed they take, with a declared parent and without one.
 
 `python -m benchmarks.gaming [--pairs N] [--json]`
 """
@@ -252,8 +252,39 @@ def probed(view: View, member: Member, project: Project, chance: random.Random, 
     return best.rank
 
 
-PROBES: Mapping[str, Put] = {"probing by edits": said, "probing in place": appended}
+def beside_foreign(member: Member, project: Project, word: str) -> Member:
+    """A word at the end of its own description, with one of no subject that was not taken yet."""
+    told = " ".join(text.text for text in member.descriptions)
+    foreign = next(one for one in NO_SUBJECT if one not in told)
+    return appended(member, project, f"{word} {foreign}")
+
+
+PROBES: Mapping[str, Put] = {
+    "probing by edits": said,
+    "probing in place": appended,
+    "probing beside foreign words": beside_foreign,
+}
 """Where each of the ten words is put."""
+
+COPIES = 9
+"""With the one that is copied as many as a head has places."""
+
+
+def copied(engine: Engine, *, declared: bool) -> list[int]:
+    """Return for each list how many places of its head the first and its copies take; `declared`: as one group."""
+    taken = []
+    for name in engine.pin().projects:
+        view = engine.pin()
+        first = view.member(view.rank(name, DAY).members[0])
+        parent = view.root(first.id) if declared else ""
+        names = [f"{first.id}-{number}" for number in range(COPIES)]
+        for copy in names:
+            engine.put_member(replace(first, id=copy, parent=parent))
+        ranked = engine.pin().rank(name, DAY)
+        taken.append(sum(one in {first.id, *names} for one in ranked.members[: ranked.head]))
+        for copy in names:
+            engine.remove_member(copy)
+    return taken
 
 
 def attackers(view: View, pairs: int, chance: random.Random) -> list[tuple[Project, Member, int, int]]:
@@ -284,8 +315,8 @@ def measured(view: View, pairs: int) -> dict[str, list[Outcome]]:
     return outcomes
 
 
-def demo_view() -> View:
-    """Return the demo's organisations and initiatives under the epoch that ships."""
+def demo_engine() -> Engine:
+    """Return an engine with the demo's organisations and initiatives under the epoch that ships."""
     corpus = read_corpus(Path(DEMO_FOLDER), load_reference())
     engine = Engine(Epoch.loads(first_epoch(None)))
     for member in corpus.members:
@@ -295,7 +326,7 @@ def demo_view() -> View:
         )
     for project in corpus.projects:
         engine.put_project(replace(project, published_on=PUBLISHED_ON))
-    return engine.pin()
+    return engine
 
 
 def main() -> None:
@@ -304,8 +335,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    before = machine()
-    outcomes = measured(demo_view(), given.pairs)
+    before, engine = machine(), demo_engine()
+    view = engine.pin()
+    outcomes = measured(view, given.pairs)
     claims: list[Claim] = []
     figures: dict[str, Any] = {"pairs": given.pairs}
     for name, found in outcomes.items():
@@ -319,6 +351,16 @@ def main() -> None:
         )
         claims.append(
             Claim(name=f"{name}: in the first ten", value=head, unit="%", goal=MOST_IN_HEAD, at_least=False)
+        )
+    for name, declared in (("with a declared parent", True), ("without one", False)):
+        claims.append(
+            Claim(
+                name=f"Sybil copies {name}: most places of a head",
+                value=max(copied(engine, declared=declared)),
+                unit="",
+                goal=view.weights.parent_cap,
+                at_least=False,
+            )
         )
     report(ratios={}, claims=claims, figures=figures, machine=before, as_json=given.json)
 
