@@ -144,7 +144,9 @@ def check(folder: Path, count: int, lists: int) -> None:
     with closing(sqlite3.connect(folder / "matches.db")) as connection:
         ((archived,),) = connection.execute("SELECT count(*) FROM documents WHERE kind = 'member' AND latest")
         ((stand,),) = connection.execute("SELECT count(DISTINCT project) FROM list_versions")
-        reached = connection.execute("SELECT topic, partition, next_offset FROM positions").fetchall()
+        reached = connection.execute(
+            "SELECT topic, partition, next_offset FROM positions WHERE group_name = 'matches'"
+        ).fetchall()
         ranked = [
             json.loads(row)["positions"] for (row,) in connection.execute("SELECT ranked_to FROM ranking")
         ]

@@ -24,6 +24,7 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
+from services.chassis.bus import said
 from services.chassis.bus.relay import Relay
 from services.chassis.bus.transport import Transport
 from services.chassis.database import Database, for_log
@@ -102,7 +103,8 @@ async def open_runtimes(
 ) -> AsyncIterator[tuple[Runtime, ...]]:
     """Open a runtime for each service, with one log, one set of signals and metrics; run each service's startup.
 
-    A relay reads outboxes only: it starts no service up, so it never holds what they answer from (such as an index).
+    What says something on the log is proved first to know what it has said there: raises DatabaseBehind, before anything
+    is accepted. A relay reads outboxes only: it starts no service up, so it never holds what they answer from (such as an index).
     """
     async with AsyncExitStack() as stack:
         if transport is None:
@@ -123,6 +125,9 @@ async def open_runtimes(
                     role=role,
                 )
             )
+        for runtime in runtimes:
+            if role != "relay":  # a relay does it itself, once it may append
+                await said.verify(runtime, runtime.service.owner)
         for runtime in runtimes:
             if runtime.service.startup is not None and role != "relay":
                 await runtime.service.startup(runtime)
@@ -331,7 +336,7 @@ def _loops(
         if role in {"all", "relay"} and "outbox" in runtime.service.metadata.tables:
             service = runtime.service
             relayed = None if service.relayed is None else service.relayed(runtime)
-            relay = Relay(runtime, linger=service.linger_seconds, relayed=relayed)
+            relay = Relay(runtime, owner=service.owner, linger=service.linger_seconds, relayed=relayed)
             yield Loop(name=f"{service.name} relay", run=relay.run), relays
 
 

@@ -2,20 +2,24 @@
 
 What: puts an SQLite backup in place (`--from`; on PostgreSQL `pg_restore` has done that), takes back from the service's
 own topics what they say more, raises its incarnation above everything that the log has seen, and posts its present state.
-Why: readers hold what the backup has forgotten, and would take what is said next for old. It must not run beside the
-service, and appends nothing itself: the relay does, when the service is started.
+Why: readers hold what the backup has forgotten, and would take what is said next for old. What can be refused is refused
+before anything is put in place, and whoever ends it after that leaves a database that does not start (`bus.said`), and
+is finished by the same verb. It must not run beside the service, and appends nothing itself: the relay does, when the
+service is started.
 """
 
 import asyncio
 import json
+import tempfile
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from services.console.exits import Exit, stop
-from services.console.standing_by import AsJson, ServiceName, StillRuns, standing_by
+from services.console.standing_by import AsJson, ServiceName, refuse_beside, standing_by
 
 
 def restore(
@@ -28,7 +32,11 @@ def restore(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let a stopped service go on from a backup of its database; exit code 1 if it runs, and nothing is changed then."""
+    """Let a stopped service go on from a backup of its database; exit code 1 if it runs, and nothing is changed then.
+
+    Ended on its way it leaves the old state, or a service that refuses to start: then run it again, as before or without
+    --from.
+    """
     from services.catalogue import SERVICES
     from services.chassis.settings import load_settings
 
@@ -37,9 +45,7 @@ def restore(
     if backup is not None and not backup.is_file():
         stop(Exit.USAGE, f"--from names {backup}, which is not a file.")
     settings = load_settings()
-    if backup is not None:
-        asyncio.run(_put_back(settings, service, backup))
-    done = asyncio.run(_restore(settings, SERVICES[service]))
+    done = asyncio.run(_restore(settings, SERVICES[service], backup))
     if as_json:
         typer.echo(json.dumps(done))
         return
@@ -47,37 +53,61 @@ def restore(
         typer.echo(sentence)
 
 
+async def _restore(settings: Any, service: Any, backup: Path | None) -> dict[str, Any]:
+    from services.chassis.bus.restoring import restore as resume
+
+    if backup is not None:
+        _refuse_another(settings, service.name, backup)
+    if service.owner is None:  # it says nothing, so nothing can be refused by the log
+        if backup is not None:
+            await refuse_beside(settings, service.name)
+            await _put_back(settings, service.name, backup)
+        return {}
+
+    async def put_back(transport: Any, backup: Path) -> None:
+        for topic in service.topics:
+            await transport.ends(topic)
+        async with transport.appender(service.name):  # whatever the log refuses, it refuses now
+            await _put_back(settings, service.name, backup)
+
+    replaced = partial(put_back, backup=backup) if backup is not None else None
+    async with standing_by(settings, service, alone=True, replaced=replaced) as runtime:
+        return asdict(await resume(runtime, service.owner))
+
+
+def _refuse_another(settings: Any, service: str, backup: Path) -> None:
+    """End the command unless this is a backup of the service, and the service on SQLite."""
+    from services.chassis import sqlite
+    from services.chassis.database import Database
+
+    if Database.for_service(settings, service).dialect != "sqlite":
+        stop(
+            Exit.USAGE,
+            f"{service} is on PostgreSQL: put its schema back with pg_restore, then run this without --from.",
+        )
+    if not sqlite.revision_in(str(backup)).startswith(f"{service}_"):
+        stop(Exit.USAGE, f"{backup} is no backup of {service}.")
+
+
 async def _put_back(settings: Any, service: str, backup: Path) -> None:
+    """Put a backup in place in one go, with tables of this release: it may be of an older one."""
     from migrations.running import upgrade
     from services.chassis import sqlite
     from services.chassis.database import Database
 
-    database = Database.for_service(settings, service)
-    try:
-        if database.dialect != "sqlite":
-            stop(
-                Exit.USAGE,
-                f"{service} is on PostgreSQL: put its schema back with pg_restore, then run this without --from.",
-            )
-        if not sqlite.revision_in(str(backup)).startswith(f"{service}_"):
-            stop(Exit.USAGE, f"{backup} is no backup of {service}.")
-        if await database.in_use():
-            raise StillRuns(
-                f"A process of {service} has its database open. Stop every process of {service} first."
-            )
-        await database.put_back(backup)
-        await upgrade(database, service)  # a backup may be of an older release
-    finally:
-        await database.close()
-
-
-async def _restore(settings: Any, service: Any) -> dict[str, Any]:
-    from services.chassis.bus.restoring import restore as resume
-
-    if service.owner is None:
-        return {}
-    async with standing_by(settings, service, alone=True) as runtime:
-        return asdict(await resume(runtime, service.owner))
+    with tempfile.TemporaryDirectory(dir=settings.data_folder, prefix=f"{service}.restore-") as folder:
+        copy = Path(folder) / f"{service}.db"
+        await asyncio.to_thread(sqlite.back_up, str(backup), str(copy))
+        upgraded = Database(f"sqlite+aiosqlite:///{copy}", service=service)
+        try:
+            await upgrade(upgraded, service)
+        finally:
+            await upgraded.close()
+        database = Database.for_service(settings, service)
+        try:
+            await database.put_back(copy)
+        finally:
+            await database.close()
 
 
 def _sentences(service: str, done: dict[str, Any]) -> list[str]:

@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from schemas.topics import ORGANISATION_REVISED
 from services.chassis.bus.transports.sql.log import SqlTransport
-from services.chassis.database import for_log
+from services.chassis.database import Database, for_log
 from services.chassis.settings import load_settings
 from tests.conformance.kit import ids, revised
 from tests.contracts.world import started
@@ -29,6 +30,11 @@ async def spoil(folder: Path) -> None:
         assert good.type == ORGANISATION_REVISED
         await appender.append([replace(revised(BAD, 1), data=b'{"id": 7}'), good])
         await appender.append([replace(revised(WORSE, 1), type="org.comity.unheard.of.v1")])
+    # Were nothing of its own behind it, `members` would not start on what it has never said.
+    members = Database.for_service(load_settings(data_folder=folder), "members")
+    async with members.write() as connection:
+        await connection.execute(text("UPDATE positions SET next_offset = 10 WHERE group_name = 'outbox'"))
+    await members.close()
     await transport.close()
     await log.close()
 

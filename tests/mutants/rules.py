@@ -47,6 +47,8 @@ PARTS: Mapping[str, Mapping[str, str]] = {
         "T23": "A restore raises the incarnation, reads the own topics to their end, and says the present state anew.",
         "T24": "What is current can be rebuilt from the log.",
         "T25": "Older revisions and list versions with their numbers are never rebuilt, only backed up.",
+        "T26": "A database that does not know what its own topics hold sends nothing and accepts nothing: a loud stop that names `comity restore`.",
+        "T27": "A restore refuses what can be refused before it puts anything in place.",
     },
     "Workers": {
         "W1": "Every process that ranks or reads follows the archive, whoever wrote to it.",

@@ -39,6 +39,10 @@ class LogReplaced(BusError):
     """A stored position does not belong to this log: it was replaced or cut. Nothing is skipped silently."""
 
 
+class DatabaseBehind(BusError):
+    """The log holds what this owner's database does not know, so what it says next would be dropped as old."""
+
+
 class RebuildNeeded(BusError):
     """Tombstones above a stored position may be gone, so what was erased since would never be learnt."""
 

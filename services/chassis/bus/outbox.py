@@ -69,6 +69,7 @@ _CHOSEN = (
 _OLDEST = select(_CHOSEN).where(_CHOSEN.c.before < BATCH_BYTES).order_by(_CHOSEN.c.position)
 _NAMES = 500
 """Bytes of all header names, and of those values that are the same in every record or have a bound; no fewer."""
+_STANDING = select(_ROWS.c.id).where(_ROWS.c.id.in_(bindparam("ids", expanding=True)))
 _WAITING = select(func.count()).select_from(_ROWS)
 _OLDEST_TIME = select(_ROWS.c.time).order_by(_ROWS.c.position).limit(1)
 _DELETE = delete(_ROWS).returning(_ROWS.c.position)
@@ -154,6 +155,11 @@ async def oldest(connection: AsyncConnection, *, limit: int) -> Sequence[tuple[i
     """Read what stands in the outbox, by position: (position, event), at most `limit` of them and BATCH_BYTES of data."""
     rows = (await connection.execute(_OLDEST, {"limit": limit})).all()
     return [(row[0], _event(row)) for row in rows]
+
+
+async def standing(connection: AsyncConnection, ids: Sequence[str]) -> frozenset[str]:
+    """Return those of these events that stand in the outbox, by their ids."""
+    return frozenset((await connection.execute(_STANDING, {"ids": list(ids)})).scalars())
 
 
 async def waiting(connection: AsyncConnection) -> tuple[int, datetime | None]:

@@ -72,6 +72,12 @@ _MOVE = (
     )
 )
 
+_ADVANCE = (
+    update(_ROWS)
+    .where(_THIS & (_ROWS.c.log == bindparam("this_log")) & (_ROWS.c.next_offset < bindparam("to_offset")))
+    .values(next_offset=bindparam("to_offset"))
+)
+
 
 def attach(metadata: MetaData) -> Table:
     """Add the positions table to a service's tables."""
@@ -170,6 +176,12 @@ async def move(connection: AsyncConnection, before: Position, after: Position) -
     )
     if moved.rowcount != 1:
         raise PositionMoved(f"{before.group} is not at {before.next_offset} of {before.at} any more.")
+
+
+async def advance(connection: AsyncConnection, group: str, at: TopicPartition, *, log: str, to: int) -> None:
+    """Move a position of an owner on its own topic forward; one that is as far, or counts in another log, stays."""
+    this = {"this_group": group, "this_topic": at.topic, "this_partition": at.partition}
+    await connection.execute(_ADVANCE, this | {"this_log": log, "to_offset": to})
 
 
 async def verify(

@@ -2,7 +2,8 @@
 
 There is no cursor: it reads whatever is there in the order of `position`, so a transaction that commits late is
 never overtaken. It is fenced at the log: when another relay of the same outbox starts, this one's appends are
-refused and it stops. A crash between append and delete appends again; same id, same sequence, no effect.
+refused and it stops. Once it has fenced the one before it, it proves that its database knows what the log holds of it,
+and sends nothing from one that does not (`said`). A crash between append and delete appends again; same id, same sequence, no effect.
 
 It wakes at every commit in its own process that posts, and polls for those of other processes, faster after work than
 after silence. Where nobody waits for a service's events, it lingers a moment after it was woken, so that a burst shares
@@ -19,10 +20,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from services.chassis import tracing
-from services.chassis.bus import outbox
+from services.chassis.bus import outbox, said
 from services.chassis.bus.failpoints import reach
 from services.chassis.bus.failures import TRANSIENT
 from services.chassis.bus.host import Host
+from services.chassis.bus.owner import Owner
+from services.chassis.bus.said import Said
 from services.chassis.bus.transport import BATCH_BYTES, Appender
 
 _SHORTEST_POLL = 0.05
@@ -48,18 +51,26 @@ class Relay:
     """The one active relay of a service's outbox."""
 
     def __init__(
-        self, runtime: Host, *, batch: int = 2_000, linger: float = 0.0, relayed: Relayed | None = None
+        self,
+        runtime: Host,
+        *,
+        owner: Owner | None = None,
+        batch: int = 2_000,
+        linger: float = 0.0,
+        relayed: Relayed | None = None,
     ) -> None:
         self._runtime = runtime
+        self._owner = owner
         self._relayed = relayed
         self._batch = batch
         self._linger = linger  # seconds between being woken and looking
         self._wake = asyncio.Event()
+        self._said: Said | None = None
         self._more = False  # whether the last batch was full, so that others may wait behind it
         self.figures = RelayFigures()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Relay until `stop` is set. Raises Fenced when another relay took over."""
+        """Relay until `stop` is set. Raises Fenced when another relay took over, DatabaseBehind."""
         posts = self._runtime.database.after_post
         posts.append(self._wake.set)
         stopping = asyncio.create_task(self._wake_at(stop))
@@ -68,6 +79,7 @@ class Relay:
             while not stop.is_set():
                 try:
                     async with self._runtime.transport.appender(self._runtime.service.name) as appender:
+                        await self.prove()
                         began = self._runtime.metrics.relay_began.labels(self._runtime.service.name)
                         began.set(self._runtime.clock.now().timestamp())
                         await self._relay(appender, stop)
@@ -79,6 +91,10 @@ class Relay:
         finally:
             stopping.cancel()
             posts.remove(self._wake.set)
+
+    async def prove(self) -> None:
+        """Prove, once the right to append is had, that the database knows what its log holds. Raises DatabaseBehind."""
+        self._said = await said.enter(self._runtime, self._owner)
 
     async def step(self, appender: Appender) -> int:
         """Relay one batch; returns the number of events that left the outbox."""
@@ -102,11 +118,13 @@ class Relay:
                 attributes=tracing.destination(events[0].topic, events=len(events)),
             ),
         ):
-            await appender.append(events)
+            ends = await appender.append(events)
         metrics.relay_batch.labels(name).observe(len(rows))
         await reach("relay.appended")
         async with self._runtime.database.write() as connection:
             removed = await outbox.remove(connection, [position for position, _ in rows])
+            if self._said is not None:
+                await self._said.move(connection, ends)
             if self._relayed is not None:
                 await self._relayed(connection, [event for position, event in rows if position in removed])
         self._runtime.signals.notify(f"relayed:{self._runtime.service.name}")

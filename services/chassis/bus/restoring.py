@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas import contracts
 from schemas.envelope import EnvelopeError, Event
 from schemas.topics import Topic, topics_of
-from services.chassis.bus import incarnation, outbox
+from services.chassis.bus import incarnation, outbox, said
 from services.chassis.bus.host import Host
 from services.chassis.bus.owner import Owner, Say
 from services.chassis.bus.rebuilding import everything
@@ -90,6 +90,7 @@ async def restore(runtime: Host, owner: Owner) -> Restored:
         for begin in range(0, len(strangers), _CHUNK):
             some = strangers[begin : begin + _CHUNK]
             done.posted += await _say(connection, runtime, owner.unsay or owner.say, some)
+        await said.know_all(runtime, connection)  # from here on it may be started
     return done
 
 

@@ -109,8 +109,11 @@ class Appender(Protocol):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
-    async def append(self, events: Sequence[Event]) -> None:
-        """Append all or none, in this order, durably. The partition follows from `partitionkey` (murmur2)."""
+    async def append(self, events: Sequence[Event]) -> Mapping[TopicPartition, int]:
+        """Append all or none, in this order, durably. The partition follows from `partitionkey` (murmur2).
+
+        Returns the offset after the last of them in each partition, without those where the log had all of them.
+        """
         ...
 
 

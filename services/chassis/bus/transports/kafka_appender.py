@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from schemas.envelope import Event
 from services.chassis.bus.errors import Transient
+from services.chassis.bus.transport import TopicPartition
 
 BATCH_SECONDS = 30.0
 """After how long a batch has failed; the client would go on asking for its commit for ever."""
@@ -69,12 +70,15 @@ class KafkaAppender:
         self._sound = False
         await bounded(self._producer.stop())
 
-    async def append(self, events: Sequence[Event]) -> None:
-        """Append all or none, in this order. Raises Fenced, or Transient after which this appender is of no use."""
+    async def append(self, events: Sequence[Event]) -> Mapping[TopicPartition, int]:
+        """Append all or none, in this order; the offset after the last record in each partition.
+
+        Raises Fenced, or Transient after which this appender is of no use.
+        """
         if not self._sound:
             raise Transient("This appender broke; enter a new one and read the outbox again.")
         if not events:
-            return
+            return {}
         places: dict[tuple[str, int], list[Event]] = {}
         for event in events:
             places.setdefault(await self._target(event), []).append(event)
@@ -83,11 +87,15 @@ class KafkaAppender:
         self._sound = False  # whatever interrupts what follows leaves a producer of unknown state
         with self._translated("appending"):
             async with asyncio.timeout(BATCH_SECONDS):
-                await self._transact(places)
+                last = await self._transact(places)
         self._next = loop.time() + _BETWEEN_TRANSACTIONS
         self._sound = True
+        return {
+            TopicPartition(places[place][0].topic, place[1]): offset + 1 for place, offset in last.items()
+        }
 
-    async def _transact(self, places: Mapping[tuple[str, int], Sequence[Event]]) -> None:
+    async def _transact(self, places: Mapping[tuple[str, int], Sequence[Event]]) -> Mapping[Any, int]:
+        """Send and commit; the offset of the last record in each partition, once readers can have it."""
         sent: list[asyncio.Future[Any]] = []
         await self._producer.begin_transaction()
         left = self._left_behind()
@@ -105,6 +113,7 @@ class KafkaAppender:
                 for one, (_, batch) in zip(placed, queued, strict=True)
             }
             await self._until_stable(last)
+            return last
         finally:
             # One reason is enough; the same error in the other futures would be reported as forgotten.
             for future in (*sent, *left, *self._left_behind()):

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine, event, text
+from structlog.testing import capture_logs
 
 from schemas.envelope import Sequence
 from schemas.topics import TOPICS
@@ -93,6 +94,19 @@ async def test_a_higher_incarnation_outranks_any_version(bench):
     await bench.append(late)
     await bench.append(restored, organisation(key(1), version=901))
     assert [record.value for record in await bench.log()] == [late.data, restored.data]
+
+
+async def test_what_is_outranked_and_never_stood_on_the_log_is_named_and_what_comes_again_is_not(bench):
+    one, two = organisation(key(1), version=1), organisation(key(1), version=2)
+    with capture_logs() as entries:
+        await bench.append(one, two)
+        await bench.append(one, two)  # a relay that could not note it
+    assert entries == []
+    with capture_logs() as entries:
+        await bench.append(organisation(key(1), version=1, name="Of a forgotten life"))
+    assert [(entry["event"], entry["key"], entry["sequence"]) for entry in entries] == [
+        ("log.outranked", key(1), str(one.sequence))
+    ]
 
 
 async def test_a_fenced_appender_appends_nothing_more(bench):

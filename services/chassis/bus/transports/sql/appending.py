@@ -10,11 +10,12 @@ high, whatever compaction has removed since. The unique event id behind it would
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
+import structlog
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,6 +28,8 @@ from services.chassis.bus.transport import Record, TopicPartition
 from services.chassis.bus.transports.sql.records import encode_headers
 from services.chassis.bus.transports.sql.tables import APPENDERS, KEYS, PARTITIONS, RECORDS
 from services.chassis.database import Database, Insert, insert_for, insert_in, put_rows
+
+_log = structlog.get_logger(__name__)
 
 Appended = Callable[[dict[TopicPartition, int], list[Record]], None]
 """Told after the commit: the ends of the partitions that were appended to, and the records."""
@@ -42,6 +45,10 @@ _LOCKED_PARTITIONS = (
     .where(PARTITIONS.c.topic.in_(bindparam("topics", expanding=True)))
     .order_by(PARTITIONS.c.topic, PARTITIONS.c.partition)
     .with_for_update()
+)
+_IDS_THERE = select(RECORDS.c.event_id).where(
+    RECORDS.c.topic.in_(bindparam("topics", expanding=True))
+    & RECORDS.c.event_id.in_(bindparam("ids", expanding=True))
 )
 _RECORD = insert(RECORDS)
 _ADVANCE = (
@@ -87,8 +94,8 @@ class SqlAppender:
     ) -> None:
         """Nothing is held: the epoch stays until a successor raises it."""
 
-    async def append(self, events: Sequence[Event]) -> None:
-        """Append what the log does not have yet. Raises Fenced."""
+    async def append(self, events: Sequence[Event]) -> Mapping[TopicPartition, int]:
+        """Append what the log does not have yet; the new ends of the partitions that this moved. Raises Fenced."""
         ends: dict[TopicPartition, int] = {}
         records: list[Record] = []
         try:
@@ -102,6 +109,7 @@ class SqlAppender:
             self._failed()  # a commit that broke may still have happened: ask the log for its ends anew
             raise
         self._appended(ends, records)
+        return ends
 
     async def _locked_ends(
         self, connection: AsyncConnection, events: Sequence[Event]
@@ -175,20 +183,37 @@ def _row(event: Event, record: Record) -> dict[str, Any]:
 
 
 async def _unknown(connection: AsyncConnection, events: Sequence[Event]) -> list[Event]:
-    """Leave out what the log has: every event whose key has said something as high already."""
+    """Leave out what the log has: every event whose key has said something as high already.
+
+    One that is lower and never stood here is outranked: right after a restore, and otherwise a write that nobody will see.
+    """
     topics = sorted({event.topic for event in events})
     keys = await connection.execute(
         _KNOWN_KEYS, {"topics": topics, "keys": sorted({event.key for event in events})}
     )
     last = {(topic, key): Version(incarnation, version) for topic, key, incarnation, version in keys}
     fresh: list[Event] = []
+    lower: list[Event] = []
     for event in events:
         before = last.get((event.topic, event.key))
         if before is not None and event.sequence <= before:
+            if event.sequence < before:
+                lower.append(event)
             continue
         last[event.topic, event.key] = event.sequence
         fresh.append(event)
+    if lower:
+        await _tell_outranked(connection, lower)
     return fresh
+
+
+async def _tell_outranked(connection: AsyncConnection, lower: Sequence[Event]) -> None:
+    """Say which events are dropped without ever having stood on the log; what is appended again stands there."""
+    here = {"topics": sorted({event.topic for event in lower}), "ids": [event.id for event in lower]}
+    there = set((await connection.execute(_IDS_THERE, here)).scalars())
+    for event in lower:
+        if event.id not in there:
+            _log.warning("log.outranked", topic=event.topic, key=event.key, sequence=str(event.sequence))
 
 
 @cache

@@ -1,0 +1,184 @@
+"""How far an owner's own topics are known to its database: kept beside the outbox, moved with it, proved at every start.
+
+A database that was put back from a backup, or lost and made anew, has forgotten what its owner said since. It would say
+it again under sequences that the log and every reader hold already, and they would drop it without a word: accepted
+writes, gone. So the end of each own partition is kept as a position of a group of its own, moved in the transaction
+that deletes from the outbox what the log has. What the log holds beyond it is what a relay appended and could not note
+any more: it stands in the outbox, by its id. Anything else was said by a database that is not this one: a loud stop
+that names `comity restore`.
+
+Where no position counts in this log (a backup of an older release, an empty database, another log in its place) the
+owner is asked of each record whether it holds it, as a restore asks, and all that this wrote is rolled back. Without
+position *and* without records there is nothing to compare. This module must not mend anything.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas import contracts
+from schemas.envelope import EnvelopeError, Event
+from schemas.topics import topics_of
+from services.chassis.bus import incarnation, outbox, positions
+from services.chassis.bus.errors import DatabaseBehind, LogReplaced
+from services.chassis.bus.host import Host
+from services.chassis.bus.owner import Owner
+from services.chassis.bus.positions import Position
+from services.chassis.bus.rebuilding import everything
+from services.chassis.bus.transport import Record, TopicPartition
+
+GROUP = "outbox"
+"""The group under which these positions stand among those of the readers; no reader has this name."""
+
+_CHUNK = 500
+
+
+@dataclass(slots=True)
+class Said:
+    """Where the log ended when a relay took over, to move its positions from there.
+
+    `cut` are partitions that ended before the position. Nothing is noted of that until something is appended to them:
+    the readers stop, and the right log may be put back.
+    """
+
+    ends: Mapping[TopicPartition, Position]
+    cut: set[TopicPartition]
+
+    async def move(self, connection: AsyncConnection, ends: Mapping[TopicPartition, int]) -> None:
+        """Note what an append has reached, in the transaction that deletes it from the outbox. Never backwards."""
+        for at, end in ends.items():
+            if at in self.cut:
+                await positions.put(connection, replace(self.ends[at], next_offset=end))
+                self.cut.discard(at)
+            else:
+                await positions.advance(connection, GROUP, at, log=self.ends[at].log, to=end)
+
+
+async def verify(host: Host, owner: Owner | None) -> Mapping[TopicPartition, Position]:
+    """Prove that the database knows all that its own topics hold. Raises DatabaseBehind, LogReplaced.
+
+    Returns where the log ends. May be asked by any process, beside a relay at work: what is appended after the ends were
+    asked for is left out, so whatever is looked at is either below the position or in the outbox, in one snapshot.
+    """
+    ends = await _ends(host)
+    if not ends:  # it says nothing
+        return ends
+    strange = []
+    async with host.database.read() as connection:
+        stored = {one.at: one for one in await positions.all_of(connection, GROUP)}
+        for at, end in ends.items():
+            held = stored.get(at)
+            if held is None or held.log != end.log:
+                strange.append((held, end))
+            elif held.next_offset < end.next_offset:
+                await _in_outbox(host, connection, held, end)
+    for held, end in strange:
+        if owner is not None and end.next_offset:
+            await _holds(host, owner, held, end)
+    return ends
+
+
+async def enter(host: Host, owner: Owner | None) -> Said:
+    """Verify for a relay that has just fenced its predecessor, and note where the log ends. Raises DatabaseBehind.
+
+    Noted before anything is appended: the embedded log leaves out what it has, and then nothing would move the position
+    beyond that.
+    """
+    ends = await verify(host, owner)
+    async with host.database.write() as connection:
+        cut = await _note(connection, ends)
+    return Said(ends, cut)
+
+
+async def know_all(host: Host, connection: AsyncConnection) -> None:
+    """Note that the database knows everything on its topics, in the transaction that has just read them to the end."""
+    for end in (await _ends(host)).values():
+        await positions.put(connection, end)
+
+
+async def _ends(host: Host) -> dict[TopicPartition, Position]:
+    found, now = {}, int(host.clock.now().timestamp() * 1_000_000)
+    for topic in topics_of(host.service.name):
+        log = await host.transport.identity(topic.name)
+        for number, end in (await host.transport.ends(topic.name)).items():
+            at = TopicPartition(topic.name, number)
+            found[at] = Position(
+                group=GROUP, at=at, next_offset=end, log=log, last_offset=None, last_event=None, at_end_on=now
+            )
+    return found
+
+
+async def _note(connection: AsyncConnection, ends: Mapping[TopicPartition, Position]) -> set[TopicPartition]:
+    """Write where the log ends; returns where it ends before the position, which stays."""
+    stored = {one.at: one for one in await positions.all_of(connection, GROUP)}
+    cut = set()
+    for at, end in ends.items():
+        held = stored.get(at)
+        if held is None or held.log != end.log or held.next_offset < end.next_offset:
+            await positions.put(connection, end)
+        elif held.next_offset > end.next_offset:
+            cut.add(at)
+    return cut
+
+
+async def _in_outbox(host: Host, connection: AsyncConnection, held: Position, end: Position) -> None:
+    """Check that what stands beyond the position waits in the outbox."""
+    waiting: dict[str, Record] = {}
+    async for record in everything(host.transport, end.at, begin=held.next_offset, end=end.next_offset):
+        event = _event(record)
+        if event is not None:
+            waiting[event.id] = record
+        if len(waiting) >= _CHUNK:
+            await _look(host, connection, waiting)
+    await _look(host, connection, waiting)
+
+
+async def _look(host: Host, connection: AsyncConnection, waiting: dict[str, Record]) -> None:
+    there = await outbox.standing(connection, tuple(waiting))
+    for event_id, record in waiting.items():
+        if event_id not in there:
+            raise _behind(host, record)
+    waiting.clear()
+
+
+async def _holds(host: Host, owner: Owner, held: Position | None, end: Position) -> None:
+    """Ask the owner whether it holds each record. What it takes back on the way is rolled back with the error."""
+    async with host.database.write() as connection:
+        life = await incarnation.current(connection)
+        async for record in everything(host.transport, end.at, end=end.next_offset):
+            event = _event(record)
+            if event is None:
+                continue
+            found = await owner.take_back(connection, host, event, contracts.read(event), life)
+            if found != "known":
+                raise _behind(host, record) if held is None else _replaced(host, held, end, record)
+
+
+def _event(record: Record) -> Event | None:
+    """Return the event in a record; None for what this owner never said, which a restore leaves alone too."""
+    try:
+        event = Event.from_record(record)
+        contracts.read(event)
+    except (EnvelopeError, contracts.ContractError):
+        return None
+    return event
+
+
+def _behind(host: Host, record: Record) -> DatabaseBehind:
+    name = host.service.name
+    return DatabaseBehind(
+        f"The log holds what {name} has said at {record.offset} of {record.topic}/{record.partition}, and the database "
+        f"of {name} does not know it: it was put back from a backup, or made anew. What is written now would be dropped "
+        f"as old. Stop every process of {name} and run `comity restore {name}`, which takes back what the log holds."
+    )
+
+
+def _replaced(host: Host, held: Position, end: Position, record: Record) -> LogReplaced:
+    name = host.service.name
+    return LogReplaced(
+        f"{name} has said what it knows on log {held.log}, but this is log {end.log}, and what stands at {record.offset} of "
+        f"{record.topic}/{record.partition} is unknown to its database. The log was replaced. Put the right log back; if "
+        f"this is the right one, the database is that of another time: stop every process of {name} and run "
+        f"`comity restore {name}`."
+    )

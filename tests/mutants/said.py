@@ -1,0 +1,110 @@
+"""Mutants of what an owner knows of its own topics: the proof at every start, what it stands on, and a restore's order."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from services.chassis import lifecycle
+from services.chassis.bus import positions, said
+from services.console import restore
+from tests.mutants.mutant import Mutant, Patch
+
+CONFORMANCE = "tests/conformance/test_said.py"
+PUT_BACK = "tests/journeys/test_put_back.py"
+
+
+def _believe_the_log(patch: Patch) -> None:
+    async def look(host: Any, connection: Any, waiting: dict[str, Any]) -> None:
+        waiting.clear()
+
+    patch.setattr(said, "_look", look)
+
+
+def _ask_no_owner(patch: Patch) -> None:
+    async def holds(*_: Any) -> None:
+        return
+
+    patch.setattr(said, "_holds", holds)
+
+
+def _leave_it_to_the_relay(patch: Patch) -> None:
+    async def verify(*_: Any) -> Mapping[Any, Any]:
+        return {}
+
+    patch.setattr(lifecycle, "said", SimpleNamespace(verify=verify))
+
+
+def _note_nothing(patch: Patch) -> None:
+    async def move(*_: Any) -> None:
+        return
+
+    patch.setattr(said.Said, "move", move)
+
+
+def _note_backwards(patch: Patch) -> None:
+    always = positions.update(positions._ROWS).where(positions._THIS)
+    patch.setattr(positions, "_ADVANCE", always.values(next_offset=positions.bindparam("to_offset")))
+
+
+def _put_in_place_first(patch: Patch) -> None:
+    original = restore._restore
+
+    async def restored(settings: Any, service: Any, backup: Path | None) -> Any:
+        if backup is not None:
+            await restore._put_back(settings, service.name, backup)
+        return await original(settings, service, None)
+
+    patch.setattr(restore, "_restore", restored)
+
+
+MUTANTS = (
+    Mutant(
+        name="owner-behind-its-log",
+        rule="T26",
+        how="what the log holds beyond the owner's position is not looked for in the outbox",
+        patch=_believe_the_log,
+        tests=(f"{CONFORMANCE}::test_a_database_that_forgot_what_the_log_holds_sends_nothing[sqlite]",),
+    ),
+    Mutant(
+        name="new-database-on-a-log-that-holds-something",
+        rule="T26",
+        how="where no position counts in this log, the owner is not asked what it holds",
+        patch=_ask_no_owner,
+        tests=(
+            f"{CONFORMANCE}::test_where_no_position_counts_in_this_log_the_owner_is_asked_what_it_holds[sqlite]",
+        ),
+    ),
+    Mutant(
+        name="accepted-before-it-is-proved",
+        rule="T26",
+        how="the relay alone proves what the database knows, while requests are answered already",
+        patch=_leave_it_to_the_relay,
+        tests=("tests/services/members/test_behind.py",),
+    ),
+    Mutant(
+        name="said-and-not-noted",
+        rule="T26",
+        how="what was appended leaves the outbox, and the position stays",
+        patch=_note_nothing,
+        tests=(
+            f"{CONFORMANCE}::test_what_was_appended_and_not_noted_stands_in_the_outbox_and_stops_nobody[sqlite]",
+        ),
+    ),
+    Mutant(
+        name="said-noted-backwards",
+        rule="T26",
+        how="a relay that wakes behind its successor moves the position back",
+        patch=_note_backwards,
+        tests=(
+            f"{CONFORMANCE}::test_a_relay_that_wakes_behind_its_successor_notes_nothing_backwards[sqlite]",
+        ),
+    ),
+    Mutant(
+        name="put-in-place-before-the-log-is-had",
+        rule="T27",
+        how="a restore puts the backup in place, and asks for the log after it",
+        patch=_put_in_place_first,
+        tests=(f"{PUT_BACK}::test_a_restore_that_ends_on_its_way_leaves_what_was_or_what_does_not_start",),
+    ),
+)
