@@ -2,11 +2,14 @@
 
 import re
 
+import pytest
+
 from matching.epoch import Epoch
 from services.matches.commands import first_epoch
 from tests.journeys.conftest import WHY, Demo
 from tests.journeys.tour import BLOCK, README, figures, lasting, own_project, shown
 
+pytestmark = [pytest.mark.xdist_group("journeys"), pytest.mark.timeout(900)]
 AGAIN = "run: python -m tests.journeys.tour"
 
 
