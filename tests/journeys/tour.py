@@ -45,8 +45,13 @@ def shown(printed: str, why: str) -> tuple[str, ...]:
     return tuple(re.sub(r" +$", "", block, flags=re.MULTILINE) for block in blocks)
 
 
-def own_project(token: str, address: str) -> str:
-    """Return what the reader's own project prints, run as it stands there."""
+def own_project(printed: str) -> str:
+    """Return what the reader's own project prints, run as it stands there beside a demo that has printed this."""
+    found = re.search(
+        r"^This list +(http://[^/]+).*^export MANAGER=(\S+)$", printed, re.MULTILINE | re.DOTALL
+    )
+    assert found, printed
+    address, token = found.groups()
     (steps,) = STEPS.findall(README.read_text("utf-8"))
     assert "http://127.0.0.1:8080\n" in steps
     done = subprocess.run(
@@ -75,11 +80,7 @@ def rewrite() -> None:
         with started("demo", "--port", "0", folder=folder) as serving:
             serving.said("Serving until Ctrl-C")
             printed = serving.stdout.read_text("utf-8")
-            found = re.search(
-                r"^This list +(http://[^/]+).*^export MANAGER=(\S+)$", printed, re.MULTILINE | re.DOTALL
-            )
-            assert found, printed
-            blocks = (*shown(printed, why_of(printed, folder)), own_project(found[2], found[1]))
+            blocks = (*shown(printed, why_of(printed, folder)), own_project(printed))
     text = README.read_text("utf-8")
     assert len(BLOCK.findall(text)) == len(blocks)
     following = iter(blocks)
