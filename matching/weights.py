@@ -58,7 +58,7 @@ class Weights:
     saturation of counts in a document, the pull of its length, the saturation of counts in a project's text.
     `passage_bound` computes nothing: it is the most, per mille of a project's total, by which the points of one passage
     may differ between a description and one evidence item under the published budgets (`matching.passage_bound` derives it, and
-    for each emphasis; tables that say 300 give what short passages differ by). `quoted` is how many words are a
+    for each emphasis; those before version 12 say 300, by which short passages differ). `quoted` is how many words are a
     quoted passage, in the project's order and in any order, what a foreign word among them costs, and above what share of a
     project's different words, and of those of one of its fields, per mille, a document is an echo of it (see `matching.passages`); 0 is never, and for `foreign` that it
     ends a passage. With `earlier` 1, texts on record since a day before the project was published quote nothing. Tables before version 3
@@ -73,7 +73,7 @@ class Weights:
     (see `matching.emphasis`), since version 9; tables before let it change nothing.
     """
 
-    version: int = 11
+    version: int = 12
     budgets: Mapping[str, int] = field(
         default_factory=lambda: {
             "text": 1_000_000_000,
