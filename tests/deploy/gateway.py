@@ -13,8 +13,8 @@ from pathlib import Path
 from signal import SIGTERM
 
 import httpx2
-import pytest
 
+from services.console.parts.packages import PartMissingError
 from services.console.parts.processes import Child, free_port
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "deploy" / "gateway" / "nginx.conf"
@@ -54,16 +54,18 @@ def _answers(address: str) -> bool:
 
 
 def _program(folder: Path) -> Path:
+    """Find nginx, or fetch it; the package lists too if they are not here. Raises PartMissingError, so that no test is left out."""
     found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if found:
         return Path(found)
-    if shutil.which("apt-get") is None:
-        pytest.skip("There is no nginx here, and no apt-get to fetch it.")
-    got = subprocess.run(
-        ["apt-get", "download", "-q", "nginx"], cwd=folder, capture_output=True, text=True, check=False
-    )
-    packages = list(folder.glob("nginx_*.deb"))
-    if not packages:
-        pytest.skip(f"There is no nginx here, and it could not be fetched: {got.stderr.strip()[-300:]}")
-    subprocess.run(["dpkg", "-x", str(packages[0]), str(folder / "unpacked")], check=True)
-    return folder / "unpacked/usr/sbin/nginx"
+    apt = shutil.which("apt-get")
+    if apt is None:
+        raise PartMissingError("nginx is not here, and this system has no apt-get. Please install it.")
+    download = [apt, "download", "-q", "nginx"]
+    for command in (download, [apt, "update", "-q"], download):
+        got = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        packages = list(folder.glob("nginx_*.deb"))
+        if packages:
+            subprocess.run(["dpkg", "-x", str(packages[0]), str(folder / "unpacked")], check=True)
+            return folder / "unpacked/usr/sbin/nginx"
+    raise PartMissingError(f"nginx is not here, and could not be fetched: {got.stderr.strip()[-300:]}")
