@@ -21,6 +21,7 @@ TakenBack = Literal["known", "taken", "gone"]
 Keys = Callable[[AsyncConnection, str, int], Awaitable[Sequence[str]]]
 Say = Callable[[AsyncConnection, Any, Sequence[str]], Awaitable[Sequence[Event]]]
 TakeBack = Callable[[AsyncConnection, Any, Event, BaseModel | None, int], Awaitable[TakenBack]]
+Settle = Callable[[AsyncConnection], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +33,15 @@ class Owner:
     tombstone for what is erased or not there. It raises UnknownKey for what cannot have been said here; `unsay` does the
     same for what the log has and a backup does not, and raises nothing (`say` itself, where `take_back` brings all back).
     `take_back` is given each record of the own topics, in order, and the incarnation that the database speaks from; it
-    posts nothing.
+    posts nothing. `settle` follows the last of them: it writes what only one aggregate at a time can have, which `take_back`
+    cannot, because the log is read one partition after the other and an older record of one comes after a newer of another.
     """
 
     keys: Keys
     say: Say
     take_back: TakeBack
     unsay: Say | None = None
+    settle: Settle | None = None
 
 
 def is_news(event: Event, life: int, held: int | None) -> bool:

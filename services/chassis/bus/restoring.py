@@ -76,6 +76,8 @@ async def restore(runtime: Host, owner: Owner) -> Restored:
                 if found == "gone":
                     gone.add(event.key)
                     done.gone.append(f"{event.type} {event.key} {event.sequence}")
+        if owner.settle is not None:
+            await owner.settle(connection)
         done.incarnation = await incarnation.rise(connection, above=highest)
         after = ""
         while chunk := await owner.keys(connection, after, _CHUNK):

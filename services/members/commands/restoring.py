@@ -9,8 +9,9 @@ post an event in `take_back`, or decide what is allowed.
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from pydantic import BaseModel
-from sqlalchemy import and_, delete, insert, or_, select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -25,6 +26,7 @@ from services.members.commands.leave import empty_organisation
 from services.members.commands.storing import columns
 from services.members.tables import EXTERNAL_IDS, ORGANISATIONS, REVISIONS
 
+_CHUNK = 500
 RESTORER = "comity:restore"
 """Who the history names for a revision that came back from the log."""
 
@@ -84,8 +86,6 @@ async def take_back(
     await connection.execute(row.on_conflict_do_update(index_elements=["id"], set_=values))
     if record is None:
         await empty_organisation(connection, event.key, revision=revision, moment=event.time)
-    else:
-        await _replace_external_ids(connection, record)
     line = insert_for(connection, REVISIONS).values(
         id=event.key,
         revision=revision,
@@ -100,19 +100,21 @@ async def take_back(
     return "taken"
 
 
-async def _replace_external_ids(connection: AsyncConnection, record: Organisation) -> None:
-    """Write an organisation's external ids; one that moved is taken from whoever had it in the backup."""
-    same = [
-        and_(EXTERNAL_IDS.c.scheme == one.scheme, EXTERNAL_IDS.c.value == one.value)
-        for one in record.external_ids
-    ]
-    mine = or_(EXTERNAL_IDS.c.organisation == record.id, *same)
-    await connection.execute(delete(EXTERNAL_IDS).where(mine))
-    ids = [
-        {"organisation": record.id, "scheme": one.scheme, "value": one.value} for one in record.external_ids
-    ]
-    if ids:
-        await connection.execute(insert(EXTERNAL_IDS), ids)
+async def settle(connection: AsyncConnection) -> None:
+    """Write the external ids anew, as the present records have them: each belongs to one organisation, and may have moved."""
+    await connection.execute(delete(EXTERNAL_IDS))
+    after = ""
+    while chunk := await keys(connection, after, _CHUNK):
+        stands = select(ORGANISATIONS.c.record).where(ORGANISATIONS.c.id.in_(chunk))
+        found = await connection.scalars(stands.where(ORGANISATIONS.c.record.is_not(None)))
+        ids = [
+            {"organisation": record["id"], "scheme": one["scheme"], "value": one["value"]}
+            for record in map(orjson.loads, found)
+            for one in record.get("external_ids", ())
+        ]
+        if ids:  # a log that lost a record may leave one with two: a restore does not fail for that
+            await connection.execute(insert_for(connection, EXTERNAL_IDS).on_conflict_do_nothing(), ids)
+        after = chunk[-1]
 
 
-OWNER = Owner(keys=keys, say=say, take_back=take_back)
+OWNER = Owner(keys=keys, say=say, take_back=take_back, settle=settle)

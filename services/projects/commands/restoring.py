@@ -9,8 +9,9 @@ what is allowed; it was, when it was written.
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from pydantic import BaseModel
-from sqlalchemy import Table, and_, delete, insert, or_, select
+from sqlalchemy import Table, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
@@ -26,6 +27,7 @@ from services.projects.commands.erasure import empty_project
 from services.projects.commands.storing import encoded, facets, flagship_columns, project_columns
 from services.projects.tables import ERASED, EXTERNAL_IDS, FACETS, FLAGSHIPS, IDENTIFIERS, PROJECTS, REVISIONS
 
+_CHUNK = 500
 RESTORER = "comity:restore"
 """Who the history names for a revision that came back from the log."""
 
@@ -96,7 +98,7 @@ async def _write(connection: AsyncConnection, table: Table, event: Event, values
 
 
 async def _list(connection: AsyncConnection, runtime: Any, project: Project) -> None:
-    """Write what the project is found by; an external id that moved is taken from whoever had it in the backup."""
+    """Write what the project is found by, but its external ids: see `settle`."""
     if "reference" not in runtime.state:
         runtime.state["reference"] = load_reference()
     await connection.execute(delete(FACETS).where(FACETS.c.project == project.id))
@@ -104,14 +106,23 @@ async def _list(connection: AsyncConnection, runtime: Any, project: Project) -> 
     if found:
         rows = [{"project": project.id, "facet": facet, "value": value} for facet, value in found]
         await connection.execute(insert(FACETS), rows)
-    ids = [{"project": project.id, "scheme": one.scheme, "value": one.value} for one in project.external_ids]
-    same = [
-        and_(EXTERNAL_IDS.c.scheme == one.scheme, EXTERNAL_IDS.c.value == one.value)
-        for one in project.external_ids
-    ]
-    await connection.execute(delete(EXTERNAL_IDS).where(or_(EXTERNAL_IDS.c.project == project.id, *same)))
-    if ids:
-        await connection.execute(insert(EXTERNAL_IDS), ids)
 
 
-OWNER = Owner(keys=keys, say=say, take_back=take_back)
+async def settle(connection: AsyncConnection) -> None:
+    """Write the external ids anew, as the present records have them: each belongs to one project, and may have moved."""
+    await connection.execute(delete(EXTERNAL_IDS))
+    after = ""
+    while chunk := await keys(connection, after, _CHUNK):
+        stands = select(PROJECTS.c.record).where(PROJECTS.c.id.in_(chunk))
+        found = await connection.scalars(stands.where(PROJECTS.c.record.is_not(None)))
+        ids = [
+            {"project": record["id"], "scheme": one["scheme"], "value": one["value"]}
+            for record in map(orjson.loads, found)
+            for one in record.get("external_ids", ())
+        ]
+        if ids:  # a log that lost a record may leave one with two: a restore does not fail for that
+            await connection.execute(insert_for(connection, EXTERNAL_IDS).on_conflict_do_nothing(), ids)
+        after = chunk[-1]
+
+
+OWNER = Owner(keys=keys, say=say, take_back=take_back, settle=settle)
