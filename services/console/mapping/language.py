@@ -58,7 +58,8 @@ class Rule(Part):
     turn: Annotated[Turn | None, Field(alias="as")] = None
     join: str | None = None  # several values → one text
     cut: Annotated[int | None, Field(ge=1)] = None  # most characters, ended at a word
-    language: str | None = None  # a text → {language, text}
+    # A text → {language, text}; of several languages the first in which the text can stand, as a write of it is checked.
+    language: Annotated[tuple[str, ...] | None, BeforeValidator(_paths), Field(min_length=1)] = None
     item: Any = None  # each value → this shape, "{}" standing for the value, "{path}" for another of the row
     default: Any = None  # where the source has nothing; recorded as a constant of that row
 

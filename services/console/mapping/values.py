@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from services.chassis.reference import Reference
+from services.chassis.reference.languages import LanguageChecks, load_language_checks
 from services.console.mapping.identifiers import identifier_of
 from services.console.mapping.language import Rule, Turn
 
@@ -30,7 +31,7 @@ class ValueFault(ValueError):  # noqa: N818 - the fault is the value's
 
 @dataclass(frozen=True)
 class Codes:
-    """What the steps look up: countries by any spelling, and the scheme under which the source numbers its records."""
+    """What the steps look up: countries by any spelling, languages by words, the scheme in which the source numbers records."""
 
     reference: Reference
     scheme: str
@@ -41,6 +42,11 @@ class Codes:
         names = {name.casefold(): code for code, name in self.reference.country_names["en"].items()}
         aliases = {alias.casefold(): code for alias, code in self.reference.country_aliases.items()}
         return names | aliases | {code.casefold(): code for code in self.reference.countries}
+
+    @cached_property
+    def languages(self) -> LanguageChecks:
+        """The checks that a write of a text meets."""
+        return load_language_checks()
 
 
 def value_of(rules: Sequence[Rule], row: Mapping[str, Any], codes: Codes) -> tuple[Any, bool]:
@@ -131,7 +137,7 @@ def _one(rule: Rule, row: Mapping[str, Any], codes: Codes) -> tuple[Any, bool]:
         return rule.default, rule.default is not None
     if rule.join is not None:
         values, several = [rule.join.join(str(value).strip() for value in values)], False
-    shaped = [_shaped(_cut(value, rule), rule, row) for value in values]
+    shaped = [_shaped(_cut(value, rule), rule, row, codes) for value in values]
     if several or rule.language is not None or rule.item is not None:
         return shaped, False
     return shaped[0], False
@@ -229,10 +235,18 @@ def _cut(value: Any, rule: Rule) -> Any:
     return (kept.rpartition(" ")[0] or kept).rstrip() + "…"
 
 
-def _shaped(value: Any, rule: Rule, row: Mapping[str, Any]) -> Any:
+def _shaped(value: Any, rule: Rule, row: Mapping[str, Any], codes: Codes) -> Any:
     if rule.language is not None:
-        return {"language": rule.language, "text": value}
+        return {"language": _language(value, rule.language, codes), "text": value}
     return value if rule.item is None else _filled(rule.item, value, row)
+
+
+def _language(value: Any, languages: Sequence[str], codes: Codes) -> str:
+    """Return the first language in which a text can stand; the first of all where it can in none, so that it is refused."""
+    if len(languages) == 1 or not isinstance(value, str):
+        return languages[0]
+    standing = (tag for tag in languages if codes.languages.check(value, language=tag) is None)
+    return next(standing, languages[0])
 
 
 def _filled(shape: Any, value: Any, row: Mapping[str, Any]) -> Any:

@@ -234,6 +234,28 @@ def test_an_agency_known_by_its_name_alone_is_described_by_it(reference: Referen
     shaped("organisations", body)
 
 
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        ("Institute of Road Safety", "en"),
+        ("Association pour la recherche et le conseil de la mer et des ports", "fr"),
+        ("Fundación para el estudio de los caminos y la seguridad del mar", "es"),
+        ("河南科隆集团有限公司", "zh"),
+        ("Қазақстан", "en"),  # in none of them: the check refuses it as it does a written one
+    ],
+)
+def test_a_name_is_described_in_the_first_language_in_which_it_can_stand(
+    reference: Reference, name: str, language: str
+) -> None:
+    given = load_map("cordis-organisations", kind="organisations")
+    mapper = Mapper(given, kind="organisations", reference=reference, past=[])
+    row = {"id": "9", "name": name, "country": "FR", "type": "REC", "sme": False, "history": []}
+    body = mapper.body(row).body
+    assert body["descriptions"] == [{"language": language, "text": name}]
+    assert body["provenance"] == {"constants": ["contact", "offers"]}
+    shaped("organisations", body)
+
+
 @pytest.mark.parametrize("name", shipped())
 def test_every_shipped_map_reads(name: str) -> None:
     assert load_map(name, kind=name.rpartition("-")[2]).columns(joined=False)
