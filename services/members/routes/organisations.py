@@ -106,11 +106,11 @@ def router() -> APIRouter:
         async with runtime_in(request).database.read() as connection:
             row = await queries.one(connection, str(organisation_id))
             contact = await queries.contact_of(connection, row["id"]) if shown == "full" else None
-        if shown == "public":
-            if row["state"] == "withdrawn":
-                raise NotFound
-            return respond(request, queries.view(row, shown="public", contact=None))
-        return respond(request, queries.view(row, shown=shown, contact=contact), revision=row["revision"])
+        if shown == "public" and row["state"] == "withdrawn":
+            raise NotFound
+        # What is left out for others has no revision to be named by: two bodies would have one ETag.
+        revision = row["revision"] if shown == "full" else None
+        return respond(request, queries.view(row, shown=shown, contact=contact), revision=revision)
 
     @routes.get(
         "/{organisation_id}/study-group-role",

@@ -35,8 +35,11 @@ class Filters:
 
 async def read_project(
     connection: AsyncConnection, project_id: str, *, principal: Principal, reference: Reference
-) -> tuple[int, dict[str, Any]]:
-    """Return the revision and the project as this principal sees it. Raises NotFound, also for what is not theirs."""
+) -> tuple[int | None, dict[str, Any]]:
+    """Return the project as this principal sees it, and its revision if they see all of it. Raises NotFound, also for what is not theirs.
+
+    What an outsider is shown has no revision to be named by: two bodies would have one ETag.
+    """
     found = await connection.execute(
         select(PROJECTS.c.record, PROJECTS.c.created_at, PROJECTS.c.changed_at).where(
             PROJECTS.c.id == project_id, PROJECTS.c.state != ERASED
@@ -53,7 +56,7 @@ async def read_project(
                 created_at=row.created_at,
                 changed_at=row.changed_at,
             )
-            return project.revision, body
+            return project.revision if rights.is_insider(principal, project) else None, body
     raise NotFound(f"There is no project {project_id}, or none that you may see.")
 
 

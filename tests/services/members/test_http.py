@@ -139,6 +139,16 @@ async def test_each_role_sees_what_it_may(http, roles, of, seen):
         assert status == (200 if seen != "public" else (403 if roles else 401)), path
 
 
+async def test_one_etag_names_one_body(http):
+    await http.put(ONE, "organisation_editor", of=ONE)
+    readers = (("organisation_reader", ONE), ("bdt_admin", None), ("project_manager", None), ("public", None))
+    answers = [await http.ask("GET", f"/{ONE}", role, of=of) for role, of in readers]
+    assert len({answer.content for answer in answers}) == 3, "full, without its contact, in public"
+    assert len({(answer.headers["etag"], answer.content) for answer in answers}) == 3
+    assert len({answer.headers["etag"] for answer in answers}) == 3
+    assert answers[0].headers["etag"] == '"1"'
+
+
 async def test_lists_page_to_the_end_in_the_order_of_ids(http):
     ids = [f"018f3c2a-7d10-7000-8000-0000000000{n:02d}" for n in range(11)]
     for organisation in reversed(ids):

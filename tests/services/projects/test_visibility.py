@@ -53,6 +53,21 @@ async def test_every_reading_route_as_every_role(bench: Any, state: str) -> None
         )
 
 
+async def test_one_etag_names_one_body(bench: Any) -> None:
+    project_id = await in_state(bench, "published")
+    bodies: dict[str, set[bytes]] = {}
+    for who in (*ROLES, bench.bearer("project_manager", sub="ann")):
+        answer = await bench.call("GET", f"/v1/projects/{project_id}", who=who)
+        bodies.setdefault(answer.headers["etag"], set()).add(answer.content)
+        again = await bench.call(
+            "GET", f"/v1/projects/{project_id}", who=who, If_None_Match=answer.headers["etag"]
+        )
+        assert again.status_code == 304
+    assert bodies['"2"'], "the team sends back what it read"
+    assert len(bodies) > 1
+    assert all(len(bodies_of_one) == 1 for bodies_of_one in bodies.values())
+
+
 @pytest.mark.parametrize("state", ["draft", "published", "closed"])
 async def test_the_team_and_the_office_see_their_own(bench: Any, state: str) -> None:
     project_id = await in_state(bench, state)
