@@ -274,7 +274,7 @@ async def _run(
 ) -> None:
     log = log_of("lifecycle")
     deadline = system.settings.lifecycle.stop_seconds
-    server = _server(application, deadline)
+    server = _server(application, deadline, trusted_proxies=system.settings.http.trusted_proxies)
     workers, relays = asyncio.Event(), asyncio.Event()
     loops = {
         asyncio.create_task(_watched(loop, stopping, system), name=loop.name): stopping
@@ -370,7 +370,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _server(application: ASGIApp, deadline: float) -> uvicorn.Server:
+def _server(application: ASGIApp, deadline: float, *, trusted_proxies: str) -> uvicorn.Server:
     return _Server(
         uvicorn.Config(
             application,
@@ -379,7 +379,8 @@ def _server(application: ASGIApp, deadline: float) -> uvicorn.Server:
             lifespan="off",
             server_header=False,
             date_header=True,
-            proxy_headers=False,
+            proxy_headers=bool(trusted_proxies.strip()),
+            forwarded_allow_ips=trusted_proxies,
             timeout_graceful_shutdown=max(1, int(deadline)),
             h11_max_incomplete_event_size=65_536,
         )

@@ -8,15 +8,11 @@ anything after start, and nothing else may read the environment.
 
 import os
 import tomllib
-from contextlib import suppress
 from difflib import get_close_matches
-from email.errors import HeaderParseError
-from email.headerregistry import Address
-from email.utils import parseaddr
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Any, Literal, Self, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -25,12 +21,13 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from services.chassis.setting_values import DatabaseUrl, Networks, Proxies, Sender
+
 PREFIX = "COMITY_"
 JWKS_PATH = "/v1/jwks"
 TOKENS_PATH = "/v1/tokens"
 LONGEST_TOKEN_SECONDS = 86_400
 LONGEST_LEEWAY_SECONDS = 300
-DATABASE_DRIVERS = ("postgresql+asyncpg", "sqlite+aiosqlite")
 # Read by the command line, by the installer of parts and by the test suite, never part of the tree.
 OUTSIDE_THE_TREE = frozenset(
     {
@@ -57,47 +54,16 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
-def _known_database(url: SecretStr) -> SecretStr:
-    """Refuse what is no URL of a database that Comity runs on; the sentence does not repeat it, for it holds a secret."""
-    from sqlalchemy.engine import make_url  # noqa: PLC0415 - only where a URL is set
-    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
-
-    try:
-        driver = make_url(url.get_secret_value()).drivername
-    except (ArgumentError, ValueError):
-        driver = ""
-    if driver not in DATABASE_DRIVERS:
-        begins = f"it begins with {driver}" if driver else "it is no URL of a database"
-        raise ValueError(f"{begins}; write {' or '.join(f'{one}://…' for one in DATABASE_DRIVERS)}")
-    return url
-
-
-DatabaseUrl = Annotated[SecretStr, AfterValidator(_known_database)]
-
-
-def _one_sender(value: str) -> str:
-    """Refuse what no mail can come from: the server would say so of every single one, long after the start."""
-    name, address = parseaddr(value)
-    local, _, domain = address.rpartition("@")
-    with suppress(ValueError, HeaderParseError, IndexError):  # the parser that writes it into a mail
-        Address(display_name=name, addr_spec=address)
-        alone = value.strip() == address or value.strip().endswith(f"<{address}>")
-        if local and domain and alone and address.isascii() and value.isprintable():
-            return value
-    raise ValueError(
-        f"{value!r} is no address that a mail can come from; write one, in ASCII letters, digits and signs, alone or with a name: "
-        "Comity <no-reply@example.org>"
-    )
-
-
-Sender = Annotated[str, AfterValidator(_one_sender)]
-
-
 class Http(Section):
     """The HTTP server."""
 
     host: str = Field("127.0.0.1", description="address to listen on; loopback unless you say otherwise")
     port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    trusted_proxies: Proxies = Field(
+        "",
+        description="comma-separated networks (CIDR) of proxies in front, whose X-Forwarded-For says who asks; "
+        "* where nothing but such a proxy reaches this process, and the proxy writes that field anew",
+    )
     max_body_bytes: int = Field(1_000_000, ge=1_000, description="a larger request body is refused with 413")
     max_json_depth: int = Field(32, ge=4, le=200, description="deeper nested JSON is refused with 400")
     requests_per_minute: int = Field(60_000, ge=0, description="per principal; 0 sets no limit")
@@ -258,7 +224,7 @@ class Notifications(Section):
         pattern=r"^[0-9]{1,5}(,[0-9]{1,5})*$|^any$",
         description="ports of webhook addresses, or any",
     )
-    allowed_networks: str = Field(
+    allowed_networks: Networks = Field(
         "",
         description="comma-separated networks (CIDR) that webhooks may reach although they are not public",
     )

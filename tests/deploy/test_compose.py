@@ -30,7 +30,7 @@ ADDRESSES = {
     "COMITY_IDENTITY__JWKS_URL",
 }
 """Where things are differs from machine to machine; everything else is one value."""
-OF_CONTAINERS = {"COMITY_PUBLIC_URL", "COMITY_IDENTITY__SERVICE_KEY"}
+OF_CONTAINERS = {"COMITY_PUBLIC_URL", "COMITY_IDENTITY__SERVICE_KEY", "COMITY_HTTP__TRUSTED_PROXIES"}
 """What the demo on one machine leaves to each process, or to the folder that they share."""
 
 
@@ -91,6 +91,7 @@ def test_all_go_by_the_address_of_the_gateway_which_is_the_one_that_is_published
         entry = COMPOSE["services"][process.name]
         assert entry["environment"]["COMITY_PUBLIC_URL"] == f"http://{host}:{outside}"
         assert "ports" not in entry
+        assert entry["environment"]["COMITY_HTTP__TRUSTED_PROXIES"] == "*", "only the gateway reaches it"
 
 
 def test_keys_are_with_the_service_that_uses_them() -> None:

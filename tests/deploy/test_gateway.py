@@ -35,6 +35,7 @@ class Echo(BaseHTTPRequestHandler):
         self.send_header("X-Name", self.server.name)
         self.send_header("X-Path", self.path)
         self.send_header("X-Host", self.headers["Host"])
+        self.send_header("X-Caller", ",".join(self.headers.get_all("X-Forwarded-For", [])))
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -63,6 +64,11 @@ def test_every_path_of_the_catalogue_reaches_its_service(door: str, service: str
         assert answer.headers["X-Name"] == ANSWERING[service]
         assert answer.headers["X-Path"] == path
         assert answer.headers["X-Host"] == door.removeprefix("http://")
+
+
+def test_who_asks_is_what_the_gateway_saw_and_not_what_a_caller_wrote(door: str) -> None:
+    answer = httpx2.get(door + "/v1/lists", headers={"X-Forwarded-For": "203.0.113.9"}, trust_env=False)
+    assert answer.headers["X-Caller"] == "127.0.0.1"
 
 
 def test_what_every_process_answers_has_an_answer_too(door: str) -> None:

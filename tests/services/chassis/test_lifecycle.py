@@ -106,6 +106,34 @@ async def test_it_serves_on_a_free_port_and_stops_when_asked(settings: Settings)
     assert not seen["address"].endswith(":0")
 
 
+@pytest.mark.parametrize(
+    ("trusted", "statuses"),
+    [
+        ("", [200, 200, 429, 429]),
+        ("10.0.0.0/8", [200, 200, 429, 429]),
+        ("127.0.0.0/8, ::1/128", [200, 200, 200, 200]),
+        ("*", [200, 200, 200, 200]),
+    ],
+)
+async def test_callers_behind_a_trusted_proxy_have_a_limit_each(
+    tmp_path: Path, trusted: str, statuses: list[int]
+) -> None:
+    http = {"port": 0, "anonymous_requests_per_minute": 2, "trusted_proxies": trusted}
+    settings = load_settings(data_folder=tmp_path, http=http)
+    await migrate_owners(settings, ("log",))
+    found: list[int] = []
+    stop = asyncio.Event()
+
+    async def act(system: System) -> None:
+        async with httpx2.AsyncClient(base_url=system.address, trust_env=False) as client:
+            for caller in ("203.0.113.1", "203.0.113.1", "203.0.113.2", "203.0.113.2"):
+                answer = await client.get("/v1/slow/0", headers={"X-Forwarded-For": caller})
+                found.append(answer.status_code)
+
+    await run_services(settings, [service()], ready=once(stop, act), stop=stop)
+    assert found == statuses
+
+
 async def test_a_request_in_hand_is_finished_and_relays_stop_last(settings: Settings) -> None:
     order: list[str] = []
     stop = asyncio.Event()

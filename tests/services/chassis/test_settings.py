@@ -132,6 +132,17 @@ def test_a_database_that_comity_cannot_use_is_refused_by_its_url(
     assert "hush" not in str(caught.value)
 
 
+@pytest.mark.parametrize("key", ["COMITY_HTTP__TRUSTED_PROXIES", "COMITY_NOTIFICATIONS__ALLOWED_NETWORKS"])
+@pytest.mark.parametrize(
+    "networks", ["gateway", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/8; fd00::/8", "*, ::1"]
+)
+def test_what_is_no_list_of_networks_is_refused(monkeypatch: Any, key: str, networks: str) -> None:
+    monkeypatch.setenv(key, networks)
+    with pytest.raises(SettingsError, match="write networks, parted by commas") as caught:
+        load_settings()
+    assert key.rpartition("__")[2].lower() in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "sender",
     [
