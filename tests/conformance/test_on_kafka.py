@@ -1,6 +1,7 @@
 """What only Apache Kafka can get wrong: where a partition ends, when a member has reached that, what a topic is made with."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -65,6 +66,21 @@ async def test_a_member_at_rest_has_reached_the_end_behind_the_markers(bench: Be
         done: dict[int, Any] = {at.partition: lane.done_to for at, lane in lanes.items()}
     assert done == await bench.transport.ends("members.v1")
     assert all(done[partition] > offset + 1 for partition, offset in last.items())
+
+
+async def test_whether_a_partition_holds_more_than_markers_is_known_at_once(bench: Bench) -> None:
+    """Progress asks every partition at every scrape: a wait for each adds up to more than a scrape may take."""
+    await bench.append(*(revised(key, 1) for key in KEYS))
+    waits = []
+    for partition, found in (await bench.partitions()).items():
+        if not found:
+            continue
+        behind = found[-1].offset + 1
+        began = time.monotonic()
+        batch = await bench.transport.read("members.v1", partition, offset=behind, limit=1)
+        waits.append(time.monotonic() - began)
+        assert (batch.records, batch.next_offset > behind) == ((), True)
+    assert min(waits) < 0.15, waits
 
 
 async def test_a_topic_is_made_with_the_settings_of_the_catalogue(bench: Bench) -> None:

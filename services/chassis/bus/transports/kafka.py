@@ -193,9 +193,7 @@ class KafkaTransport:
                 try:
                     async with asyncio.timeout(BATCH_SECONDS):
                         while not records and position < end:
-                            found = await reader.getmany(
-                                place, timeout_ms=_READ_WAIT_MS * 10, max_records=limit
-                            )
+                            found = await reader.getmany(place, timeout_ms=_READ_WAIT_MS, max_records=limit)
                             records = self._names.records(found).get(at, ())
                             position = await reader.position(place)
                     self._read_on = (place, position)  # a rebuild reads on, from what was fetched ahead
