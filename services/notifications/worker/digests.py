@@ -7,7 +7,8 @@ backup was put back is the same mail to whoever filters by Message-ID, unless it
 what is above it, or beyond the projects that one mail has room for, stays ready and comes with the next digest, so it is
 late and never lost. *Why so much room.* What a mail does not name waits for a month where its reader chose one a month, and
 when somebody hears is to follow from that choice alone. *Why a keyed hash.* Those of one hour are made and sent in an order
-that nobody can choose, as webhooks are. *Never:* an empty mail, the same project twice in one, one as open that has ended, the end of what no mail had
+that nobody can choose, as webhooks are. *Why a look at what was told last.* Between two digests a project may move away and come back: to its
+reader nothing has happened. *Never:* an empty mail, the same project twice in one, one as it is known already, one as open that has ended, the end of what no mail had
 announced or that it is not asked for any more, or a look at a rank, a band or a category to decide who waits.
 """
 
@@ -15,13 +16,13 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from heapq import nsmallest
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.webhooks.notifications import MATCH_PROPOSED, OPPORTUNITY_CLOSING_SOON, OPPORTUNITY_WITHDRAWN
+from schemas.webhooks.notifications import OPPORTUNITY_CLOSING_SOON, OPPORTUNITY_WITHDRAWN
 from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.leaving import DISMISSED, ERASED, HELD, OUTDATED, OVER, RESTING
@@ -29,7 +30,7 @@ from services.notifications.commands.queueing import delivery_row
 from services.notifications.mail.letters import Letter, render, words_of
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import CAP_WINDOW, FURTHEST, next_digest, next_under_cap, released
-from services.notifications.rules.conditions import reaches_band
+from services.notifications.rules.conditions import BAND_ORDER, reaches_band
 from services.notifications.rules.identifiers import identifier_of, identifier_of_news
 from services.notifications.rules.keys import keys_of
 from services.notifications.tables import (
@@ -40,10 +41,12 @@ from services.notifications.tables import (
     PROJECTS,
     SUBSCRIPTIONS,
 )
-from services.notifications.worker.cycles import AWAY, ENDS, FELL, LEFT
+from services.notifications.worker.cycles import AWAY, ENDS, FELL, LEFT, PROJECT_CHANGED
 from services.notifications.worker.readying import title_in
 
 DIGEST = "digest"
+ROSE = "band-rose"
+"""The rule of a rise to a higher band than the reader knows."""
 IN_FULL = 20
 """So many projects a mail tells of with their reasons; it names the others in a line each."""
 MOST_NAMED = 200
@@ -52,8 +55,18 @@ LOOK_AGAIN = timedelta(minutes=1)
 """When news is looked at again that was ready and could not be told: its project is being read anew, or about to be told as ended."""
 AT_ONCE = 500
 """Of one step. All that are due are put in order first, so that whoever subscribed early is in no earlier batch."""
-_SECTION = {MATCH_PROPOSED: "new", OPPORTUNITY_CLOSING_SOON: "closing"} | dict.fromkeys(ENDS, "ended")
+_SECTION = {OPPORTUNITY_CLOSING_SOON: "closing"} | dict.fromkeys(ENDS, "ended")
 SECTIONS = ("new", "changed", "closing", "ended")
+
+
+class Word(NamedTuple):
+    """What a message says of a project that is open: another word is news, the same is none."""
+
+    left: bool
+    """It is not what is asked for any more; then nothing else of it matters."""
+    band: str | None
+    facts: str | None
+    """Its needs and countries, as a hash; None: before that was kept."""
 
 
 async def step(runtime: Runtime) -> int:
@@ -106,7 +119,7 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
         return
     if not written_to:
         return
-    notices, announced, not_yet = await _ready(connection, row, open_now)
+    notices, known, not_yet = await _ready(connection, row, open_now)
     if not_yet:
         await _due_again(connection, subscription, now + LOOK_AGAIN)
     if not notices:
@@ -127,7 +140,7 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
         one.id: one.titles for one in await connection.execute(select(FLAGSHIPS.c.id, FLAGSHIPS.c.titles))
     }
     letter = digest_letter(
-        runtime, row, notices, order=order, more=more, announced=announced, flagships=titles, now=now
+        runtime, row, notices, order=order, more=more, known=known, flagships=titles, now=now
     )
     identifier = identifier_of(DIGEST, subscription, *sorted(identifier_of_news(one) for one in notices))
     queued = delivery_row(
@@ -152,8 +165,8 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
 
 async def _ready(
     connection: AsyncConnection, row: Mapping[str, Any], open_now: frozenset[str]
-) -> tuple[list[dict[str, Any]], frozenset[str], bool]:
-    """Return the news that may be told, which of its projects are known as open, and whether there is news that may not be told yet.
+) -> tuple[list[dict[str, Any]], Mapping[str, Word | None], bool]:
+    """Return the news that may be told, as what its projects are known that are known as open, and whether there is news that may not be told yet.
 
     Not yet: of what has closed the word is waited for, what became ready meanwhile is not held, and what names a deadline that was
     moved is made anew first.
@@ -165,7 +178,7 @@ async def _ready(
     outdated = await connection.execute(update(NOTICES).where(mine, OUTDATED).values(state="waiting"))
     ready = select(NOTICES).where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready")
     notices = [dict(one) for one in (await connection.execute(ready.order_by(NOTICES.c.id))).mappings()]
-    announced = await _announced(connection, subscription)
+    known = await _known(connection, subscription)
     newest = {one["project"]: one["type"] for one in notices}
     told = {project for project, kind in newest.items() if kind in ENDS or project in open_now}
     not_yet = bool(newest.keys() - told) or outdated.rowcount > 0
@@ -173,21 +186,36 @@ async def _ready(
     erased = {one["project"] for one in notices if one["rule"] == ERASED}
     if erased:  # what announced them went with them
         arrived, out = await _mailed(connection, subscription, erased)
-        announced |= arrived
+        known |= dict.fromkeys(arrived)
         not_yet |= bool(out - arrived)
         notices = [one for one in notices if one["project"] not in out - arrived]
         newest = {one["project"]: one["type"] for one in notices}
     word = {one["project"]: one for one in notices if one["type"] != OPPORTUNITY_CLOSING_SOON}
     least = orjson.loads(row["conditions"]).get("minimum_band")
-    over = {project for project, one in word.items() if project not in announced and _gone(one, least)}
-    if over:
-        await connection.execute(
-            update(NOTICES)
-            .where(NOTICES.c.id.in_([one["id"] for one in notices if one["project"] in over]))
-            .values(state="dropped")
-        )
-        notices = [one for one in notices if one["project"] not in over]
-    return notices, announced, not_yet
+    over = {project for project, one in word.items() if project not in known and _gone(one, least)}
+    same = {
+        project
+        for project, one in word.items()
+        if known.get(project) is not None and known[project] == _word(one)
+    }
+    dropped = {
+        one["id"]
+        for one in notices
+        if one["project"] in over or (one["project"] in same and one["type"] != OPPORTUNITY_CLOSING_SOON)
+    }
+    if dropped:
+        await connection.execute(update(NOTICES).where(NOTICES.c.id.in_(dropped)).values(state="dropped"))
+        notices = [one for one in notices if one["id"] not in dropped]
+    return notices, known, not_yet
+
+
+def _word(notice: Mapping[str, Any]) -> Word | None:
+    """Return what a notice says of its project; None of an end, or if that is not kept."""
+    if notice["type"] in ENDS or notice["data"] is None:
+        return None
+    if notice["rule"] == LEFT:
+        return Word(left=True, band=None, facts=None)
+    return Word(left=False, band=orjson.loads(notice["data"])["band"], facts=notice["facts"])
 
 
 def _gone(notice: Mapping[str, Any], least: str | None) -> bool:
@@ -240,20 +268,23 @@ def _in_order(notices: Sequence[dict[str, Any]]) -> list[str]:
     return sorted(oldest, key=lambda project: (project not in closing, closing.get(project, "")))
 
 
-async def _announced(connection: AsyncConnection, subscription: str) -> frozenset[str]:
-    """Return the projects with news that the subscriber knows as open: the last that was sent of them was no end."""
+async def _known(connection: AsyncConnection, subscription: str) -> dict[str, Word | None]:
+    """Return the projects with news that the subscriber knows as open, for the last that was sent of them was no end, and as what."""
     ready = select(NOTICES.c.project).where(
         NOTICES.c.subscription == subscription, NOTICES.c.state == "ready"
     )
     sent = (
-        select(NOTICES.c.project, NOTICES.c.type)
+        select(NOTICES.c.project, NOTICES.c.type, NOTICES.c.rule, NOTICES.c.data, NOTICES.c.facts)
         .where(
-            NOTICES.c.subscription == subscription, NOTICES.c.state == "sent", NOTICES.c.project.in_(ready)
+            NOTICES.c.subscription == subscription,
+            NOTICES.c.state == "sent",
+            NOTICES.c.type != OPPORTUNITY_CLOSING_SOON,
+            NOTICES.c.project.in_(ready),
         )
         .order_by(NOTICES.c.id)
     )
-    last = {row.project: row.type for row in await connection.execute(sent)}
-    return frozenset(project for project, kind in last.items() if kind not in ENDS)
+    last = {one["project"]: dict(one) for one in (await connection.execute(sent)).mappings()}
+    return {project: _word(one) for project, one in last.items() if one["type"] not in ENDS}
 
 
 async def _mailed(
@@ -302,6 +333,16 @@ def cap_of(runtime: Runtime, row: Mapping[str, Any]) -> int:
     return int(row["weekly_cap"] or runtime.settings.notifications.weekly_cap)
 
 
+def _reason(notice: Mapping[str, Any], known: Word | None) -> str | None:
+    """Return the rule of what is another than the reader knows; None: that of the notice."""
+    now = None if notice["type"] == OPPORTUNITY_CLOSING_SOON else _word(notice)
+    if now is None or known is None or now.left or known.left:
+        return None
+    if now.band is None or known.band is None or now.band == known.band:
+        return PROJECT_CHANGED
+    return ROSE if BAND_ORDER[now.band] > BAND_ORDER[known.band] else FELL
+
+
 def digest_letter(
     runtime: Runtime,
     row: Mapping[str, Any],
@@ -309,14 +350,14 @@ def digest_letter(
     *,
     order: Sequence[str],
     more: int,
-    announced: AbstractSet[str],
+    known: Mapping[str, Word | None],
     flagships: Mapping[str, bytes],
     now: datetime,
 ) -> Letter:
     """Return the digest of these notices: the newest of each project, by flagship and section.
 
-    The first of their projects by `order` are told of in full. What changed before it was ever announced is new. Of so many
-    projects `more` the news waits. `flagships` are titles (JSON) by id; one of which nothing was read yet goes by its id.
+    The first of their projects by `order` are told of in full. What changed before it was ever announced is new; of what is
+    `known` the reason is what is another than its reader knows. Of so many projects `more` the news waits. `flagships` are titles (JSON) by id; one of which nothing was read yet goes by its id.
     """
     address, keys = runtime.settings.address, keys_of(runtime.state)
     newest = {one["project"]: one for one in notices}
@@ -328,14 +369,14 @@ def digest_letter(
         if flagship in flagships:
             flagship = title_in(orjson.loads(flagships[flagship]), row["language"])
         sections = groups.setdefault(flagship, {})
-        changed = "changed" if one["project"] in announced else "new"
+        changed = "changed" if project in known else "new"
         sections.setdefault(_SECTION.get(one["type"], changed), []).append(
             {
                 "full": place < IN_FULL,
                 "title": data["title"] or project,  # of an erased one the id is left
                 "band": data["band"],
                 "deadline": data["deadline"],
-                "rule": data["why"]["rule"],
+                "rule": _reason(one, known.get(project)) or data["why"]["rule"],
                 "terms": ", ".join(data["why"]["shared_terms"]),
                 # What has ended is read by its own people; of what was closed, one's own row stands.
                 "project": None if one["type"] in OVER else address + data["links"]["project"],

@@ -65,6 +65,7 @@ _READY = (
         rule=bindparam("new_rule"),
         data=bindparam("new_data"),
         deadline=bindparam("new_deadline"),
+        facts=bindparam("new_facts"),
         delivery=bindparam("new_delivery"),
         position=func.coalesce(NOTICES.c.position, bindparam("new_position")),  # shown once, wherever it goes
     )
@@ -114,7 +115,9 @@ async def step(runtime: Runtime) -> int:
 async def _ready(runtime: Runtime, project: str, *, asks: bool) -> int:
     async with runtime.database.read() as connection:
         waiting = await _waiting(connection, project)
-        record = select(PROJECTS.c.facts, PROJECTS.c.state).where(PROJECTS.c.id == project)
+        record = select(PROJECTS.c.facts, PROJECTS.c.facts_hash, PROJECTS.c.state).where(
+            PROJECTS.c.id == project
+        )
         row = (await connection.execute(record)).first()
         terms = await _terms_told(connection, project, waiting)
     if not waiting or row is None:
@@ -127,7 +130,7 @@ async def _ready(runtime: Runtime, project: str, *, asks: bool) -> int:
     known: Mapping[str, Any] = NOTHING_SAID if row.state == "erased" else orjson.loads(row.facts)
     now = runtime.clock.now()
     notices, deliveries, digests = await asyncio.to_thread(
-        _made, runtime, waiting, rows, facts=known, terms=terms, now=now
+        _made, runtime, waiting, rows, facts=known, facts_hash=row.facts_hash, terms=terms, now=now
     )
     if not notices:
         return 0
@@ -150,6 +153,7 @@ def _made(
     rows: Rows,
     *,
     facts: Mapping[str, Any],
+    facts_hash: str,
     terms: Mapping[str, list[str]],
     now: datetime,
 ) -> tuple[list[dict[str, Any]], list[tuple[str, dict[str, Any]]], list[tuple[str, str, datetime]]]:
@@ -165,9 +169,8 @@ def _made(
         data = _data(notice, facts, row, terms=terms.get(notice["subscription"], []))
         if data is None:
             kept = orjson.loads(notice["data"]) if notice["tried"] and notice["data"] is not None else None
-            notices.append(
-                _settled(notice, "sent" if notice["tried"] else "dropped", kept, notice["delivery"])
-            )
+            state = "sent" if notice["tried"] else "dropped"
+            notices.append(_settled(notice, state, kept, notice["delivery"], facts=notice["facts"]))
             continue
         delivery = None
         if notice["channel"] == "webhook":
@@ -177,7 +180,8 @@ def _made(
         elif notice["channel"] == "email" and notice["cadence"] == "instant":
             due = next_digest(now, "instant", quiet_of(notice), notice["time_zone"])
             digests.append((notice["id"], notice["subscription"], due))
-        notices.append(_settled(notice, "ready" if notice["channel"] == "email" else "sent", data, delivery))
+        state = "ready" if notice["channel"] == "email" else "sent"
+        notices.append(_settled(notice, state, data, delivery, facts=facts_hash))
     return notices, deliveries, digests
 
 
@@ -444,7 +448,12 @@ def _delivery(
 
 
 def _settled(
-    notice: Mapping[str, Any], state: str, data: Mapping[str, Any] | None, delivery: str | None
+    notice: Mapping[str, Any],
+    state: str,
+    data: Mapping[str, Any] | None,
+    delivery: str | None,
+    *,
+    facts: str | None,
 ) -> dict[str, Any]:
     return {
         "this_id": notice["id"],
@@ -452,5 +461,6 @@ def _settled(
         "new_rule": notice["rule"] if data is None else data["why"]["rule"],
         "new_data": None if data is None else orjson.dumps(data),
         "new_deadline": None if data is None else data["deadline"] or "",
+        "new_facts": None if data is None else facts,
         "new_delivery": delivery,
     }
