@@ -110,7 +110,21 @@ class Log(Section):
         ge=0,
         description="the embedded log keeps a superseded record at least so long, Kafka about so long at most",
     )
-    tombstone_seconds: int = Field(2_592_000, ge=0, description="a tombstone is kept at least so long")
+    tombstone_seconds: int = Field(
+        2_592_000,
+        ge=0,
+        description="a tombstone is kept at least so long; no shorter than superseded records",
+    )
+
+    @model_validator(mode="after")
+    def _erased_for_good(self) -> Self:
+        if self.tombstone_seconds < self.compaction_lag_seconds:
+            raise ValueError(
+                f"tombstone_seconds ({self.tombstone_seconds}) is below compaction_lag_seconds "
+                f"({self.compaction_lag_seconds}), so a tombstone would go before what it erases, and who reads the log anew "
+                "would bring that back; raise the one or lower the other"
+            )
+        return self
 
 
 class DeadLetters(Section):

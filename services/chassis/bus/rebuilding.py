@@ -106,7 +106,9 @@ async def rebuild(runtime: Host, reader: Reader, *, erase_absent: bool = False) 
                 await _apply(connection, runtime, reader, record, late=late)
                 reached = reached.past(record, positions.event_id(record))
                 records += 1
-            await positions.put(connection, reached)
+            # Not after the last record: where tombstones stood behind it, that would be before the horizon.
+            read_to = max(reached.next_offset, ends[at.topic][at.partition])
+            await positions.put(connection, replace(reached, next_offset=read_to))
         absent = tuple(await reader.absent(connection))
         if absent and not erase_absent:
             owners = sorted({TOPICS[topic].owner for topic in reader.topics})

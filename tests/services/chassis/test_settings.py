@@ -132,6 +132,14 @@ def test_a_database_that_comity_cannot_use_is_refused_by_its_url(
     assert "hush" not in str(caught.value)
 
 
+def test_a_tombstone_that_would_go_before_what_it_erases_is_refused(monkeypatch: Any) -> None:
+    monkeypatch.setenv("COMITY_LOG__TOMBSTONE_SECONDS", "604799")
+    with pytest.raises(SettingsError, match="below compaction_lag_seconds"):
+        load_settings()
+    monkeypatch.setenv("COMITY_LOG__COMPACTION_LAG_SECONDS", "604799")
+    assert load_settings().log.tombstone_seconds == 604_799
+
+
 @pytest.mark.parametrize("key", ["COMITY_HTTP__TRUSTED_PROXIES", "COMITY_NOTIFICATIONS__ALLOWED_NETWORKS"])
 @pytest.mark.parametrize(
     "networks", ["gateway", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/8; fd00::/8", "*, ::1"]

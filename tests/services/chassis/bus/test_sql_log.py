@@ -10,17 +10,19 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, delete, event, text
 
 from schemas.envelope import Sequence
 from schemas.topics import TOPICS
 from services.chassis.bus.errors import Fenced, GroupBusy, LogBusy, TopicMismatch
 from services.chassis.bus.partitioner import partition_for
+from services.chassis.bus.reader import Reader
+from services.chassis.bus.rebuilding import rebuild
 from services.chassis.bus.transport import TopicPartition
 from services.chassis.bus.transports.sql import compaction, log
 from services.chassis.bus.transports.sql.compaction import compact
 from services.chassis.bus.transports.sql.log import SqlTransport
-from tests.services.chassis.bus.bench import erased, eventually, organisation
+from tests.services.chassis.bus.bench import THINGS, apply, erased, eventually, organisation
 
 DAY = 86_400
 
@@ -284,6 +286,26 @@ async def test_tombstones_go_in_small_transactions(bench, monkeypatch):
     monkeypatch.setattr(bench.log_database, "write", counted)
     assert await compacted(bench) == 5
     assert [size for size in sizes if size] == [2, 2, 1]
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["nothing before", "a record before"])
+async def test_who_has_read_past_where_tombstones_stood_starts_again(bench, first):
+    """The horizon lies behind them: who is told to rebuild, and does, was told so for ever."""
+    same = [key(n) for n in range(1, 200) if partition_for(key(n), 8) == partition_for(key(1), 8)]
+    await bench.append(*(organisation(name, version=1) for name in same[:first]))
+    await bench.append(organisation(same[-1], version=1), erased(same[-1], version=2))
+    await age(bench, 31)
+    assert await compacted(bench) == 2
+    await bench.consume()
+    await bench.consume()  # positions are proved at each start
+    reader = Reader(group="things", topics=("members.v1",), handle=apply, forget=forget)
+    assert (await rebuild(bench.process, reader)).records == first
+    await bench.consume()
+    assert await bench.things() == dict.fromkeys(same[:first], (1, "Kigali Fibre"))
+
+
+async def forget(connection):
+    await connection.execute(delete(THINGS))
 
 
 async def test_a_reader_passes_over_the_gaps_that_compaction_leaves(bench):
