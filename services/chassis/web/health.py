@@ -26,8 +26,9 @@ async def readiness(runtime: Runtime) -> dict[str, str | None]:
     parts[f"{runtime.service.name}.started"] = (
         None if runtime.state.get("started", True) else "It is starting."
     )
-    parts[f"{runtime.service.name}.database"] = await _reason(lambda: _ask_database(runtime))
-    parts["log"] = await _reason(lambda: _ask_log(runtime))
+    parts[f"{runtime.service.name}.database"], parts["log"] = await asyncio.gather(
+        *(_reason(partial(ask, runtime)) for ask in (_ask_database, _ask_log))
+    )
     if runtime.service.readers and runtime.role in {"all", "worker"}:
         parts[f"{runtime.service.name}.partitions"] = await _halted(runtime)
     if runtime.service.readiness is not None and runtime.role != "relay":
@@ -55,20 +56,18 @@ async def progress(runtime: Runtime) -> dict[str, Any]:
 async def measure(runtime: Runtime) -> None:
     """Set every gauge that has to be asked for, and when that was.
 
-    What does not answer is down; gauges that were not set stay as they were, with the moment at which they were.
+    What does not answer is down; gauges that were not set stay as they were, with the moment at which they were. All are asked
+    at once, for one that hangs must not keep the answer beyond what a scraper waits (10 seconds, where nobody says otherwise).
     """
     metrics, name = runtime.metrics, runtime.service.name
-    down = await _reason(lambda: _ask_database(runtime))
-    metrics.database_up.labels(name).set(down is None)
-    metrics.log_up.labels(name).set(await _reason(lambda: _ask_log(runtime)) is None)
-    for part, ask in (
-        ("letters", _measure_letters),
-        ("partitions", _measure_partitions),
-        ("progress", _measure_progress),
-    ):
-        measured = metrics.measured.labels(name, part)
-        if down is None and await _reason(partial(ask, runtime)) is None:
-            measured.set(runtime.clock.now().timestamp())
+    parts = {"letters": _measure_letters, "partitions": _measure_partitions, "progress": _measure_progress}
+    asked = (_ask_database, _ask_log, *parts.values())
+    database, log, *measured = await asyncio.gather(*(_reason(partial(ask, runtime)) for ask in asked))
+    metrics.database_up.labels(name).set(database is None)
+    metrics.log_up.labels(name).set(log is None)
+    for part, missing in zip(parts, measured, strict=True):
+        if missing is None:
+            metrics.measured.labels(name, part).set(runtime.clock.now().timestamp())
 
 
 async def _measure_progress(runtime: Runtime) -> None:

@@ -52,6 +52,26 @@ async def test_figures_that_could_not_be_measured_say_since_when(
     assert figures(runtime)[measured, "progress", "matches"] == began
 
 
+async def test_one_that_hangs_keeps_no_other_from_being_asked(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One after the other, each to the end of its patience, they took longer than a scraper waits, who then has nothing."""
+    asked = ("_ask_database", "_ask_log", "_measure_letters", "_measure_partitions", "_measure_progress")
+    together, met = asyncio.Barrier(len(asked)), list[int]()
+
+    async def hang(_: Runtime) -> None:
+        met.append(await together.wait())
+        await asyncio.Event().wait()
+
+    for name in asked:
+        monkeypatch.setattr(health, name, hang)
+    monkeypatch.setattr(health, "_PATIENCE", 0.5)
+    await health.measure(town.runtimes["matches"])
+    assert len(met) == len(asked)
+    up = figures(town.runtimes["matches"])
+    assert up["comity_database_up", "matches"] == up["comity_log_up", "matches"] == 0
+
+
 async def _answers(_: Runtime) -> None:
     return
 
