@@ -81,6 +81,7 @@ LISTS = Table(
     Column("told_incarnation", BigInteger),  # and its sequence: only what is above can have changed since
     Column("told_version", BigInteger),
     Column("told_asked", LargeBinary),  # what conditions look at, as JSON, at the last cycle
+    Column("told_day", Text),  # and the reference date by which they did; NULL: before that was kept
 )
 Index("lists_by_due", LISTS.c.due, LISTS.c.seen_at)
 
@@ -247,6 +248,9 @@ NOTICES = Table(
     Column("cause", Text, nullable=False),  # what it tells of, such as facts:0.7; told once
     Column("type", Text, nullable=False),
     Column("rule", Text, nullable=False),
+    Column(
+        "fits", Boolean
+    ),  # whether by this word the project is open, asked for and in a band that is; NULL: it says nothing of that
     Column("list_version", BigInteger),
     Column("state", Text, nullable=False),  # waiting (for reasons), ready, sent, dropped
     Column("place", Text, nullable=False),

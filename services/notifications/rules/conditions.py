@@ -6,7 +6,8 @@ depends on the floor and on the subscriber's own choice, never on the place in a
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import orjson
@@ -21,6 +22,11 @@ ASKED_ABOUT = ("level", "regions", "countries", "flagship", "need_kinds", "tags"
 """The facts that a condition may look at."""
 
 BAND_ORDER = {"weak": 0, "possible": 1, "good": 2, "strong": 3}
+BEST_BAND = max(BAND_ORDER, key=lambda band: BAND_ORDER[band])
+"""Reaches whatever band is asked for."""
+
+Asked = Callable[[bytes, str | None], bool]
+"""Whether conditions (JSON) ask for a project on whose list the organisation has this band."""
 
 
 def facts_of(record: Mapping[str, Any], *, region_of: Callable[[str], str | None]) -> dict[str, Any]:
@@ -76,6 +82,28 @@ def failed(
 def reaches_band(band: str | None, least: str | None) -> bool:
     """Whether a band is at least the one asked for; every band is, where none is."""
     return least is None or (band is not None and BAND_ORDER[band] >= BAND_ORDER[least])
+
+
+def asked_of(reference: Reference, facts: Facts, *, day: date) -> Asked:
+    """Return the question whether conditions ask for such a project on a day; each distinct set of them is looked at once."""
+    answers: dict[bytes, tuple[bool, str | None]] = {}
+
+    def asked(conditions: bytes, band: str | None) -> bool:
+        if conditions not in answers:
+            read = orjson.loads(conditions)
+            missing = failed(read, facts, least_developed=lambda one: reference.in_group(one, "ldc", day))
+            answers[conditions] = (not missing, read.get("minimum_band"))
+        meets, least = answers[conditions]
+        return meets and reaches_band(band, least)
+
+    return asked
+
+
+def regrouped(reference: Reference, countries: Iterable[str], *, since: date, day: date) -> bool:
+    """Whether any of these countries has come into a group that conditions look at, or has left it, since a day."""
+    return any(
+        reference.in_group(one, "ldc", since) != reference.in_group(one, "ldc", day) for one in countries
+    )
 
 
 def unknown_codes(conditions: Mapping[str, Any], reference: Reference) -> list[ErrorEntry]:

@@ -7,30 +7,22 @@ nobody or has its notices; a notice's cause is unique, so the same news is never
 on while a cycle makes its notices; what it marks as told is what it told of. *Never:* look at a rank, or send anything.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import structlog
 from sqlalchemy import Select, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.webhooks.notifications import (
-    MATCH_PROPOSED,
-    MATCH_RESCORED,
-    MATCH_WITHDRAWN,
-    OPPORTUNITY_CLOSED,
-    OPPORTUNITY_UPDATED,
-    OPPORTUNITY_WITHDRAWN,
-)
+from schemas.webhooks.notifications import OPPORTUNITY_CLOSED, OPPORTUNITY_WITHDRAWN
 from services.chassis.database import Contended
-from services.chassis.reference import Reference
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.dismissals import UNDISMISSED
-from services.notifications.commands.leaving import ERASED, OVER, take_back
+from services.notifications.commands.leaving import DISMISSED, ERASED, OVER, take_back
 from services.notifications.consumers import REFERENCE, told_of_ending
-from services.notifications.rules.conditions import BAND_ORDER, Facts, asked_about, failed, reaches_band
+from services.notifications.rules.conditions import Asked, Facts, asked_about, asked_of, regrouped
 from services.notifications.tables import (
     DISMISSALS,
     LISTS,
@@ -41,8 +33,9 @@ from services.notifications.tables import (
     SUBSCRIPTIONS,
 )
 from services.notifications.worker.arriving import set_aside, unread
-from services.notifications.worker.falls import AT_ONCE, FALLEN, TAKEN_BACK, fallen_of, stop, take_back_from
+from services.notifications.worker.falls import FALLEN, fallen_of, stop, take_back_from, take_back_of
 from services.notifications.worker.news import News, insert_notices
+from services.notifications.worker.telling import ENDS, LEFT, MEETS, PROJECT_CHANGED, Last, leaves, word_of
 
 PATIENCE = timedelta(seconds=60)
 """So long nothing new of a list must have come before anybody asks whether the rest of it comes at all (`arriving`).
@@ -62,14 +55,6 @@ LISTENING = ("active", "unconfirmed")
 """The states of a subscription for which news is made."""
 AWAY = frozenset({"withdrawn", "erased"})
 """The states of an organisation that is told nothing: of no project, no year that is over, none of its endpoints."""
-ENDS = OVER | {MATCH_WITHDRAWN}
-"""Types of news after which a subscriber takes a project for over."""
-PROJECT_CHANGED = "project-changed"
-"""The rule of news that no pair's crossing caused."""
-FELL = "band-fell"
-"""The rule of a fall to a lower band: the last word, if that is none of those that were asked for, until it rises."""
-LEFT = "left-conditions"
-"""The rule of the word that a project is not what a subscription asks for any more: the last, but for its end or its fall, until it is again."""
 
 _WAITS = STANDINGS.c.standing & STANDINGS.c.organisation.in_(
     select(ORGANISATIONS.c.id).where(ORGANISATIONS.c.state == "withdrawn")
@@ -93,17 +78,6 @@ _DUE = (
 _ENDED = select(PROJECTS.c.id).where(PROJECTS.c.ending.is_not(None))
 
 _log = structlog.get_logger(__name__)
-
-
-class Last(NamedTuple):
-    """What a subscription was told last of a project."""
-
-    type: str
-    rule: str
-
-
-Asked = Callable[[bytes, str | None], bool]
-"""Whether conditions (JSON) ask for a project on whose list the organisation has this band."""
 
 
 async def step(runtime: Runtime) -> int:
@@ -132,7 +106,7 @@ async def step(runtime: Runtime) -> int:
 
 async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) -> int | None:
     """Make the notices of a project's newest list version; None, and none yet, if not everything of it is here."""
-    now = runtime.clock.now()
+    now, reference = runtime.clock.now(), runtime.state[REFERENCE]
     locked = select(LISTS).where(LISTS.c.project == project).with_for_update()
     listed: Mapping[str, Any] = dict((await connection.execute(locked)).mappings().one())
     row = (await connection.execute(select(PROJECTS).where(PROJECTS.c.id == project))).mappings().first()
@@ -171,33 +145,34 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
         return 0
     facts: Facts = orjson.loads(known["facts"])
     newer = _newer(known, listed)
-    day = date.fromisoformat(listed["reference_date"])
+    day = date.fromisoformat(max(listed["reference_date"], listed["told_day"] or ""))
+    told_day = date.fromisoformat(listed["told_day"] or listed["reference_date"])
+    before: Facts = orjson.loads(listed["told_asked"]) if listed["told_asked"] is not None else facts
     changed = newer and listed["told_facts"] not in {None, known["facts_hash"]}
-    before = listed["told_asked"]
-    revised = newer and before is not None and bytes(before) != asked_about(facts)
-    concerned = await _concerned(connection, project, everybody=changed or revised)
+    record = f"facts:{known['incarnation']}.{known['version']}"
+    occasion = None
+    if changed or (newer and asked_about(before) != asked_about(facts)):
+        occasion = record
+    elif regrouped(reference, facts["countries"], since=told_day, day=day):
+        occasion = f"day:{day}"
+    concerned = await _concerned(connection, project, everybody=occasion is not None)
     told = await _told(connection, project)
-    asked = asked_of(runtime, facts, day=day)
-    asked_before = asked_of(runtime, orjson.loads(before), day=day) if revised else asked
+    asked = asked_of(reference, facts, day=day)
     leaving = [
-        pair["subscription"]
+        pair
         for pair in concerned
-        if _leaves(pair, told.get(pair["subscription"]), asked=asked, asked_before=asked_before)
+        if leaves(pair, told.get(pair["subscription"]), asked=asked, revised=occasion is not None)
     ]
-    for start in range(0, len(leaving), AT_ONCE):
-        await take_back(
-            connection,
-            project=project,
-            subscriptions=leaving[start : start + AT_ONCE],
-            states=("waiting", "ready"),
-            now=timestamp(now),
-        )
+    if leaving:
+        await take_back_of(connection, project, leaving, now=timestamp(now))
+        told = await _told(connection, project)
     news = _news(
         concerned,
-        await _told(connection, project) if leaving else told,
+        told,
         asked=asked,
-        asked_before=asked_before,
-        change=f"facts:{known['incarnation']}.{known['version']}",
+        asked_before=asked_of(reference, before, day=told_day),
+        record=record,
+        occasion=occasion,
         changed=changed,
     )
     made = await insert_notices(
@@ -213,7 +188,8 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
         .where(STANDINGS.c.project == project, STANDINGS.c.fresh, ~_WAITS)
         .values(fresh=False, told_band=STANDINGS.c.band)
     )
-    await connection.execute(heard.values({"due": False} | (_seen(known, facts) if newer else {})))
+    seen = _seen(known, facts) if newer else {}
+    await connection.execute(heard.values({"due": False, "told_day": day.isoformat()} | seen))
     return made
 
 
@@ -279,6 +255,7 @@ async def _concerned(
             SUBSCRIPTIONS.c.id.label("subscription"),
             SUBSCRIPTIONS.c.conditions,
             DISMISSALS.c.project.is_not(None).label("dismissed"),
+            here().label("here"),
         )
         .join(SUBSCRIPTIONS, SUBSCRIPTIONS.c.organisation == STANDINGS.c.organisation)
         .outerjoin(
@@ -288,7 +265,7 @@ async def _concerned(
             & ~DISMISSALS.c.lifted,
         )
         .outerjoin(ORGANISATIONS, ORGANISATIONS.c.id == STANDINGS.c.organisation)
-        .where(STANDINGS.c.project == project, which, listening())
+        .where(STANDINGS.c.project == project, which, SUBSCRIPTIONS.c.state.in_(LISTENING))
     )
     return [dict(row) for row in (await connection.execute(query)).mappings()]
 
@@ -310,47 +287,17 @@ def here() -> Any:
 async def _told(connection: AsyncConnection, project: str) -> dict[str, Last]:
     """Return the subscriptions that were told of a project before, with what they were told last."""
     newest = NOTICES.c.id.in_(_newest_told(project))
-    query = select(NOTICES.c.subscription, NOTICES.c.type, NOTICES.c.rule).where(newest)
-    return {row.subscription: Last(row.type, row.rule) for row in await connection.execute(query)}
+    query = select(NOTICES.c.subscription, NOTICES.c.type, NOTICES.c.rule, NOTICES.c.fits).where(newest)
+    return {row.subscription: Last(row.type, row.rule, row.fits) for row in await connection.execute(query)}
 
 
 def _newest_told(project: str) -> Select[tuple[str]]:
-    """Return the query for the newest notice of a project that each subscription was told."""
+    """Return the query for the newest notice of a project that each subscription was told, reminders apart."""
     return (
         select(func.max(NOTICES.c.id))
-        .where(NOTICES.c.project == project, NOTICES.c.state != "dropped")
+        .where(NOTICES.c.project == project, NOTICES.c.state != "dropped", NOTICES.c.fits.is_not(None))
         .group_by(NOTICES.c.subscription)
     )
-
-
-def asked_of(runtime: Runtime, facts: Facts, *, day: date) -> Asked:
-    """Return the question whether conditions ask for such a project; each distinct set of them is looked at once."""
-    reference: Reference = runtime.state[REFERENCE]
-    answers: dict[bytes, tuple[bool, str | None]] = {}
-
-    def asked(conditions: bytes, band: str | None) -> bool:
-        if conditions not in answers:
-            read = orjson.loads(conditions)
-            missing = failed(
-                read, facts, least_developed=lambda country: reference.in_group(country, "ldc", day)
-            )
-            answers[conditions] = (not missing, read.get("minimum_band"))
-        meets, least = answers[conditions]
-        return meets and reaches_band(band, least)
-
-    return asked
-
-
-def _leaves(pair: Mapping[str, Any], last: Last | None, *, asked: Asked, asked_before: Asked) -> bool:
-    """Whether a project that is open to a subscription ceases to be what it asks for, by its record or by the band of its pair.
-
-    What was not told yet of it is not told any more, and who has heard nothing then hears nothing of that either.
-    """
-    if not pair["standing"] or last is None or last.type in ENDS:
-        return False
-    conditions, band = bytes(pair["conditions"]), pair["band"]
-    before = pair["told_band"] if pair["told_band"] in BAND_ORDER else band
-    return not asked(conditions, band) and asked_before(conditions, before)
 
 
 def _news(
@@ -359,67 +306,39 @@ def _news(
     *,
     asked: Asked,
     asked_before: Asked,
-    change: str,
+    record: str,
+    occasion: str | None,
     changed: bool,
 ) -> Iterator[News]:
-    """Yield the news of each pair. `asked_before` is of what conditions saw last.
+    """Yield the news of each pair whose organisation is here and has not dismissed the project.
 
-    `change` names the revision: a project may return to what it was, and that is news too.
+    `occasion` names what is new of the project, None if nothing is, and `record` its revision: it may return to what it was,
+    and that is news too. A crossing is named by its pair's record.
     """
     for pair in concerned:
-        if pair["dismissed"]:
+        if pair["dismissed"] or not pair["here"]:
             continue
-        last = told.get(pair["subscription"])
-        kind, rule = _kind(pair, last=None if last is None else last.type, changed=changed)
-        conditions, band = bytes(pair["conditions"]), pair["band"]
-        if (
-            kind == MATCH_RESCORED
-        ):  # a fall out of the bands that were asked for is told, so that a rise is one
-            band = max(band, pair["told_band"], key=lambda one: BAND_ORDER[one])
-        meets, met = asked(conditions, band), asked_before(conditions, band)
-        open_to = last is not None and last.type not in ENDS
-        left = last is not None and last.rule == LEFT
-        if kind is None and pair["standing"] and meets and not met and (left or last is None):
-            kind, rule = OPPORTUNITY_UPDATED if left else MATCH_PROPOSED, PROJECT_CHANGED
-        elif pair["standing"] and met and not meets and open_to and not left:
-            kind, rule = OPPORTUNITY_UPDATED, LEFT
-        elif kind is None or not (meets or kind == MATCH_WITHDRAWN):
+        word = word_of(
+            pair,
+            told.get(pair["subscription"]),
+            asked=asked,
+            asked_before=asked_before,
+            changed=changed,
+            revised=occasion is not None,
+        )
+        if word is None:
             continue
+        crossing = f"standing:{pair['incarnation']}.{pair['version']}"
+        of_project = word.rule in {PROJECT_CHANGED, LEFT, MEETS}
+        again = record if pair["told_band"] == UNDISMISSED else crossing
         yield News(
             subscription=pair["subscription"],
             organisation=pair["organisation"],
-            type=kind,
-            rule=rule,
-            cause=change
-            if rule in {PROJECT_CHANGED, LEFT}
-            else f"standing:{pair['incarnation']}.{pair['version']}",
+            type=word.type,
+            rule=word.rule,
+            cause=(occasion or again) if of_project else crossing,
+            fits=word.fits,
         )
-
-
-def _kind(pair: Mapping[str, Any], *, last: str | None, changed: bool) -> tuple[str | None, str]:
-    """Return what a pair's change is to a subscription, and the rule that says so; None: nothing to tell.
-
-    `last` is the type of what it was told last of the project, None if it knows nothing of it.
-
-    A pair that stands where the last cycle left it is no news, however often its record was read meanwhile, and under
-    whatever number: after a rebuild, or once lists are said again in a new life.
-    """
-    known = last is not None
-    moved = pair["fresh"] and pair["told_band"] != (pair["band"] if pair["standing"] else None)
-    if not pair["standing"]:
-        return (MATCH_WITHDRAWN, "fell-below-floor") if moved and known else (None, "")
-    if moved and not known:
-        return MATCH_PROPOSED, "above-floor"
-    if moved and pair["told_band"] == UNDISMISSED:
-        moved = last in ENDS
-    if moved and pair["told_band"] in {None, TAKEN_BACK, UNDISMISSED}:
-        return MATCH_PROPOSED, "above-floor-again"
-    if moved:
-        rose = BAND_ORDER[pair["band"]] > BAND_ORDER[pair["told_band"]]
-        return MATCH_RESCORED, "band-rose" if rose else FELL
-    if changed:
-        return OPPORTUNITY_UPDATED if known else MATCH_PROPOSED, PROJECT_CHANGED
-    return None, ""
 
 
 async def _ending(runtime: Runtime, connection: AsyncConnection, project: str) -> int:
@@ -439,6 +358,7 @@ async def _ending(runtime: Runtime, connection: AsyncConnection, project: str) -
             type=OPPORTUNITY_WITHDRAWN if withdrawn else OPPORTUNITY_CLOSED,
             rule=ERASED if erased else "project-withdrawn" if withdrawn else "project-closed",
             cause=f"ended:{row['incarnation']}.{row['version']}",
+            fits=False,
         )
         for one in await told_of(connection, project)
     ]
@@ -460,9 +380,9 @@ async def newest_version(connection: AsyncConnection, project: str) -> int | Non
 
 
 async def told_of(connection: AsyncConnection, project: str) -> list[Mapping[str, Any]]:
-    """Return the listening subscriptions, with cadence, time zone and conditions, to whom a project is open: told of it and of no end since.
+    """Return the listening subscriptions, with cadence, time zone, conditions and the rule of their last word, to whom a project is open.
 
-    Those that have dismissed it are left out.
+    They were told of it and of no end since. Those that have dismissed it are left out.
     """
     query = (
         select(
@@ -471,22 +391,15 @@ async def told_of(connection: AsyncConnection, project: str) -> list[Mapping[str
             SUBSCRIPTIONS.c.cadence,
             SUBSCRIPTIONS.c.time_zone,
             SUBSCRIPTIONS.c.conditions,
+            NOTICES.c.rule,
         )
+        .join(NOTICES, NOTICES.c.subscription == SUBSCRIPTIONS.c.id)
         .outerjoin(ORGANISATIONS, ORGANISATIONS.c.id == SUBSCRIPTIONS.c.organisation)
         .where(
-            SUBSCRIPTIONS.c.id.in_(
-                select(NOTICES.c.subscription).where(
-                    NOTICES.c.id.in_(_newest_told(project)), NOTICES.c.type.not_in(ENDS)
-                )
-            ),
+            NOTICES.c.id.in_(_newest_told(project)),
+            NOTICES.c.type.not_in(ENDS),
             listening(),
-            ~select(DISMISSALS.c.project)
-            .where(
-                DISMISSALS.c.organisation == SUBSCRIPTIONS.c.organisation,
-                DISMISSALS.c.project == project,
-                ~DISMISSALS.c.lifted,
-            )
-            .exists(),
+            ~DISMISSED,
         )
     )
     return [dict(row) for row in (await connection.execute(query)).mappings()]

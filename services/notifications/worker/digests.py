@@ -41,8 +41,9 @@ from services.notifications.tables import (
     PROJECTS,
     SUBSCRIPTIONS,
 )
-from services.notifications.worker.cycles import AWAY, ENDS, FELL, LEFT, PROJECT_CHANGED
+from services.notifications.worker.cycles import AWAY
 from services.notifications.worker.readying import title_in
+from services.notifications.worker.telling import ENDS, FELL, LEFT, PROJECT_CHANGED
 
 DIGEST = "digest"
 ROSE = "band-rose"

@@ -1,14 +1,15 @@
-"""Who has fallen below a floor is told no more that it stood: what had not arrived is taken back, in a cycle or before it.
+"""Who has fallen below a floor, or asks for a project no more, is told no more that it stood: what had not arrived is taken back, in a cycle or before it.
 
 *What.* A cycle takes it back in its own transaction, before it tells of the fall. *Why also before it.* A cycle is put off where
 a message that it would stop moves on, and thousands are on their way at a time: what is stopped in small transactions does
 not move any more. *Why a mark.* A pair that rises again before its fall was told stands as it did when it was told last, which
-is no news, unless what it was told never came. *Why not an end.* With a project all of its pairs go, a moment after the end was
+is no news, unless what it was told never came; one of an organisation that is away is looked at once that is back. *Why not an end.* With a project all of its pairs go, a moment after the end was
 told; whoever was told of the end was told of the project. *Never:* tell anybody anything.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from sqlalchemy import and_, bindparam, not_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -32,6 +33,7 @@ _MARK = (
     )
     .values(told_band=TAKEN_BACK)
 )
+_MARK_AWAY = _MARK.values(fresh=True)
 
 
 async def fallen_of(connection: AsyncConnection, project: str) -> list[Sequence[str]]:
@@ -52,6 +54,23 @@ async def take_back_from(connection: AsyncConnection, project: str, some: Sequen
     untold = await take_back(connection, project=project, organisations=fallen, but=OVER, now=now)
     if untold:
         await connection.execute(_MARK, [{"this_project": project, "this_one": one} for one in untold])
+
+
+async def take_back_of(
+    connection: AsyncConnection, project: str, pairs: Sequence[Mapping[str, Any]], *, now: str
+) -> None:
+    """Take back, to these subscriptions, what has not arrived of a project that they do not ask for any more."""
+    untold: set[str] = set()
+    for start in range(0, len(pairs), AT_ONCE):
+        some = [pair["subscription"] for pair in pairs[start : start + AT_ONCE]]
+        untold |= set(
+            await take_back(
+                connection, project=project, subscriptions=some, states=("waiting", "ready"), now=now
+            )
+        )
+    away = sorted(untold & {pair["organisation"] for pair in pairs if not pair["here"]})
+    if away:
+        await connection.execute(_MARK_AWAY, [{"this_project": project, "this_one": one} for one in away])
 
 
 async def stop(runtime: Runtime, project: str) -> None:

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from itertools import islice
 
 import uuid_utils
+from sqlalchemy import or_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.webhooks.notifications import MATCH_PROPOSED
+from schemas.webhooks.notifications import MATCH_PROPOSED, OPPORTUNITY_CLOSING_SOON
 from services.chassis.database import insert_for
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.rules.keys import keys_of
 from services.notifications.tables import NOTICES
 
+AGAIN = (MATCH_PROPOSED, OPPORTUNITY_CLOSING_SOON)
+"""Types of news that are made again once they were dropped: the first word, and a date that is still to come."""
 NOTICES_AT_ONCE = 500
 """Rows written together; others have the event loop between two parts."""
 
@@ -30,6 +33,9 @@ class News:
     type: str
     rule: str
     cause: str
+    fits: (
+        bool | None
+    )  # whether by it the project is open, asked for and in a band that is; None: it says nothing of that
 
 
 async def insert_notices(
@@ -41,15 +47,15 @@ async def insert_notices(
     list_version: int | None,
     cycle: str,
 ) -> int:
-    """Add the notices that are not there yet, and first words that were dropped, a part at a time; returns how many were given."""
+    """Add the notices that are not there yet, and those of `AGAIN` that were dropped, a part at a time; returns how many were given."""
     keys = keys_of(runtime.state)
     moment = timestamp(runtime.clock.now())
     statement = insert_for(connection, NOTICES)
-    anew = ("type", "rule", "list_version", "state", "place", "made_at")
+    anew = ("type", "rule", "fits", "list_version", "state", "place", "made_at")
     add = statement.on_conflict_do_update(
         index_elements=["subscription", "project", "cause"],
         set_={name: statement.excluded[name] for name in anew},
-        where=(NOTICES.c.state == "dropped") & (statement.excluded.type == MATCH_PROPOSED),
+        where=(NOTICES.c.state == "dropped") & or_(*(statement.excluded.type == one for one in AGAIN)),
     )
     given, coming = 0, iter(news)
     while some := list(islice(coming, NOTICES_AT_ONCE)):
@@ -62,6 +68,7 @@ async def insert_notices(
                 "cause": one.cause,
                 "type": one.type,
                 "rule": one.rule,
+                "fits": one.fits,
                 "list_version": list_version,
                 "state": "waiting",
                 "place": keys.place(cycle, one.subscription),

@@ -36,7 +36,7 @@ from services.notifications.tables import (
     STANDINGS,
     SUBSCRIPTIONS,
 )
-from services.notifications.worker.cycles import AWAY, LEFT, LISTENING
+from services.notifications.worker.cycles import AWAY, LISTENING
 from services.notifications.worker.reasons import READER, Asked, ListReader, ListsAway, NoAnswer, Rows
 from services.notifications.worker.reminders import causes_of
 
@@ -375,7 +375,7 @@ def _data(
         if row is None:
             return None  # and no record on its way will tell of the pair
         least = orjson.loads(notice["conditions"]).get("minimum_confidence")
-        if least is not None and row["confidence"] < least and notice["rule"] != LEFT:
+        if least is not None and row["confidence"] < least and notice["fits"]:
             return None
     row = row or {}
     return {

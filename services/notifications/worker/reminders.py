@@ -17,16 +17,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import OPPORTUNITY_CLOSING_SOON
 from services.chassis.runtime import Runtime, timestamp
+from services.notifications.consumers import REFERENCE
 from services.notifications.rules.cadence import REMINDED_BEFORE, day_reminded
-from services.notifications.rules.conditions import BAND_ORDER
-from services.notifications.tables import NOTICES, PROJECTS
-from services.notifications.worker.cycles import asked_of, newest_version, told_of
+from services.notifications.rules.conditions import BEST_BAND, asked_of
+from services.notifications.tables import LISTS, NOTICES, PROJECTS
+from services.notifications.worker.cycles import newest_version, told_of
 from services.notifications.worker.news import News, insert_notices
+from services.notifications.worker.telling import LEFT
 
 LOOKS_AT_ONCE = 50
 """So many projects are looked at in one step, those that have waited longest first; the herald comes again within a minute or so."""
-BEST_BAND = max(BAND_ORDER, key=lambda band: BAND_ORDER[band])
-"""Reaches whatever band is asked for: who was told of a project is reminded in whichever it is now."""
 _LONGEST = timedelta(days=max(days for some in REMINDED_BEFORE.values() for days in some))
 
 
@@ -87,8 +87,10 @@ async def _news(
     runtime: Runtime, connection: AsyncConnection, project: str, *, today: date
 ) -> Sequence[News]:
     """Return the reminders of a project that are due and were not made yet."""
-    query = select(PROJECTS.c.deadline, PROJECTS.c.facts).where(
-        PROJECTS.c.id == project, PROJECTS.c.state == "published", PROJECTS.c.deadline.is_not(None)
+    query = (
+        select(PROJECTS.c.deadline, PROJECTS.c.facts, LISTS.c.told_day)
+        .outerjoin(LISTS, LISTS.c.project == PROJECTS.c.id)
+        .where(PROJECTS.c.id == project, PROJECTS.c.state == "published", PROJECTS.c.deadline.is_not(None))
     )
     found = (await connection.execute(query)).first()
     if found is None:
@@ -111,14 +113,18 @@ async def _news(
     first = {row.subscription: row.first for row in await connection.execute(told)}
     prefix = causes_of(found.deadline)
     reminded = select(NOTICES.c.subscription, NOTICES.c.cause).where(
-        NOTICES.c.project == project, NOTICES.c.cause.startswith(prefix, autoescape=True)
+        NOTICES.c.project == project,
+        NOTICES.c.cause.startswith(prefix, autoescape=True),
+        NOTICES.c.state != "dropped",  # it was taken back, and the project may be told of again
     )
     made = {(row.subscription, row.cause) for row in await connection.execute(reminded)}
     news = []
     days_of = cache(lambda cadence, zone: day_reminded(today, cadence, zone))
-    asked = asked_of(runtime, orjson.loads(found.facts), day=today)
+    told_day = date.fromisoformat(found.told_day) if found.told_day else today
+    asked = asked_of(runtime.state[REFERENCE], orjson.loads(found.facts), day=told_day)
     for one in await told_of(connection, project):
-        if not asked(bytes(one["conditions"]), BEST_BAND):
+        # In whichever band it is now; but who was told that it left is told of no date until it hears that it is back.
+        if one["rule"] == LEFT or not asked(bytes(one["conditions"]), BEST_BAND):
             continue
         day = days_of(one["cadence"], one["time_zone"])
         due = [days for days in REMINDED_BEFORE[one["cadence"]] if days >= (deadline - day).days]
@@ -136,6 +142,7 @@ async def _news(
                     type=OPPORTUNITY_CLOSING_SOON,
                     rule="deadline-near",
                     cause=cause,
+                    fits=None,
                 )
             )
     return news

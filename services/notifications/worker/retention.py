@@ -111,7 +111,10 @@ async def _forget(
 
 
 def _later(*states: str) -> ColumnElement[bool]:
-    """Return the condition that the subscription has a later notice of the project in one of these states."""
+    """Return the condition that the subscription has a later notice of the project in one of these states, that says as much.
+
+    A reminder does not say whether the project is asked for.
+    """
     later = NOTICES.alias("later")
     return (
         select(later.c.id)
@@ -120,6 +123,7 @@ def _later(*states: str) -> ColumnElement[bool]:
             later.c.project == NOTICES.c.project,
             later.c.id > NOTICES.c.id,
             later.c.state.in_(states),
+            or_(later.c.fits.is_not(None), NOTICES.c.fits.is_(None)),
         )
         .exists()
     )

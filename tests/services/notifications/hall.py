@@ -191,6 +191,7 @@ class Hall:
         lost: Iterable[str] = (),
         above: int | None = None,
         reasons: tuple[str, ...] = ("floor",),
+        day: str = "2026-11-23",
     ) -> None:
         """Say a list version and its crossings (organisation → band), in the order of the outbox."""
         events = []
@@ -203,7 +204,7 @@ class Hall:
         counts = {"candidates": count, "above_floor": count, "excluded": 0, "local_above_floor": 0}
         data = {
             "project": project_id, "project_revision": self.versions[project_id], "number": number, "epoch": "e",
-            "reference_date": "2026-11-23", "as_of": [], "counts": counts, "digest": "0" * 64,
+            "reference_date": day, "as_of": [], "counts": counts, "digest": "0" * 64,
             "reasons": list(reasons),
         }  # fmt: skip
         key = f"list {project_id}"

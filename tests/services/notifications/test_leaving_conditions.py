@@ -67,7 +67,8 @@ async def test_who_was_told_hears_that_a_project_leaves_and_that_it_is_back_by_w
     assert said(receiver) == [PROPOSED, UPDATED]
     await stands(hall, 4, by)
     assert said(receiver) == [PROPOSED, UPDATED, UPDATED]
-    assert receiver.events()[-1]["data"]["why"]["rule"] == "project-changed"
+    rule = "project-changed" if by == "countries" else "meets-conditions"
+    assert receiver.events()[-1]["data"]["why"]["rule"] == rule
 
 
 @pytest.mark.parametrize("by", ["countries", "level", "band"])

@@ -119,7 +119,7 @@ async def test_what_a_reader_knows_as_not_asked_for_any_more_is_news_once_it_is_
     await a_week_later(hall)
     await revised(hall, 5)
     await a_week_later(hall)
-    assert [reasons(one) for one in sink.digests()[1:]] == [["left-conditions"], ["project-changed"]]
+    assert [reasons(one) for one in sink.digests()[1:]] == [["left-conditions"], ["meets-conditions"]]
 
 
 async def test_the_reminder_beside_what_came_back_is_told(post: Post) -> None:

@@ -199,7 +199,7 @@ async def test_a_project_that_comes_to_be_what_was_asked_for_is_told_to_who_stan
         await hall.rank(project, number, {}, above=2, reasons=("project",))
         await hall.settle()
         told = [(one["type"], one["rule"]) for one in await notices(hall)]
-        assert told == [("org.comity.match.proposed.v1", "project-changed")]
+        assert told == [("org.comity.match.proposed.v1", "meets-conditions")]
         assert await notices(hall, "Ben") == []  # no condition of theirs has come to hold
     await hall.open_project()  # what it was before: who was told hears so, once
     for number, band in ((4, "strong"), (5, "good")):

@@ -117,6 +117,27 @@ async def test_back_again_it_hears_of_no_project_on_whose_list_it_has_fallen_or_
     assert said(receiver) == []
 
 
+@pytest.mark.parametrize("back", [False, True])
+async def test_back_again_it_hears_of_no_project_that_has_left_what_it_asks_for_unless_that_is_back_too(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver, *, back: bool
+) -> None:
+    hall, _, _ = post
+    await by_webhook(hall, receiver, cadence="weekly", conditions={"levels": ["national"]})
+    ada, project = await hall.member("Ada"), await hall.open_project(level="national")
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    await hall.member("Ada", state="withdrawn")
+    for number, level in ((2, "regional"), *([(3, "national")] if back else [])):
+        await hall.open_project(level=level)
+        await hall.rank(project, number, {}, above=1)
+        await hall.settle()
+    await hall.member("Ada")
+    for _ in range(2):
+        await hall.settle()
+        hall.clock.moment += timedelta(days=8)
+    assert said(receiver) == ["match.proposed.v1"] * back
+
+
 @pytest.mark.parametrize("out", [False, True])
 async def test_a_webhook_that_was_refused_comes_under_its_id_once_it_is_back(
     post: tuple[Hall, Sink, Receiver], receiver: Receiver, *, out: bool

@@ -1,0 +1,61 @@
+"""Conditions that their owner changes: what waits of projects that they do not ask for any more is taken back.
+
+*What.* Of one subscription, in the transaction that saves it. *Why nothing is said.* Who changed them knows; who was told of such a
+project hears that it is not asked for with the next news of it. *Never:* take back the word of an end, or that a project has
+left: those are told whatever is asked for.
+"""
+
+from datetime import date
+
+import orjson
+from sqlalchemy import and_, func, or_, select
+
+from services.chassis.reference import Reference
+from services.chassis.runtime import timestamp
+from services.chassis.web.operation import Unit
+from services.notifications.commands.leaving import UNENDED, take_back
+from services.notifications.queries.reading import Row
+from services.notifications.rules.conditions import asked_of
+from services.notifications.tables import DELIVERIES, LISTS, NOTICES, PROJECTS, STANDINGS
+
+
+async def take_back_unasked(unit: Unit, row: Row) -> None:
+    """Take back what has not arrived of projects for which the saved row's conditions do not ask; its subscription is locked."""
+    reference: Reference = unit.runtime.state["reference"]
+    not_arrived = select(DELIVERIES.c.id).where(
+        DELIVERIES.c.subscription == row["id"], DELIVERIES.c.state.in_((*UNENDED, "cancelled", "exhausted"))
+    )
+    mine = NOTICES.c.subscription == row["id"]
+    told = and_(mine, NOTICES.c.state != "dropped")
+    waits = select(NOTICES.c.project).where(
+        told, or_(NOTICES.c.state.in_(("waiting", "ready")), NOTICES.c.delivery.in_(not_arrived))
+    )
+    newest = (
+        select(func.max(NOTICES.c.id)).where(told, NOTICES.c.fits.is_not(None)).group_by(NOTICES.c.project)
+    )
+    known = (
+        select(PROJECTS.c.id, PROJECTS.c.facts, STANDINGS.c.band, LISTS.c.told_day)
+        .join(NOTICES, NOTICES.c.project == PROJECTS.c.id)
+        .join(STANDINGS, STANDINGS.c.project == PROJECTS.c.id)
+        .outerjoin(LISTS, LISTS.c.project == PROJECTS.c.id)
+        .where(
+            NOTICES.c.id.in_(newest),
+            NOTICES.c.fits,
+            PROJECTS.c.id.in_(waits),
+            PROJECTS.c.facts.is_not(None),
+            STANDINGS.c.organisation == row["organisation"],
+            STANDINGS.c.standing,
+        )
+        .order_by(PROJECTS.c.id)
+    )
+    for project in (await unit.connection.execute(known)).all():
+        day = date.fromisoformat(project.told_day) if project.told_day else unit.now.date()
+        asked = asked_of(reference, orjson.loads(project.facts), day=day)
+        if not asked(row["conditions"], project.band):
+            await take_back(
+                unit.connection,
+                project=project.id,
+                subscriptions=[row["id"]],
+                states=("waiting", "ready"),
+                now=timestamp(unit.now),
+            )

@@ -1,0 +1,119 @@
+"""Conditions that their owner changes: what waits of what they do not ask for any more is not sent, what was told is told to its end."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.services.notifications.hall import Hall
+from tests.services.notifications.office import ADDRESS, Sink, confirmed
+from tests.services.notifications.test_coming_back import (
+    CLOSED,
+    ENTERED,
+    FELL,
+    LEFT,
+    PROPOSED,
+    SDG_4,
+    SDG_9,
+    Story,
+    heard,
+)
+from tests.services.notifications.test_what_is_over import by_webhook
+from tests.services.notifications.village import Receiver
+
+
+async def saved(hall: Hall, subscription: str, conditions: dict[str, Any], **changes: Any) -> None:
+    """Save a subscription with other conditions, and anything else of it as it was."""
+    path = f"/v1/subscriptions/{subscription}"
+    now = await hall.call("GET", path)
+    kept = {name: now[name] for name in ("channel", "endpoint", "email", "cadence") if now.get(name)}
+    body = kept | {"opt_in": True, "conditions": conditions} | changes
+    await hall.call("PUT", path, body, If_Match=f'"{now["revision"]}"')
+
+
+async def passes(hall: Hall, days: int = 8) -> None:
+    hall.clock.moment += timedelta(days=days)
+    await hall.settle()
+
+
+OTHERS = [{"themes": SDG_4}, {"minimum_band": "strong"}]
+
+
+@pytest.mark.parametrize("conditions", OTHERS)
+async def test_a_webhook_that_waits_for_its_hour_goes_unless_it_is_asked_for_again(
+    post: tuple[Hall, Sink, Receiver], conditions: dict[str, Any]
+) -> None:
+    hall, _, receiver = post
+    subscription = await by_webhook(hall, receiver, cadence="weekly")
+    await hall.subscribe(channel="feed")
+    story = Story(hall)
+    await story.begins()
+    await saved(hall, subscription, {"themes": SDG_9})  # which asks for it
+    await hall.settle()
+    assert len(await hall.rows("SELECT id FROM deliveries WHERE state = 'pending'")) == 1
+    await saved(hall, subscription, conditions)
+    await passes(hall)
+    endpoint = (await hall.call("GET", "/v1/endpoints"))["items"][0]["id"]
+    since = {"since": "2026-11-01T00:00:00Z"}
+    assert await hall.call("POST", f"/v1/endpoints/{endpoint}/recover", since) == {"messages": 0}
+    assert heard(receiver) == []
+    assert len(await hall.rows("SELECT id FROM notices WHERE state = 'sent'")) == 1  # another's stays
+    by_band = "minimum_band" in conditions
+    if by_band:
+        await story.ranked("strong")
+    else:
+        await story.goes_on("left")  # for the other theme
+    await passes(hall)
+    assert heard(receiver) == [PROPOSED if by_band else ENTERED]
+
+
+@pytest.mark.parametrize("conditions", OTHERS)
+async def test_a_mail_does_not_announce_what_is_not_asked_for_any_more(
+    office: tuple[Hall, Sink], conditions: dict[str, Any]
+) -> None:
+    hall, sink = office
+    subscription = await confirmed(hall, sink, cadence="weekly")
+    await Story(hall).begins()
+    await saved(hall, subscription, conditions, email=ADDRESS)
+    await passes(hall)
+    assert sink.digests() == []
+
+
+async def test_what_a_project_was_told_to_leave_waits_for_its_hour_and_so_does_its_end(
+    hall: Hall, receiver: Receiver
+) -> None:
+    subscription = await by_webhook(hall, receiver, cadence="weekly", conditions={"themes": SDG_9})
+    story = Story(hall)
+    await story.begins()
+    await passes(hall)
+    await story.goes_on("left")
+    await saved(hall, subscription, {"minimum_band": "strong", "themes": SDG_9})
+    await passes(hall)
+    assert heard(receiver) == [PROPOSED, LEFT]
+    await hall.end(number=story.number + 1)
+    await saved(hall, subscription, {"levels": ["global"]})
+    await passes(hall)
+    assert heard(receiver) == [PROPOSED, LEFT, CLOSED]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "step", "told"),
+    [
+        ({"themes": SDG_4, "levels": ["global"]}, "left", LEFT),
+        ({"levels": ["global"]}, "falls", LEFT),
+        ({"minimum_band": "strong"}, "falls", FELL),
+        ({"minimum_band": "strong"}, "left", LEFT),
+    ],
+)
+async def test_who_was_told_hears_that_it_is_not_asked_for_with_the_next_news_of_it_and_once(
+    hall: Hall, receiver: Receiver, conditions: dict[str, Any], step: str, told: tuple[str, str]
+) -> None:
+    subscription = await by_webhook(hall, receiver)
+    story = Story(hall)
+    await story.begins()
+    await saved(hall, subscription, conditions)
+    await hall.settle()
+    assert heard(receiver) == [PROPOSED]  # its owner knows
+    for one in (step, "back", "falls"):
+        await story.goes_on(one)
+    assert heard(receiver) == [PROPOSED, told]
