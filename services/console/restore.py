@@ -30,10 +30,18 @@ def restore(
             "--from", help="An SQLite backup to put in place first; without it, one is there already."
         ),
     ] = None,
+    discard_outbox: Annotated[
+        bool,
+        typer.Option(
+            "--discard-outbox",
+            help="Replace the database also where accepted writes wait in its outbox, and give them up.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Let a stopped service go on from a backup of its database; exit code 1 if it runs, and nothing is changed then.
 
+    Nor is anything changed where accepted writes wait in the outbox of the database that would be replaced: they stand nowhere else.
     Ended on its way it leaves the old state, or a service that refuses to start: then run it again, as before or without
     --from.
     """
@@ -45,7 +53,7 @@ def restore(
     if backup is not None and not backup.is_file():
         stop(Exit.USAGE, f"--from names {backup}, which is not a file.")
     settings = load_settings()
-    done = asyncio.run(_restore(settings, SERVICES[service], backup))
+    done = asyncio.run(_restore(settings, SERVICES[service], backup, discard_outbox=discard_outbox))
     if as_json:
         typer.echo(json.dumps(done))
         return
@@ -53,7 +61,9 @@ def restore(
         typer.echo(sentence)
 
 
-async def _restore(settings: Any, service: Any, backup: Path | None) -> dict[str, Any]:
+async def _restore(
+    settings: Any, service: Any, backup: Path | None, *, discard_outbox: bool
+) -> dict[str, Any]:
     from services.chassis.bus.restoring import restore as resume
 
     if backup is not None:
@@ -67,6 +77,8 @@ async def _restore(settings: Any, service: Any, backup: Path | None) -> dict[str
     async def put_back(transport: Any, backup: Path) -> None:
         for topic in service.topics:
             await transport.ends(topic)
+        if not discard_outbox:
+            await _refuse_waiting(settings, service.name)
         async with transport.appender(service.name):  # whatever the log refuses, it refuses now
             await _put_back(settings, service.name, backup)
 
@@ -87,6 +99,29 @@ def _refuse_another(settings: Any, service: str, backup: Path) -> None:
         )
     if not sqlite.revision_in(str(backup)).startswith(f"{service}_"):
         stop(Exit.USAGE, f"{backup} is no backup of {service}.")
+
+
+async def _refuse_waiting(settings: Any, service: str) -> None:
+    """End the command if writes wait for the relay in the database that is there, as far as it can be read."""
+    from services.chassis.bus import outbox
+    from services.chassis.database import Database
+
+    database = Database.for_service(settings, service)
+    try:
+        if not await asyncio.to_thread(Path(database.url.database or "").is_file):
+            return
+        async with database.read() as connection:
+            waiting, oldest = await outbox.waiting(connection)
+    except Exception:  # noqa: BLE001 - a database that cannot be read is what a backup is for
+        return
+    finally:
+        await database.close()
+    if waiting:
+        stop(
+            Exit.FAILED,
+            f"{waiting} accepted writes of {service} wait in the outbox of the database that would be replaced, the oldest since "
+            f"{oldest}, and stand nowhere else. Run `comity run {service} --role relay` until it is empty, or say --discard-outbox.",
+        )
 
 
 async def _put_back(settings: Any, service: str, backup: Path) -> None:

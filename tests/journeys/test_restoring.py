@@ -227,6 +227,23 @@ def test_a_restore_refuses_what_is_no_backup_of_the_service(tmp_path: Path) -> N
     assert "no service 'x'" in site.comity("restore", "x", code=2)
 
 
+def test_a_restore_gives_up_nothing_that_waits_for_the_relay_unless_told_to(tmp_path: Path) -> None:
+    site, backups = Site(folder=tmp_path / "var"), tmp_path / "backups"
+    with started(site.folder) as world:
+        owner, _ = world.new_organisation()
+        world.settle()
+    site.comity("backup", str(backups), "--service", "members")
+    words = ("restore", "members", "--from", str(backups / "members.db"))
+    assert json.loads(site.comity(*words, "--json"))["posted"] == 1  # it waits, and stands nowhere else
+    refused = site.comity(*words, code=1)
+    assert "1 accepted writes of members wait in the outbox" in refused
+    assert "comity run members --role relay" in refused
+    assert json.loads(site.comity(*words, "--discard-outbox", "--json"))["incarnation"] == 2
+    with started(site.folder) as world:
+        world.settle()
+        assert world.get("admin", f"/v1/organisations/{owner}")["id"] == owner
+
+
 def test_a_log_from_an_older_backup_is_filled_again_and_read_anew(tmp_path: Path) -> None:
     """The log itself is lost: the readers stop loudly; republishing and rebuilding bring everything back."""
     site, backups = Site(folder=tmp_path / "var"), tmp_path / "backups"
