@@ -24,6 +24,8 @@ _W = TypeVar("_W", str, int)
 _HALF = 32
 _SIEVE = 8_192
 _SPREAD = 40_503
+_PERHAPS = 1
+_QUOTES = 2
 
 END = -1
 """Stands after each field among the numbers of a document's words: no passage goes over it."""
@@ -136,6 +138,11 @@ class NumberedText:
         self._pairs = np.array(sorted((one << _HALF) + other for one, other in pairs), np.int64)
         self._sieve = np.zeros(_SIEVE, np.bool_)
         self._sieve[[(one * _SPREAD ^ other) & (_SIEVE - 1) for one, other in pairs]] = True
+        # Row by row, which of the words (in the order of `_numbers`) each echo has.
+        self._echoes = np.zeros((len(own.echoes), len(self._numbers)), np.bool_)
+        for row, (words, _) in zip(self._echoes, own.echoes, strict=True):
+            row[np.searchsorted(self._numbers, np.fromiter(words, np.int32, len(words)))] = True
+        self._fewest = np.array([fewest for _, fewest in own.echoes], np.int64)
 
     def which(self, documents: Sequence[npt.NDArray[np.int32]]) -> list[int]:
         """Return the places of these documents; each ends with END, as each of its fields does."""
@@ -151,22 +158,24 @@ class NumberedText:
         if not len(starts) or not len(self._numbers):
             return []
         rule = self._own.rule
-        table = np.zeros(int(self._numbers[-1]) + 1, np.bool_)
-        table[self._numbers] = True
-        least = min((fewest for _, fewest in self._own.echoes), default=0)
-        numbers = np.array([rule.any_order, rule.cost, rule.in_order, rule.foreign, least], np.int64)
-        likely = np.flatnonzero(
-            _may_quote(words, starts, lengths, table, self._pairs, self._sieve, numbers)
-        ).tolist()
+        table = np.full(int(self._numbers[-1]) + 1, -1, np.int32)
+        table[self._numbers] = np.arange(len(self._numbers), dtype=np.int32)
+        numbers = np.array([rule.any_order, rule.cost, rule.in_order, rule.foreign], np.int64)
+        found = _quoting(
+            words, starts, lengths, table, self._pairs, self._sieve, self._echoes, self._fewest, numbers
+        )
         return [
             place
-            for place in likely
-            if self._quotes(words[starts[place] : starts[place] + lengths[place]].tolist())
+            for place, how in enumerate(found.tolist())
+            if how == _QUOTES
+            or (
+                how == _PERHAPS
+                and self._in_order(words[starts[place] : starts[place] + lengths[place]].tolist())
+            )
         ]
 
-    def _quotes(self, numbers: Sequence[int]) -> bool:
-        own = self._own
-        return own.echoed(numbers) or any(own.passages(field) for field in _fields(numbers))
+    def _in_order(self, numbers: Sequence[int]) -> bool:
+        return any(self._own.passages(field) for field in _fields(numbers))
 
 
 @numba.njit(cache=True, nogil=True)
@@ -180,32 +189,56 @@ def _holds(pairs: Any, sieve: Any, one: Any, other: Any) -> Any:  # pragma: no c
 
 
 @numba.njit(cache=True, nogil=True)
-def _may_quote(  # pragma: no cover - compiled
-    words: Any, starts: Any, lengths: Any, table: Any, pairs: Any, sieve: Any, numbers: Any
+def _fills(echoes: Any, fewest: Any, held: Any, own: Any) -> Any:  # pragma: no cover - compiled
+    """Count a word in each echo that has it; whether one is full."""
+    full = False
+    for echo in range(echoes.shape[0]):
+        if echoes[echo, own]:
+            held[echo] += 1
+            full = full or held[echo] >= fewest[echo]
+    return full
+
+
+@numba.njit(cache=True, nogil=True)
+def _quoting(  # pragma: no cover - compiled
+    words: Any,
+    starts: Any,
+    lengths: Any,
+    table: Any,
+    pairs: Any,
+    sieve: Any,
+    echoes: Any,
+    fewest: Any,
+    numbers: Any,
 ) -> Any:
-    """Whether each document has a full count in any order, a long row in order, or enough of the words for an echo."""
-    any_order, cost, in_order, foreign, least = numbers
-    found = np.zeros(lengths.shape[0], np.bool_)
+    """Whether each document has a full count in any order or is an echo (`_QUOTES`), or has only a long row of pairs (`_PERHAPS`)."""
+    any_order, cost, in_order, foreign = numbers
+    found = np.zeros(lengths.shape[0], np.int8)
+    seen = np.full(echoes.shape[1], -1, np.int64)  # the last document that had the word
     for document in range(lengths.shape[0]):
-        held = count = row = 0
+        count = row = 0
         last = -1
+        held = np.zeros(echoes.shape[0], np.int64)
         for place in range(starts[document], starts[document] + lengths[document]):
             word = words[place]
             if word < 0:  # END
                 count, last = 0, -1
-            elif word < table.shape[0] and table[word]:
-                held += 1
+            elif word < table.shape[0] and table[word] >= 0:
+                own = table[word]
+                echo = seen[own] != document and _fills(echoes, fewest, held, own)
+                seen[own] = document
                 count += 1
                 row = row + 1 if last >= 0 and _holds(pairs, sieve, np.int64(last), word) else 1
                 last = word
-                if (any_order and count >= any_order) or (in_order and row >= in_order):
-                    found[document] = True
+                if echo or (any_order and count >= any_order):
+                    found[document] = _QUOTES
+                    break
+                if in_order and row >= in_order:
+                    found[document] = _PERHAPS
             else:
                 count = max(0, count - cost)
                 if not foreign:
                     last = -1
-        if least and held >= least:
-            found[document] = True
     return found
 
 

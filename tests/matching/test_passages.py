@@ -88,6 +88,25 @@ def test_no_passage_goes_over_the_end_of_a_field_or_a_document():
     assert own.which([]) == []
 
 
+def test_only_a_long_row_in_order_is_looked_at_word_by_word(monkeypatch):
+    """Words of the project, some of them or many times the same, are counted by the compiled look at all documents."""
+    looked_at = []
+
+    def passages_of(self, field):
+        looked_at.append(field)
+        return []
+
+    monkeypatch.setattr(OwnText, "passages", passages_of)
+    own = NumberedText(OwnText.of([("en", TEXT)], Rule(12, 16, 2, share=500)))
+    back = TEXT[::-1]
+    some, same = [word for one in back[:15] for word in (one, X)], [TEXT[0], X] * 40
+    echo, full = [word for one in back[:21] for word in (one, X, X)], back[:16]
+    row = [word for one in TEXT[:12] for word in (one, X, X)]
+    documents = [np.array([*one, END], np.int32) for one in (some, same, echo, full, row)]
+    assert own.which(documents) == [2, 3]
+    assert looked_at == [row]
+
+
 words = st.lists(st.one_of(st.integers(100, 112), st.integers(100, 112), st.just(X)), max_size=40)
 pieces = st.lists(st.one_of(words, st.just([*range(100, 113)]), st.just([X])), max_size=5).map(
     lambda found: [word for piece in found for word in piece]
