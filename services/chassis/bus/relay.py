@@ -7,12 +7,14 @@ and sends nothing from one that does not (`said`). A crash between append and de
 
 It wakes at every commit in its own process that posts, and polls for those of other processes, faster after work than
 after silence. Where nobody waits for a service's events, it lingers a moment after it was woken, so that a burst shares
-one append and whoever waits for the commit itself goes first. This module must not decide what is worth sending: whatever stands in the outbox was checked there.
+one append and whoever waits for the commit itself goes first. What it has appended it deletes a moment later, or when there is
+more to relay, so that the readers of this process go before it. This module must not decide what is worth sending: whatever stands in the outbox was checked there.
 """
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -31,6 +33,8 @@ from services.chassis.bus.transport import BATCH_BYTES, Appender
 _SHORTEST_POLL = 0.05
 _LONGEST_POLL = 1.0
 _LONGEST_RETRY = 5.0
+_PATIENCE = 0.05
+"""How long what was appended stays in the outbox where nothing else is to be relayed: whoever waits for it goes first."""
 
 Relayed = Callable[[AsyncConnection, Sequence[Event]], Awaitable[None]]
 
@@ -96,8 +100,11 @@ class Relay:
         """Prove, once the right to append is had, that the database knows what its log holds. Raises DatabaseBehind."""
         self._said = await said.enter(self._runtime, self._owner)
 
-    async def step(self, appender: Appender) -> int:
-        """Relay one batch; returns the number of events that left the outbox."""
+    async def step(self, appender: Appender, *, patience: float = 0.0) -> int:
+        """Relay one batch; returns the number of events that left the outbox.
+
+        They leave it so many seconds after they were appended, or as soon as others are committed.
+        """
         async with self._runtime.database.read() as connection:
             rows = await outbox.oldest(connection, limit=self._batch)
         if not rows:
@@ -121,6 +128,9 @@ class Relay:
             ends = await appender.append(events)
         metrics.relay_batch.labels(name).observe(len(rows))
         await reach("relay.appended")
+        if patience and self._relayed is None and not self._more:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), patience)
         async with self._runtime.database.write() as connection:
             removed = await outbox.remove(connection, [position for position, _ in rows])
             if self._said is not None:
@@ -138,7 +148,7 @@ class Relay:
         while not stop.is_set():
             # Cleared before reading: a commit during the read sets it again, and nothing waits for a poll.
             self._wake.clear()
-            moved = await self.step(appender)
+            moved = await self.step(appender, patience=_PATIENCE)
             if moved:
                 poll = _SHORTEST_POLL
             if moved and self._more:

@@ -112,6 +112,22 @@ async def test_a_running_relay_sends_at_once_what_is_committed_and_stops_when_to
     await relay
 
 
+async def test_who_waits_for_an_event_goes_before_its_removal_and_nothing_waits_for_that(
+    bench, key, monkeypatch
+):
+    monkeypatch.setattr("services.chassis.bus.relay._PATIENCE", 600.0)
+    stop = asyncio.Event()
+    relay = asyncio.create_task(Relay(bench.process).run(stop))
+    for version in (1, 2):
+        await bench.post(organisation(key, version=version))
+        await eventually(partial(has, bench, version))
+        assert await bench.waiting() == 1, "it is on the log, and the one before it has gone"
+    stop.set()
+    await relay
+    assert await bench.waiting() == 0
+    assert await versions(bench, key) == [1, 2]
+
+
 async def test_each_start_of_a_relay_shows_from_outside_in_a_new_process_too(bench):
     """Who is fenced ends; whatever is asked for must not begin anew with the process that is started in its place."""
     began = set()
