@@ -23,7 +23,7 @@ from typing import Any, Self
 import aiosqlite
 
 _AT_ONCE = 1000  # rows that come with the statement itself
-_MANY = 100  # sets of parameters that are too many for the event loop
+_MANY = 400  # sets of parameters that are too many for the event loop: with a few microseconds each, below the time after this
 _AT_ONCE_SECONDS = 0.002  # what a reading statement may take of the event loop
 _STEPS = 1000  # of SQLite's virtual machine between two looks at the time: some tens of microseconds
 _LATER = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_INTERRUPT}  # locked, or broken off: again, with patience

@@ -106,7 +106,7 @@ class Ranker:
         moved = pinned.positions != changes.before.positions
         if not (arriving or changes or any(self._unfinished.values()) or frame != self._frame or moved):
             return False
-        targets = await asyncio.to_thread(self._targets, changes, pinned, self._frame)
+        targets = await self._chosen(changes, pinned)
         self._frame = frame
         for partition in arriving:
             if partition in self._owned.arriving:  # it may have left while another was taken over
@@ -135,6 +135,22 @@ class Ranker:
         if len(changes.members) >= MANY:
             self.rest = min(REST * (self._runtime.clock.monotonic() - began), LONGEST_REST_SECONDS)
         return True
+
+    async def _chosen(self, changes: Changes, pinned: Pinned) -> dict[int, set[str]]:
+        """Return the projects of each owned partition that have to be ranked.
+
+        Where projects alone have changed nothing is computed for it: what somebody has just written goes to no thread before
+        it is ranked.
+        """
+        if changes.members or (pinned.epoch, pinned.day) != self._frame:
+            return await asyncio.to_thread(self._targets, changes, pinned, self._frame)
+        here = self._index.projects
+        owned: dict[int, set[str]] = {partition: set() for partition in self._owned.generations}
+        for project in changes.projects.union(*self._unfinished.values()):
+            partition = here.get(project)
+            if partition in owned:
+                owned[partition].add(project)
+        return owned
 
     def _targets(self, changes: Changes, pinned: Pinned, frame: tuple[str, str]) -> dict[int, set[str]]:
         """Return the projects of each owned partition that have to be ranked. Runs in a thread."""

@@ -232,6 +232,18 @@ async def test_a_short_reading_transaction_lets_nobody_go_before_who_waits_for_i
     assert others == ["came between"]
 
 
+async def test_the_rows_of_a_few_hundred_events_go_to_no_thread(database: Database) -> None:
+    """What crosses on a list that somebody waits for; thousands would hold everybody else up."""
+    for many, there in ((300, 0), (3_000, 1)):
+        others: list[str] = []
+        async with database.write() as connection:
+            await add(connection, f"the transaction has begun {many}")
+            asyncio.get_running_loop().call_soon(others.append, "came between")
+            rows = [{"name": f"{many} {number}"} for number in range(many)]
+            await connection.execute(text("INSERT INTO things (name) VALUES (:name)"), rows)
+            assert len(others) == there
+
+
 async def test_errors_of_the_caller_stay_what_they_are(database: Database) -> None:
     with pytest.raises(exc.OperationalError, match="no such table"):
         async with database.read() as connection:

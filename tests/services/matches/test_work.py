@@ -1,8 +1,10 @@
 """How much work lies between a write and its list: transactions and statements, which do not depend on the machine."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +196,31 @@ async def test_a_pass_over_a_few_lists_is_one_writing_transaction_whatever_cross
     await settled.relay()
     lost = [one for one in await settled.told("standings.v1") if one is None]
     assert len(lost) == MANY
+
+
+async def test_a_write_goes_to_one_thread_between_the_index_and_its_list(
+    settled: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To be ranked; which lists a changed organisation touches is worked out in a thread as well."""
+    handed: list[str] = []
+    submit = ThreadPoolExecutor.submit
+
+    def count(pool: ThreadPoolExecutor, work: Any, *given: Any) -> Any:
+        done = work.args[0] if isinstance(work, partial) else work  # as `to_thread` hands it on
+        handed.append(getattr(done, "__qualname__", ""))
+        return submit(pool, work, *given)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", count)
+    await settled.draft("schools", countries=["UGA"])
+    await moved(settled)
+    handed.clear()
+    assert await settled.worker.ranker.step()
+    assert [name for name in handed if name.startswith("Ranker.")] == ["Ranker._outcomes"]
+    await settled.organisation("Organisation 1", aliases=["O1"])
+    await moved(settled)
+    handed.clear()
+    assert await settled.worker.ranker.step()
+    assert [name for name in handed if name.startswith("Ranker.")] == ["Ranker._targets"]
 
 
 async def test_a_pass_with_nothing_to_say_is_one_transaction_of_two_statements(settled: Town) -> None:
