@@ -140,8 +140,11 @@ class Exposure:
 
     def _places_of(self, rows: Rows) -> npt.NDArray[np.int64]:
         """Return the places of organisations in the sums; new ones get the next."""
-        ids = [bytes(one) for one in rows["organisation"]]
-        places = [self._places.setdefault(one, len(self._places)) for one in ids]
+        ids = rows["organisation"].tolist()
+        try:
+            places = list(map(self._places.__getitem__, ids))  # nearly everybody has one
+        except KeyError:
+            places = [self._places.setdefault(one, len(self._places)) for one in ids]
         missing = len(self._places) - len(self._given)
         if missing:
             self._given = np.concatenate((self._given, np.zeros(missing, np.int64)))
