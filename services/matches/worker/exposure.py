@@ -7,9 +7,12 @@ It must not keep anything that a version does not hold, and must not rank.
 
 import zlib
 from collections.abc import Mapping
+from functools import cache
+from typing import Any
 
 import numpy as np
-from sqlalchemy import bindparam, select, tuple_
+import orjson
+from sqlalchemy import Select, Text, bindparam, cast, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from matching.exposure import ROW, Chosen, Exposure, Rows, with_lane
@@ -21,7 +24,6 @@ AT_ONCE = 500
 """Versions in one statement: databases bound the number of its parameters."""
 
 _SHOWN = LIST_VERSIONS.c.shown_until.is_(None) & LIST_VERSIONS.c.attention.is_not(None)
-_STANDING = select(LIST_VERSIONS.c.project, LIST_VERSIONS.c.number).where(_SHOWN)
 _THESE = select(LIST_VERSIONS.c.project, LIST_VERSIONS.c.attention).where(
     tuple_(LIST_VERSIONS.c.project, LIST_VERSIONS.c.number).in_(bindparam("these", expanding=True))
 )
@@ -42,8 +44,9 @@ class Record:
 
     async def refresh(self, connection: AsyncConnection) -> None:
         """Read the versions that stand now and were not read yet; let go of those that stand no more."""
-        # All rows at once: taken one by one they cost the ranker more than anything else that it asks.
-        standing = {project: number for project, number in (await connection.execute(_STANDING)).all()}  # noqa: C416
+        standing: dict[str, int] = orjson.loads(
+            await connection.scalar(_standing(connection.dialect.name)) or b"{}"
+        )
         for project in self._numbers.keys() - standing.keys():
             self.exposure.drop(project)
             del self._numbers[project]
@@ -71,6 +74,16 @@ class Record:
     def confirm(self, numbers: Mapping[str, int]) -> None:
         """Take what was chosen for versions of these numbers as read: they were committed."""
         self._numbers |= {one: number for one, number in numbers.items() if one in self._numbers}
+
+
+@cache
+def _standing(dialect: str) -> Select[Any]:
+    """Return the statement that reads the number of the version that stands for each project, as one JSON object.
+
+    A row for each would be as many moments at which the ranking beside it takes the interpreter.
+    """
+    paired = func.json_group_object if dialect == "sqlite" else func.json_object_agg
+    return select(cast(paired(LIST_VERSIONS.c.project, LIST_VERSIONS.c.number), Text)).where(_SHOWN)
 
 
 def packed(rows: Rows) -> bytes:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, event
 from matching.ledger_rows import root
 from matching.view import View
 from services.chassis.bus.relay import Relay
+from services.chassis.sqlite import Cursor
 from services.matches.queries import computed, listing
 from services.matches.queries.computed import Computed
 from services.matches.queries.reasons import Awaited, say
@@ -196,6 +197,27 @@ async def test_a_pass_over_a_few_lists_is_one_writing_transaction_whatever_cross
     await settled.relay()
     lost = [one for one in await settled.told("standings.v1") if one is None]
     assert len(lost) == MANY
+
+
+async def test_what_a_list_is_written_by_is_few_rows_however_many_lists_stand(
+    settled: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ranking beside it takes the interpreter at each row that is read."""
+    for number in range(2 * PARTITIONS):
+        await settled.published(f"list {number}")
+    await settled.settle()
+    await settled.draft("schools", countries=["UGA"])
+    await moved(settled)
+    taken: list[int] = []
+    take = Cursor._take
+
+    def count(cursor: Cursor, size: int | None) -> None:
+        take(cursor, size)
+        taken.append(len(cursor._rows))
+
+    monkeypatch.setattr(Cursor, "_take", count)
+    assert await settled.worker.ranker.step()
+    assert max(taken) == PARTITIONS, "the generations; which version of each list stands is one"
 
 
 async def test_a_write_goes_to_one_thread_between_the_index_and_its_list(
