@@ -33,9 +33,26 @@ from services.notifications.tables import (
     SUBSCRIPTIONS,
 )
 from services.notifications.worker.arriving import set_aside, unread
-from services.notifications.worker.falls import FALLEN, fallen_of, stop, take_back_from, take_back_of
+from services.notifications.worker.falls import (
+    FALLEN,
+    fallen_of,
+    look_again,
+    stop,
+    take_back_from,
+    take_back_of,
+)
 from services.notifications.worker.news import News, insert_notices
-from services.notifications.worker.telling import ENDS, LEFT, MEETS, PROJECT_CHANGED, Last, leaves, word_of
+from services.notifications.worker.telling import (
+    ENDS,
+    LEFT,
+    MEETS,
+    PROJECT_CHANGED,
+    Last,
+    Word,
+    knows,
+    leaves,
+    word_of,
+)
 
 PATIENCE = timedelta(seconds=60)
 """So long nothing new of a list must have come before anybody asks whether the rest of it comes at all (`arriving`).
@@ -163,18 +180,19 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
         for pair in concerned
         if leaves(pair, told.get(pair["subscription"]), asked=asked, revised=occasion is not None)
     ]
+    untold: frozenset[str] = frozenset()
     if leaving:
-        await take_back_of(connection, project, leaving, now=timestamp(now))
+        untold = await take_back_of(connection, project, leaving, now=timestamp(now))
         told = await _told(connection, project)
-    news = _news(
+    words = _words(
         concerned,
         told,
         asked=asked,
         asked_before=asked_of(reference, before, day=told_day),
-        record=record,
-        occasion=occasion,
         changed=changed,
+        revised=occasion is not None,
     )
+    news = _news(words, record=record, occasion=occasion)
     made = await insert_notices(
         runtime,
         connection,
@@ -188,6 +206,9 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
         .where(STANDINGS.c.project == project, STANDINGS.c.fresh, ~_WAITS)
         .values(fresh=False, told_band=STANDINGS.c.band)
     )
+    untold |= {pair["organisation"] for pair, _ in words}
+    away = untold & {pair["organisation"] for pair in concerned if not pair["here"]}
+    await look_again(connection, project, away)
     seen = _seen(known, facts) if newer else {}
     await connection.execute(heard.values({"due": False, "told_day": day.isoformat()} | seen))
     return made
@@ -300,33 +321,37 @@ def _newest_told(project: str) -> Select[tuple[str]]:
     )
 
 
-def _news(
+def _words(
     concerned: Iterable[Mapping[str, Any]],
     told: Mapping[str, Last],
     *,
     asked: Asked,
     asked_before: Asked,
-    record: str,
-    occasion: str | None,
     changed: bool,
+    revised: bool,
+) -> list[tuple[Mapping[str, Any], Word]]:
+    """Return what there is to be told of each pair whose organisation has not dismissed the project, be that away."""
+    found = []
+    for pair in concerned:
+        if pair["dismissed"]:
+            continue
+        last = told.get(pair["subscription"])
+        word = word_of(pair, last, asked=asked, asked_before=asked_before, changed=changed, revised=revised)
+        if word is not None and (pair["here"] or (word.fits and not knows(last))):
+            found.append((pair, word))
+    return found
+
+
+def _news(
+    words: Iterable[tuple[Mapping[str, Any], Word]], *, record: str, occasion: str | None
 ) -> Iterator[News]:
-    """Yield the news of each pair whose organisation is here and has not dismissed the project.
+    """Yield the news of those that are here.
 
     `occasion` names what is new of the project, None if nothing is, and `record` its revision: it may return to what it was,
     and that is news too. A crossing is named by its pair's record.
     """
-    for pair in concerned:
-        if pair["dismissed"] or not pair["here"]:
-            continue
-        word = word_of(
-            pair,
-            told.get(pair["subscription"]),
-            asked=asked,
-            asked_before=asked_before,
-            changed=changed,
-            revised=occasion is not None,
-        )
-        if word is None:
+    for pair, word in words:
+        if not pair["here"]:
             continue
         crossing = f"standing:{pair['incarnation']}.{pair['version']}"
         of_project = word.rule in {PROJECT_CHANGED, LEFT, MEETS}

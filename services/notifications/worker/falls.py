@@ -7,7 +7,7 @@ is no news, unless what it was told never came; one of an organisation that is a
 told; whoever was told of the end was told of the project. *Never:* tell anybody anything.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.database import Contended
 from services.chassis.runtime import Runtime, timestamp
+from services.notifications.commands.dismissals import UNDISMISSED
 from services.notifications.commands.leaving import OVER, take_back
 from services.notifications.tables import STANDINGS
 
@@ -33,7 +34,7 @@ _MARK = (
     )
     .values(told_band=TAKEN_BACK)
 )
-_MARK_AWAY = _MARK.values(fresh=True)
+_LOOK_AGAIN = _MARK.values(fresh=True, told_band=UNDISMISSED)
 
 
 async def fallen_of(connection: AsyncConnection, project: str) -> list[Sequence[str]]:
@@ -58,8 +59,8 @@ async def take_back_from(connection: AsyncConnection, project: str, some: Sequen
 
 async def take_back_of(
     connection: AsyncConnection, project: str, pairs: Sequence[Mapping[str, Any]], *, now: str
-) -> None:
-    """Take back, to these subscriptions, what has not arrived of a project that they do not ask for any more."""
+) -> frozenset[str]:
+    """Take back, to these subscriptions, what has not arrived of a project that they do not ask for any more; returns to whose."""
     untold: set[str] = set()
     for start in range(0, len(pairs), AT_ONCE):
         some = [pair["subscription"] for pair in pairs[start : start + AT_ONCE]]
@@ -68,9 +69,14 @@ async def take_back_of(
                 connection, project=project, subscriptions=some, states=("waiting", "ready"), now=now
             )
         )
-    away = sorted(untold & {pair["organisation"] for pair in pairs if not pair["here"]})
-    if away:
-        await connection.execute(_MARK_AWAY, [{"this_project": project, "this_one": one} for one in away])
+    return frozenset(untold)
+
+
+async def look_again(connection: AsyncConnection, project: str, organisations: Collection[str]) -> None:
+    """Have the pairs of these, which are away, looked at once they are back: news for whoever does not know the project then."""
+    if organisations:
+        marked = [{"this_project": project, "this_one": one} for one in sorted(organisations)]
+        await connection.execute(_LOOK_AGAIN, marked)
 
 
 async def stop(runtime: Runtime, project: str) -> None:

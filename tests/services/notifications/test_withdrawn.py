@@ -117,6 +117,27 @@ async def test_back_again_it_hears_of_no_project_on_whose_list_it_has_fallen_or_
     assert said(receiver) == []
 
 
+async def test_back_again_it_hears_of_what_came_to_be_asked_for_meanwhile_unless_it_knows_of_it(
+    post: tuple[Hall, Sink, Receiver], receiver: Receiver
+) -> None:
+    hall, _, _ = post
+    await by_webhook(hall, receiver, conditions={"levels": ["regional"]})
+    knows = await hall.subscribe(channel="feed")
+    ada, project = await hall.member("Ada"), await hall.open_project(level="national")
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    await hall.member("Ada", state="withdrawn")
+    await hall.open_project(level="regional")
+    await hall.rank(project, 2, {}, above=1)
+    await hall.settle()
+    assert said(receiver) == []
+    await hall.member("Ada")
+    await hall.settle()
+    assert said(receiver) == ["match.proposed.v1"]
+    told = "SELECT type FROM notices WHERE subscription = :one"
+    assert len(await hall.rows(told, one=knows)) == 1
+
+
 @pytest.mark.parametrize("back", [False, True])
 async def test_back_again_it_hears_of_no_project_that_has_left_what_it_asks_for_unless_that_is_back_too(
     post: tuple[Hall, Sink, Receiver], receiver: Receiver, *, back: bool
