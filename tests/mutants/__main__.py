@@ -17,17 +17,16 @@ def main() -> None:
     """Try mutants, or write the page."""
     options = argparse.ArgumentParser(description="Break each rule on purpose and see which tests notice.")
     options.add_argument("names", nargs="*", metavar="NAME", help="mutants to try; all by default")
-    options.add_argument("--first", action="store_true", help="only the first test of each, and no servers")
+    options.add_argument("--no-servers", action="store_true", help="only tests that need none")
     options.add_argument("--page", action="store_true", help="write docs/architecture/mutants.md and stop")
     given = options.parse_args()
     if given.page:
         PAGE.write_text(page(), encoding="utf-8")
         return
     pairs = [(MUTANTS[name], test) for name in given.names or MUTANTS for test in MUTANTS[name].tests]
-    if given.first:
-        pairs = [(mutant, test) for mutant, test in pairs if test == mutant.tests[0]]
-        for mutant, _ in [pair for pair in pairs if needs_server(pair[1])]:
-            sys.stdout.write(f"needs a server  {mutant.name}\n")
+    if given.no_servers:
+        for mutant, test in [pair for pair in pairs if needs_server(pair[1])]:
+            sys.stdout.write(f"needs a server  {mutant.name}  {test}\n")
         pairs = [pair for pair in pairs if not needs_server(pair[1])]
     wanted: dict[str, list[Mutant]] = defaultdict(list)
     for mutant, test in pairs:

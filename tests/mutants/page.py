@@ -13,8 +13,8 @@ HEAD = """\
 
 A rule that can be broken without a test noticing is a wish. Below stand the rules of the event backbone, and with each its
 *mutants*: the product with that rule broken, made at run time by a test build (`tests/mutants`; the product knows nothing of
-it). The tests named fail with it, and `make test` proves that: `tests/mutants/test_mutants.py` switches on every mutant and
-runs the first test of its row. It also holds the table of rules (`tests/mutants/rules.py`) against the catalogue: no rule is
+it). The tests named fail with it, and `make test` proves that of all but those on a server (their case is `[kafka]`):
+`tests/mutants/test_mutants.py` switches on every mutant and runs the tests of its row. It also holds the table of rules (`tests/mutants/rules.py`) against the catalogue: no rule is
 without a mutant, no mutant without a rule.
 
 - This page: `python -m tests.mutants --page`. Every test of every row, on real servers too: `python -m tests.mutants`.

@@ -25,7 +25,10 @@ def _delete_first(patch: Patch) -> None:
             await outbox.remove(connection, [position for position, _ in rows])
         if rows:
             await reach("relay.read")
-            await appender.append([event for _, event in rows])
+            ends = await appender.append([event for _, event in rows])
+            if self._said is not None:  # what this database has said it knows: no other rule is broken
+                async with self._runtime.database.write() as connection:
+                    await self._said.move(connection, ends)
             await reach("relay.appended")
         return len(rows)
 

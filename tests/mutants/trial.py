@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from _pytest.runner import runtestprotocol
+from hypothesis import Phase, settings
 
 from tests.mutants.mutant import Mutant
 
@@ -36,7 +37,10 @@ class Trial:
                 mutant.patch(patch)
                 reports = runtestprotocol(item, log=False, nextitem=None)
             self.run.add(item.nodeid)
-            if any(report.failed for report in reports) and item.nodeid not in self.caught[mutant.name]:
+            if (
+                any(report.failed and report.when == "call" for report in reports)
+                and item.nodeid not in self.caught[mutant.name]
+            ):
                 self.caught[mutant.name].append(item.nodeid)
         return True
 
@@ -49,6 +53,10 @@ class Trial:
 def trial(wanted: Mapping[str, Sequence[Mutant]], *options: str) -> Mapping[str, Sequence[str]]:
     """Run each test with each of its mutants; mutant → the tests that caught it. Raises LookupError for unknown tests."""
     found = Trial(wanted)
+    settings.register_profile(
+        "trial", phases=[Phase.explicit, Phase.generate]
+    )  # the shortest way is not asked for
+    settings.load_profile("trial")
     arguments = [
         *(
             "-q",
