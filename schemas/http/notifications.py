@@ -110,7 +110,7 @@ class SubscriptionBody(Shape):
     organisation: UUID | None = Field(None, description="Whose; without it, that of the token.")
     channel: Channel
     opt_in: StrictBool = Field(False, description="Whether to send at all.")  # noqa: FBT003 - pydantic's default
-    paused: StrictBool = Field(False, description="Keep it, send nothing for now.")  # noqa: FBT003
+    paused: StrictBool = Field(False, description="Send nothing for now; what waits is kept.")  # noqa: FBT003
     endpoint: UUID | None = Field(None, description="Where webhooks go; needed for that channel.")
     email: MailTo | None = Field(None, description="Where mails go; needed for that channel.")
     language: MailLanguage = "en"

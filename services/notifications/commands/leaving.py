@@ -1,4 +1,4 @@
-"""What ends: all that an erased organisation had here, and what was not told yet of what is over, dismissed, or unsubscribed.
+"""What ends, or waits: all that an erased organisation had here, and what was not told yet of what is over, dismissed, unsubscribed or paused.
 
 *Why not told beats told late.* News of a project that has closed or was dismissed meanwhile is no news; whoever heard
 nothing of it needs no word of its end either. *Never:* delete the audit trail, which holds ids and no words.
@@ -58,10 +58,12 @@ WANTED = and_(
         ),
     ),
     DELIVERIES.c.id.not_in(
-        select(NOTICES.c.delivery).where(RESTING | DISMISSED, NOTICES.c.delivery.is_not(None))
+        select(NOTICES.c.delivery).where(
+            or_(RESTING, DISMISSED, NOTICES.c.state == "dropped"), NOTICES.c.delivery.is_not(None)
+        )
     ),
 )
-"""Whether a webhook may be sent again: none of a subscription that has ended, is paused or has none any more, nor of a project that rests or was dismissed."""
+"""Whether a webhook may be sent again: none of a subscription that has ended, is paused or has none any more, nor of a project that rests or was dismissed, nor what was dropped."""
 
 NO_CONTACT: Mapping[str, None] = MappingProxyType(
     dict.fromkeys(("contact_email", "contact_language", "contact_asked_at", "contact_confirmed_at"))
@@ -103,7 +105,10 @@ OVER = frozenset({OPPORTUNITY_CLOSED, OPPORTUNITY_WITHDRAWN})
 WITHDRAWN = NOTICES.c.organisation.in_(select(ORGANISATIONS.c.id).where(ORGANISATIONS.c.state == "withdrawn"))
 """Whether a notice is for an organisation that has withdrawn: it is told nothing unless it comes back."""
 
-HELD = or_(RESTING, DISMISSED, and_(WITHDRAWN, NOTICES.c.type.in_(NEEDS_REASONS)))
+PAUSED = NOTICES.c.subscription.in_(select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.state == "paused"))
+"""Whether a notice's subscription is paused: what was not told when that began waits until it is taken up."""
+
+HELD = or_(RESTING, DISMISSED, PAUSED, and_(WITHDRAWN, NOTICES.c.type.in_(NEEDS_REASONS)))
 """Whether a notice that was not told yet waits, and for its reasons of then."""
 
 ERASED = "project-erased"
@@ -224,7 +229,7 @@ async def cancel_unwanted(connection: AsyncConnection, deliveries: Sequence[str]
     """Cancel, of messages that were under way and are to be tried again, those that nobody may be sent any more.
 
     Whoever ends a subscription, gives an endpoint up, or takes news back finds what waits; this finds what was out meanwhile.
-    What is to wait, as its project came to rest or was dismissed, or its organisation withdrew, is put back, and so is what names a
+    What is to wait, as its project came to rest or was dismissed, its subscription was paused, or its organisation withdrew, is put back, and so is what names a
     deadline that was moved. A digest of which something was taken back is made anew.
     """
     if not deliveries:
@@ -251,17 +256,15 @@ async def cancel_unwanted(connection: AsyncConnection, deliveries: Sequence[str]
 
 
 async def cancel_unsent(connection: AsyncConnection, *, subscription: str, now: str) -> None:
-    """Cancel what a subscription that has ended or is paused has not been sent yet; what was never tried was not told."""
+    """Take back what a subscription that has ended, or was opted out of, has not been sent yet: it is not sent again, also if its id is saved anew."""
     await cancel_messages(connection, subscription=subscription, now=now)
-    await keep_told(connection, NOTICES.c.subscription == subscription)
-    await connection.execute(
-        update(NOTICES)
-        .where(
-            NOTICES.c.subscription == subscription,
-            or_(NOTICES.c.state.in_(("waiting", "ready")), _NEVER_TRIED & (NOTICES.c.state == "sent")),
-        )
-        .values(state="dropped")
-    )
+    await take_back(connection, subscriptions=[subscription], states=("waiting", "ready"), now=now)
+
+
+async def hold_unsent(connection: AsyncConnection, *, subscription: str, now: str) -> None:
+    """Have what a subscription that is paused has not been sent yet wait until it is taken up; its questions are not sent."""
+    await put_back(connection, NOTICES.c.subscription == subscription, now=now)
+    await cancel_messages(connection, subscription=subscription, now=now)
 
 
 async def cancel_messages(connection: AsyncConnection, *, subscription: str, now: str) -> None:
@@ -381,7 +384,8 @@ async def make_anew(connection: AsyncConnection, which: ColumnElement[bool], *, 
 async def put_back(connection: AsyncConnection, whose: ColumnElement[bool], *, now: str) -> None:
     """Have, of these notices, what has not arrived wait, to be made anew from what holds when it is told.
 
-    That is when its project is open again, its dismissal taken back, or its organisation back; at once where its deadline was moved. A webhook that was
+    That is when its project is open again, its dismissal taken back, its subscription taken up, or its organisation back; at once where
+    its deadline was moved, or its language is another. A webhook that was
     tried comes under the same id, for it may have been read. A digest that has not left is made anew. A webhook that is out is
     put back once its try has failed, if it is still to wait then.
     """

@@ -19,12 +19,14 @@ from services.chassis.database import insert_for
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.notifications.commands.contacts import confirm_contact, leave_contact
+from services.notifications.commands.leaving import put_back
+from services.notifications.commands.narrowing import take_back_unasked
 from services.notifications.commands.subscriptions import end, first_digest, holds_news
 from services.notifications.queries.reading import Row
 from services.notifications.rules.keys import OF_CONTACT, Keys, keys_of
 from services.notifications.rules.problems import LinkInvalid
 from services.notifications.rules.yearly import NO_QUESTIONS, waits_for_answer
-from services.notifications.tables import ENDPOINTS, SUBSCRIPTIONS, SUPPRESSIONS
+from services.notifications.tables import ENDPOINTS, NOTICES, SUBSCRIPTIONS, SUPPRESSIONS
 
 _SENTENCES: Mapping[tuple[LinkAction, bool, bool], str] = MappingProxyType(
     {  # action, of a contact, done
@@ -149,6 +151,9 @@ async def _confirm(unit: Unit, row: Row) -> Row:
     await unit.connection.execute(
         update(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == row["id"]).values(changed)
     )
+    if row["state"] == "paused":
+        await take_back_unasked(unit, row)
+        await put_back(unit.connection, NOTICES.c.subscription == row["id"], now=now)
     await unit.audit(
         action="subscription.confirmed", subject=row["id"], before=row["revision"], after=changed["revision"]
     )

@@ -16,7 +16,7 @@ from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import ErrorEntry, Forbidden, InvalidBody
 from services.notifications.commands.asking import ask_for_confirmation, question_stands, suppression_fault
 from services.notifications.commands.following import follow, keep_hours
-from services.notifications.commands.leaving import cancel_messages, cancel_unsent
+from services.notifications.commands.leaving import cancel_messages, cancel_unsent, hold_unsent, put_back
 from services.notifications.commands.narrowing import take_back_unasked
 from services.notifications.queries.finding import require_here
 from services.notifications.queries.reading import Row, quiet_of, subscription_json
@@ -79,12 +79,15 @@ async def put_subscription(unit: Unit, *, subscription: str, body: SubscriptionB
 async def _settle(unit: Unit, before: Row | None, row: Row) -> None:
     """Do with what waits what the saved row says: send it where it says, or not at all; ask an address that is new."""
     subscription, now = row["id"], timestamp(unit.now)
-    if before is not None and before["conditions"] != row["conditions"]:
-        await take_back_unasked(unit, row)
+    if before is not None and (before["conditions"] != row["conditions"] or before["state"] == "paused"):
+        await take_back_unasked(unit, row)  # during a pause it left without a word
     if row["state"] not in {"active", "unconfirmed"}:
-        await cancel_unsent(unit.connection, subscription=subscription, now=now)
+        unsent = hold_unsent if row["state"] == "paused" else cancel_unsent
+        await unsent(unit.connection, subscription=subscription, now=now)
         return
     if before is not None:
+        if before["state"] == "paused" or before["language"] != row["language"]:
+            await put_back(unit.connection, NOTICES.c.subscription == subscription, now=now)
         about = DELIVERIES.c.subscription == subscription
         due = timestamp(released(unit.now, quiet_of(row), row["time_zone"]))
         await follow(unit.connection, about, now=now, subscriptions=[subscription], due=due)

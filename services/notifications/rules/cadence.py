@@ -32,6 +32,14 @@ FURTHEST: Mapping[Cadence, timedelta] = {
     "monthly": CAP_WINDOW + timedelta(days=33),
 }
 """No digest is due later than this from now, held by the cap and by quiet hours: a clock that was ahead wrote what is beyond."""
+_QUIET_AT_MOST = timedelta(days=1, hours=2)  # also where clocks change meanwhile
+FIRST_TRY: Mapping[Cadence, timedelta] = {
+    "instant": _QUIET_AT_MOST,
+    "daily": timedelta(days=1) + _QUIET_AT_MOST,
+    "weekly": timedelta(days=7) + _QUIET_AT_MOST,
+    "monthly": timedelta(days=31) + _QUIET_AT_MOST,
+}
+"""No webhook is first tried later than this from now: at its hour, held by quiet hours and by no cap."""
 _JUST_BEFORE = timedelta(microseconds=1)
 
 

@@ -8,7 +8,7 @@ send; quiet hours are looked at when the message leaves. Claims, digests and pla
 from sqlalchemy import and_, func, literal, or_, select, update
 
 from services.chassis.runtime import Runtime, timestamp
-from services.notifications.rules.cadence import FURTHEST
+from services.notifications.rules.cadence import FIRST_TRY, FURTHEST
 from services.notifications.rules.schedule import LONGEST_APART, LONGEST_WAIT
 from services.notifications.tables import DELIVERIES, ENDPOINTS, SUBSCRIPTIONS
 
@@ -20,14 +20,17 @@ async def step(runtime: Runtime) -> int:
     told = select(SUBSCRIPTIONS.c.cadence).where(SUBSCRIPTIONS.c.id == DELIVERIES.c.subscription)
     cadence = func.coalesce(told.scalar_subquery(), literal("instant"))
     first_tries = [
-        and_(DELIVERIES.c.due_at > timestamp(now + furthest), cadence == name)
-        for name, furthest in FURTHEST.items()
+        and_(
+            DELIVERIES.c.due_at > timestamp(now + furthest), cadence == name, DELIVERIES.c.channel == channel
+        )
+        for channel, latest in (("webhook", FIRST_TRY), ("email", FURTHEST))
+        for name, furthest in latest.items()
     ]
     far = or_(
         and_(DELIVERIES.c.state == "retrying", DELIVERIES.c.due_at > timestamp(now + LONGEST_APART)),
         and_(
             DELIVERIES.c.state == "pending",
-            DELIVERIES.c.due_at > timestamp(now + min(FURTHEST.values())),
+            DELIVERIES.c.due_at > timestamp(now + min(FIRST_TRY.values())),
             or_(*first_tries),
         ),
     )

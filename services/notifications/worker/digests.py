@@ -42,7 +42,7 @@ from services.notifications.tables import (
     SUBSCRIPTIONS,
 )
 from services.notifications.worker.cycles import AWAY
-from services.notifications.worker.readying import title_in
+from services.notifications.worker.readying import TELLABLE, title_in
 from services.notifications.worker.telling import ENDS, FELL, LEFT, PROJECT_CHANGED
 
 DIGEST = "digest"
@@ -60,11 +60,11 @@ _SECTION = {OPPORTUNITY_CLOSING_SOON: "closing"} | dict.fromkeys(ENDS, "ended")
 SECTIONS = ("new", "changed", "closing", "ended")
 
 
-class Word(NamedTuple):
-    """What a message says of a project that is open: another word is news, the same is none."""
+class Known(NamedTuple):
+    """What a reader knows of a project that is open, by the last word of it: another word is news, the same is none."""
 
-    left: bool
-    """It is not what is asked for any more; then nothing else of it matters."""
+    fits: bool
+    """It is what is asked for; if not, nothing else of it matters."""
     band: str | None
     facts: str | None
     """Its needs and countries, as a hash; None: before that was kept."""
@@ -166,23 +166,25 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
 
 async def _ready(
     connection: AsyncConnection, row: Mapping[str, Any], open_now: frozenset[str]
-) -> tuple[list[dict[str, Any]], Mapping[str, Word | None], bool]:
+) -> tuple[list[dict[str, Any]], Mapping[str, Known | None], bool]:
     """Return the news that may be told, as what its projects are known that are known as open, and whether there is news that may not be told yet.
 
-    Not yet: of what has closed the word is waited for, what became ready meanwhile is not held, and what names a deadline that was
-    moved is made anew first.
+    Not yet: of what has closed the word is waited for, what became ready meanwhile is not held, and what was ready and is made anew
+    (it names a deadline that was moved, or is in another language) comes a moment later.
     """
     subscription = row["id"]
     mine = (NOTICES.c.subscription == subscription) & (NOTICES.c.state == "ready")
     held = update(NOTICES).where(mine, RESTING | DISMISSED)
     await connection.execute(held.values(state="waiting"))  # since a mail was out with it that nobody took
-    outdated = await connection.execute(update(NOTICES).where(mine, OUTDATED).values(state="waiting"))
+    await connection.execute(update(NOTICES).where(mine, OUTDATED).values(state="waiting"))
+    shown = (NOTICES.c.subscription == subscription) & NOTICES.c.position.is_not(None)  # it was ready before
+    anew = select(NOTICES.c.id).join(PROJECTS, PROJECTS.c.id == NOTICES.c.project).where(shown, TELLABLE)
     ready = select(NOTICES).where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready")
     notices = [dict(one) for one in (await connection.execute(ready.order_by(NOTICES.c.id))).mappings()]
     known = await _known(connection, subscription)
     newest = {one["project"]: one["type"] for one in notices}
     told = {project for project, kind in newest.items() if kind in ENDS or project in open_now}
-    not_yet = bool(newest.keys() - told) or outdated.rowcount > 0
+    not_yet = bool(newest.keys() - told) or await connection.scalar(anew.limit(1)) is not None
     notices = [one for one in notices if one["project"] in told]
     erased = {one["project"] for one in notices if one["rule"] == ERASED}
     if erased:  # what announced them went with them
@@ -197,7 +199,7 @@ async def _ready(
     same = {
         project
         for project, one in word.items()
-        if known.get(project) is not None and known[project] == _word(one)
+        if known.get(project) is not None and known[project] == _known_by(one)
     }
     dropped = {
         one["id"]
@@ -210,13 +212,13 @@ async def _ready(
     return notices, known, not_yet
 
 
-def _word(notice: Mapping[str, Any]) -> Word | None:
+def _known_by(notice: Mapping[str, Any]) -> Known | None:
     """Return what a notice says of its project; None of an end, or if that is not kept."""
     if notice["type"] in ENDS or notice["data"] is None:
         return None
-    if notice["rule"] == LEFT:
-        return Word(left=True, band=None, facts=None)
-    return Word(left=False, band=orjson.loads(notice["data"])["band"], facts=notice["facts"])
+    if not notice["fits"]:
+        return Known(fits=False, band=None, facts=None)
+    return Known(fits=True, band=orjson.loads(notice["data"])["band"], facts=notice["facts"])
 
 
 def _gone(notice: Mapping[str, Any], least: str | None) -> bool:
@@ -269,13 +271,13 @@ def _in_order(notices: Sequence[dict[str, Any]]) -> list[str]:
     return sorted(oldest, key=lambda project: (project not in closing, closing.get(project, "")))
 
 
-async def _known(connection: AsyncConnection, subscription: str) -> dict[str, Word | None]:
+async def _known(connection: AsyncConnection, subscription: str) -> dict[str, Known | None]:
     """Return the projects with news that the subscriber knows as open, for the last that was sent of them was no end, and as what."""
     ready = select(NOTICES.c.project).where(
         NOTICES.c.subscription == subscription, NOTICES.c.state == "ready"
     )
     sent = (
-        select(NOTICES.c.project, NOTICES.c.type, NOTICES.c.rule, NOTICES.c.data, NOTICES.c.facts)
+        select(NOTICES.c.project, NOTICES.c.type, NOTICES.c.fits, NOTICES.c.data, NOTICES.c.facts)
         .where(
             NOTICES.c.subscription == subscription,
             NOTICES.c.state == "sent",
@@ -285,7 +287,7 @@ async def _known(connection: AsyncConnection, subscription: str) -> dict[str, Wo
         .order_by(NOTICES.c.id)
     )
     last = {one["project"]: dict(one) for one in (await connection.execute(sent)).mappings()}
-    return {project: _word(one) for project, one in last.items() if one["type"] not in ENDS}
+    return {project: _known_by(one) for project, one in last.items() if one["type"] not in ENDS}
 
 
 async def _mailed(
@@ -334,10 +336,10 @@ def cap_of(runtime: Runtime, row: Mapping[str, Any]) -> int:
     return int(row["weekly_cap"] or runtime.settings.notifications.weekly_cap)
 
 
-def _reason(notice: Mapping[str, Any], known: Word | None) -> str | None:
+def _reason(notice: Mapping[str, Any], known: Known | None) -> str | None:
     """Return the rule of what is another than the reader knows; None: that of the notice."""
-    now = None if notice["type"] == OPPORTUNITY_CLOSING_SOON else _word(notice)
-    if now is None or known is None or now.left or known.left:
+    now = None if notice["type"] == OPPORTUNITY_CLOSING_SOON else _known_by(notice)
+    if now is None or known is None or not (now.fits and known.fits):
         return None
     if now.band is None or known.band is None or now.band == known.band:
         return PROJECT_CHANGED
@@ -351,7 +353,7 @@ def digest_letter(
     *,
     order: Sequence[str],
     more: int,
-    known: Mapping[str, Word | None],
+    known: Mapping[str, Known | None],
     flagships: Mapping[str, bytes],
     now: datetime,
 ) -> Letter:

@@ -21,7 +21,7 @@ from schemas.http.suggestion import SUGGESTION
 from schemas.webhooks.notifications import MATCH_WITHDRAWN, OPPORTUNITY_CLOSING_SOON, cloud_event
 from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
-from services.notifications.commands.leaving import DISMISSED, NEEDS_REASONS, OVER, TRIED, WITHDRAWN
+from services.notifications.commands.leaving import DISMISSED, NEEDS_REASONS, OVER, PAUSED, TRIED, WITHDRAWN
 from services.notifications.mail.letters import words_of
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import next_digest
@@ -75,9 +75,10 @@ TELLABLE = and_(
     NOTICES.c.state == "waiting",
     or_(PROJECTS.c.state == "published", NOTICES.c.type.in_(OVER)),
     ~DISMISSED,
+    ~PAUSED,
     ~WITHDRAWN,
 )
-"""What waits for its reasons, and not until its project is open again, its dismissal taken back, or its organisation back."""
+"""What waits for its reasons, and not until its project is open again, its dismissal taken back, its subscription taken up, or its organisation back."""
 
 _WITH_NEWS = (
     select(NOTICES.c.project)

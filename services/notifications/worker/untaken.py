@@ -21,6 +21,9 @@ from services.notifications.tables import DELIVERIES, ENDPOINTS, NOTICES, SUBSCR
 from services.notifications.worker.digests import DIGEST
 from services.notifications.worker.yearly import YEARLY
 
+_KEPT_FOR = ("active", "unconfirmed", "paused")
+"""The states of a subscription for which untaken news is kept: at once, once its address has said yes, once it is taken up."""
+
 
 async def take_up_again(connection: AsyncConnection, deliveries: Sequence[str], *, now: datetime) -> None:
     """Take up what these mails had to say, of subscriptions that somebody asks for; one told at once has it the next morning."""
@@ -33,7 +36,7 @@ async def take_up_again(connection: AsyncConnection, deliveries: Sequence[str], 
         .where(
             DELIVERIES.c.id.in_(deliveries),
             DELIVERIES.c.state == "exhausted",
-            SUBSCRIPTIONS.c.state.in_(("active", "unconfirmed")),
+            SUBSCRIPTIONS.c.state.in_(_KEPT_FOR),
         )
         .with_for_update(of=SUBSCRIPTIONS)
     )
@@ -49,7 +52,7 @@ async def take_up_again(connection: AsyncConnection, deliveries: Sequence[str], 
             .where(NOTICES.c.delivery == row["delivery"], NOTICES.c.state == "sent")
             .values(state="ready", delivery=None)
         )
-        if row["next_digest_at"] is None:
+        if row["next_digest_at"] is None and row["state"] != "paused":
             due = next_digest(now, "daily", quiet_of(row), row["time_zone"])
             await connection.execute(whose.values(next_digest_at=timestamp(due)))
 
@@ -64,7 +67,7 @@ async def keep_news(connection: AsyncConnection, refused: Mapping[str, str], *, 
     to = (
         select(DELIVERIES.c.id, DELIVERIES.c.subscription, DELIVERIES.c.type, SUBSCRIPTIONS.c.email)
         .join(SUBSCRIPTIONS, SUBSCRIPTIONS.c.id == DELIVERIES.c.subscription)
-        .where(DELIVERIES.c.id.in_(refused), SUBSCRIPTIONS.c.state.in_(("active", "unconfirmed")))
+        .where(DELIVERIES.c.id.in_(refused), SUBSCRIPTIONS.c.state.in_(_KEPT_FOR))
         .order_by(SUBSCRIPTIONS.c.id)
         .with_for_update(of=SUBSCRIPTIONS)
     )

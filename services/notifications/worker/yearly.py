@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.runtime import Runtime, timestamp
-from services.notifications.commands.leaving import cancel_unsent
+from services.notifications.commands.leaving import hold_unsent
 from services.notifications.commands.queueing import delivery_row
 from services.notifications.mail.letters import yearly_letter
 from services.notifications.rules.identifiers import identifier_of
@@ -148,4 +148,4 @@ async def _pause(connection: AsyncConnection, subscription: str, *, now: datetim
         )
     )
     if paused.rowcount:
-        await cancel_unsent(connection, subscription=subscription, now=moment)
+        await hold_unsent(connection, subscription=subscription, now=moment)

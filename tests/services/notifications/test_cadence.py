@@ -152,10 +152,10 @@ async def test_a_held_reminder_comes_before_the_deadline_or_not_at_all(
 
 
 @pytest.mark.parametrize("after", ["rises", "closes"])
-async def test_what_was_paused_before_its_hour_was_not_told(
+async def test_what_was_paused_before_its_hour_waits_and_was_not_told(
     hall: Hall, receiver: Receiver, after: str
 ) -> None:
-    """The first word of a project is that it is there, and no end is told of what nobody heard of."""
+    """Taken up, it is told if it holds still, and no end is told of what nobody heard of."""
     subscription = await weekly(hall, receiver)
     project = await crossing(hall)
     endpoint = (await hall.call("GET", f"/v1/subscriptions/{subscription}"))["endpoint"]
@@ -167,4 +167,4 @@ async def test_what_was_paused_before_its_hour_was_not_told(
     else:
         await hall.end(number=2)
     await hall.settle()
-    assert said(receiver) == (["match.proposed.v1"] if after == "rises" else [])
+    assert said(receiver) == (["match.proposed.v1", "match.rescored.v1"] if after == "rises" else [])

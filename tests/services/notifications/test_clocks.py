@@ -69,6 +69,21 @@ async def test_a_message_made_by_a_clock_that_was_ahead_leaves(
     assert said(receiver) == TOLD
 
 
+@pytest.mark.parametrize(("cadence", "days"), [("instant", 9), ("daily", 9), ("weekly", 13), ("monthly", 38)])
+async def test_a_webhook_made_by_a_clock_that_was_ahead_by_less_than_a_mail_may_be_leaves_too(
+    hall: Hall, receiver: Receiver, cadence: str, days: int
+) -> None:
+    await by_webhook(hall, receiver, cadence=cadence)
+    right = hall.clock.moment
+    hall.clock.moment += timedelta(days=days)
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.herald()
+    hall.clock.moment = right
+    await told_in_a_day(hall)
+    assert said(receiver) == TOLD
+
+
 async def test_what_is_due_as_far_ahead_as_it_may_be_stays(hall: Hall, receiver: Receiver) -> None:
     await by_webhook(hall, receiver, cadence="monthly")
     await crossing(hall)

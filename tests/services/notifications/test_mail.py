@@ -6,6 +6,7 @@ from collections.abc import Mapping, MutableMapping
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
+from itertools import product
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -198,7 +199,7 @@ async def test_a_digest_that_is_made_anew_in_the_same_moment_is_another_mail(
     assert states[made["id"]] == "cancelled"
 
 
-async def test_what_no_server_took_before_a_pause_was_not_told(office: tuple[Hall, Sink]) -> None:
+async def test_what_no_server_took_before_a_pause_comes_once_it_is_over(office: tuple[Hall, Sink]) -> None:
     hall, sink = office
     subscription = await confirmed(hall, sink, cadence="daily")
     sink.refuse = "451 4.3.2 later"
@@ -207,13 +208,18 @@ async def test_what_no_server_took_before_a_pause_was_not_told(office: tuple[Hal
     await hall.settle()
     way = {"channel": "email", "email": ADDRESS, "cadence": "daily"}
     await saved(hall, subscription, **way, paused=True)
-    await saved(hall, subscription, **way)
     sink.refuse = ""
-    await hall.rank(project, 2, {uuid_of("Ada"): "strong"})
+    hall.clock.moment += timedelta(days=1)
+    await hall.settle()
+    assert sink.digests() == []
+    await saved(hall, subscription, **way)
+    await hall.settle()
     hall.clock.moment += timedelta(days=1)
     await hall.settle()
     assert len(sink.digests()) == 1
-    told = await hall.rows("SELECT type FROM notices WHERE state = 'sent'")
+    told = await hall.rows(
+        "SELECT type FROM notices WHERE state = 'sent' AND project = :project", project=project
+    )
     assert [one["type"] for one in told] == ["org.comity.match.proposed.v1"]
 
 
@@ -443,8 +449,9 @@ async def test_a_browser_with_a_link_that_leads_nowhere_gets_a_page_in_the_langu
 ) -> None:
     hall, _ = office
     browser = {"Accept": "text/html", "Accept-Language": f"{language}-XX, tlh;q=0.1"}
-    for method in ("GET", "POST"):
-        answer = await hall.http.request(method, "/v1/mail-links/of-nothing-at-all", headers=browser)
+    links = ("of-nothing-at-all", "cut", "with.a.bracket)", "é" * 400)
+    for method, link in product(("GET", "POST"), links):
+        answer = await hall.http.request(method, f"/v1/mail-links/{link}", headers=browser)
         page = html.unescape(answer.text)
         assert answer.status_code == 404
         assert (f'lang="{language}"' in page, words_of(language)["page_nowhere"] in page) == (True, True)

@@ -177,10 +177,10 @@ async def test_who_may_have_read_it_and_paused_while_the_project_rested_hears_th
     way = {"channel": "webhook", "endpoint": (await hall.rows("SELECT id FROM endpoints"))[0]["id"]}
     await rests(hall)
     await saved(hall, subscription, **way, paused=True)
-    await saved(hall, subscription, **way)
     receiver.status = 204
     receiver.taken.clear()
     await opens_again(hall)
+    await saved(hall, subscription, **way)
     await closed(hall, 2)
     assert said(receiver) == ["opportunity.closed.v1"]
 
