@@ -1,15 +1,18 @@
 """News becomes notices: one row for each piece of it and each subscription, which then waits for its reasons.
 
 *What.* Rows of news that a cycle, the end of a project, or a deadline that is near has found. *Why a cause.* It is unique for a subscription
-and a project, so the same news is never told twice. *Never:* decide what is news.
+and a project, so the same news is never told twice. *Why ids after those that are there.* The newest of a project by its id is what somebody was
+told last, also where a clock that was ahead has drawn the one before. *Never:* decide what is news.
 """
 
-from collections.abc import Iterable
+import secrets
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from uuid import UUID
 
 import uuid_utils
-from sqlalchemy import or_
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import MATCH_PROPOSED, OPPORTUNITY_CLOSING_SOON
@@ -57,11 +60,13 @@ async def insert_notices(
         set_={name: statement.excluded[name] for name in anew},
         where=(NOTICES.c.state == "dropped") & or_(*(statement.excluded.type == one for one in AGAIN)),
     )
+    newest = await connection.scalar(select(func.max(NOTICES.c.id)).where(NOTICES.c.project == project))
+    identifiers = _after(newest)
     given, coming = 0, iter(news)
     while some := list(islice(coming, NOTICES_AT_ONCE)):
         rows = [
             {
-                "id": str(uuid_utils.uuid7()),
+                "id": next(identifiers),
                 "subscription": one.subscription,
                 "organisation": one.organisation,
                 "project": project,
@@ -79,3 +84,11 @@ async def insert_notices(
         await connection.execute(add, rows)
         given += len(rows)
     return given
+
+
+def _after(newest: str | None) -> Iterator[str]:
+    """Yield ids by the time, each above the one before and above the newest that is there."""
+    last = 0 if newest is None else UUID(newest).int
+    while True:
+        last = max(uuid_utils.uuid7().int, last + 1 + secrets.randbits(32))
+        yield str(UUID(int=last))

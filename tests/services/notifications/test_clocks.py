@@ -1,12 +1,15 @@
 """A clock that was a month ahead and has been put right holds up nobody for a month."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from services.notifications.worker import clocks
 from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.office import crossing
+from tests.services.notifications.test_leaving_conditions import SDG_4, SDG_9
 from tests.services.notifications.test_what_is_over import by_webhook, said
 from tests.services.notifications.village import Receiver
 
@@ -82,6 +85,31 @@ async def test_a_webhook_made_by_a_clock_that_was_ahead_by_less_than_a_mail_may_
     hall.clock.moment = right
     await told_in_a_day(hall)
     assert said(receiver) == TOLD
+
+
+async def test_what_was_told_by_a_clock_that_was_ahead_is_not_the_last_word_for_ever(
+    hall: Hall, receiver: Receiver
+) -> None:
+    await by_webhook(hall, receiver, conditions={"themes": SDG_9})
+    ada, project = await hall.member("Ada"), await hall.open_project(tags=SDG_9)
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    [first] = await hall.rows("SELECT id FROM notices")
+    drawn = UUID(int=UUID(first["id"]).int + (int(AHEAD.total_seconds() * 1000) << 80))  # by its time
+    async with hall.runtime.database.write() as connection:
+        await connection.execute(text("UPDATE notices SET id = :drawn"), {"drawn": str(drawn)})
+    for number, tags in ((2, SDG_4), (3, SDG_9), (4, SDG_4)):
+        await hall.open_project(tags=tags)
+        await hall.rank(project, number, {}, above=1)
+        await hall.settle()
+    assert [one["data"]["why"]["rule"] for one in receiver.events()] == [
+        "above-floor",
+        "left-conditions",
+        "meets-conditions",
+        "left-conditions",
+    ]
+    ids = await hall.rows("SELECT id FROM notices ORDER BY position")
+    assert ids == sorted(ids, key=lambda one: str(one["id"]))
 
 
 async def test_what_is_due_as_far_ahead_as_it_may_be_stays(hall: Hall, receiver: Receiver) -> None:
