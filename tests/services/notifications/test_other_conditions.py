@@ -1,11 +1,14 @@
 """Conditions that their owner changes: what waits of what they do not ask for any more is not sent, what was told is told to its end."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.services.notifications.hall import Hall
+from services.notifications.worker import cycles
+from tests.services.notifications.hall import Hall, open_hall
 from tests.services.notifications.office import ADDRESS, Sink, confirmed
 from tests.services.notifications.test_coming_back import (
     CLOSED,
@@ -117,3 +120,27 @@ async def test_who_was_told_hears_that_it_is_not_asked_for_with_the_next_news_of
     for one in (step, "back", "falls"):
         await story.goes_on(one)
     assert heard(receiver) == [PROPOSED, told]
+
+
+@pytest.mark.xdist_group("postgresql")
+@pytest.mark.parametrize("conditions", [*OTHERS, {"themes": SDG_9}])
+async def test_conditions_that_are_saved_while_a_cycle_tells_are_those_that_are_asked(
+    postgresql_url: Callable[[], str],
+    tmp_path: Path,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    conditions: dict[str, Any],
+) -> None:
+    async with open_hall(tmp_path, database={"url": postgresql_url()}) as hall:
+        subscription = await by_webhook(hall, receiver)
+        real, once = cycles.insert_notices, [conditions]
+
+        async def meanwhile(*given: Any, **named: Any) -> Any:
+            if once:
+                await saved(hall, subscription, once.pop())
+            return await real(*given, **named)
+
+        monkeypatch.setattr(cycles, "insert_notices", meanwhile)
+        await Story(hall).begins()
+        await hall.settle()  # the cycle was put off
+        assert heard(receiver) == ([PROPOSED] if conditions == {"themes": SDG_9} else [])
