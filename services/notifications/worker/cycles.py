@@ -308,8 +308,8 @@ def here() -> Any:
 async def _told(connection: AsyncConnection, project: str) -> dict[str, Last]:
     """Return the subscriptions that were told of a project before, with what they were told last."""
     newest = NOTICES.c.id.in_(_newest_told(project))
-    query = select(NOTICES.c.subscription, NOTICES.c.type, NOTICES.c.rule, NOTICES.c.fits).where(newest)
-    return {row.subscription: Last(row.type, row.rule, row.fits) for row in await connection.execute(query)}
+    query = select(NOTICES.c.subscription, NOTICES.c.type, NOTICES.c.fits).where(newest)
+    return {row.subscription: Last(row.type, row.fits) for row in await connection.execute(query)}
 
 
 def _newest_told(project: str) -> Select[tuple[str]]:

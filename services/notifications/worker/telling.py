@@ -36,7 +36,6 @@ class Last(NamedTuple):
     """What a subscription was told last of a project, reminders apart."""
 
     type: str
-    rule: str
     fits: bool
 
 
