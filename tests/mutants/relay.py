@@ -19,7 +19,8 @@ RULES = "tests/services/chassis/bus/test_order_and_gaps.py"
 
 
 def _delete_first(patch: Patch) -> None:
-    async def step(self: relay.Relay, appender: Any) -> int:
+    async def step(self: relay.Relay, appender: Any, *, patience: float = 0.0) -> int:
+        del patience
         async with self._runtime.database.write() as connection:
             rows = await outbox.oldest(connection, limit=self._batch)
             await outbox.remove(connection, [position for position, _ in rows])
