@@ -3,7 +3,7 @@
 *What.* How many days depends on how often somebody hears, and where (`rules.cadence`), so that a digest that carries the reminder
 comes before the deadline's day. *Why a look a day.* What is due changes with the day, the project's record and what was told of it. A look
 reads all that was told, so it is taken once for each of them, some projects a step. *Never:* remind of a project that is not
-open, that was dismissed, that has left what a subscription asks for, or of which nobody was told; or of what was told no earlier than the reminder is due, for every message
+open, that was dismissed, that has left what a subscription asks for, on whose list the organisation has fallen below the floor, or of which nobody was told; or of what was told no earlier than the reminder is due, for every message
 names the deadline that held when it was made. Where that was another, nobody was told this one.
 """
 
@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from functools import cache
 
 import orjson
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import bindparam, func, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import OPPORTUNITY_CLOSING_SOON
@@ -20,13 +20,16 @@ from services.chassis.runtime import Runtime, timestamp
 from services.notifications.consumers import REFERENCE
 from services.notifications.rules.cadence import REMINDED_BEFORE, day_reminded
 from services.notifications.rules.conditions import BEST_BAND, asked_of
-from services.notifications.tables import LISTS, NOTICES, PROJECTS
+from services.notifications.tables import LISTS, NOTICES, PROJECTS, STANDINGS
 from services.notifications.worker.cycles import newest_version, told_of
 from services.notifications.worker.news import News, insert_notices
 from services.notifications.worker.telling import LEFT
 
 LOOKS_AT_ONCE = 50
 """So many projects are looked at in one step, those that have waited longest first; the herald comes again within a minute or so."""
+_BELOW = select(STANDINGS.c.organisation).where(
+    STANDINGS.c.project == bindparam("this_project"), not_(STANDINGS.c.standing)
+)
 _LONGEST = timedelta(days=max(days for some in REMINDED_BEFORE.values() for days in some))
 
 
@@ -122,7 +125,12 @@ async def _news(
     days_of = cache(lambda cadence, zone: day_reminded(today, cadence, zone))
     told_day = date.fromisoformat(found.told_day) if found.told_day else today
     asked = asked_of(runtime.state[REFERENCE], orjson.loads(found.facts), day=told_day)
+    fallen = set(
+        await connection.scalars(_BELOW, {"this_project": project})
+    )  # who was away then was not told so
     for one in await told_of(connection, project):
+        if one["organisation"] in fallen:
+            continue
         # In whichever band it is now; but who was told that it left is told of no date until it hears that it is back.
         if one["rule"] == LEFT or not asked(bytes(one["conditions"]), BEST_BAND):
             continue

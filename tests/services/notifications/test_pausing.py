@@ -1,6 +1,6 @@
 """A pause holds what was not told yet and loses none of it; what is over meanwhile, or was dropped, nobody is sent afterwards."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -285,3 +285,23 @@ async def test_a_digest_that_no_server_took_comes_in_the_new_language_a_moment_l
         hall.clock.moment += timedelta(minutes=2)
     [digest] = sink.digests()
     assert "Écoles" in digest.get_body(("plain",)).get_content()
+
+
+async def test_who_fell_during_a_pause_is_reminded_of_no_date(post: Post, receiver: Receiver) -> None:
+    hall, _, _ = post
+    subscription = await by_webhook(hall, receiver, cadence="instant")
+    ada, project = await hall.member("Ada"), await hall.open_project(deadline="2027-06-30")
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    way = await way_of(hall, subscription, cadence="instant")
+    await saved(hall, subscription, **way, paused=True)
+    await hall.rank(project, 2, {}, lost=[uuid_of("Ada")])
+    await hall.settle()
+    await saved(hall, subscription, **way)
+    hall.clock.moment = datetime(2027, 6, 29, 12, tzinfo=UTC)
+    await hall.remind()
+    await hall.settle()
+    assert said(receiver) == [PROPOSED]
+    await hall.rank(project, 3, {ada: "good"})  # it is above the floor again, and the day is near
+    await hall.settle()
+    assert len(said(receiver)) == 2
