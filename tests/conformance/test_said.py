@@ -1,6 +1,8 @@
 """An owner whose database has forgotten what its log holds is found before it sends anything; nobody else is stopped."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from services.chassis.bus.errors import DatabaseBehind, LogReplaced
 from services.chassis.bus.failpoints import armed
 from services.chassis.bus.owner import Owner, TakenBack
 from services.chassis.bus.relay import Relay
+from services.chassis.bus.restoring import republish
 from tests.conformance.kit import FILLERS, THINGS, Bench, Crash, erased, ids, make_tables, revised, until
 
 ONE, TWO = ids(2)
@@ -147,11 +150,47 @@ async def test_where_no_position_counts_in_this_log_the_owner_is_asked_what_it_h
         await send(bench, holding(ONE))
     assert (await noted(bench), await bench.things()) == ((), {})
     await send(bench, holding(ONE, TWO))  # one of an older release
-    await bench.execute("UPDATE positions SET log = 'another', next_offset = 1000")
-    with pytest.raises(LogReplaced, match="Put the right log back"):  # what it holds is another's
-        await said.verify(bench.process, holding(ONE))
-    await send(bench, holding(ONE, TWO))
+
+
+async def test_an_owner_speaks_on_no_other_log_than_before_until_all_is_said_again_there(
+    bench: Bench,
+) -> None:
+    """Else what is accepted meanwhile is on no log that anybody reads, once the right one is back."""
+    await make_tables(bench.database, LIVES)
+    await bench.post(revised(ONE, 1))
+    await send(bench, holding(ONE))
+    await bench.execute("UPDATE positions SET log = 'another'")
+    other = await noted(bench)
+    await bench.post(again := revised(ONE, 2))
+    for ask in (send(bench, holding(ONE)), republish(bench.process, holding(ONE), [ONE])):
+        with pytest.raises(LogReplaced, match=r"Put the right log back.*`comity republish members --all`"):
+            await ask
+    with pytest.raises(LogReplaced, match="Put the right log back"):  # and what it holds is another's
+        await said.verify(bench.process, holding(), filling=True)
+    assert (await noted(bench), await bench.waiting()) == (other, [again])
+
+    async def keys(_: Any, after: str, limit: int) -> Sequence[str]:
+        return [ONE] if after < ONE else []
+
+    async def say(*_: Any) -> Sequence[Event]:
+        return [revised(ONE, 2)]
+
+    assert await republish(bench.process, replace(holding(ONE), keys=keys, say=say)) == 1
+    await send(bench, holding(ONE))
     assert {one.log for one in await noted(bench)} == {await bench.transport.identity("members.v1")}
+    assert (await bench.versions())[ONE][-1] == 2
+
+
+async def test_nothing_behind_is_republished(bench: Bench) -> None:
+    await bench.post(revised(ONE, 1))
+    await send(bench)
+    backup = await noted(bench)
+    await bench.post(revised(ONE, 2))
+    await send(bench)
+    await put_back(bench, backup)
+    for keys in (None, [ONE]):
+        with pytest.raises(DatabaseBehind, match="`comity restore members`"):
+            await republish(bench.process, holding(ONE), keys)
 
 
 async def test_of_a_log_that_was_cut_nothing_is_noted_before_something_is_appended(bench: Bench) -> None:

@@ -1,11 +1,12 @@
 """Mutants of the consumer: positions, effects, and what is set aside."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy import bindparam, update
 
-from services.chassis.bus import deadletters, delivery, lane, limits, positions
+from services.chassis.bus import deadletters, delivery, lane, limits, positions, said
 from services.chassis.bus.delivery import microseconds
 from services.chassis.bus.failpoints import reach
 from tests.mutants.mutant import Mutant, Patch
@@ -74,12 +75,13 @@ def _set_without_comparing(patch: Patch) -> None:
 
 
 def _any_log(patch: Patch) -> None:
-    original = positions.verify
+    read, speak = positions.verify, said.verify
 
     async def verify(transport: Any, position: Any, **more: Any) -> None:
-        await original(transport, replace(position, log=await transport.identity(position.at.topic)), **more)
+        await read(transport, replace(position, log=await transport.identity(position.at.topic)), **more)
 
     patch.setattr(positions, "verify", verify)
+    patch.setattr(said, "verify", partial(speak, filling=True))  # else the owners stop it
 
 
 def _any_end(patch: Patch) -> None:

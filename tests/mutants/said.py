@@ -1,6 +1,7 @@
 """Mutants of what an owner knows of its own topics: the proof at every start, what it stands on, and a restore's order."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +27,10 @@ def _ask_no_owner(patch: Patch) -> None:
         return
 
     patch.setattr(said, "_holds", holds)
+
+
+def _speak_on_any_log(patch: Patch) -> None:
+    patch.setattr(said, "verify", partial(said.verify, filling=True))
 
 
 def _leave_it_to_the_relay(patch: Patch) -> None:
@@ -73,6 +78,15 @@ MUTANTS = (
         patch=_ask_no_owner,
         tests=(
             f"{CONFORMANCE}::test_where_no_position_counts_in_this_log_the_owner_is_asked_what_it_holds[sqlite]",
+        ),
+    ),
+    Mutant(
+        name="owner-on-any-log",
+        rule="R8",
+        how="an owner goes on on another log than the one that it has spoken to",
+        patch=_speak_on_any_log,
+        tests=(
+            f"{CONFORMANCE}::test_an_owner_speaks_on_no_other_log_than_before_until_all_is_said_again_there[sqlite]",
         ),
     ),
     Mutant(

@@ -42,8 +42,10 @@ class Restored:
 async def republish(runtime: Host, owner: Owner, keys: Sequence[str] | None = None) -> int:
     """Post the present state of these aggregates, or of all, a chunk in each transaction; returns how many.
 
-    Raises UnknownKey, and has posted nothing then.
+    Raises UnknownKey, and DatabaseBehind or LogReplaced where the database is not that of this log; has posted nothing
+    then. All of them may be said on another log than that of before, which is the owner's log from then on.
     """
+    ends = await said.verify(runtime, owner, filling=keys is None)
     if keys is not None:
         async with runtime.database.write() as connection:
             return await _say(connection, runtime, owner.say, keys)
@@ -52,6 +54,8 @@ async def republish(runtime: Host, owner: Owner, keys: Sequence[str] | None = No
         async with runtime.database.write() as connection:
             chunk = await owner.keys(connection, after, _CHUNK)
             posted += await _say(connection, runtime, owner.say, chunk)
+            if len(chunk) < _CHUNK:
+                await said.move_over(connection, ends)
         if len(chunk) < _CHUNK:
             return posted
         after = chunk[-1]

@@ -7,9 +7,11 @@ that deletes from the outbox what the log has. What the log holds beyond it is w
 any more: it stands in the outbox, by its id. Anything else was said by a database that is not this one: a loud stop
 that names `comity restore`.
 
-Where no position counts in this log (a backup of an older release, an empty database, another log in its place) the
-owner is asked of each record whether it holds it, as a restore asks, and all that this wrote is rolled back. Without
-position *and* without records there is nothing to compare. This module must not mend anything.
+A position that counts in another log is a loud stop too: what is said on the wrong log is on none that anybody reads
+once the right one is back. Only who says *everything* again there (`comity republish --all`, a restore) moves it over.
+Where there is no position (a backup of an older release, an empty database) or it is to be moved over, the owner is
+asked of each record whether it holds it, as a restore asks, and all that this wrote is rolled back. Without position
+*and* without records there is nothing to compare. This module must not mend anything.
 """
 
 from collections.abc import Mapping
@@ -55,9 +57,12 @@ class Said:
                 await positions.advance(connection, GROUP, at, log=self.ends[at].log, to=end)
 
 
-async def verify(host: Host, owner: Owner | None) -> Mapping[TopicPartition, Position]:
+async def verify(
+    host: Host, owner: Owner | None, *, filling: bool = False
+) -> Mapping[TopicPartition, Position]:
     """Prove that the database knows all that its own topics hold. Raises DatabaseBehind, LogReplaced.
 
+    `filling`: for whoever is about to say everything again, and may so on another log than that of before.
     Returns where the log ends. May be asked by any process, beside a relay at work: what is appended after the ends were
     asked for is left out, so whatever is looked at is either below the position or in the outbox, in one snapshot.
     """
@@ -70,6 +75,8 @@ async def verify(host: Host, owner: Owner | None) -> Mapping[TopicPartition, Pos
         for at, end in ends.items():
             held = stored.get(at)
             if held is None or held.log != end.log:
+                if held is not None and held.next_offset and not filling:
+                    raise _another(host, held, end)
                 strange.append((held, end))
             elif held.next_offset < end.next_offset:
                 await _in_outbox(host, connection, held, end)
@@ -89,6 +96,14 @@ async def enter(host: Host, owner: Owner | None) -> Said:
     async with host.database.write() as connection:
         cut = await _note(connection, ends)
     return Said(ends, cut)
+
+
+async def move_over(connection: AsyncConnection, ends: Mapping[TopicPartition, Position]) -> None:
+    """Let positions of another log count in this one from here, when all has been said again: `ends` as verified."""
+    stored = {one.at: one for one in await positions.all_of(connection, GROUP)}
+    for at, end in ends.items():
+        if at not in stored or stored[at].log != end.log:
+            await positions.put(connection, end)
 
 
 async def know_all(host: Host, connection: AsyncConnection) -> None:
@@ -171,6 +186,15 @@ def _behind(host: Host, record: Record) -> DatabaseBehind:
         f"The log holds what {name} has said at {record.offset} of {record.topic}/{record.partition}, and the database "
         f"of {name} does not know it: it was put back from a backup, or made anew. What is written now would be dropped "
         f"as old. Stop every process of {name} and run `comity restore {name}`, which takes back what the log holds."
+    )
+
+
+def _another(host: Host, held: Position, end: Position) -> LogReplaced:
+    name = host.service.name
+    return LogReplaced(
+        f"{name} has said what it knows up to {held.next_offset} of {held.at} on log {held.log}, but this is log {end.log}. "
+        f"The log was replaced. Put the right log back (or name it in the settings); if this is the right one, stop every "
+        f"process of {name} and run `comity republish {name} --all`, which says everything again here."
     )
 
 
