@@ -1,8 +1,9 @@
 """`comity doctor`: the settings of this environment, and every dependency probed with them.
 
-What: prints the settings that a process started here would take, secrets hidden, then asks each database, the log, the
-analyser, the addresses that are set, and the system that runs on this data folder, if one does, whether they work. Why: one
-command says what is wrong before anybody reads logs. It must not change anything, and works beside a running system.
+What: prints the settings that a process started here would take, secrets hidden, then asks each database, the log, each
+owner whether its database is behind the log, the analyser, the addresses that are set, and the system that runs on this
+data folder, if one does, whether they work. Why: one command says what is wrong before anybody reads logs. It must not
+change anything, and works beside a running system.
 """
 
 import asyncio
@@ -68,6 +69,9 @@ async def _probe(settings: Any) -> dict[str, dict[str, Any]]:
     if settings.mail.host is not None:
         probes["mail server"] = _mail_server(settings.mail)
     found = {name: await _outcome(probe) for name, probe in probes.items()}
+    if found["log"]["well"]:
+        for name in (name for name, service in SERVICES.items() if service.owner is not None):
+            found[f"{name} and its log"] = await _outcome(_owner(settings, name))
     running = _running(settings)
     if running is None:
         return found
@@ -118,6 +122,20 @@ def _letters(settings: Any, name: str) -> Probe:
                 f"halted: {where}; mend the handler and restart, or `comity dead-letters resume {name}`"
             )
         return f"{counts['dead']} dead, {counts['parked']} parked behind them; no partition is halted"
+
+    return probe
+
+
+def _owner(settings: Any, name: str) -> Probe:
+    async def probe() -> str:
+        from services.catalogue import SERVICES
+        from services.chassis.bus import said
+        from services.console.standing_by import standing_by
+
+        await _tables(settings, name)()
+        async with standing_by(settings, SERVICES[name], alone=False) as runtime:
+            await said.verify(runtime, SERVICES[name].owner)
+        return "the database knows all that its topics hold"
 
     return probe
 

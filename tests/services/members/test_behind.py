@@ -8,6 +8,7 @@ from services.chassis.bus.errors import DatabaseBehind
 from services.chassis.lifecycle import open_runtimes, open_transport
 from services.chassis.runtime import Role
 from services.chassis.settings import load_settings
+from services.console import doctor
 from services.console.preparing import prepare
 from services.members import SERVICE
 from tests.conformance.kit import ids, revised
@@ -24,5 +25,9 @@ async def test_a_database_that_forgot_what_its_log_holds_answers_nobody(role: Ro
     with pytest.raises(DatabaseBehind, match="run `comity restore members`"):
         async with open_runtimes(settings, [SERVICE], role=role):
             pass
+    found = {
+        name: probe["well"] for name, probe in (await doctor._probe(settings)).items() if "its log" in name
+    }
+    assert found == {"projects and its log": True, "members and its log": False, "matches and its log": True}
     async with open_runtimes(settings, [SERVICE], role="relay") as (runtime,):  # as the restore opens it
         assert runtime.service is SERVICE
