@@ -59,6 +59,11 @@ async def test_offsets_are_dense_and_each_key_has_its_partition(bench):
         assert {partition_for(record.key.decode(), 8) for record in batch.records} <= {partition}
 
 
+async def test_who_only_reads_is_told_the_same_identity(bench):
+    beside = SqlTransport(bench.transport.database)  # never opened: the log serves one process
+    assert await beside.identity("members.v1") == await bench.transport.identity("members.v1") != ""
+
+
 async def test_the_partition_follows_the_partition_key(bench):
     events = [replace(organisation(key(number), version=1), partitionkey="one place") for number in range(5)]
     await bench.append(*events)

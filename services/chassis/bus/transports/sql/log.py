@@ -123,9 +123,12 @@ class SqlTransport:
         return self._counts[topic]
 
     async def identity(self, topic: str) -> str:
-        """Return the UUID of the log, the same for every topic."""
+        """Return the UUID of the log, the same for every topic; empty to who only reads, of one that was never opened."""
         del topic
-        return self._identity
+        if self._identity:
+            return self._identity
+        async with self.database.read() as connection:
+            return await connection.scalar(select(IDENTITY.c.log)) or ""
 
     async def ends(self, topic: str) -> Mapping[int, int]:
         """Read the ends from the tables."""
