@@ -64,6 +64,8 @@ def trial(wanted: Mapping[str, Sequence[Mutant]], *options: str) -> Mapping[str,
             "no:cacheprovider",
             "-W",
             "ignore::pytest.PytestAssertRewriteWarning",
+            "-W",  # a test that a mutant broke off leaves clients of Kafka open
+            "ignore::pytest.PytestUnraisableExceptionWarning",
             f"--rootdir={ROOT}",
         ),
         *(f"--timeout={SECONDS}", "--no-header", "--tb=no", *options),
