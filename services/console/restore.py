@@ -10,6 +10,7 @@ service is started.
 
 import asyncio
 import json
+import shutil
 import tempfile
 from dataclasses import asdict
 from functools import partial
@@ -130,6 +131,10 @@ async def _put_back(settings: Any, service: str, backup: Path) -> None:
     from services.chassis import sqlite
     from services.chassis.database import Database
 
+    for left in settings.data_folder.glob(
+        f"{service}.restore-*"
+    ):  # by a restore that was killed while it copied
+        shutil.rmtree(left)
     with tempfile.TemporaryDirectory(dir=settings.data_folder, prefix=f"{service}.restore-") as folder:
         copy = Path(folder) / f"{service}.db"
         await asyncio.to_thread(sqlite.back_up, str(backup), str(copy))

@@ -88,12 +88,14 @@ def test_a_restore_that_ends_on_its_way_leaves_what_was_or_what_does_not_start(
     async def killed(*_: object) -> None:
         raise BusError("It ends here.")
 
+    (site.folder / "members.restore-left").mkdir()  # of one that was killed while it copied
     with monkeypatch.context() as patch:
         if line == "before it is read":
             patch.setattr(restoring, "restore", killed)
         else:
             patch.setattr(said, "know_all", killed)
         assert "It ends here" in site.comity(*restore, code=1)
+    assert not list(site.folder.glob("*.restore-*"))
     assert revisions(site.folder) == {kept: 1}
     refused(site, "members")
 
