@@ -256,7 +256,7 @@ class Accounts:
                 *given(record, "objectives", record.objectives),
                 *(text for need in needs for text in need.texts),
             )
-            wording = Wording(self._analyser.told(texts), self._epoch.lexicon)
+            wording = Wording(self._analyser.told(texts, whole=True), self._epoch.lexicon)
             found = self._projects.keep(record.id, (record, wording))
         return found[1]
 

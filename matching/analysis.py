@@ -15,11 +15,12 @@ from itertools import chain
 from typing import Any
 
 from matching.cache import Cache
+from matching.chinese import UNSPACED, held
 from matching.golden import GOLDEN_HASH, GOLDEN_TEXTS
 from matching.records import Member, Project, Recorded, Text
 from matching.tokens import Pair, Tokeniser
 
-ANALYSER_NUMBER = 3
+ANALYSER_NUMBER = 4
 """Raised with every change of outputs; an epoch names the number and the golden hash that it was fitted with."""
 
 _FIELD_OF = {"descriptions": "mission", "expertise": "expertise", "offers": "offers"}
@@ -101,8 +102,8 @@ class Analyser:
 
     def __init__(self) -> None:
         self._tokeniser = Tokeniser()
-        self._runs: Cache[tuple[str, str], tuple[str, ...]] = Cache(_CACHED_TEXTS)
-        self._told: Cache[tuple[str, str], tuple[ToldRun, ...]] = Cache(_CACHED_WORDS)
+        self._runs: Cache[tuple[str, str, bool], tuple[str, ...]] = Cache(_CACHED_TEXTS)
+        self._told: Cache[tuple[str, str, bool], tuple[ToldRun, ...]] = Cache(_CACHED_WORDS)
 
     def analyse_member(self, member: Member) -> Analysed:
         """Analyse an organisation's texts; fields named in `constants` are left out, and what it seeks is never in."""
@@ -149,40 +150,41 @@ class Analyser:
             ("needs", "need", needs),
         ):
             if source not in project.constants:
-                fields += self._fields(name, texts, told=True)
+                fields += self._fields(name, texts, whole=True)
         return Analysed(analyser=self.number, fields=tuple(fields))
 
-    def runs(self, language: str, text: str, *, told: bool = False) -> tuple[str, ...]:
+    def runs(self, language: str, text: str, *, whole: bool = False) -> tuple[str, ...]:
         """Analyse one text into runs of space-joined tokens.
 
-        `told`: its words are going to be told, as a project's are as soon as it is ranked, so they are kept too.
+        `whole`: it is a project's, which is read as a whole (`Tokeniser.pieces`); its words are going to be told as soon as it is
+        ranked, so they are kept too.
         """
-        key = (language, text)
+        key = (language, text, whole)
         found = self._runs.get(key)
         if found is None:
             runs: Iterable[Iterable[Pair]] = (
-                (run.pairs for run in self._told_of(language, text))
-                if told
+                (run.pairs for run in self._told_of(language, text, whole=True))
+                if whole
                 else self._tokeniser.runs(language, text)
             )
             found = tuple(" ".join(token for _, token in run) for run in runs)
             self._runs.keep(key, found)
         return found
 
-    def told(self, texts: Iterable[Text]) -> Iterator[ToldRun]:
-        """Yield the runs of texts as they were written, in order; for display only."""
+    def told(self, texts: Iterable[Text], *, whole: bool = False) -> Iterator[ToldRun]:
+        """Yield the runs of texts as they were written, in order; for display only. `whole`: they are a project's."""
         for text in texts:
             language = primary_language(text.language)
             for piece in (text.title, text.text):
                 if piece:
-                    yield from self._told_of(language, piece)
+                    yield from self._told_of(language, piece, whole=whole)
 
-    def _told_of(self, language: str, text: str) -> tuple[ToldRun, ...]:
+    def _told_of(self, language: str, text: str, *, whole: bool) -> tuple[ToldRun, ...]:
         """Runs of one text, from a small cache: a list explains many pairs with the same texts."""
-        key = (language, text)
+        key = (language, text, whole)
         found = self._told.get(key)
         if found is None:
-            pieces = self._tokeniser.pieces(language, text)
+            pieces = self._tokeniser.pieces(language, text, whole=whole)
             found = tuple(ToldRun(language=language, text=piece, pairs=tuple(run)) for piece, run in pieces)
             self._told.keep(key, found)
         return found
@@ -197,22 +199,26 @@ class Analyser:
         """Keep nothing more of an organisation's texts, but of those that another record has."""
         kept = set(_pieces(but)) if but else set()
         for key in set(_pieces(member)) - kept:
-            self._runs.drop(key)
-            self._told.drop(key)
+            self._runs.drop((*key, False))
+            self._told.drop((*key, False))
 
     def golden_hash(self) -> str:
-        """Return the hash of this analyser's outputs over the golden texts of all six languages."""
-        outputs = [[language, list(self.runs(language, text))] for language, text in GOLDEN_TEXTS]
+        """Return the hash of this analyser's outputs over the golden texts of all six languages: runs, and the words they hold."""
+        outputs = [
+            [language, list(runs), [list(held(run.split(" "))) for run in runs if language == UNSPACED]]
+            for language, text in GOLDEN_TEXTS
+            for runs in (self.runs(language, text), self.runs(language, text, whole=True))
+        ]
         return hashlib.sha256(json.dumps(outputs, ensure_ascii=True).encode()).hexdigest()
 
-    def _fields(self, name: str, texts: Iterable[Text], *, told: bool = False) -> list[FieldStems]:
+    def _fields(self, name: str, texts: Iterable[Text], *, whole: bool = False) -> list[FieldStems]:
         """One FieldStems per language, in the order in which the languages first occur."""
         runs: dict[str, tuple[str, ...]] = {}
         for text in texts:
             language = primary_language(text.language)
             for piece in (text.title, text.text):
                 if piece:
-                    runs[language] = runs.get(language, ()) + self.runs(language, piece, told=told)
+                    runs[language] = runs.get(language, ()) + self.runs(language, piece, whole=whole)
         return [FieldStems(name=name, language=language, runs=found) for language, found in runs.items()]
 
 

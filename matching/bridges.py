@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 from matching.analysis import FieldStems
+from matching.chinese import UNSPACED
 from matching.documents import bridge_to, lengths_of, saturated, strongest
 from matching.epoch import Epoch
-from matching.lexicon import UNSPACED
 
 _APART = " \n "
 """Stands between the runs of a field: no term goes over it."""
@@ -60,8 +60,8 @@ class DomainWords:
 
     def _count_in(self, field: FieldStems) -> Callable[[tuple[str, str]], int]:
         if field.language == UNSPACED:
-            find = self._epoch.lexicon.find_all
-            met = Counter(one.term.key for run in field.runs for one in find(UNSPACED, run.split(" ")))
+            lexicon = self._epoch.lexicon
+            met = Counter(term.key for run in field.runs for term in lexicon.held(run.split(" ")))
             return lambda one: met[one[0]]
         said = f" {_APART.join(field.runs)} "
         return lambda one: _occurrences(said, one[1])

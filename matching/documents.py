@@ -8,13 +8,14 @@ number or code, ``d:en:stems`` domain term, ``offer:``, ``country:``, ``region:`
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
 from matching.analysis import Analysed, FieldStems, primary_language
 from matching.cache import Cache
+from matching.chinese import SILENT, UNSPACED, held
 from matching.epoch import EVIDENCE, PROFILE, Epoch, language_of
 from matching.lexicon import Lexicon
 from matching.records import Evidence, Member, Project, Tag
@@ -138,6 +139,7 @@ class DocumentBuilder:
                 for field in fields
                 for run in field.runs
                 for token in run.split(" ")
+                if field.language != UNSPACED or token not in SILENT
             )
             found = self._items.keep(key, (impacts, words))
         return found
@@ -175,6 +177,8 @@ def count_terms(
     runs: Iterable[str], language: str, *, lexicon: Lexicon, bigrams: Container[str]
 ) -> dict[str, int]:
     """Count the terms of one field in one language: words, names, those bigrams that take part, domain terms."""
+    if language == UNSPACED:
+        return Counter(unspaced_terms(runs, lexicon=lexicon, bigrams=bigrams))
     counts: Counter[str] = Counter()
     for run in runs:
         tokens = run.split(" ")
@@ -183,6 +187,25 @@ def count_terms(
         for found in lexicon.find_all(language, tokens):
             counts[found.term.key] += 1
     return counts
+
+
+def unspaced_terms(runs: Iterable[str], *, lexicon: Lexicon, bigrams: Container[str]) -> Iterator[str]:
+    """Yield the terms of a field in the unspaced language, each as often as it stands there: all words that are held.
+
+    A bigram is of two words, not of single characters, one of which begins where the other ends.
+    """
+    for run in runs:
+        tokens = run.split(" ")
+        ending: dict[int, list[str]] = {}
+        for place, word in held(tokens):
+            yield token_term(UNSPACED, word)
+            if len(word) > 1:
+                for before in ending.get(place, ()):
+                    if (pair := f"b:{UNSPACED}:{before} {word}") in bigrams:
+                        yield pair
+                ending.setdefault(place + len(word), []).append(word)
+        for term in lexicon.held(tokens):
+            yield term.key
 
 
 def text_impacts(fields: Sequence[FieldStems], *, kind: str, epoch: Epoch) -> dict[str, int]:
@@ -240,7 +263,10 @@ def saturated(
 
 
 def lengths_of(fields: Sequence[FieldStems]) -> dict[str, int]:
-    """Count a document's words in each language, and under "" its names and numbers, which a translation only repeats."""
+    """Count a document's words in each language, and under "" its names and numbers, which a translation only repeats.
+
+    In the unspaced language those that it is cut into, not all that it holds: its texts are as long as others.
+    """
     lengths: dict[str, int] = {}
     names: dict[tuple[str, str], int] = {}
     for field in fields:
@@ -252,6 +278,8 @@ def lengths_of(fields: Sequence[FieldStems]) -> dict[str, int]:
             if token.startswith(NEUTRAL)
         ]
         words = sum(run.count(" ") + 1 for run in field.runs) - len(named)
+        if field.language == UNSPACED:
+            words -= sum(token in SILENT for run in field.runs for token in run.split(" "))
         lengths[field.language] = lengths.get(field.language, 0) + words
         for token, count in Counter(named).items():
             names[field.name, token] = max(names.get((field.name, token), 0), count)
@@ -274,7 +302,7 @@ def strongest(own: Mapping[str, int], lexicon: Lexicon) -> Strongest:
     for term, impact in own.items():
         if term[0] == "d":
             language = language_of(term)
-            for concept in lexicon.concepts_of(term):
+            for concept in lexicon.spoken_of(term):
                 here = found.setdefault(concept, {})
                 here[language] = max(here.get(language, (0, "")), (impact, term))
     return found

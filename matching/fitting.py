@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer
 
 from matching.analysis import ANALYSER_NUMBER, Analyser, FieldStems
-from matching.documents import count_terms, tag_term
+from matching.documents import count_terms, lengths_of, tag_term
 from matching.engine import Engine
 from matching.epoch import (
     EVIDENCE,
@@ -129,11 +129,8 @@ def fit_kind(
     }
     lengths: dict[str, list[int]] = {}
     sizes: Counter[str] = Counter()
-    for place, counts in enumerate(counted):
-        own: Counter[str] = Counter()
-        for term, count in counts.items():
-            if term[0] in "wn":
-                own[language_of(term)] += count
+    for place, document in enumerate((*documents, *words)):
+        own = {language: length for language, length in lengths_of(document).items() if length}
         sizes.update(own.keys())
         for language, length in own.items() if place < len(documents) else ():
             lengths.setdefault(language, []).append(length)

@@ -1,6 +1,6 @@
 """Golden texts: what an analyser must turn into the very same tokens on every machine, in six languages and all paths.
 
-The declared hash is that of the outputs of analyser 3. Library and Unicode versions are not compared: only outputs count.
+The declared hash is that of the outputs of analyser 4. Library and Unicode versions are not compared: only outputs count.
 """
 
 from __future__ import annotations
@@ -52,11 +52,16 @@ GOLDEN_TEXTS: tuple[tuple[str, str], ...] = (
         "Marks with\u00adout width: ru\u200bral sch\u200dools, net\u034fwork\ufe0f, \u202ereordered\u202c.",
     ),
     ("en", "LTE, VSAT, GPS, GSM\nRURAL SCHOOLS NETWORK\nWe run LTE and VSAT, GPS and 4G."),
+    (
+        "en",
+        "SMART GRIDS FOR RURAL AREAS work with UNESCO, ISOC and IETF\nHIGH-SPEED NETWORKS FOR ICTs\nThe 学校 network",
+    ),
     ("ru", "се\u0301ть школ"),
+    ("zh", "教师队伍建设得到认可以后,物联网、云计算IoT平台。的和"),
     ("pt", "Ampliação da banda larga nas escolas do campo; formação de professores."),
     ("sw", "Mtandao wa intaneti vijijini na mafunzo ya walimu."),
 )
 """(language, text); Portuguese and Swahili stand for the languages without an analysis of their own."""
 
-GOLDEN_HASH = "2f94cde659b38c2ec20ad17d751bd280523ff52db0c199c752e5e1fd422eae39"
+GOLDEN_HASH = "8e202572a2226064440249d2dedec4b43c2f872a7d7f7e7a8e82699a2d2f995b"
 """SHA-256 of the outputs over GOLDEN_TEXTS; see `Analyser.golden_hash`."""

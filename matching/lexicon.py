@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from matching.analysis import Analyser, primary_language
+from matching.chinese import UNSPACED, written
 from matching.tokens import NEUTRAL
 
 STATUSES = ("proposed", "reviewed", "rejected")
@@ -24,9 +25,6 @@ one only carries words to other languages, so that within one language it change
 
 DISCOUNT = 700
 """Per mille of an impact that crosses a bridge, where a concept names none of its own."""
-
-UNSPACED = "zh"
-"""Written without spaces: there a term is met wherever its characters are whole tokens, however they were cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,17 +92,21 @@ class Lexicon:
         )
         self._unspaced: dict[str, DomainTerm] = {}  # by its characters
         self._longest = 0  # characters of one
+        self._lengths: dict[str, set[int]] = {}  # of those that begin with a character
         self._begun: dict[str, _Begun] = {}  # by language
         self._concepts_of: dict[str, tuple[str, ...]] = {}
+        self._single: set[str] = set()  # terms of one character
         self._surfaces: dict[str, str] = {}
         for name, concept in self.concepts.items():
             for term in concept.terms:
                 self._concepts_of[term.key] = (*self._concepts_of.get(term.key, ()), name)
                 self._surfaces.setdefault(term.key, term.surface)
                 if term.language == UNSPACED:
-                    written = term.stems.replace(" ", "")
-                    self._unspaced.setdefault(written, term)
-                    self._longest = max(len(written), self._longest)
+                    characters = written(term.stems.split(" "))
+                    self._unspaced.setdefault(characters, term)
+                    self._longest = max(len(characters), self._longest)
+                    self._single |= {term.key} if len(characters) == 1 else set()
+                    self._lengths.setdefault(characters[0], set()).add(len(characters))
                 else:
                     tokens = term.stems.split(" ")
                     begun = self._begun.setdefault(term.language, {}).setdefault(tokens[0], {})
@@ -147,15 +149,27 @@ class Lexicon:
             if token in neutral:
                 yield from _spaced(neutral, tokens, place)
 
+    def held(self, tokens: Sequence[str]) -> Iterator[DomainTerm]:
+        """Yield every domain term of a document's run in the unspaced language, wherever its characters stand."""
+        characters = written(tokens)
+        for start, first in enumerate(characters):
+            for length in self._lengths.get(first, ()):
+                term = self._unspaced.get(characters[start : start + length])
+                if term is not None and start + length <= len(characters):
+                    yield term
+        neutral = self._begun.get("", {})
+        for place, token in enumerate(tokens):
+            if token in neutral:
+                yield from (found.term for found in _spaced(neutral, tokens, place))
+
     def _at(self, language: str, tokens: Sequence[str], place: int) -> Iterator[Found]:
         """Yield the terms that begin at a place, shortest first; a term of neutral tokens is in no language."""
         if language == UNSPACED:
-            written = ""
             for stop in range(place + 1, len(tokens) + 1):
-                written += tokens[stop - 1]
-                if len(written) > self._longest:
+                characters = written(tokens[place:stop])
+                if len(characters) > self._longest:
                     break
-                term = self._unspaced.get(written)
+                term = self._unspaced.get(characters)
                 if term is not None:
                     yield Found(place, stop, term)
         else:
@@ -165,6 +179,13 @@ class Lexicon:
     def concepts_of(self, key: str) -> tuple[str, ...]:
         """Names of the concepts that a domain term (by index term) belongs to."""
         return self._concepts_of.get(key, ())
+
+    def spoken_of(self, key: str) -> tuple[str, ...]:
+        """Names of the concepts that a document speaks of which holds a domain term: a single character stands in many words.
+
+        So it is met by who asks for it, and carries no meaning over.
+        """
+        return () if key in self._single else self.concepts_of(key)
 
     def reached(self, name: str, said: str) -> tuple[Group, ...]:
         """Return what a concept said in one language alone reaches: its groups that are offered anything, as one."""

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from matching.lexicon import UNSPACED, Lexicon
+from matching.chinese import UNSPACED
+from matching.lexicon import Lexicon
 from matching.vocabulary import Vocabulary, token_term
 
 Ints = npt.NDArray[np.int32]
@@ -30,7 +31,7 @@ class Domain(NamedTuple):
 
 
 class Concepts(NamedTuple):
-    """Concepts of each domain term, terms of each concept with the languages of their groups, what a bridge carries."""
+    """Concepts that each domain term speaks of, terms of each concept with the languages of their groups, what a bridge carries."""
 
     of_term: Ints
     of_term_ends: Ints
@@ -110,7 +111,7 @@ def _numbered(known: dict[str, int], language: str, tokens: Iterable[str]) -> li
 
 def _concepts_of(lexicon: Lexicon, places: Mapping[str, int], languages: Languages) -> Concepts:
     place_of = {name: place for place, name in enumerate(lexicon.concepts)}
-    of_terms = [[place_of[name] for name in lexicon.concepts_of(key)] for key in places]
+    of_terms = [[place_of[name] for name in lexicon.spoken_of(key)] for key in places]
     groups = [
         [(places[key], languages[group.language]) for group in found for key in (*group.alone, *group.shared)]
         for found in lexicon.groups.values()

@@ -26,6 +26,7 @@ _SIEVE = 8_192
 _SPREAD = 40_503
 _PERHAPS = 1
 _QUOTES = 2
+_FOREIGN, _SILENT = -1, -2
 
 END = -1
 """Stands after each field among the numbers of a document's words: no passage goes over it."""
@@ -131,8 +132,9 @@ class OwnText(Generic[_W]):
 class NumberedText:
     """The same of words as numbers: which of many documents hold a passage or are an echo, found in one pass over all."""
 
-    def __init__(self, own: OwnText[int]) -> None:
+    def __init__(self, own: OwnText[int], silent: Iterable[int] = ()) -> None:
         self._own = own
+        self._silent = frozenset(silent)
         self._numbers = np.array(sorted(own.words), np.int32)
         pairs = {pair for string in own.strings for pair in pairwise(string)}
         self._pairs = np.array(sorted((one << _HALF) + other for one, other in pairs), np.int64)
@@ -158,8 +160,9 @@ class NumberedText:
         if not len(starts) or not len(self._numbers):
             return []
         rule = self._own.rule
-        table = np.full(int(self._numbers[-1]) + 1, -1, np.int32)
+        table = np.full(max(int(self._numbers[-1]), *self._silent, 0) + 1, _FOREIGN, np.int32)
         table[self._numbers] = np.arange(len(self._numbers), dtype=np.int32)
+        table[list(self._silent)] = _SILENT
         numbers = np.array([rule.any_order, rule.cost, rule.in_order, rule.foreign], np.int64)
         found = _quoting(
             words, starts, lengths, table, self._pairs, self._sieve, self._echoes, self._fewest, numbers
@@ -174,7 +177,8 @@ class NumberedText:
             )
         ]
 
-    def _in_order(self, numbers: Sequence[int]) -> bool:
+    def _in_order(self, words: Iterable[int]) -> bool:
+        numbers = (word for word in words if word not in self._silent)
         return any(self._own.passages(field) for field in _fields(numbers))
 
 
@@ -221,10 +225,12 @@ def _quoting(  # pragma: no cover - compiled
         held = np.zeros(echoes.shape[0], np.int64)
         for place in range(starts[document], starts[document] + lengths[document]):
             word = words[place]
+            own = table[word] if 0 <= word < table.shape[0] else _FOREIGN
+            if own == _SILENT:
+                continue
             if word < 0:  # END
                 count, last = 0, -1
-            elif word < table.shape[0] and table[word] >= 0:
-                own = table[word]
+            elif own >= 0:
                 echo = seen[own] != document and _fills(echoes, fewest, held, own)
                 seen[own] = document
                 count += 1

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from matching.analysis import Analyser, primary_language
 from matching.lexicon import Lexicon
 from matching.records import Text
-from matching.tokens import NEUTRAL
+from matching.vocabulary import token_term
 
 PIVOT = "en"
 """Proposals are made around the words of this language: one line a word, so that a reviewer reads one thing at a time."""
@@ -49,7 +49,8 @@ def unknown_words(
                 for place in range(found.start, found.stop)
             }
             for place, (word, token) in enumerate(run.pairs):
-                if place not in covered and not token.startswith(NEUTRAL) and len(word) > 1:
+                counted = len(word) > 1 and token_term(language, token)[0] == "w"
+                if counted and place not in covered:
                     forms.setdefault((language, token), Counter())[word.lower()] += 1
                     seen.add((language, token))
         held.update(seen)

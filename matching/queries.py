@@ -17,7 +17,7 @@ from matching.documents import FULL, given, tag_term
 from matching.emphasis import budgets_of
 from matching.epoch import EVIDENCE, PROFILE, Epoch
 from matching.records import Project
-from matching.vocabulary import token_term
+from matching.vocabulary import silent, token_term
 
 STRUCTURED = ("needs", "places", "tags", "languages")
 """The components that are not text, in the order of the query's accumulators."""
@@ -53,6 +53,16 @@ class Query:
     total: int
     threshold: int
     kinds: Mapping[str, tuple[str, ...]]
+
+    @property
+    def need_weights(self) -> dict[str, tuple[str, int]]:
+        """The kind of each need, and the points of meeting it."""
+        needs = self.structured["needs"]
+        return {
+            need: (kind, FULL * needs.get(f"offer:{kind}", 0))
+            for kind, ids in self.kinds.items()
+            for need in ids
+        }
 
 
 def build_query(project: Project, analysed: Analysed, epoch: Epoch) -> Query:
@@ -120,8 +130,8 @@ def _asked(runs: Iterable[str], language: str, epoch: Epoch) -> Counter[str]:
             counts[found.term.key] += 1
             inside[found.start : found.stop] = [number] * (found.stop - found.start)
         for place, token in enumerate(tokens):
-            if inside[place] < 0:
-                counts[token_term(language, token)] += 1
+            if inside[place] < 0 and not silent(term := token_term(language, token)):
+                counts[term] += 1
         for place, (a, b) in enumerate(pairwise(tokens)):
             if inside[place] < 0 or inside[place] != inside[place + 1]:
                 counts[f"b:{language}:{a} {b}"] += 1

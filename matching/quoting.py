@@ -29,7 +29,7 @@ from matching.documents import DocumentBuilder
 from matching.passages import END, NumberedText, OwnText, Rule
 from matching.records import Member
 from matching.texts import PinnedTexts
-from matching.vocabulary import Vocabulary, token_term
+from matching.vocabulary import SILENT_TERMS, Vocabulary, silent, token_term
 from matching.weights import Weights
 
 _KEPT = 256
@@ -66,11 +66,6 @@ class Stems:
 
     heads: tuple[tuple[str, str, tuple[int, ...]], ...]
     numbers: npt.NDArray[np.int32]
-
-    @property
-    def words(self) -> int:
-        """How many words there are."""
-        return len(self.numbers) - len(self.heads)
 
     @classmethod
     def of(cls, fields: Iterable[FieldStems], vocabulary: Vocabulary) -> Stems:
@@ -140,10 +135,12 @@ class Quoting:
         self._foreign_share = weights.quoted["added"]
         self.asks = bool(self._foreign_share)
         asked = self.shortest or self.asks
-        texts = [(field.language, _terms(field)) for field in fields] if asked else []
+        texts = [(field.language, _said(_terms(field))[1]) for field in fields] if asked else []
         self._own = OwnText.of(texts, rule)
         numbered = [(language, [vocabulary.number(term) for term in text]) for language, text in texts]
-        self._numbered = NumberedText(OwnText.of(numbered, rule))
+        self._numbered = NumberedText(
+            OwnText.of(numbered, rule), silent=[vocabulary.number(term) for term in SILENT_TERMS]
+        )
         self.bounds: Mapping[str, int] = {
             name: floor * budgets[name] for name, floor in weights.floors.items()
         }
@@ -217,7 +214,7 @@ class Quoting:
     def _without(
         self, texts: Sequence[tuple[FieldStems, Sequence[str]]], looked: Looked
     ) -> tuple[tuple[FieldStems, ...], tuple[Passage, ...]]:
-        found = [self._own.passages(terms) if looked.whole else [] for _, terms in texts]
+        found = [self._passages(terms) if looked.whole else [] for _, terms in texts]
         if looked.whole and self._own.echoed(
             term for (_, terms), here in zip(texts, found, strict=True) for term in _outside(terms, here)
         ):
@@ -242,6 +239,11 @@ class Quoting:
                 FieldStems(name=field.name, language=field.language, runs=tuple(_rest(field.runs, marked)))
             )
         return (tuple(left), tuple(passages)) if passages else ((), ())
+
+    def _passages(self, terms: Sequence[str]) -> list[tuple[int, int]]:
+        """Where passages stand in a field; silent words lengthen none and end none."""
+        places, said = _said(terms)
+        return [(places[start], places[stop - 1] + 1) for start, stop in self._own.passages(said)]
 
     def _alone(
         self,
@@ -335,7 +337,13 @@ def _terms(field: FieldStems) -> list[str]:
 
 
 def _terms_added(words: AddedWords) -> Iterator[str]:
-    return (token_term(words.language, token) for token in words.tokens)
+    return iter(_said([token_term(words.language, token) for token in words.tokens])[1])
+
+
+def _said(terms: Sequence[str]) -> tuple[Sequence[int], Sequence[str]]:
+    """Return the places and the terms of the words that are matched."""
+    places = [place for place, term in enumerate(terms) if not silent(term)]
+    return places, [terms[place] for place in places]
 
 
 def _mark(

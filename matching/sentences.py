@@ -79,6 +79,10 @@ class Phrases:
         """Say that nothing is in common."""
         return self._said("reason.nothing")
 
+    def earlier(self) -> str:
+        """Say that a list is not explained any more, for want of the analyser that it was ranked by."""
+        return self._said("reason.earlier")
+
     def what_if(self, code: str, asked: Sequence[str], rank: int) -> str:
         """Say what rank a change would give: words in the profile, or an offer, a tag, a language."""
         if code == "words":

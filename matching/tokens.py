@@ -1,21 +1,21 @@
 """Tokens: a text of one language becomes runs of (surface, token) pairs.
 
-Light normalisation, Snowball stems, jieba for Chinese. A token that starts with `NEUTRAL` is a name in Latin letters
+Light normalisation, Snowball stems, a dictionary for Chinese. A token that starts with `NEUTRAL` is a name in Latin letters
 inside another script, an acronym, a number or a code: it carries no language. A run is what bigrams and domain terms may
-not cross: a sentence, a line, a keyword. No statistics and no lexicon here: the result of a text never changes while the
-analyser's number stays.
+not cross: a sentence, a line, a keyword. What a word is taken for is told from itself and what stands before it, so a word
+more at the end takes nothing back (in Chinese this holds of what `chinese.held` says of a run). No statistics and no
+lexicon here: the result of a text never changes while the analyser's number stays.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-import warnings
-from collections.abc import Callable, Container, Iterator
-from functools import cache
+from collections.abc import Container, Iterator
 
 import Stemmer
 
+from matching.chinese import HAN, UNSPACED, dictionary
 from matching.stopwords import STOP_WORDS
 
 NEUTRAL = "="
@@ -26,10 +26,12 @@ Pair = tuple[str, str]
 
 _STEMMERS = {"ar": "arabic", "en": "english", "es": "spanish", "fr": "french", "ru": "russian"}
 _NOT_LATIN = frozenset({"ar", "ru", "zh"})
-_RUN_END = re.compile(r"[\n\r!?;:|•·。！？；：؟؛…]+|\.(?=\s|$)|[()\[\]{}«»“”\"]|\s[–—-]\s|、|，(?=\s)")
+_RUN_END = re.compile(
+    r"[\n\r!?;:|•·。！？；：؟؛…]+|\.(?=\s|$)|[()\[\]{}«»“”\"]|\s[–—-]\s|、" + f"|(?<=[{HAN}]),"
+)
 _TOKEN = re.compile(r"[^\W_]+(?:[-‐‑][^\W_]+)*")
 _HYPHEN = re.compile(r"[-‐‑]")
-_HAN = re.compile(r"[㐀-䶿一-鿿豈-﫿]+")
+_HAN = re.compile(f"([{HAN}]+)")
 _LATIN = re.compile(r"[A-Za-zÀ-ɏ]")
 _ARABIC_NOISE = re.compile(r"[ً-ْٰـؐ-ؚ]")
 _UNSEEN = re.compile(
@@ -46,57 +48,89 @@ _LONGEST = 40
 _LISTED = re.compile(r"[,/،]")
 _LONGEST_ACRONYM = 7  # in capitals throughout
 _MEAN_ACRONYM = 5  # of several in a row
+_FEW_CAPITALS = 8
 
 
 class Tokeniser:
-    """Cuts texts into tokens. Holds the stemmers and, from the first Chinese text on, jieba's dictionary."""
+    """Cuts texts into tokens. Holds the stemmers."""
 
     def __init__(self) -> None:
         self._stemmers = {language: Stemmer.Stemmer(name) for language, name in _STEMMERS.items()}
-        self._segment: Callable[[str], Iterator[str]] | None = None
 
     def runs(self, language: str, text: str) -> list[list[Pair]]:
         """Cut a text; `language` is a primary subtag (``fr``), and one of the others is treated generically."""
         return [run for _, run in self.pieces(language, text)]
 
-    def pieces(self, language: str, text: str) -> list[tuple[str, list[Pair]]]:
-        """Cut a text as `runs` does, each run with the piece of the normalised text that it was made of."""
+    def pieces(self, language: str, text: str, *, whole: bool = False) -> list[tuple[str, list[Pair]]]:
+        """Cut a text as `runs` does, each run with the piece of the normalised text that it was made of.
+
+        `whole`: nothing is going to be added to the text, as a project's: then each run is known to shout or not from its first word on.
+        """
         text = unicodedata.normalize("NFKC", text)
         text = _STRESS.sub("", _ARABIC_NOISE.sub("", _UNSEEN.sub("", text)))
-        found = ((piece, self._run(language, piece)) for piece in _RUN_END.split(text) if piece)
-        return [(piece, run) for piece, run in found if run]
+        pieces = filter(None, _RUN_END.split(text))
+        return [
+            (piece, run) for piece in pieces for run in self._runs_of(language, piece, whole=whole) if run
+        ]
 
-    def _run(self, language: str, piece: str) -> list[Pair]:
-        stop = STOP_WORDS.get(language, frozenset())
-        shouting = _shouts(piece, stop)
+    def _runs_of(self, language: str, piece: str, *, whole: bool) -> tuple[list[Pair], list[Pair]]:
+        """Return the run that a piece is, and that of the names which it may mean where it shouts."""
+        # Chinese function words stand in the run: their characters may be those of a word that straddles a cut.
+        stop = STOP_WORDS.get(language, frozenset()) if language != UNSPACED else frozenset()
         words: list[Pair] = []
         run: list[Pair | None] = []
-        for match in _TOKEN.finditer(piece):
-            for word in self._words(match.group()):
-                pair = self._neutral(language, word, shouting=shouting)
-                if pair is not None:
-                    run.append(pair)
-                    continue
-                folded = _fold(language, word)
-                if (
-                    folded.replace("ة", "ه") in stop
-                    or len(folded) > _LONGEST
-                    or (len(folded) < 2 and not _HAN.match(folded))
-                ):
-                    continue
-                words.append((word, folded))
-                run.append(None)
+        names: list[Pair] = []
+        for word, pair in self._said(language, piece, stop, names, whole=whole):
+            if pair is not None:
+                run.append(pair)
+                continue
+            folded = _fold(language, word)
+            if (
+                folded.replace("ة", "ه") in stop
+                or len(folded) > _LONGEST
+                or (len(folded) < 2 and not _HAN.match(folded))
+            ):
+                continue
+            words.append((word, folded))
+            run.append(None)
         stems = iter(self._stems(language, words))
-        return [pair if pair is not None else next(stems) for pair in run]
+        return [pair if pair is not None else next(stems) for pair in run], names
 
-    def _words(self, token: str) -> Iterator[str]:
+    def _said(
+        self, language: str, piece: str, stop: Container[str], names: list[Pair], *, whole: bool
+    ) -> Iterator[tuple[str, Pair | None]]:
+        """Yield the words of a run, each with its pair where it has no language.
+
+        A short word in capitals is a name until its run is known to shout. What follows may not take that back: then it is said
+        again, as a word, and those that follow are words in the run and `names` beside it. Where the `whole` is known they are one of
+        the two from the start.
+        """
+        loud = _shouting(piece, stop) if language not in _NOT_LATIN else []
+        doubtful: list[str] = []
+        for place, match in enumerate(_TOKEN.finditer(piece)):
+            shouting = bool(loud) and loud[-1 if whole else place]
+            if shouting:
+                yield from ((word, None) for word in doubtful)
+                doubtful.clear()
+            for word in self._words(language, match.group()):
+                pair = self._neutral(language, word)
+                if pair is None or not (loud and word.isupper() and word.isalpha()):
+                    yield word, pair
+                elif shouting:
+                    yield word, None
+                    names += [pair] if not whole and word.lower() not in stop else []
+                else:
+                    doubtful.append(word)
+                    yield word, pair
+
+    def _words(self, language: str, token: str) -> Iterator[str]:
         """Split a hyphenated token, keeping together what only means something together (e-health, Wi-Fi, COVID-19)."""
         if _HAN.search(token):
-            for piece in re.split(r"([㐀-䶿一-鿿豈-﫿]+)", token):
-                if _HAN.match(piece):
-                    yield from self._cut(piece)
+            for piece in _HAN.split(token):
+                if _HAN.match(piece):  # in another language no dictionary says which characters are a word
+                    yield from dictionary().cut(piece) if language == UNSPACED else piece
                 elif piece:
-                    yield from self._words(piece)
+                    yield from self._words(language, piece)
             return
         parts = _HYPHEN.split(token)
         held = parts[0]
@@ -110,13 +144,13 @@ class Tokeniser:
                 held = part
         yield held
 
-    def _neutral(self, language: str, word: str, *, shouting: bool) -> Pair | None:
+    def _neutral(self, language: str, word: str) -> Pair | None:
         """Return the pair of a token without a language, or None for a plain word."""
         if not word.isalpha() and any(character.isdigit() for character in word):
             return (word, NEUTRAL + _ascii_digits(word.lower())) if 2 <= len(word) <= _LONGEST else None
         if not _LATIN.match(word):
             return None
-        if language in _NOT_LATIN or (not shouting and _is_acronym(word)):
+        if language in _NOT_LATIN or _is_acronym(word):
             return (word, NEUTRAL + _bare(_singular(word).lower())) if len(word) >= 2 else None
         return None
 
@@ -127,11 +161,6 @@ class Tokeniser:
         stems = stemmer.stemWords([folded for _, folded in words])
         bare = _bare if language in {"fr", "es"} else _open_teh
         return [(surface, bare(stem) or folded) for (surface, folded), stem in zip(words, stems, strict=True)]
-
-    def _cut(self, run: str) -> Iterator[str]:
-        if self._segment is None:
-            self._segment = _load_jieba()
-        return self._segment(run)
 
 
 def _fold(language: str, word: str) -> str:
@@ -180,35 +209,26 @@ def _open_teh(word: str) -> str:
     return word.replace("ة", "ه")
 
 
-def _shouts(piece: str, stop: Container[str]) -> bool:
-    """Whether a run is set in capitals throughout, so that capitals mark no acronym.
+def _shouting(piece: str, stop: Container[str]) -> list[bool]:
+    """Tell of each word of a run whether the run is set in capitals up to there, so that they mark no acronym for sure.
 
     A list of acronyms does not shout: its words are short, no stop word is among them, and longer ones are parted by commas.
+    Empty where no word can be so, which is nearly everywhere.
     """
-    capitals = sum(map(str.isupper, piece))
-    if capitals <= 8 or not 10 * capitals > 6 * sum(map(str.isalpha, piece)) > 72:
-        return False
-    words = [word for word in _TOKEN.findall(piece) if word.isupper() and len(word) > 1]
-    longest = max(map(len, words), default=0)
-    long = sum(map(len, words)) > _MEAN_ACRONYM * len(words) and not _LISTED.search(piece)
-    return long or longest > _LONGEST_ACRONYM or any(word.lower() in stop for word in words)
-
-
-@cache
-def _load_jieba() -> Callable[[str], Iterator[str]]:
-    """Load jieba's dictionary from its own file, without the cache file and the messages of its `initialize`.
-
-    Once for a process: it takes a second and fifty megabytes, and cutting changes nothing in it.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # jieba imports pkg_resources, which announces its own end
-        import jieba  # noqa: PLC0415 - its import alone costs 0.2 s, so only who meets Chinese pays
-
-    tokenizer = jieba.Tokenizer()
-    tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
-    tokenizer.initialized = True
-
-    def segment(run: str) -> Iterator[str]:
-        return iter(tokenizer.lcut(run, HMM=True))
-
-    return segment
+    if sum(map(str.isupper, piece)) <= _FEW_CAPITALS:
+        return []
+    found: list[bool] = []
+    read = capitals = letters = words = in_words = 0
+    listed = certain = False
+    for match in _TOKEN.finditer(piece):
+        new, word, read = piece[read : match.end()], match.group(), match.end()
+        capitals += sum(map(str.isupper, new))
+        letters += sum(map(str.isalpha, new))
+        listed = listed or _LISTED.search(new) is not None
+        if len(word) > 1 and word.isupper():
+            words += 1
+            in_words += len(word)
+            certain = certain or len(word) > _LONGEST_ACRONYM or word.lower() in stop
+        many = capitals > _FEW_CAPITALS and 10 * capitals > 6 * letters > 72
+        found.append(many and (certain or (not listed and in_words > _MEAN_ACRONYM * words)))
+    return found

@@ -174,7 +174,7 @@ class View:
             regions=members.rows["regions"][order],
             region_codes=self._geography.region_codes,
             offers=members.rows["offers"][order],
-            need_weights=_need_weights(state),
+            need_weights=state.query.need_weights,
             excluded_members=members.ids[excluded].tolist(),
             excluded_rules=rules[excluded],
         )
@@ -433,12 +433,3 @@ class View:
 
     def _ldc(self, day: str) -> frozenset[str]:
         return self._epoch.reference.members_of("ldc", day)
-
-
-def _need_weights(state: ProjectState) -> dict[str, tuple[str, int]]:
-    needs = state.query.structured["needs"]
-    return {
-        need: (kind, 255 * needs.get(f"offer:{kind}", 0))
-        for kind, ids in state.query.kinds.items()
-        for need in ids
-    }

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from matching.chinese import SILENT, UNSPACED
 from matching.tokens import NEUTRAL
 
 
@@ -77,5 +78,15 @@ class Vocabulary:
 
 
 def token_term(language: str, token: str) -> str:
-    """Return the index term of one token of a run in a language."""
-    return f"n:{token[1:]}" if token[0] == NEUTRAL else f"w:{language}:{token}"
+    """Return the index term of one token of a run in a language; that of a silent word is asked and held by nobody."""
+    if token[0] == NEUTRAL:
+        return f"n:{token[1:]}"
+    return f"{'s' if language == UNSPACED and token in SILENT else 'w'}:{language}:{token}"
+
+
+def silent(term: str) -> bool:
+    """Whether a term is that of a word which stands in a run and counts nowhere."""
+    return term[0] == "s"
+
+
+SILENT_TERMS = tuple(sorted(token_term(UNSPACED, word) for word in SILENT))

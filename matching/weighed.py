@@ -18,7 +18,7 @@ from matching.kernel import Asked
 from matching.lexicon_tables import LexiconTables
 from matching.quoting import MemberStems, Stems
 from matching.records import Evidence, Member
-from matching.vocabulary import Vocabulary
+from matching.vocabulary import SILENT_TERMS, Vocabulary
 from matching.weighing import Weigher
 
 _CACHED_ITEMS = 4_096
@@ -52,6 +52,7 @@ class MemberWeigher:
     def __init__(self, epoch: Epoch, vocabulary: Vocabulary) -> None:
         self._epoch = epoch
         self._vocabulary = vocabulary
+        self._silent = {vocabulary.number(term) for term in SILENT_TERMS}
         self._tables = LexiconTables(epoch.lexicon, vocabulary)
         self._profiles = Weigher(epoch, PROFILE, self._tables)
         self._evidence = Weigher(epoch, EVIDENCE, self._tables)
@@ -65,14 +66,12 @@ class MemberWeigher:
         records = {item.id: item for item in member.evidence}
         weighed = ((item, self._item(fields, records[item])) for item, fields in analysed.evidence)
         items = [(item, one) for item, one in weighed if one.words]
+        text = self._profiles.weigh(analysed.fields, stems)
         return Weighed(
-            profile=_joined(
-                self._profiles.weigh(analysed.fields, stems),
-                self._vocabulary.interned(declared.impacts, np.uint8),
-            ),
+            profile=_joined(text, self._vocabulary.interned(declared.impacts, np.uint8)),
             items=tuple(one for _, one in items),
             stems=MemberStems(stems, tuple((item, one.stems) for item, one in items), added),
-            has_data=has_data(stems.words, items, declared),
+            has_data=has_data(len(text[0]) or self._words(stems), items, declared),
         )
 
     def _item(self, fields: tuple[FieldStems, ...], record: Evidence) -> WeighedItem:
@@ -97,7 +96,8 @@ class MemberWeigher:
         for _, language, runs in stems.heads:
             stop = place + sum(runs)
             field = self._tables.languages[language] << 32
-            found.update(field | number for number in stems.numbers[place:stop].tolist())
+            numbers = stems.numbers[place:stop].tolist()
+            found.update(field | number for number in numbers if number not in self._silent)
             place = stop + 1
         return frozenset(found)
 

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from matching.analysis import FieldStems
-from matching.documents import FULL, text_impacts
+from matching.chinese import UNSPACED
+from matching.documents import FULL, text_impacts, unspaced_terms
 from matching.epoch import Epoch, language_of
 from matching.kernel import place_of
-from matching.lexicon import UNSPACED
 from matching.lexicon_tables import Ints, LexiconTables, array
 from matching.quoting import Stems
 
@@ -29,7 +29,7 @@ _BITS = 26
 _MOST_WORDS = 1 << 24
 _MOST_LANGUAGES = 1 << 11
 _MOST = 1 << 62
-_NOUGHT, _NO_LANGUAGE, _NEVER = np.int64(0), np.int32(0), np.int32(-1)
+_NOUGHT, _NO_LANGUAGE, _NEVER, _SPACED = np.int64(0), np.int32(0), np.int32(-1), np.int32(1)
 """With types of their own, for what is called with a literal is compiled twice; `_NEVER` is no language."""
 
 Impacts = npt.NDArray[np.uint8]
@@ -62,7 +62,8 @@ class Weigher:
         self._weights = np.array(
             [weights.field_cap, weights.k1, weights.b, *weights.member_fields.values()], np.int64
         )
-        self._pairs, self._bigrams = self._keyed(epoch.bigrams[kind])
+        self._met = epoch.bigrams[kind]
+        self._pairs, self._bigrams = self._keyed(self._met)
         self._means = np.zeros(0, np.int64)
         self._longest = 0  # the largest of the means
         self._known = 0
@@ -74,15 +75,15 @@ class Weigher:
 
     def weigh(self, fields: Sequence[FieldStems], stems: Stems) -> tuple[Ints, Impacts]:
         """Return term numbers and impacts (all above 0) of fields; `stems` are their words by the same vocabulary."""
-        heads = self._heads(stems)
+        heads, unspaced = self._heads(stems), self._unspaced(fields)
         self._learn()
-        if not self._fits(len(stems.numbers)):
+        if not self._fits(len(stems.numbers) + len(unspaced)):
             plain = text_impacts(fields, kind=self._kind, epoch=self._epoch)
             return self._vocabulary.interned(plain, np.uint8)
         weighed: tuple[Ints, Impacts] = _weigh(
             stems.numbers,
             np.array(heads, np.int32),
-            self._unspaced(fields),
+            unspaced,
             self._weights,
             self._means,
             self._terms,
@@ -109,13 +110,12 @@ class Weigher:
         return heads
 
     def _unspaced(self, fields: Sequence[FieldStems]) -> Ints:
-        """Return (place of a field, domain term met in it), one behind the other, where words are not parted by spaces."""
+        """Return (place of a field, term met in it), one behind the other, where words are not parted by spaces."""
         met = list[int]()
         for place, field in enumerate(fields):
             if field.language == UNSPACED:
-                for run in field.runs:
-                    for found in self._tables.lexicon.find_all(UNSPACED, run.split(" ")):
-                        met += (place, self._vocabulary.number(found.term.key))
+                for term in unspaced_terms(field.runs, lexicon=self._tables.lexicon, bigrams=self._met):
+                    met += (place, self._vocabulary.number(term))
         return np.array(met, np.int32)
 
     def _keyed(self, bigrams: Iterable[str]) -> tuple[npt.NDArray[np.int64], Ints]:
@@ -186,7 +186,7 @@ def _weigh(  # pragma: no cover - compiled
     scratch: Any,
     strongest: Any,
 ) -> Any:
-    touched = np.empty(2 * words.shape[0] + concepts.terms.shape[0], np.int32)
+    touched = np.empty(2 * words.shape[0] + unspaced.shape[0] + concepts.terms.shape[0], np.int32)
     lengths = np.zeros(means.shape[0], np.int64)
     size = _fold(words, heads, unspaced, weights, terms, pairs, bigrams, domain, scratch, lengths, touched)
     k1, b, languages = weights[1], weights[2], means.shape[0]
@@ -249,20 +249,25 @@ def _fold(  # pragma: no cover - compiled
             met = _NOUGHT
             for run in range(first, first + heads[at + 3]):
                 stop = place + heads[run]
-                if heads[at] == name:
+                if heads[at] == name and spaced:
                     said = words[place:stop]
-                    met = _count(
-                        said, language, spaced, terms, pairs, bigrams, domain, scratch.counts, here, met
-                    )
+                    met = _count(said, language, terms, pairs, bigrams, domain, scratch.counts, here, met)
+                elif heads[at] == name:
+                    for word in words[place:stop]:
+                        lengths[language] += terms.flags[word] == _WORD
                 place = stop
             if heads[at] == name:
                 met = _count_unspaced(unspaced, field, scratch.counts, here, met)
                 shared = _take_neutral(here[:met], terms, scratch, everywhere, shared)
-                size = _take(here[:met], terms, language, weight, cap, scratch, lengths, touched, size)
+                size = _take(
+                    here[:met], terms, language, spaced, weight, cap, scratch, lengths, touched, size
+                )
             at, place, field = first + heads[at + 3], place + 1, field + 1
         for term in everywhere[:shared]:
             scratch.counts[term], scratch.most[term] = scratch.most[term], 0
-        size = _take(everywhere[:shared], terms, _NO_LANGUAGE, weight, cap, scratch, lengths, touched, size)
+        size = _take(
+            everywhere[:shared], terms, _NO_LANGUAGE, _SPACED, weight, cap, scratch, lengths, touched, size
+        )
     return size
 
 
@@ -286,6 +291,7 @@ def _take(  # pragma: no cover - compiled
     here: Any,
     terms: Any,
     language: Any,
+    spaced: Any,
     weight: Any,
     cap: Any,
     scratch: Any,
@@ -293,13 +299,13 @@ def _take(  # pragma: no cover - compiled
     touched: Any,
     size: Any,
 ) -> Any:
-    """Add the counts of terms, to what is folded and to the length; whatever has none was put by."""
+    """Add the counts of terms, to what is folded and, where words are spaced, to the length; whatever has none was put by."""
     for term in here:
         count = scratch.counts[term]
         scratch.counts[term] = 0
         if count == 0:
             continue
-        if terms.flags[term] & 2:
+        if spaced and terms.flags[term] & 2:
             lengths[language] += count
         if scratch.folded[term] == 0:
             touched[size] = term
@@ -323,7 +329,6 @@ def _count_unspaced(  # pragma: no cover - compiled
 def _count(  # pragma: no cover - compiled
     run: Any,
     language: Any,
-    spaced: Any,
     terms: Any,
     pairs: Any,
     bigrams: Any,
@@ -343,7 +348,7 @@ def _count(  # pragma: no cover - compiled
             place = place_of(pairs, key)
             if place >= 0:
                 met = _once_more(bigrams[place], counts, here, met)
-        if not spaced or token + 1 >= domain.begun.shape[0]:
+        if token + 1 >= domain.begun.shape[0]:
             continue
         for one in range(domain.begun[token], domain.begun[token + 1]):
             first, length = domain.ends[one], domain.ends[one + 1] - domain.ends[one]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from matching.analysis import ToldRun
+from matching.chinese import UNSPACED, written
 from matching.lexicon import Lexicon
 from matching.tokens import NEUTRAL
 
@@ -39,16 +40,23 @@ class Wording:
             return _written(self._runs[number], place, place + len(tokens))
         if term[0] == "d":
             return self._lexicon.surface_of(term) or " ".join(tokens)
-        return " ".join(self._word(language, token) for token in tokens)
+        words = [self._word(language, token) for token in tokens]
+        return written(words).strip() if language == UNSPACED else " ".join(words)
 
     def passage(self, term: str) -> str:
         """Return the sentence in which a text first holds a term, cut around it if it is long; empty if it does not."""
         language, tokens = _tokens(term)
         met = self._met(language, tokens)
         if met is None:
-            return ""
+            return self._holding(tokens) if language == UNSPACED else ""
         run = self._runs[met[0]]
         return _cut(run.text, run.pairs[met[1]][0])
+
+    def _holding(self, tokens: Sequence[str]) -> str:
+        """The sentence that holds words which its text was not cut into."""
+        words = written(tokens)
+        texts = (run.text for run in self._runs if words in written([token for _, token in run.pairs]))
+        return next((_cut(text, written(tokens[:1]).strip()) for text in texts), "")
 
     def _met(self, language: str, tokens: Sequence[str]) -> tuple[int, int] | None:
         """Return run and place where the tokens first stand together."""

@@ -56,9 +56,9 @@ def test_the_reasons_of_a_page_make_no_document_of_an_organisation(engine, monke
 def test_the_text_of_a_project_is_taken_apart_once_to_be_found_and_to_be_told(epoch, monkeypatch):
     apart, pieces = Counter(), Tokeniser.pieces
 
-    def count(tokeniser, language, text):
+    def count(tokeniser, language, text, *, whole=False):
         apart[text] += 1
-        return pieces(tokeniser, language, text)
+        return pieces(tokeniser, language, text, whole=whole)
 
     monkeypatch.setattr(Tokeniser, "pieces", count)
     view = loaded(Engine(epoch, analyser=Analyser()))
@@ -93,7 +93,7 @@ def kept_of(engine, analyser, secret, name):
         "its reasons": any(name in pair for pair in accounts._told._values),
     }
     for place, cache in (("its words in order", analyser._runs), ("its words as written", analyser._told)):
-        found[place] = any(secret in text for _, text in cache._values)
+        found[place] = any(secret in text for _, text, _ in cache._values)
     return {place for place, there in found.items() if there}
 
 

@@ -105,7 +105,11 @@ def test_a_list_of_acronyms_does_not_shout_and_a_headline_does(analyser, languag
     assert analyser.runs(language, "LTE, VSAT, GPS, GSM") == ("=lte =vsat =gps =gsm",)
     assert analyser.runs("en", "LTE / VSAT / GSM / GPS / UMTS") == ("=lte =vsat =gsm =gps =umts",)
     assert analyser.runs(language, "UNESCO, UNICEF, UNESCO") == ("=unesco =unicef =unesco",)
-    assert analyser.runs("en", "RURAL SCHOOLS NETWORK") == analyser.runs("en", "rural schools network")
+    assert analyser.runs("en", "RURAL SCHOOLS NETWORK", whole=True) == ("rural school network",)
+    assert analyser.runs("en", "RURAL SCHOOLS NETWORK OF UNESCO") == (
+        "=rural =schools rural school network unesco",
+        "=network =unesco",
+    ), "what may be a name stays one, whatever follows"
     assert analyser.runs("en", "CAPACITY BUILDING FOR REGULATORS") == analyser.runs(
         "en", "capacity building for regulators"
     )

@@ -56,7 +56,11 @@ def test_a_chinese_term_is_found_however_its_characters_were_cut(analyser):
     lexicon = compile_lexicon(source, analyser)
     for run in (["骨干", "网络"], ["骨干网络"], ["骨", "干网", "络"]):
         assert [(one.start, one.stop) for one in lexicon.find("zh", run)] == [(0, len(run))]
-    assert not lexicon.find("zh", ["骨干", "网络化"]), "a part of a token is no term"
+    assert not lexicon.find("zh", ["骨干", "网络化"]), "a part of a token is not asked"
+    assert [term.surface for term in lexicon.held(["骨干", "网络化", "数字", "经济"])] == [
+        "骨干网络",
+        "数字经济",
+    ]
 
 
 def test_each_concept_has_its_own_discount(analyser):
@@ -87,3 +91,19 @@ def test_a_general_concept_carries_words_to_other_languages_and_changes_nothing_
     assert weights["w:en:lake"] == before["w:en:lake"]
     with pytest.raises(ValueError, match="kind"):
         compile_lexicon({"concepts": [general | {"kind": "loose"}]}, analyser)
+
+
+def test_a_single_chinese_character_is_met_by_who_asks_it_and_carries_no_meaning_over(analyser):
+    """It stands in many words: 水 is water, and 水平 is a level."""
+    terms = {"en": ["water"], "zh": ["水", "用水"]}
+    water = {"id": "water", "kind": "general", "status": "reviewed", "terms": terms}
+    epoch = fit_epoch(MEMBERS, analyser=analyser, reference=REFERENCE, lexicon={"concepts": [water]})
+
+    def held(language: str, text: str) -> dict[str, int]:
+        fields = analyser.analyse_member(member("m", text, language=language)).fields
+        return text_impacts(fields, kind=PROFILE, epoch=epoch)
+
+    assert held("zh", "水平")["d:zh:水"]
+    assert "d:en:water" not in held("zh", "水平")
+    assert held("zh", "用水")["d:en:water"]
+    assert held("en", "Water")["d:zh:水"]

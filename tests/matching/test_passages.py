@@ -107,6 +107,16 @@ def test_only_a_long_row_in_order_is_looked_at_word_by_word(monkeypatch):
     assert looked_at == [row]
 
 
+def test_a_silent_word_lengthens_no_passage_and_ends_none():
+    own, silent = OwnText.of([("zh", TEXT)], Rule(12, 16, 9)), 7
+    assert silent not in TEXT
+    parts = [
+        np.array([*one, END], np.int32)
+        for one in ([word for own in TEXT[:12] for word in (own, silent)], [*TEXT[:11], *[silent] * 9])
+    ]
+    assert NumberedText(own, silent=[silent]).which(parts) == [0]
+
+
 words = st.lists(st.one_of(st.integers(100, 112), st.integers(100, 112), st.just(X)), max_size=40)
 pieces = st.lists(st.one_of(words, st.just([*range(100, 113)]), st.just([X])), max_size=5).map(
     lambda found: [word for piece in found for word in piece]

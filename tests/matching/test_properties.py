@@ -62,6 +62,8 @@ relaxed = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
+thorough = settings(relaxed, max_examples=300)
+
 english = st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join), max_size=4).map(
     ". ".join
 )
@@ -288,6 +290,105 @@ def test_a_word_at_the_end_of_a_field_in_any_language_never_lowers(worded, own, 
     edited = Member(id="m", descriptions=(*own[:place], longer, *own[place + 1 :]))
     view = engine.pin()
     assert view.explain("p", "m", DAY, edited=edited).points >= view.explain("p", "m", DAY).points
+
+
+JOINED = (
+    *(
+        "教师",
+        "队伍",
+        "农村",
+        "学校",
+        "建设",
+        "网络",
+        "安全",
+        "互联",
+        "互联网",
+        "物",
+        "联网",
+        "认可",
+        "可以",
+        "以",
+        "信",
+    ),
+    *(
+        "通过",
+        "中",
+        "心",
+        "数据",
+        "大",
+        "人工",
+        "智能",
+        "计算",
+        "机",
+        "水",
+        "水平",
+        "平台",
+        "的",
+        "和",
+        "，",
+        "IoT ",
+        "5G ",
+        " ",
+    ),
+)
+"""Words that make others where they touch, function words among them."""
+
+SHOUTED = (
+    *(
+        "RURAL",
+        "SCHOOLS",
+        "NETWORK",
+        "CAPACITY",
+        "BUILDING",
+        "FOR",
+        "AND",
+        "LTE",
+        "VSAT",
+        "ICTs",
+        "IoT",
+        "HIGH-SPEED",
+    ),
+    *("TEACHERS,", "ISOC", "UNESCO", "rural", "schools", "for", "network", "Teachers", "5G", "WHO"),
+)
+
+
+def never_lowers(engine: Engine, asked: Text, said_first: Text, more: str) -> None:
+    engine.remove_project("p")
+    engine.put_project(replace(project("p", "x"), objectives=(asked,)))
+    engine.remove_member("m")
+    engine.put_member(Member(id="m", descriptions=(said_first,)))
+    edited = Member(id="m", descriptions=(replace(said_first, text=said_first.text + more),))
+    view = engine.pin()
+    assert view.explain("p", "m", DAY, edited=edited).points >= view.explain("p", "m", DAY).points
+
+
+@pytest.fixture(scope="module")
+def unruled(worded, analyser) -> Engine:
+    """The same engine without the rules on passages and additions, which are the one exception and are shown."""
+    epoch = worded().epoch
+    weights = replace(epoch.weights, quoted=dict.fromkeys(epoch.weights.quoted, 0))
+    return Engine(replace(epoch, weights=weights), analyser=analyser)
+
+
+@thorough
+@given(
+    st.lists(st.sampled_from(JOINED), min_size=1, max_size=8).map("".join),
+    st.sampled_from(JOINED),
+    st.lists(st.sampled_from(JOINED), min_size=1, max_size=6).map("".join),
+)
+def test_chinese_words_joined_without_a_space_never_lower(unruled, own, more, asked):
+    never_lowers(unruled, *(Text(language="zh", text=text) for text in (asked, own)), more)
+
+
+@thorough
+@given(
+    st.sampled_from(["en", "fr", "es"]),
+    st.lists(st.sampled_from(SHOUTED), min_size=1, max_size=8).map(" ".join),
+    st.sampled_from(SHOUTED),
+    st.lists(st.sampled_from(SHOUTED), min_size=1, max_size=6).map(" ".join),
+)
+def test_a_word_in_capitals_or_after_some_never_lowers(unruled, language, own, more, asked):
+    never_lowers(unruled, *(Text(language=language, text=text) for text in (asked, own)), f" {more}")
 
 
 @relaxed

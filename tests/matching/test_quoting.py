@@ -85,6 +85,27 @@ def test_what_an_organisation_says_itself_counts_beside_a_passage(quoted):
     assert explained.points == points(view, "m") > points(view, "o") == 0
 
 
+def test_a_chinese_passage_counts_the_words_that_are_matched_and_all_ways_give_the_same_integers(
+    epoch, analyser
+):
+    call = "为偏远村庄的四十所学校提供卫星宽带，教师学习数字技能并且为妇女开设课程，实验室修理电话和天线以及电池与太阳能电池板。"
+    for text, copied in (
+        (call, True),
+        (call[:15], False),
+        (f"{call[:15]}通过的和在而且{call[18:30]}", False),
+    ):
+        engine = Engine(epoch, analyser=analyser)
+        engine.put_project(replace(project("p", "x"), titles=(), objectives=said(call, "zh")))
+        engine.put_member(Member(id="m", descriptions=said(f"我们的合唱团在老城。{text}", "zh")))
+        view = engine.pin()
+        ranked, explained = view.rank("p", DAY), view.explain("p", "m", DAY)
+        assert list(explained.components.values()) == ranked.components[0].tolist()
+        assert ranked.components[0].tolist() == view.points_of(["m"], DAY).components[0, 0].tolist()
+        assert sum(part.points for part in explained.parts) == explained.points == ranked.points[0]
+        assert ("quoted" in codes(explained)) == copied
+        assert (explained.components["text"] > 0) != copied
+
+
 def test_words_are_no_passage_before_the_published_number(quoted, epoch):
     any_order = epoch.weights.quoted["any_order"]
     fewer = [word for word in WORDS if len(word) > 3][: any_order - 1]

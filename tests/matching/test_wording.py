@@ -17,6 +17,8 @@ from matching.wording import Wording
         ("en", "Wi-Fi links of the village", "b:en:link villag", "links of the village"),
         ("fr", "La formation des enseignants ruraux", "b:fr:format enseign", "formation des enseignants"),
         ("zh", "在农村学校扩大宽带网络接入", "b:zh:宽带 网络", "宽带网络"),
+        ("zh", "在农村学校扩大宽带互联网接入", "w:zh:联网", "联网"),
+        ("zh", "在农村学校扩大宽带互联网接入", "b:zh:宽带 互联", "宽带互联"),
     ],
 )
 def test_a_phrase_is_shown_as_its_text_writes_it(analyser, language, text, term, words):

@@ -162,7 +162,7 @@ async def candidate(listing: Listing, organisation: str, *, view: View, language
             _confident(ranked.row(rank), explanation),
             face_of(records.get(organisation)),
             total=ranked.total_budget,
-            reasons=None if explanation is None else explanation.reasons,
+            reasons=_why(listing, explanation, language, known=organisation in records),
             parts=() if explanation is None else explanation.parts,
             tie_group=ranked.tie_groups([rank - 1])[0] if view == "whole" else None,
             language=language,
@@ -178,9 +178,20 @@ async def candidate(listing: Listing, organisation: str, *, view: View, language
                 "what_ifs": [what_if_json(one, view=view) for one in what_ifs],
             }
         )
+    if explanation is None and failed and not listing.explains:
+        raise NotFound(phrases_in(language).earlier())
     if explanation is None:
         raise NotFound("No such organisation is known here, or it was erased.")
     return body | _left_out(listing, failed, records.get(organisation), explanation, language, view=view)
+
+
+def _why(
+    listing: Listing, explanation: Explanation | None, language: str, *, known: bool
+) -> tuple[str, ...] | None:
+    """Return the reasons of a row, why there are none any more, or None where its record was erased."""
+    if known and not listing.explains:
+        return (phrases_in(language).earlier(),)
+    return None if explanation is None else explanation.reasons
 
 
 def gaps_json(explanation: Explanation, *, view: View) -> list[dict[str, Any]]:
@@ -264,6 +275,8 @@ async def _shown(
         keys = [(row.member, row.revision) for row in rows]
         explained = await listing.explained(keys, Telling(language=asked.language))
         reasons = {name: explanation.reasons for name, explanation in explained.items()}
+        if not listing.explains:
+            reasons = dict.fromkeys(faces, (phrases_in(asked.language).earlier(),))
     else:
         reasons = await listing.reasons(rows, language=asked.language)
     need = asked.filters.need

@@ -2,7 +2,8 @@
 
 *What.* Unpacks the canonical rows and puts the facts beside them that filters ask for, from the archived revisions that
 the rows name. A page's parts are computed anew from those revisions under the version's epoch: a score depends on nobody
-else, so a handful of records is enough, and the points must come out as they were stored. *Never:* use a newer revision
+else, so a handful of records is enough, and the points must come out as they were stored. Where the epoch names an analyser that
+this release has not, the rows stand and nothing is explained. *Never:* use a newer revision
 than the row names; a record that was erased since leaves its row with place and points, without name and reasons.
 """
 
@@ -26,6 +27,7 @@ from matching.epoch import Epoch
 from matching.explanation import Explanation
 from matching.ledger_rows import ROW
 from matching.lists import OFFER_KINDS, SECTORS, STEPS, RankedList
+from matching.queries import build_query
 from matching.records import Member
 from matching.rules import BITS
 from matching.ties import id_words, tie_hashes
@@ -44,9 +46,10 @@ _PLACED = (1 << STEPS.index("local_minimum")) | (1 << STEPS.index("newcomer_mini
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stored:
-    """A final version's row, its packed rows, their ids, and the archived revisions that they name."""
+    """A final version's row, its packed rows, their ids, and the archived revisions that it and they name."""
 
     version: Any
+    project: Any
     packed: Any
     ids: Sequence[str]
     members: Mapping[str, Any]
@@ -64,9 +67,8 @@ async def closed_list(runtime: Runtime, project: str, number: int) -> Computed:
             keys = zip(ids, packed["revision"].tolist(), strict=True)
             members = await revisions_of(connection, MEMBER, keys)
         epoch = await epoch_named(runtime, version.epoch)
-        frame = await asyncio.to_thread(_frame, runtime, epoch, archived[project], version.reference_date)
-        stored = _Stored(version=version, packed=packed, ids=ids, members=members)
-        return await asyncio.to_thread(_assembled, frame, epoch, stored)
+        stored = _Stored(version=version, project=archived[project], packed=packed, ids=ids, members=members)
+        return await asyncio.to_thread(_assembled, epoch, stored)
 
     result: Computed = await runtime.state["computations"].get(("closed", project, number), load)
     return result
@@ -75,7 +77,10 @@ async def closed_list(runtime: Runtime, project: str, number: int) -> Computed:
 async def explained(
     runtime: Runtime, ranked: RankedList, keys: Sequence[tuple[str, int]], asked: Telling
 ) -> dict[str, Explanation]:
-    """Explain rows of a closed list from exactly the revisions that they name; erased ones are left out."""
+    """Explain rows of a closed list from exactly the revisions that they name; erased ones are left out.
+
+    The epoch's analyser must be here (`explains`).
+    """
     async with runtime.database.read() as connection:
         archived = await revisions_of(connection, PROJECT, [(ranked.project, ranked.project_revision)])
         members = await revisions_of(connection, MEMBER, keys)
@@ -103,6 +108,12 @@ async def explained(
     return await asyncio.to_thread(explain)
 
 
+def explains(runtime: Runtime, epoch: Epoch) -> bool:
+    """Whether lists of an epoch can be explained: this release has the analyser that it was fitted with."""
+    analysis: Analysis = runtime.state["analysis"]
+    return epoch.analyser == analysis.analyser.number
+
+
 async def _final(connection: AsyncConnection, project: str, number: int) -> Any:
     return (
         await connection.execute(
@@ -118,28 +129,26 @@ def _engine(runtime: Runtime, epoch: Epoch, project: Any) -> Engine:
     return engine
 
 
-def _frame(runtime: Runtime, epoch: Epoch, project: Any, day: str) -> RankedList:
-    """Return the project's list without any candidate: its budgets, the weights of its needs, the region codes."""
-    return _engine(runtime, epoch, project).pin().rank(project.id, day)
-
-
-def _assembled(frame: RankedList, epoch: Epoch, stored: _Stored) -> Computed:
+def _assembled(epoch: Epoch, stored: _Stored) -> Computed:
     version, packed, ids, members = stored.version, stored.packed, stored.ids, stored.members
+    project = project_of(stored.project.record)
+    query = build_query(project, unpack(stored.project.analysed), epoch)  # no text is analysed for it
+    least_developed = epoch.reference.members_of("ldc", version.reference_date)
     records = [member_of(members[name].record) if name in members else None for name in ids]
     geography = Geography(epoch.reference)
     points = packed["points"].astype(np.int64)
-    fit = (points * 1000 // max(frame.total_budget, 1)).astype(np.int32)
+    fit = (points * 1000 // max(query.total, 1)).astype(np.int32)
     steps = packed["steps"].astype(np.uint32)
     words = np.array([id_words(name) for name in ids], np.uint64).reshape(-1, 2)
     excluded = orjson.loads(zlib.decompress(version.excluded)) if version.excluded else []
     ranked = RankedList(
-        project=frame.project,
+        project=project.id,
         project_revision=version.project_revision,
         epoch=version.epoch,
         reference_date=version.reference_date,
-        total_budget=frame.total_budget,
-        budgets=frame.budgets,
-        serves_ldc=frame.serves_ldc,
+        total_budget=query.total,
+        budgets=dict(query.budgets),
+        serves_ldc=any(country in least_developed for country in project.countries),
         head=_head(steps, epoch.weights.head),
         members=list(ids),
         ids=np.ascontiguousarray(packed["member"]).view(">u8").reshape(-1, 2).astype(np.uint64),
@@ -152,14 +161,14 @@ def _assembled(frame: RankedList, epoch: Epoch, stored: _Stored) -> Computed:
         confidence=np.zeros(len(ids), np.int32),
         labels=packed["labels"].astype(np.uint32),
         steps=steps,
-        tie=tie_hashes(epoch.tie_key, frame.project, words),
+        tie=tie_hashes(epoch.tie_key, project.id, words),
         category=np.array([one.category if one else "" for one in records], object),
         sector=np.array([_sector(one) for one in records], np.uint8),
         country=np.array([one.hq_country if one else "" for one in records], object),
         regions=np.array([_regions(one, geography) for one in records], np.uint8),
-        region_codes=frame.region_codes,
+        region_codes=geography.region_codes,
         offers=np.array([_offers(one) for one in records], np.uint16),
-        need_weights=frame.need_weights,
+        need_weights=query.need_weights,
         excluded_members=[one["organisation"] for one in excluded],
         excluded_rules=np.array([sum(1 << BITS[c] for c in one["codes"]) for one in excluded], np.uint8),
     )

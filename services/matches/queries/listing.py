@@ -60,6 +60,7 @@ class Listing:
     pinned: Pinned
     weights: Weights  # the published table that the list was ranked by
     changed_since: bool = False
+    explains: bool = True  # False: it is closed, and this release has not the analyser that it was ranked by
 
     @property
     def state(self) -> State:
@@ -85,7 +86,7 @@ class Listing:
         self, organisations: Sequence[tuple[str, int]], asked: Telling
     ) -> dict[str, Explanation]:
         """Explain these organisations, given with the revisions of their rows; those not known here are left out."""
-        if self.computed is None or not organisations:
+        if self.computed is None or not organisations or not self.explains:
             return {}
         if self.state == "closed":
             found = await closed.explained(self.runtime, self.computed.ranked, organisations, asked)
@@ -196,6 +197,7 @@ async def open_listing(runtime: Runtime, project: ArchivedProject, version: Any)
         pinned=pinned,
         weights=epoch.weights,
         changed_since=changed,
+        explains=closed.explains(runtime, epoch),
     )
 
 

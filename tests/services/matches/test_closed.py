@@ -1,5 +1,12 @@
 """A closed project's list: one last version, read from its stored rows for ever."""
 
+import json
+import zlib
+
+from sqlalchemy import insert, select, update
+
+from matching.epoch import Epoch, canonical
+from services.matches.tables import EPOCHS, LIST_VERSIONS
 from tests.services.matches.town import Town, uuid_of
 
 HARBOUR = [
@@ -100,6 +107,43 @@ async def test_a_restarted_process_reads_it_too(town: Town) -> None:
     await town.worker.index.load()
     assert project not in town.worker.index.projects
     assert (await town.list_of(project, "include=parts"))["candidates"] == before
+
+
+async def test_a_list_of_an_earlier_analyser_is_read_too_and_says_that_it_is_not_explained(
+    town: Town,
+) -> None:
+    project, before = await closed(town)
+    await town.erase("organisations", uuid_of("Single 5"))
+    await town.settle()
+    async with town.runtimes["matches"].database.write() as connection:
+        stored = (await connection.execute(select(EPOCHS.c.body))).scalar_one()
+        body = json.loads(zlib.decompress(stored))
+        body["analyser"]["number"] -= 1
+        epoch = Epoch.loads(canonical(body))
+        await connection.execute(
+            insert(EPOCHS).values(
+                number=-1,
+                hash=epoch.hash,
+                body=zlib.compress(canonical(body)),
+                published_at="2026-01-01T00:00:00Z",
+            )
+        )
+        await connection.execute(update(LIST_VERSIONS).values(epoch=epoch.hash))
+    answer = await town.get(f"/v1/lists/{project}/candidates?limit=200&include=parts&language=fr")
+    assert (answer["state"], answer["epoch"]) == ("closed", epoch.hash)
+    for row, known in zip(answer["candidates"], before, strict=True):
+        for name in ("rank", "organisation", "points", "components", "fit", "labels", "steps", "shown"):
+            assert row[name] == known[name]
+        assert row["parts"] == []
+        assert ("analyseur" in row["reasons"][0]) == (row["organisation"] != uuid_of("Single 5"))
+    by_need = await town.get(f"/v1/lists/{project}/candidates?need=n1")
+    assert len(by_need["candidates"]) == len(before)
+    row = await town.row_of(project, "Single 4")
+    assert row["points"] == next(one["points"] for one in before if one["name"] == "Single 4")
+    assert "analyser" in row["reasons"][0]
+    left_out = await town.call("GET", f"/v1/lists/{project}/candidates/{uuid_of('Absent')}")
+    assert left_out.status_code == 404
+    assert "analyser" in left_out.json()["detail"]
 
 
 async def test_an_erased_project_takes_its_standings_away_and_its_list_is_not_found(town: Town) -> None:
