@@ -106,9 +106,10 @@ async def rebuild(runtime: Host, reader: Reader, *, erase_absent: bool = False) 
                 await _apply(connection, runtime, reader, record, late=late)
                 reached = reached.past(record, positions.event_id(record))
                 records += 1
-            # Not after the last record: where tombstones stood behind it, that would be before the horizon.
-            read_to = max(reached.next_offset, ends[at.topic][at.partition])
-            await positions.put(connection, replace(reached, next_offset=read_to))
+            end = ends[at.topic][at.partition]
+            if reached.next_offset < end and await runtime.transport.horizons(at.topic) is not None:
+                reached = replace(reached, next_offset=end)  # tombstones stood there, and the horizon lies behind them
+            await positions.put(connection, reached)
         absent = tuple(await reader.absent(connection))
         if absent and not erase_absent:
             owners = sorted({TOPICS[topic].owner for topic in reader.topics})
