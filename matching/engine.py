@@ -27,10 +27,14 @@ Glossary = Mapping[str, Mapping[str, str]]
 """Names of terms that stand for codes, by language and term."""
 
 
+class AnotherAnalyser(ValueError):  # noqa: N818 - what is the matter
+    """The epoch was fitted with another text analyser than the one that is here: nothing can be ranked under it."""
+
+
 class Engine:
     """Both indexes of one epoch: members (asked by projects) and projects (asked by changed members).
 
-    `analyser` may be shared by engines; it holds a cache by text. ValueError if it is not the one that the epoch was
+    `analyser` may be shared by engines; it holds a cache by text. AnotherAnalyser if it is not the one that the epoch was
     fitted with: an engine ranks only under an epoch whose analyser it has. `glossary` gives, by language, the names of terms that
     stand for codes (``country:KEN``: Kenya), for sentences alone; a term that it lacks is shown as it is.
     """
@@ -40,7 +44,7 @@ class Engine:
     ) -> None:
         self._analyser = analyser or Analyser()
         if self._analyser.number != epoch.analyser:
-            raise ValueError(
+            raise AnotherAnalyser(
                 f"the epoch needs text analyser {epoch.analyser}; here is {self._analyser.number}"
             )
         self._epoch = epoch
@@ -85,13 +89,13 @@ class Engine:
         """Take in a member's revision; False (and nothing done) if the same or a later one is there.
 
         Revisions are compared as (`incarnation` of their owner, revision), as every reader of the log does.
-        `analysed` is what the archive kept of this revision (`Analyser.analyse_member`); without it the texts are
-        analysed here. An older revision is taken in only after `remove_member`.
+        `analysed` is what the archive kept of this revision (`Analyser.analyse_member`); without it, or where another
+        analyser made it, the texts are analysed here. An older revision is taken in only after `remove_member`.
         """
         sequence = (incarnation, member.revision)
         if self._member_sequences.get(member.id, (-1, 0)) >= sequence:
             return False
-        stems = self._checked(analysed) or self._analyser.analyse_member(member)
+        stems = self._own(analysed) or self._analyser.analyse_member(member)
         added = self._analyser.added(member.recorded)
         self._members.put(member, self._weigher.weigh(member, stems, added))
         self._accounts.keep(member, stems)
@@ -111,7 +115,7 @@ class Engine:
         sequence = (incarnation, project.revision)
         if self._project_sequences.get(project.id, (-1, 0)) >= sequence:
             return False
-        stems = self._checked(analysed) or self._analyser.analyse_project(project)
+        stems = self._own(analysed) or self._analyser.analyse_project(project)
         query = build_query(project, stems, self._epoch)
         quoting = Quoting(
             stems.fields,
@@ -156,9 +160,6 @@ class Engine:
             found = self._phrases[language] = phrases_in(language).naming(names)
         return found
 
-    def _checked(self, analysed: Analysed | None) -> Analysed | None:
-        if analysed is not None and analysed.analyser != self._analyser.number:
-            raise ValueError(
-                f"stems of analyser {analysed.analyser} cannot be read by {self._analyser.number}"
-            )
-        return analysed
+    def _own(self, analysed: Analysed | None) -> Analysed | None:
+        """Return stems that this analyser made: an archive keeps those of a release before."""
+        return analysed if analysed is not None and analysed.analyser == self._analyser.number else None

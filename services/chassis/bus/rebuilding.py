@@ -108,7 +108,9 @@ async def rebuild(runtime: Host, reader: Reader, *, erase_absent: bool = False) 
                 records += 1
             end = ends[at.topic][at.partition]
             if reached.next_offset < end and await runtime.transport.horizons(at.topic) is not None:
-                reached = replace(reached, next_offset=end)  # tombstones stood there, and the horizon lies behind them
+                reached = replace(
+                    reached, next_offset=end
+                )  # tombstones stood there, and the horizon lies behind them
             await positions.put(connection, reached)
         absent = tuple(await reader.absent(connection))
         if absent and not erase_absent:

@@ -11,6 +11,7 @@ import zlib
 from datetime import date, timedelta
 from pathlib import Path
 
+import orjson
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -57,12 +58,35 @@ class DayTooFar(Problem):
 
 
 async def open_frame(runtime: Runtime) -> None:
-    """Make sure that there is an epoch and a day: called at start, by every process, and harmless when repeated."""
+    """Make sure that there is an epoch to rank under and a day: called at start, by every process, and harmless when repeated.
+
+    A release with another text analyser than the epoch in force needs comes with an epoch of its own, which takes its place.
+    Raises SettingsError where that cannot be.
+    """
     async with runtime.database.write() as connection:
-        known = (await connection.execute(select(func.count()).select_from(EPOCHS))).scalar_one()
-        if not known:
-            await add_epoch(connection, runtime, *read_first(runtime.settings.matches.epoch_file))
+        needed, here = await _analyser_in_force(connection), runtime.state["analysis"].analyser.number
+        if needed != here:
+            epoch, body = read_first(runtime.settings.matches.epoch_file)
+            if epoch.analyser == here and await add_epoch(connection, runtime, epoch, body) is not None:
+                if needed is not None:
+                    log_of("matches").warning(
+                        "the epoch of this release takes over", epoch=epoch.hash[:12], analyser=here
+                    )
+            elif await _analyser_in_force(connection) != here:  # nor has another process done it meanwhile
+                which = f"The epoch in force needs text analyser {needed}"
+                if needed is None:
+                    which = f"The epoch that matches.epoch_file names needs text analyser {epoch.analyser}"
+                raise SettingsError(
+                    f"{which}, and this release has {here}. Run a release that has that one; or name an epoch that was fitted with "
+                    f"{here} and never published (`comity epoch build`) in matches.epoch_file."
+                )
         await add_day_by_clock(connection, runtime, runtime.clock.now().date())
+
+
+async def _analyser_in_force(connection: AsyncConnection) -> int | None:
+    """Return the number of the text analyser that the epoch in force was fitted with; None where there is no epoch."""
+    body = await connection.scalar(select(EPOCHS.c.body).order_by(EPOCHS.c.number.desc()).limit(1))
+    return None if body is None else int(orjson.loads(zlib.decompress(body))["analyser"]["number"])
 
 
 def first_epoch(path: Path | None) -> bytes:

@@ -10,6 +10,7 @@ names any other epoch is computed under the one in force. It must not decide whi
 import asyncio
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -17,7 +18,7 @@ import structlog
 from sqlalchemy import Row, bindparam, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from matching.engine import Engine
+from matching.engine import AnotherAnalyser, Engine
 from matching.epoch import Epoch
 from matching.view import View
 from services.chassis.runtime import Runtime
@@ -97,7 +98,10 @@ class Engines:
         others = sorted(await _ranked_under(connection) - {epoch})
         before = await connection.scalar(_NEWEST, {"epochs": others}) if others else None
         if before is not None:
-            found[before] = await self._engine(connection, before)
+            with suppress(
+                AnotherAnalyser
+            ):  # a release before this one ranked its lists: the one in force serves them
+                found[before] = await self._engine(connection, before)
         self._held, self.in_force, self.filling = found, epoch, ""
 
     async def follow(self, connection: AsyncConnection, epoch: str) -> Page | None:
