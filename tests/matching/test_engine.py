@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from matching.engine import Engine
+from matching.engine import AnotherAnalyser, Engine
 from matching.recording import as_recorded
 from matching.records import Member, Term, Text
 from matching.view import View
@@ -278,12 +278,20 @@ def test_need_points_add_up_to_the_needs_component_as_far_as_texts_bear_them_out
     assert (total <= told).any()
 
 
-def test_an_unknown_analyser_or_stems_of_another_are_refused(engine, epoch):
-    with pytest.raises(ValueError, match="analyser"):
+def test_an_epoch_of_an_unknown_analyser_is_refused(epoch):
+    with pytest.raises(AnotherAnalyser, match="analyser"):
         Engine(replace(epoch, analyser=99))
-    stems = replace(engine.analyser.analyse_member(MEMBERS[0]), analyser=99)
-    with pytest.raises(ValueError, match="analyser"):
-        engine.put_member(MEMBERS[0], stems)
+
+
+def test_stems_of_another_analyser_are_made_anew(engine, epoch, analyser):
+    view = loaded(engine)
+    other = Engine(epoch, analyser=analyser)
+    for one in MEMBERS:
+        other.put_member(one, replace(analyser.analyse_member(one), analyser=99, fields=(), evidence=()))
+    for one in PROJECTS:
+        other.put_project(one, replace(analyser.analyse_project(one), analyser=99, fields=()))
+    for name in view.projects:
+        assert other.pin().rank(name, DAY).digest() == view.rank(name, DAY).digest()
 
 
 def test_the_same_stems_from_the_archive_give_the_same_list(engine, epoch, analyser):
