@@ -8,7 +8,8 @@ or a score.
 
 from uuid import UUID
 
-from sqlalchemy import not_, or_, select, update
+from sqlalchemy import ColumnElement, not_, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.http.notifications import DismissalBody
 from services.chassis.database import insert_for
@@ -22,7 +23,7 @@ from services.notifications.rules import rights
 from services.notifications.tables import DISMISSALS, PROJECTS, STANDINGS
 
 UNDISMISSED = "-"
-"""In place of the band that a pair was told in: a dismissal was taken back, so it is news for whoever does not know of it."""
+"""In place of the band that a pair was told in: a dismissal was taken back, or a subscription taken up, so it is news for whoever does not know of it."""
 
 
 async def dismiss(unit: Unit, *, project: str, body: DismissalBody) -> Answer:
@@ -77,21 +78,23 @@ async def undismiss(unit: Unit, *, project: str, organisation: UUID | None) -> A
         DISMISSALS.delete().where(DISMISSALS.c.organisation == whose, DISMISSALS.c.project == project)
     )
     if not before["lifted"]:
-        looked_at = or_(not_(STANDINGS.c.fresh), STANDINGS.c.told_band == STANDINGS.c.band)
-        await unit.connection.execute(
-            update(STANDINGS)
-            .where(
-                STANDINGS.c.organisation == whose,
-                STANDINGS.c.project == project,
-                STANDINGS.c.standing,
-                looked_at,
-            )
-            .values(fresh=True, told_band=UNDISMISSED)
+        await look_again_at(
+            unit.connection, (STANDINGS.c.organisation == whose) & (STANDINGS.c.project == project)
         )
     await unit.audit(
         action="project.undismissed", subject=f"{whose}/{project}", before=before["revision"], after=None
     )
     return Answer(status=204)
+
+
+async def look_again_at(connection: AsyncConnection, which: ColumnElement[bool]) -> None:
+    """Have the next cycle look at these pairs, those that stand: news for whoever does not know them. What has moved it looks at anyway."""
+    looked_at = or_(not_(STANDINGS.c.fresh), STANDINGS.c.told_band == STANDINGS.c.band)
+    await connection.execute(
+        update(STANDINGS)
+        .where(which, STANDINGS.c.standing, looked_at)
+        .values(fresh=True, told_band=UNDISMISSED)
+    )
 
 
 async def _dismissal(unit: Unit, organisation: str, project: str) -> Row | None:

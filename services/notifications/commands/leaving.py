@@ -16,6 +16,7 @@ from schemas.webhooks.notifications import (
     MATCH_PROPOSED,
     MATCH_RESCORED,
     OPPORTUNITY_CLOSED,
+    OPPORTUNITY_CLOSING_SOON,
     OPPORTUNITY_UPDATED,
     OPPORTUNITY_WITHDRAWN,
 )
@@ -262,8 +263,17 @@ async def cancel_unsent(connection: AsyncConnection, *, subscription: str, now: 
 
 
 async def hold_unsent(connection: AsyncConnection, *, subscription: str, now: str) -> None:
-    """Have what a subscription that is paused has not been sent yet wait until it is taken up; its questions are not sent."""
+    """Have what a subscription that is paused has not been sent yet wait until it is taken up; its questions are not sent.
+
+    No reminder waits: of a date that is near then it is reminded anew, and once.
+    """
     await put_back(connection, NOTICES.c.subscription == subscription, now=now)
+    reminders = (
+        NOTICES.c.subscription == subscription,
+        NOTICES.c.state == "waiting",
+        NOTICES.c.type == OPPORTUNITY_CLOSING_SOON,
+    )
+    await connection.execute(update(NOTICES).where(*reminders).values(state="dropped"))
     await cancel_messages(connection, subscription=subscription, now=now)
 
 

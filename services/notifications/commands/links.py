@@ -20,7 +20,7 @@ from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.notifications.commands.contacts import confirm_contact, leave_contact
 from services.notifications.commands.leaving import put_back
-from services.notifications.commands.narrowing import take_back_unasked
+from services.notifications.commands.narrowing import look_again, take_back_unasked
 from services.notifications.commands.subscriptions import end, first_digest, holds_news
 from services.notifications.queries.reading import Row
 from services.notifications.rules.keys import OF_CONTACT, Keys, keys_of
@@ -153,6 +153,7 @@ async def _confirm(unit: Unit, row: Row) -> Row:
     )
     if row["state"] == "paused":
         await take_back_unasked(unit, row)
+        await look_again(unit, row)
         await put_back(unit.connection, NOTICES.c.subscription == row["id"], now=now)
     await unit.audit(
         action="subscription.confirmed", subject=row["id"], before=row["revision"], after=changed["revision"]

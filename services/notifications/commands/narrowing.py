@@ -1,18 +1,20 @@
 """Conditions that their owner changes: what waits of projects that they do not ask for any more is taken back.
 
 *What.* Of one subscription, in the transaction that saves it. *Why nothing is said.* Who changed them knows; who was told of such a
-project hears that it is not asked for with the next news of it. *Never:* take back the word of an end, or that a project has
+project hears that it is not asked for with the next news of it. *Why a look again.* What was taken back, or was told that it does not fit, may be what
+they ask for after all, once they are put right, or their subscription is taken up. *Never:* take back the word of an end, or that a project has
 left: those are told whatever is asked for.
 """
 
 from datetime import date
 
 import orjson
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, func, not_, or_, select
 
 from services.chassis.reference import Reference
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Unit
+from services.notifications.commands.dismissals import look_again_at
 from services.notifications.commands.leaving import UNENDED, take_back
 from services.notifications.queries.reading import Row
 from services.notifications.rules.conditions import asked_of
@@ -59,3 +61,16 @@ async def take_back_unasked(unit: Unit, row: Row) -> None:
                 states=("waiting", "ready"),
                 now=timestamp(unit.now),
             )
+
+
+async def look_again(unit: Unit, row: Row) -> None:
+    """Have the next cycle look at the pairs that stand and that this subscription does not know as fitting, though it was told of them, or about to be."""
+    mine = (NOTICES.c.subscription == row["id"]) & NOTICES.c.fits.is_not(None)
+    newest = select(func.max(NOTICES.c.id)).where(mine).group_by(NOTICES.c.project)
+    unknown = select(NOTICES.c.project).where(
+        NOTICES.c.id.in_(newest), or_(NOTICES.c.state == "dropped", not_(NOTICES.c.fits))
+    )
+    await look_again_at(
+        unit.connection,
+        (STANDINGS.c.organisation == row["organisation"]) & STANDINGS.c.project.in_(unknown),
+    )

@@ -17,7 +17,7 @@ from services.chassis.web.problems import ErrorEntry, Forbidden, InvalidBody
 from services.notifications.commands.asking import ask_for_confirmation, question_stands, suppression_fault
 from services.notifications.commands.following import follow, keep_hours
 from services.notifications.commands.leaving import cancel_messages, cancel_unsent, hold_unsent, put_back
-from services.notifications.commands.narrowing import take_back_unasked
+from services.notifications.commands.narrowing import look_again, take_back_unasked
 from services.notifications.queries.finding import require_here
 from services.notifications.queries.reading import Row, quiet_of, subscription_json
 from services.notifications.rules import rights
@@ -81,6 +81,8 @@ async def _settle(unit: Unit, before: Row | None, row: Row) -> None:
     subscription, now = row["id"], timestamp(unit.now)
     if before is not None and (before["conditions"] != row["conditions"] or before["state"] == "paused"):
         await take_back_unasked(unit, row)  # during a pause it left without a word
+        if before["state"] != "ended" and row["state"] in {"active", "unconfirmed"}:
+            await look_again(unit, row)
     if row["state"] not in {"active", "unconfirmed"}:
         unsent = hold_unsent if row["state"] == "paused" else cancel_unsent
         await unsent(unit.connection, subscription=subscription, now=now)

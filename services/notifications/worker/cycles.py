@@ -355,7 +355,8 @@ def _news(
             continue
         crossing = f"standing:{pair['incarnation']}.{pair['version']}"
         of_project = word.rule in {PROJECT_CHANGED, LEFT, MEETS}
-        again = record if pair["told_band"] == UNDISMISSED else crossing
+        # Neither alone is free: what was told of this revision, or of this crossing, has that cause.
+        again = f"again:{record}:{crossing}" if pair["told_band"] == UNDISMISSED else crossing
         yield News(
             subscription=pair["subscription"],
             organisation=pair["organisation"],

@@ -160,3 +160,28 @@ async def test_a_digest_says_once_that_a_project_is_back(office: tuple[Hall, Sin
     assert [sections(one) for one in sink.digests()] == [["new"], ["ended"], ["new"]]
     text = sink.digests()[-1].get_body(("plain",)).get_content()
     assert "the project is what you ask for now" in text
+
+
+async def test_an_undismissed_project_of_whose_revision_something_was_told_is_told_again(
+    hall: Hall, receiver: Receiver
+) -> None:
+    """What was told of that revision, or of that crossing, is another piece of news."""
+    await by_webhook(hall, receiver, conditions={"minimum_band": "good"})
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    hall.lists.rows_of[ada] = {"band": "good"}
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    await hall.open_project(countries=["KEN", "TZA"])
+    await hall.rank(project, 2, {}, above=1)
+    await hall.settle()
+    hall.lists.rows_of[ada] = {"band": "possible"}
+    await hall.rank(project, 3, {ada: "possible"})
+    await hall.settle()
+    await dismissed(hall, project)
+    hall.lists.rows_of[ada] = {"band": "good"}
+    await hall.rank(project, 4, {ada: "good"})
+    await hall.settle()
+    await hall.call("DELETE", f"/v1/dismissals/{project}", If_Match='"1"', status=204)
+    await hall.settle()
+    changed = ("opportunity.updated", "project-changed")
+    assert heard(receiver) == [PROPOSED, changed, FELL, ("opportunity.updated", "meets-conditions")]

@@ -144,3 +144,20 @@ async def test_conditions_that_are_saved_while_a_cycle_tells_are_those_that_are_
         await Story(hall).begins()
         await hall.settle()  # the cycle was put off
         assert heard(receiver) == ([PROPOSED] if conditions == {"themes": SDG_9} else [])
+
+
+async def test_conditions_that_are_put_right_lose_nothing_that_waited(hall: Hall, receiver: Receiver) -> None:
+    subscription = await by_webhook(hall, receiver, cadence="weekly", conditions={"themes": SDG_9})
+    ada, project = await hall.member("Ada"), await hall.open_project(tags=SDG_9)
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    await saved(hall, subscription, {"themes": SDG_4})
+    await hall.settle()
+    await saved(hall, subscription, {"themes": SDG_9})
+    await hall.settle()
+    await passes(hall)
+    assert heard(receiver) == [PROPOSED]
+    await saved(hall, subscription, {"themes": SDG_4})
+    await saved(hall, subscription, {"themes": SDG_9})
+    await passes(hall)
+    assert heard(receiver) == [PROPOSED], "it is known, and nothing is new"

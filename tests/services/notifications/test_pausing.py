@@ -305,3 +305,59 @@ async def test_who_fell_during_a_pause_is_reminded_of_no_date(post: Post, receiv
     await hall.rank(project, 3, {ada: "good"})  # it is above the floor again, and the day is near
     await hall.settle()
     assert len(said(receiver)) == 2
+
+
+@pytest.mark.parametrize("before", ["waits", "told that it fell"])
+async def test_what_fell_and_rose_during_a_pause_is_told_to_who_takes_it_up_and_does_not_know_it(
+    post: Post, receiver: Receiver, before: str
+) -> None:
+    hall, _, _ = post
+    subscription = await by_webhook(hall, receiver, cadence="daily")
+    way = await way_of(hall, subscription, cadence="daily")
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    if before != "waits":
+        await a_week_later(hall)
+        await hall.rank(project, 2, {}, lost=[ada])
+        await hall.settle()
+        await a_week_later(hall)
+    heard_before = said(receiver)
+    await saved(hall, subscription, **way, paused=True)
+    await hall.rank(project, 3, {}, lost=[ada])
+    await hall.settle()
+    await hall.rank(project, 4, {ada: "good"})
+    await hall.settle()
+    await saved(hall, subscription, **way)
+    await hall.settle()
+    await a_week_later(hall)
+    assert said(receiver) == [*heard_before, PROPOSED]
+    await saved(hall, subscription, **way, paused=True)
+    await saved(hall, subscription, **way)
+    await hall.settle()
+    await a_week_later(hall)
+    assert said(receiver) == [*heard_before, PROPOSED], "it is known now"
+
+
+async def test_a_reminder_that_waits_when_a_pause_begins_does_not_come_beside_the_next(
+    post: Post, receiver: Receiver
+) -> None:
+    hall, _, _ = post
+    subscription = await by_webhook(hall, receiver, cadence="daily")
+    way = await way_of(hall, subscription, cadence="daily")
+    ada, project = await hall.member("Ada"), await hall.open_project(deadline="2027-06-30")
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    await a_week_later(hall)
+    hall.clock.moment = datetime(2027, 6, 25, 12, tzinfo=UTC)
+    await hall.remind()
+    await hall.settle()
+    await saved(hall, subscription, **way, paused=True)
+    hall.clock.moment = datetime(2027, 6, 28, 12, tzinfo=UTC)
+    await saved(hall, subscription, **way)
+    await hall.remind()
+    await hall.settle()
+    hall.clock.moment = datetime(2027, 6, 29, 12, tzinfo=UTC)
+    await hall.remind()
+    await hall.settle()
+    assert said(receiver).count("opportunity.closing-soon.v1") == 1
