@@ -40,7 +40,8 @@ async def opened(town: Town, day: str) -> list[str]:
     assert (progress["complete"], progress["day"]) == (True, day)
     rows = await town.rows("SELECT ranked_to FROM ranking")
     assert [json.loads(row["ranked_to"])["day"] for row in rows] == [day] * len(rows)
-    return sorted(ranked)
+    ours = town.worker.index.projects  # the server of another test in this process may rank its own meanwhile
+    return sorted(project for project in ranked if project in ours)
 
 
 async def test_a_day_without_a_dated_fact_ranks_nothing(town: Town) -> None:
