@@ -9,13 +9,13 @@ post an event in `take_back`, or decide what is allowed.
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
 from pydantic import BaseModel
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
 from schemas.events.members import Organisation
+from services.chassis import external_ids
 from services.chassis.bus import incarnation
 from services.chassis.bus.errors import UnknownKey
 from services.chassis.bus.owner import Owner, TakenBack, is_news
@@ -26,7 +26,6 @@ from services.members.commands.leave import empty_organisation
 from services.members.commands.storing import columns
 from services.members.tables import EXTERNAL_IDS, ORGANISATIONS, REVISIONS
 
-_CHUNK = 500
 RESTORER = "comity:restore"
 """Who the history names for a revision that came back from the log."""
 
@@ -102,19 +101,7 @@ async def take_back(
 
 async def settle(connection: AsyncConnection) -> None:
     """Write the external ids anew, as the present records have them: each belongs to one organisation, and may have moved."""
-    await connection.execute(delete(EXTERNAL_IDS))
-    after = ""
-    while chunk := await keys(connection, after, _CHUNK):
-        stands = select(ORGANISATIONS.c.record).where(ORGANISATIONS.c.id.in_(chunk))
-        found = await connection.scalars(stands.where(ORGANISATIONS.c.record.is_not(None)))
-        ids = [
-            {"organisation": record["id"], "scheme": one["scheme"], "value": one["value"]}
-            for record in map(orjson.loads, found)
-            for one in record.get("external_ids", ())
-        ]
-        if ids:  # a log that lost a record may leave one with two: a restore does not fail for that
-            await connection.execute(insert_for(connection, EXTERNAL_IDS).on_conflict_do_nothing(), ids)
-        after = chunk[-1]
+    await external_ids.write_anew(connection, EXTERNAL_IDS, records=ORGANISATIONS, holder="organisation")
 
 
 OWNER = Owner(keys=keys, say=say, take_back=take_back, settle=settle)

@@ -9,7 +9,6 @@ what is allowed; it was, when it was written.
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
 from pydantic import BaseModel
 from sqlalchemy import Table, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.envelope import Event
 from schemas.events.projects import Flagship, Project
 from schemas.topics import FLAGSHIP_REVISED
+from services.chassis import external_ids
 from services.chassis.bus import incarnation
 from services.chassis.bus.errors import UnknownKey
 from services.chassis.bus.owner import Owner, TakenBack, is_news
@@ -27,7 +27,6 @@ from services.projects.commands.erasure import empty_project
 from services.projects.commands.storing import encoded, facets, flagship_columns, project_columns
 from services.projects.tables import ERASED, EXTERNAL_IDS, FACETS, FLAGSHIPS, IDENTIFIERS, PROJECTS, REVISIONS
 
-_CHUNK = 500
 RESTORER = "comity:restore"
 """Who the history names for a revision that came back from the log."""
 
@@ -110,19 +109,7 @@ async def _list(connection: AsyncConnection, runtime: Any, project: Project) -> 
 
 async def settle(connection: AsyncConnection) -> None:
     """Write the external ids anew, as the present records have them: each belongs to one project, and may have moved."""
-    await connection.execute(delete(EXTERNAL_IDS))
-    after = ""
-    while chunk := await keys(connection, after, _CHUNK):
-        stands = select(PROJECTS.c.record).where(PROJECTS.c.id.in_(chunk))
-        found = await connection.scalars(stands.where(PROJECTS.c.record.is_not(None)))
-        ids = [
-            {"project": record["id"], "scheme": one["scheme"], "value": one["value"]}
-            for record in map(orjson.loads, found)
-            for one in record.get("external_ids", ())
-        ]
-        if ids:  # a log that lost a record may leave one with two: a restore does not fail for that
-            await connection.execute(insert_for(connection, EXTERNAL_IDS).on_conflict_do_nothing(), ids)
-        after = chunk[-1]
+    await external_ids.write_anew(connection, EXTERNAL_IDS, records=PROJECTS, holder="project")
 
 
 OWNER = Owner(keys=keys, say=say, take_back=take_back, settle=settle)
