@@ -54,6 +54,8 @@ MUTANT_ROUNDS = 6
 ENDED_SECONDS = 240.0  # a claim of a killed process runs out after 90
 RESTING_SECONDS = 3.0
 MATCH = "org.comity.match."
+SAY_IT_STANDS = {"org.comity.match.proposed.v1", "org.comity.match.rescored.v1"}
+"""Types of messages that are not sent, or not tried again, once their pair has fallen; that it fell is always told."""
 ENDED = {"delivered", "exhausted", "cancelled", "unconfirmed"}
 SETTINGS = {
     "COMITY_HTTP__REQUESTS_PER_MINUTE": "0",
@@ -247,7 +249,11 @@ def findings_of(one: Subscriber, figures: Counter[str]) -> Iterator[str]:
         outcomes = Counter(tried["outcome"] for tried in _read(one.door, f"/v1/deliveries/{name}")["tries"])
         figures["interrupted"] += outcomes["interrupted"]
         figures["came again"] += max(0, wire[name] - 1)
-        if row["state"] != "delivered" or not wire[name]:
+        if row["state"] == "cancelled" and row["type"] in SAY_IT_STANDS and not outcomes["delivered"]:
+            figures["taken back"] += 1  # the pair fell since: what was told last is held against the lists
+            if wire[name] > outcomes.total():
+                yield f"unexplained: {name} came {wire[name]} times in {outcomes.total()} tries"
+        elif row["state"] != "delivered" or not wire[name]:
             yield f"lost: {name} ({row['type']}) came {wire[name]} times and is {row['state']}"
         elif outcomes["delivered"] != 1 or outcomes.keys() - {"delivered", "interrupted"}:
             yield f"{name} came {wire[name]} times; its tries are {dict(outcomes)}"

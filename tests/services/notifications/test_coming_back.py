@@ -185,3 +185,30 @@ async def test_an_undismissed_project_of_whose_revision_something_was_told_is_to
     await hall.settle()
     changed = ("opportunity.updated", "project-changed")
     assert heard(receiver) == [PROPOSED, changed, FELL, ("opportunity.updated", "meets-conditions")]
+
+
+@pytest.mark.parametrize("then", ["falls", "leaves"])
+async def test_a_fall_whose_word_did_not_arrive_is_told_although_the_pair_rose_and_went_since(
+    hall: Hall, receiver: Receiver, then: str
+) -> None:
+    """What is taken back says that it stands; that it fell is true again, or still."""
+    await by_webhook(hall, receiver, conditions={"themes": SDG_9})
+    ada, project = await hall.member("Ada"), await hall.open_project(tags=SDG_9)
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    receiver.status = 503
+    await hall.rank(project, 2, {}, lost=[ada])
+    await hall.settle()
+    await hall.rank(project, 3, {ada: "good"})
+    await hall.herald()  # its message is made and has not left
+    if then == "falls":
+        await hall.rank(project, 4, {}, lost=[ada])
+    else:
+        await hall.open_project(tags=SDG_4)
+        await hall.rank(project, 4, {}, above=1)
+    await hall.settle()
+    receiver.status = 204
+    receiver.taken.clear()
+    hall.clock.moment += timedelta(hours=1)
+    await hall.settle()
+    assert heard(receiver) == [("match.withdrawn", "fell-below-floor")]
