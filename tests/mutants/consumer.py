@@ -35,8 +35,9 @@ def _never_move(patch: Patch) -> None:
 
 
 def _move_apart(patch: Patch) -> None:
-    async def commit(self: lane.Lane, records: Any) -> int:
+    async def commit(self: lane.Lane, records: Any, through: int = 0) -> int:
         after = self.position.past(records[-1], positions.event_id(records[-1]))
+        after = replace(after, next_offset=max(after.next_offset, through))
         async with self._runtime.database.write() as connection:
             await positions.move(connection, self.position, after)
         await reach("consumer.moved")

@@ -173,8 +173,8 @@ def _age_of_the_archive(patch: Patch) -> None:
 def _rank_what_is_there(patch: Patch) -> None:
     original = ranker.Ranker._outcomes
 
-    def outcomes(self: ranker.Ranker, work: Any, pinned: Any, lists: Any) -> Any:
-        return original(self, work, replace(pinned, view=self._index._engines.pin(pinned.epoch)), lists)
+    def outcomes(self: ranker.Ranker, work: Any, pinned: Any, *more: Any) -> Any:
+        return original(self, work, replace(pinned, view=self._index._engines.pin(pinned.epoch)), *more)
 
     patch.setattr(ranker.Ranker, "_outcomes", outcomes)
 

@@ -55,10 +55,10 @@ def _note_backwards(patch: Patch) -> None:
 def _put_in_place_first(patch: Patch) -> None:
     original = restore._restore
 
-    async def restored(settings: Any, service: Any, backup: Path | None) -> Any:
+    async def restored(settings: Any, service: Any, backup: Path | None, **more: Any) -> Any:
         if backup is not None:
             await restore._put_back(settings, service.name, backup)
-        return await original(settings, service, None)
+        return await original(settings, service, None, **more)
 
     patch.setattr(restore, "_restore", restored)
 
