@@ -2,7 +2,7 @@
 
 *What.* The event types and their data. *Why thin.* Ids, links, points and reasons; a receiver fetches the rest, so that
 access stays where rights are checked. *Never:* a contact, a person, or another organisation. Order is not promised:
-`list_version` says what is newer, and the feed is the truth.
+`list_version` says what is newer, of the same one the envelope's time, and the feed is the truth.
 """
 
 from collections.abc import Mapping
@@ -37,6 +37,36 @@ NEWS = (
     OPPORTUNITY_WITHDRAWN,
 )
 """The types that tell of a project, in the order of a project's life."""
+
+Rule = Literal[
+    "above-floor",
+    "above-floor-again",
+    "band-rose",
+    "band-fell",
+    "fell-below-floor",
+    "excluded-by-a-rule",
+    "project-changed",
+    "meets-conditions",
+    "left-conditions",
+    "deadline-near",
+    "project-closed",
+    "project-withdrawn",
+    "project-erased",
+]
+"""The codes of `why.rule`; each has a sentence in every language of the mails."""
+
+RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
+    {
+        MATCH_PROPOSED: ("above-floor", "above-floor-again", "project-changed", "meets-conditions"),
+        MATCH_RESCORED: ("band-rose", "band-fell"),
+        MATCH_WITHDRAWN: ("fell-below-floor", "excluded-by-a-rule"),
+        OPPORTUNITY_UPDATED: ("project-changed", "meets-conditions", "left-conditions"),
+        OPPORTUNITY_CLOSING_SOON: ("deadline-near",),
+        OPPORTUNITY_CLOSED: ("project-closed",),
+        OPPORTUNITY_WITHDRAWN: ("project-withdrawn", "project-erased"),
+    }
+)
+"""Which of them may fire for a type. The guide's table, and the OpenAPI document, have them."""
 
 SOURCE = "/comity/notifications"
 CONTENT_TYPE = "application/cloudevents+json"

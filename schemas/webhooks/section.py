@@ -4,6 +4,7 @@
 receiver is written against this document, and a test compares it with what the worker sends. *Never:* written by hand.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,14 @@ from pydantic.json_schema import models_json_schema
 
 from schemas.envelope import schema_name
 from schemas.topics import LATEST_RELEASE
-from schemas.webhooks.notifications import CONTENT_TYPE, MODELS, SOURCE, cloud_event
+from schemas.webhooks.notifications import CONTENT_TYPE, MODELS, RULES, SOURCE, cloud_event
 
 RELEASED = Path(__file__).parents[1] / "released"
 TITLES = {
-    "match.proposed": "Your profile came above a list's floor",
+    "match.proposed": "Your profile came above a list's floor, or the project came to be what you ask for",
     "match.rescored": "It moved to another band",
-    "match.withdrawn": "It fell below the floor",
-    "opportunity.updated": "The needs or countries of a project changed",
+    "match.withdrawn": "It fell below the floor, or a rule of the project leaves it out",
+    "opportunity.updated": "The needs or countries of a project changed, or it is what you ask for no more, or again",
     "opportunity.closing-soon": "The deadline of a project that you were told of is near",
     "opportunity.closed": "A project that you were told of was closed",
     "opportunity.withdrawn": "A project that you were told of was withdrawn",
@@ -45,7 +46,11 @@ _ENVELOPE = {
         "source": {"const": SOURCE},
         "type": {"type": "string"},
         "subject": {"type": "string", "description": "`project/organisation`, or the endpoint."},
-        "time": {"type": "string", "format": "date-time"},
+        "time": {
+            "type": "string",
+            "format": "date-time",
+            "description": "When it came up, the same at every try: of two with the same `list_version` the later is newer.",
+        },
         "datacontenttype": {"const": "application/json"},
         "dataschema": {"type": "string", "description": "URN of the released JSON Schema of `data`."},
         "data": {"type": "object"},
@@ -93,6 +98,11 @@ def example(kind: str) -> dict[str, Any]:
     )
 
 
+def _rules(codes: Sequence[str]) -> str:
+    """Return the sentence that names the rules of a type; a code may be added, as a field may."""
+    return f"`why.rule` is {' or '.join(f'`{code}`' for code in codes)}; more may come."
+
+
 def _operation(kind: str) -> dict[str, Any]:
     narrowed = {
         "properties": {
@@ -105,6 +115,7 @@ def _operation(kind: str) -> dict[str, Any]:
     return {
         "operationId": name.replace(".", "_").replace("-", "_"),
         "summary": TITLES[name],
+        **({"description": _rules(RULES[kind])} if kind in RULES else {}),
         "tags": ["webhooks"],
         "security": [],  # the signature is the proof
         "parameters": [

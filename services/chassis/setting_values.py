@@ -53,6 +53,13 @@ def _one_sender(value: str) -> str:
 Sender = Annotated[str, AfterValidator(_one_sender)]
 
 
+def is_this_machine(host: str) -> bool:
+    """Whether nothing but this machine is reached by the name or address of a host."""
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host.lower() == "localhost"
+
+
 def _networks(value: str) -> str:
     """Refuse what is no list of networks, such as one with bits beyond its length."""
     for one in filter(None, map(str.strip, value.split(","))):

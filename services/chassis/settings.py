@@ -12,7 +12,16 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -21,7 +30,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from services.chassis.setting_values import DatabaseUrl, Networks, Proxies, Sender
+from services.chassis.setting_values import DatabaseUrl, Networks, Proxies, Sender, is_this_machine
 
 PREFIX = "COMITY_"
 JWKS_PATH = "/v1/jwks"
@@ -277,7 +286,10 @@ class Mail(Section):
 
     concurrency: int = Field(16, ge=1, le=1_000, description="mails under way at once in this process")
 
-    host: str | None = Field(None, description="SMTP server; none: no e-mail leaves, digests wait")
+    host: str | None = Field(
+        None,
+        description="SMTP server; none: no e-mail leaves, digests wait; one beyond loopback needs an https public_url",
+    )
     port: int = Field(25, ge=1, le=65535, description="its port")
     encryption: Literal["none", "starttls", "tls"] = Field("starttls", description="how the line is secured")
     username: str | None = Field(None, description="for its login; none: no login")
@@ -356,6 +368,18 @@ class Settings(BaseSettings):
     mail: Mail = Mail()
     lifecycle: Lifecycle = Lifecycle()
     telemetry: Telemetry = Telemetry()
+
+    @field_validator("mail")
+    @classmethod
+    def _links_that_open(cls, mail: Mail, info: ValidationInfo) -> Mail:
+        """Refuse to mail links that nobody else can open; of RFC 8058, by which one click leaves, they are https ones."""
+        public = info.data.get("public_url", "https:")  # one that is wrong itself is not blamed twice
+        if mail.host is None or is_this_machine(mail.host) or (public or "").startswith("https:"):
+            return mail
+        raise ValueError(
+            f"its host is {mail.host}, and public_url, under which mails link here, is {public or 'none'}; set an https one, "
+            "which the one click that ends a subscription needs (RFC 8058): https://comity.example.org"
+        )
 
     @property
     def own_address(self) -> str:

@@ -6,7 +6,7 @@ nothing of it needs no word of its end either. *Never:* delete the audit trail, 
 
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, delete, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -112,7 +112,7 @@ PAUSED = NOTICES.c.subscription.in_(select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIO
 HELD = or_(RESTING, DISMISSED, PAUSED, and_(WITHDRAWN, NOTICES.c.type.in_(NEEDS_REASONS)))
 """Whether a notice that was not told yet waits, and for its reasons of then."""
 
-ERASED = "project-erased"
+ERASED: Final = "project-erased"
 """The rule of the last that is told of an erased project: ids alone."""
 
 UNENDED = ("pending", "sending", "retrying")

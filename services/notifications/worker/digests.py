@@ -16,13 +16,13 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from heapq import nsmallest
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.webhooks.notifications import OPPORTUNITY_CLOSING_SOON, OPPORTUNITY_WITHDRAWN
+from schemas.webhooks.notifications import OPPORTUNITY_CLOSING_SOON, OPPORTUNITY_WITHDRAWN, Rule
 from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.leaving import DISMISSED, ERASED, HELD, OUTDATED, OVER, RESTING
@@ -46,7 +46,7 @@ from services.notifications.worker.readying import TELLABLE, title_in
 from services.notifications.worker.telling import ENDS, FELL, LEFT, PROJECT_CHANGED
 
 DIGEST = "digest"
-ROSE = "band-rose"
+ROSE: Final = "band-rose"
 """The rule of a rise to a higher band than the reader knows."""
 IN_FULL = 20
 """So many projects a mail tells of with their reasons; it names the others in a line each."""
@@ -336,7 +336,7 @@ def cap_of(runtime: Runtime, row: Mapping[str, Any]) -> int:
     return int(row["weekly_cap"] or runtime.settings.notifications.weekly_cap)
 
 
-def _reason(notice: Mapping[str, Any], known: Known | None) -> str | None:
+def _reason(notice: Mapping[str, Any], known: Known | None) -> Rule | None:
     """Return the rule of what is another than the reader knows; None: that of the notice."""
     now = None if notice["type"] == OPPORTUNITY_CLOSING_SOON else _known_by(notice)
     if now is None or known is None or not (now.fits and known.fits):

@@ -15,7 +15,7 @@ import uuid_utils
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.webhooks.notifications import MATCH_PROPOSED, OPPORTUNITY_CLOSING_SOON
+from schemas.webhooks.notifications import MATCH_PROPOSED, OPPORTUNITY_CLOSING_SOON, Rule
 from services.chassis.database import insert_for
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.rules.keys import keys_of
@@ -34,7 +34,7 @@ class News:
     subscription: str
     organisation: str
     type: str
-    rule: str
+    rule: Rule
     cause: str
     fits: (
         bool | None

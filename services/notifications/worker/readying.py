@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import structlog
@@ -18,7 +18,7 @@ from sqlalchemy import and_, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.http.suggestion import SUGGESTION
-from schemas.webhooks.notifications import MATCH_WITHDRAWN, OPPORTUNITY_CLOSING_SOON, cloud_event
+from schemas.webhooks.notifications import MATCH_WITHDRAWN, OPPORTUNITY_CLOSING_SOON, Rule, cloud_event
 from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.leaving import DISMISSED, NEEDS_REASONS, OVER, PAUSED, TRIED, WITHDRAWN
@@ -43,7 +43,7 @@ from services.notifications.worker.reminders import causes_of
 ASKS = NEEDS_REASONS | {MATCH_WITHDRAWN}
 """Types that ask the list; of who stands on it no more, whether a rule leaves it out, for then nothing has fallen."""
 
-EXCLUDED = "excluded-by-a-rule"
+EXCLUDED: Final[Rule] = "excluded-by-a-rule"
 """The rule of such news."""
 
 NOTHING_SAID: Mapping[str, Any] = MappingProxyType({"titles": ()})

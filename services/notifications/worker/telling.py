@@ -8,13 +8,14 @@ at a rank.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from schemas.webhooks.notifications import (
     MATCH_PROPOSED,
     MATCH_RESCORED,
     MATCH_WITHDRAWN,
     OPPORTUNITY_UPDATED,
+    Rule,
 )
 from services.notifications.commands.dismissals import UNDISMISSED
 from services.notifications.commands.leaving import OVER
@@ -22,13 +23,13 @@ from services.notifications.rules.conditions import BAND_ORDER, BEST_BAND, Asked
 
 ENDS = OVER | {MATCH_WITHDRAWN}
 """Types of news after which a subscriber takes a project for over."""
-PROJECT_CHANGED = "project-changed"
+PROJECT_CHANGED: Final = "project-changed"
 """The rule of news that the needs or countries of a project are others."""
-FELL = "band-fell"
+FELL: Final = "band-fell"
 """The rule of a fall to a lower band: the last word, if that is none of those that were asked for, until it is one again."""
-LEFT = "left-conditions"
+LEFT: Final = "left-conditions"
 """The rule of the word that a project is not what a subscription asks for any more: the last, but for its end or its fall, until it is again."""
-MEETS = "meets-conditions"
+MEETS: Final = "meets-conditions"
 """The rule of the word that it is what is asked for now, by anything but its needs and countries."""
 
 
@@ -43,7 +44,7 @@ class Word(NamedTuple):
     """What a subscription is told: the type of the news, its rule, and whether the project is open, asked for and fitting by it."""
 
     type: str
-    rule: str
+    rule: Rule
     fits: bool = True
 
 
@@ -77,8 +78,7 @@ def word_of(
         fell = pair["fresh"] and pair["told_band"] is not None and last is not None and last.type not in ENDS
         return Word(MATCH_WITHDRAWN, "fell-below-floor", fits=False) if fell else None
     if leaves(pair, last, asked=asked, revised=revised):
-        fell = _moved(pair) and _rise(pair) < 0 and asked(bytes(pair["conditions"]), BEST_BAND)
-        return Word(*((MATCH_RESCORED, FELL) if fell else (OPPORTUNITY_UPDATED, LEFT)), fits=False)
+        return _of_leaving(pair, asked)
     if not _fits(pair, asked):
         return None
     if knows(last):
@@ -87,6 +87,12 @@ def word_of(
         came = last is not None or not asked_before(bytes(pair["conditions"]), pair["band"])
         return _of_unknown(pair, first=last is None, changed=changed, came=revised and came)
     return _of_left(pair, changed=changed, revised=revised)
+
+
+def _of_leaving(pair: Mapping[str, Any], asked: Asked) -> Word:
+    if _moved(pair) and _rise(pair) < 0 and asked(bytes(pair["conditions"]), BEST_BAND):
+        return Word(MATCH_RESCORED, FELL, fits=False)
+    return Word(OPPORTUNITY_UPDATED, LEFT, fits=False)
 
 
 def _of_known(pair: Mapping[str, Any], *, changed: bool) -> Word | None:

@@ -189,6 +189,24 @@ def test_a_sender_with_or_without_a_name_is_taken_as_it_is(monkeypatch: Any, sen
     assert load_settings().mail.sender == sender
 
 
+@pytest.mark.parametrize("public", [None, "http://comity.example"])
+def test_mails_whose_links_only_this_machine_opens_are_refused_at_the_start(
+    monkeypatch: Any, public: str | None
+) -> None:
+    if public is not None:
+        monkeypatch.setenv("COMITY_PUBLIC_URL", public)
+    for host in ("127.0.0.1", "::1", "localhost"):  # a mail server for trying out
+        monkeypatch.setenv("COMITY_MAIL__HOST", host)
+        assert load_settings().mail.host == host
+    monkeypatch.setenv("COMITY_MAIL__HOST", "relay.example")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    for said in ("mail", "relay.example", f"is {public or 'none'};", "https://comity.example.org"):
+        assert said in str(caught.value)
+    monkeypatch.setenv("COMITY_PUBLIC_URL", "https://comity.example")
+    assert load_settings().mail.host == "relay.example"
+
+
 def test_the_data_folder_is_its_owners_alone_and_must_be_one(tmp_path: Path) -> None:
     url_for(load_settings(data_folder=tmp_path / "outer" / "var"), "members")
     assert stat.S_IMODE((tmp_path / "outer" / "var").stat().st_mode) == 0o700

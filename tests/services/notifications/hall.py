@@ -25,6 +25,7 @@ from schemas.topics import (
     STANDING_CROSSED,
     STANDING_LOST,
 )
+from schemas.webhooks.notifications import RULES
 from services.chassis.bus.delivery import deliver
 from services.chassis.bus.transport import Record
 from services.chassis.database import Database
@@ -316,7 +317,7 @@ async def open_hall(folder: Path, *, resolver: Any = None, **overrides: Any) -> 
         session = await stack.enter_async_context(
             open_session(settings, reach_of(settings), resolver=resolver)
         )
-        yield Hall(
+        hall = Hall(
             runtime=runtime,
             clock=clock,
             http=client,
@@ -324,3 +325,6 @@ async def open_hall(folder: Path, *, resolver: Any = None, **overrides: Any) -> 
             dispatcher=Dispatcher(runtime, session, Post(settings), dice=random.Random(7)),
             lists=lists,
         )
+        yield hall
+        said = await hall.rows("SELECT DISTINCT type, rule FROM notices")
+        assert {one["type"] for one in said if one["rule"] not in RULES[one["type"]]} == set()

@@ -1,5 +1,6 @@
 """A project's end is told once to who was told of it, and ends what waits, however the log says it."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -179,6 +180,7 @@ async def test_a_mail_links_nothing_of_an_end_that_its_reader_may_not_open(
         text, page = (digest.get_body((kind,)).get_content() for kind in ("plain", "html"))
         linked = {one.partition("/v1/")[2].partition("/")[0] for one in Page(page).links}
         assert linked - {"mail-links"} == {*["projects"] * opens, *["lists"] * reasons}
+        assert {one.partition("/v1/")[2].partition("/")[0] for one in re.findall(r"http\S+", text)} == linked
         assert (f"/v1/projects/{project}" in text) == opens
         assert "Community networks" in text
         assert "Community networks" in page

@@ -9,6 +9,7 @@ from asyncio.subprocess import PIPE
 from datetime import UTC, datetime
 from pathlib import Path
 
+from schemas.webhooks.notifications import NEWS, RULES
 from tests.services.notifications.hall import Hall
 from tests.services.notifications.village import Receiver
 
@@ -20,6 +21,13 @@ def printed_receiver(secret: str, port: int) -> str:
     [program] = re.findall(r"```python\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
     assert program.count('"whsec_…"') == program.count("8090") == 1
     return str(program.replace('"whsec_…"', repr(secret)).replace("8090", str(port)))
+
+
+def test_the_guide_names_every_rule_of_each_type() -> None:
+    rows = re.findall(r"^\| `(org\.comity\.[^`]*)`.*\|([^|]*)\|$", GUIDE.read_text("utf-8"), re.MULTILINE)
+    codes = {kind: set(re.findall(r"`([^`]*)`", named)) for kind, named in rows}
+    assert {kind: codes[kind] for kind in NEWS} == {kind: set(RULES[kind]) for kind in NEWS}
+    assert not any(codes[kind] for kind in codes.keys() - RULES.keys())
 
 
 def free_port() -> int:

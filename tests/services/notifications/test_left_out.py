@@ -2,7 +2,6 @@
 
 import pytest
 
-from services.notifications.mail.letters import words_of
 from tests.services.notifications.hall import uuid_of
 from tests.services.notifications.village import Receiver, Village
 
@@ -44,8 +43,3 @@ async def test_who_falls_below_the_floor_is_told_that(village: Village, receiver
     await village.settle()
     assert receiver.events()[-1]["data"]["why"]["rule"] == "fell-below-floor"
     assert receiver.events()[-1]["data"]["why"]["reasons"] == []
-
-
-@pytest.mark.parametrize("language", ["ar", "en", "es", "fr", "ru", "zh"])
-def test_each_language_has_words_for_it(language: str) -> None:
-    assert words_of(language)["rules"]["excluded-by-a-rule"]

@@ -2,20 +2,20 @@
 
 import json
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from schemas import releases
-from schemas.webhooks.notifications import MODELS, NEWS
+from schemas.webhooks.notifications import MODELS, NEWS, RULES, Rule
 from services.catalogue import SERVICES
 from services.chassis.settings import load_settings
 from services.chassis.web.application import merged_openapi
 from services.chassis.web.openapi import older_dialect
 from services.notifications import SERVICE
-from services.notifications.mail.letters import LANGUAGES
+from services.notifications.mail.letters import LANGUAGES, words_of
 from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.test_schedule import send_test
 from tests.services.notifications.village import Receiver, receiving
@@ -132,6 +132,18 @@ def test_the_document_names_every_message_with_an_example_that_fits(document: di
     known = [one["operationId"] for methods in document["paths"].values() for one in methods.values()]
     assert len(set(ids) | set(known)) == len(ids) + len(known)
     OpenAPIV31SpecValidator(document).validate()
+
+
+def test_the_document_names_every_rule_of_a_type_and_a_mail_has_a_sentence_for_it(
+    document: dict[str, Any],
+) -> None:
+    assert RULES.keys() == set(NEWS)
+    assert {code for codes in RULES.values() for code in codes} == set(get_args(Rule))
+    for kind, codes in RULES.items():
+        described = document["webhooks"][kind]["post"]["description"]
+        assert {code for code in get_args(Rule) if f"`{code}`" in described} == set(codes)
+    for language in LANGUAGES:
+        assert words_of(language)["rules"].keys() == set(get_args(Rule)), language
 
 
 def test_a_process_that_sends_no_webhooks_names_none_and_the_older_dialect_has_none(
