@@ -186,7 +186,8 @@ def diff(
     for one in changed:
         typer.echo(
             f"  {one.project}  {one.title}\n    first rows: {len(one.head.added)} new, {len(one.head.moved)} moved; "
-            f"above the floor: {len(one.rose)} more, {len(one.fell)} fewer, of {one.candidates} candidates"
+            f"above the floor: {len(one.rose)} more, {len(one.fell)} fewer, {len(one.bands)} in another band, "
+            f"of {one.candidates} candidates"
         )
 
 

@@ -1,6 +1,6 @@
 """What an epoch would change before it is published: every open list under the one in force, and under the other.
 
-*What.* Ranks the newest archived revisions under both epochs in engines of their own, and compares first rows and floors.
+*What.* Ranks the newest archived revisions under both epochs in engines of their own, and compares first rows, floors and bands.
 *Why.* An epoch re-ranks everything, by a person's decision: that person sees first which lists change, and how. *Never:*
 write, or publish.
 """
@@ -18,7 +18,7 @@ from matching.epoch import Epoch
 from matching.lists import RankedList
 from services.chassis.database import Database
 from services.matches.queries.archive import archived
-from services.matches.rules.material import Delta, delta_of, head_of
+from services.matches.rules.material import Delta, Kept, crossings, delta_of, head_of
 from services.matches.tables import DAYS, DOCUMENTS, EPOCHS
 from services.matches.worker.documents import MEMBER, member_of, project_of, unpack
 from services.matches.worker.index import OPEN
@@ -26,7 +26,7 @@ from services.matches.worker.index import OPEN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListChange:
-    """One open list under the epoch in force against the other: its first rows, and who crosses the floor."""
+    """One open list under the epoch in force against the other: its first rows, and who crosses the floor or a band."""
 
     project: str
     title: str
@@ -34,11 +34,13 @@ class ListChange:
     head: Delta
     rose: tuple[str, ...]
     fell: tuple[str, ...]
+    bands: tuple[tuple[str, str, str], ...]  # organisation above both floors, band before, band after
 
     @property
     def size(self) -> int:
         """How many changes it counts, to order lists by."""
-        return len(self.head.added) + len(self.head.moved) + len(self.rose) + len(self.fell)
+        rows = len(self.head.added) + len(self.head.moved)
+        return rows + len(self.rose) + len(self.fell) + len(self.bands)
 
     def to_json(self) -> dict[str, Any]:
         """Write it for an answer."""
@@ -48,6 +50,7 @@ class ListChange:
             "candidates": self.candidates,
             "head": self.head.to_json(),
             "above_floor": {"added": list(self.rose), "removed": list(self.fell)},
+            "bands": [{"organisation": m, "before": old, "after": new} for m, old, new in self.bands],
         }
 
 
@@ -106,15 +109,15 @@ def _filled(epoch: Epoch, rows: Sequence[Any]) -> Engine:
 
 
 def _change(title: str, before: RankedList, after: RankedList) -> ListChange:
-    stood, stands = (
-        {member for member, above in zip(one.members, one.above_floor, strict=True) if above}
-        for one in (before, after)
-    )
+    stood = crossings(Kept(), before).standing
+    crossed = crossings(Kept(standing=dict(stood)), after)
+    changed = sorted(crossed.changed.items())
     return ListChange(
         project=after.project,
         title=title,
         candidates=len(after),
         head=delta_of(head_of(before), head_of(after)),
-        rose=tuple(sorted(stands - stood)),
-        fell=tuple(sorted(stood - stands)),
+        rose=tuple(member for member, _ in changed if member not in stood),
+        fell=crossed.lost,
+        bands=tuple((member, stood[member], band) for member, band in changed if member in stood),
     )

@@ -133,3 +133,32 @@ async def test_what_an_epoch_would_change_is_what_it_changes(
     file.write_text("{}", "utf-8")
     refused = await asyncio.to_thread(CliRunner().invoke, app, ["epoch", "diff", str(file)])
     assert (refused.exit_code, refused.stderr.count("\n")) == (5, 1)
+
+
+async def test_who_would_cross_a_band_under_an_epoch_is_who_crosses_it(
+    town: Town, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each epoch has bands of its own, and a version is made for each pair above the floor that crosses one."""
+    for name in ("Ada", "Ben"):
+        await town.organisation(name)
+    project = await town.published("schools")
+    await town.settle()
+    before = {row["organisation"]: row["band"] for row in (await town.list_of(project))["candidates"]}
+    content = canonical(json.loads(changed_epoch()) | {"bands": [998, 999, 1000]})
+    file = tmp_path / "other.json"
+    file.write_bytes(content)
+    monkeypatch.setenv("COMITY_DATA_FOLDER", str(town.runtimes["matches"].settings.data_folder))
+    asked = await asyncio.to_thread(CliRunner().invoke, app, ["epoch", "diff", str(file), "--json"])
+    shown = await asyncio.to_thread(CliRunner().invoke, app, ["epoch", "diff", str(file)])
+    assert (await town.call("POST", "/v1/epochs", content)).status_code == 201
+    await town.settle()
+    after = {row["organisation"]: row["band"] for row in (await town.list_of(project))["candidates"]}
+    assert set(after.values()) == {"weak"} != set(before.values())
+    assert "band" in (await town.versions(project))[0]["reasons"]
+    [change] = json.loads(asked.stdout)["changed"]
+    assert change["bands"] == [
+        {"organisation": one, "before": before[one], "after": "weak"} for one in sorted(before)
+    ]
+    assert change["above_floor"] == {"added": [], "removed": []}
+    assert "1 of 1 open lists would change" in shown.stdout
+    assert "2 in another band" in shown.stdout
