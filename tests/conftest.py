@@ -77,8 +77,11 @@ LONGEST_FIRST = (
     "benchmarks/test_form.py",
 )
 """Groups that take a minute and more: begun first, so that none of them is left to one worker at the end."""
-SLOW_FIXTURES = {"town"}  # a whole system in the process
+SLOW_FIXTURES = {"town", "village", "hall", "office", "post"}
+"""A whole system in the process, or a whole service with its workers, receivers and mail servers."""
 SLOW_FILES = {
+    "matching/test_properties.py",
+    "services/chassis/bus/test_state_machine.py",
     "services/chassis/bus/test_watchdog.py",
     "services/chassis/test_lifecycle.py",
     "services/console/importing/test_import.py",
@@ -87,14 +90,18 @@ SLOW_FILES = {
     "services/identity/test_administration.py",
     "services/identity/test_revocation.py",
     "services/identity/test_tokens.py",
+    "services/matches/test_another_analyser.py",
+    "services/matches/test_epoch_switch.py",
+    "services/matches/test_exports_sent.py",
     "services/matches/test_feeds_guide.py",
+    "services/matches/test_feeds_order.py",
     "services/matches/test_feeds_stream.py",
     "services/matches/test_ownership.py",
     "services/matches/test_tokens.py",
     "services/matches/test_what_is_ranked.py",
     "services/notifications/test_zoo.py",
 }
-"""Systems started as processes, real time that has to pass, hashes that are slow on purpose."""
+"""Systems started as processes, real time that has to pass, thousands of drawn cases, hashes that are slow on purpose."""
 SLOW_FOLDERS = {
     "acceptance",
     "benchmarks",
