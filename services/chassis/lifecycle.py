@@ -61,10 +61,13 @@ Ready = Callable[[System], Awaitable[None]]
 
 
 @asynccontextmanager
-async def open_transport(settings: Settings, *, reading: bool = False) -> AsyncIterator[Transport]:
+async def open_transport(
+    settings: Settings, *, reading: bool = False, compacting: bool = True
+) -> AsyncIterator[Transport]:
     """Open the log that the settings name, and close it at the end.
 
-    `reading`: for who only reads records, beside the one process that an embedded log serves.
+    `reading`: for who only reads records, beside the one process that an embedded log serves. `compacting`: whether an
+    embedded log is compacted meanwhile; not for who reads it from the beginning, for whom what went would never have been.
     """
     if settings.log.transport == "kafka":
         from services.chassis.bus.transports.kafka import KafkaTransport  # noqa: PLC0415 - only where it is used
@@ -80,6 +83,7 @@ async def open_transport(settings: Settings, *, reading: bool = False) -> AsyncI
             partitions=settings.log.partitions,
             compaction_lag_seconds=settings.log.compaction_lag_seconds,
             tombstone_seconds=settings.log.tombstone_seconds,
+            compacting=compacting,
         )
     try:
         if not (reading and database is not None):

@@ -66,7 +66,7 @@ async def standing_by(
     await require_tables(settings, [] if replaced else [service.name])
     if alone:
         await refuse_beside(settings, service.name)
-    async with open_transport(settings, reading=not alone) as transport:
+    async with open_transport(settings, reading=not alone, compacting=False) as transport:
         if replaced is not None:
             await replaced(transport)
         async with open_runtimes(settings, [service], transport=transport, role="relay") as (runtime,):

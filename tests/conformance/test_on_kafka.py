@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import aiokafka
@@ -13,10 +14,16 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.topics import TOPICS
-from services.chassis.bus.errors import BusError, TopicMismatch, Transient
+from services.chassis.bus import limits
+from services.chassis.bus.delivery import Delivery
+from services.chassis.bus.errors import BusError, RebuildNeeded, TopicMismatch, Transient
+from services.chassis.bus.lane import LaneRules
+from services.chassis.bus.limits import Limits
+from services.chassis.bus.partitioner import partition_for
 from services.chassis.bus.transport import Drift, TopicPartition
 from services.chassis.bus.transports import kafka_appender
 from tests.conformance.kit import KAFKA, PARTITIONS, Bench, Place, ids, revised, until
+from tests.conformance.test_clocks import Wrong
 
 pytestmark = pytest.mark.parametrize("place", [KAFKA], indirect=True)
 KEYS = ids(6)
@@ -234,3 +241,34 @@ async def test_c07_a_commit_that_readers_cannot_see_yet_is_no_promise(
     assert await bench.relay() == 1
     found = await bench.versions()
     assert set(found[key]) == {1}
+
+
+async def test_a_partition_that_was_halted_for_longer_than_tombstones_are_kept_stops_as_it_is_resumed(
+    bench: Bench,
+) -> None:
+    """A broker tells nothing of what it has compacted, so the time since the end was seen decides, as at a start."""
+
+    async def handle(_: Delivery) -> None:
+        raise ZeroDivisionError("a bug of ours")
+
+    async def halted() -> bool:
+        async with bench.database.read() as connection:
+            return bool(await limits.halted(connection))
+
+    async def resume() -> None:
+        async with bench.database.write() as connection:
+            assert await limits.resume(connection, "things", at)
+
+    at = TopicPartition("members.v1", partition_for(KEYS[0], PARTITIONS))
+    await bench.append(revised(KEYS[0], 1))
+    await bench.consume()
+    await bench.append(revised(KEYS[0], 2))
+    async with bench.consuming(handle, rules=LaneRules(tries=1, limits=Limits(in_a_row=0))) as running:
+        await until(halted)
+        await resume()  # it was at the end a moment ago, so it halts again
+        await until(halted)
+        bench.process.clock = Wrong(timedelta(days=31))
+        await resume()
+        await asyncio.wait([running.task], timeout=10)
+        with pytest.raises(RebuildNeeded, match="the clock of this process says"):
+            running.task.result()

@@ -14,6 +14,7 @@ from tests.mutants.mutant import Mutant, Patch
 MACHINE = "tests/services/chassis/bus/test_state_machine.py"
 TESTS = "tests/services/chassis/bus/test_consumer.py"
 LANE = "tests/services/chassis/bus/test_lane.py"
+OVERTAKEN = "tests/services/chassis/bus/test_overtaken.py"
 POSITIONS = "tests/services/chassis/bus/test_positions.py"
 
 
@@ -113,7 +114,18 @@ def _any_last(patch: Patch) -> None:
 
 
 def _any_absence(patch: Patch) -> None:
-    patch.setattr(positions, "_verify_tombstones", _nothing)
+    patch.setattr(positions, "verify_tombstones", _nothing)
+
+
+def _any_gap(patch: Patch) -> None:
+    def prove(_lane: Any, _batch: Any) -> None:
+        return
+
+    patch.setattr(lane.Lane, "_prove", prove)
+
+
+def _any_halt(patch: Patch) -> None:
+    patch.setattr(lane.Lane, "_prove_absence", _nothing)
 
 
 def _note_nothing(patch: Patch) -> None:
@@ -223,6 +235,26 @@ MUTANTS = (
         tests=(
             f"{POSITIONS}::test_a_position_below_the_horizon_asks_for_a_rebuild",
             f"{POSITIONS}::test_where_the_log_cannot_tell_the_time_since_its_end_decides",
+        ),
+    ),
+    Mutant(
+        name="gap-passed-unasked",
+        rule="T21",
+        how="a lane that stood, or reads from the beginning, reads on over what compaction took meanwhile",
+        patch=_any_gap,
+        tests=(
+            f"{OVERTAKEN}::test_a_lane_that_stood_while_tombstones_went_stops_before_the_gap",
+            f"{OVERTAKEN}::test_a_group_that_reads_from_the_beginning_while_the_log_is_compacted_stops",
+        ),
+    ),
+    Mutant(
+        name="halt-passed-unasked",
+        rule="T21",
+        how="a partition that is resumed goes on, however long it was halted",
+        patch=_any_halt,
+        tests=(
+            f"{OVERTAKEN}::test_a_partition_that_was_halted_while_tombstones_went_stops_as_it_is_resumed",
+            "tests/conformance/test_on_kafka.py::test_a_partition_that_was_halted_for_longer_than_tombstones_are_kept_stops_as_it_is_resumed[kafka]",
         ),
     ),
     Mutant(

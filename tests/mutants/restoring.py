@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import delete
 
 from schemas.envelope import Sequence
-from services.chassis.bus import outbox, rebuilding, restoring
+from services.chassis import lifecycle
+from services.chassis.bus import outbox, rebuilding, restoring, transport
 from services.matches import consumers
 from services.matches.commands import restoring as owner
 from services.matches.tables import DOCUMENTS
@@ -74,6 +75,23 @@ def _all_but_the_last_of(module: Any) -> Any:
     return lambda patch: patch.setattr(module, "everything", everything)
 
 
+def _lack_nothing(patch: Patch) -> None:
+    def lacks(_batch: Any, _begun: int) -> bool:
+        return False
+
+    patch.setattr(transport.Batch, "lacks", lacks)
+
+
+def _compact_meanwhile(patch: Patch) -> None:
+    original = lifecycle.open_transport
+
+    def opened(settings: Any, *, reading: bool = False, compacting: bool = True) -> Any:
+        del compacting
+        return original(settings, reading=reading)
+
+    patch.setattr(lifecycle, "open_transport", opened)
+
+
 def _forget_what_is_older(patch: Patch) -> None:
     patch.setattr(consumers, "_FORGET", delete(DOCUMENTS))
 
@@ -124,6 +142,22 @@ MUTANTS = (
         how="a rebuild leaves the last record of each partition unread",
         patch=_all_but_the_last_of(rebuilding),
         tests=(f"{READING}::test_c27_what_is_rebuilt_equals_what_is_live[sqlite]",),
+    ),
+    Mutant(
+        name="rebuild-overtaken",
+        rule="T21",
+        how="a rebuild does not look whether tombstones went while it read",
+        patch=_lack_nothing,
+        tests=(
+            "tests/services/chassis/bus/test_overtaken.py::test_a_rebuild_that_compaction_overtakes_changes_nothing",
+        ),
+    ),
+    Mutant(
+        name="rebuilt-from-a-log-that-is-compacted",
+        rule="T21",
+        how="a verb that reads the log has it compacted meanwhile",
+        patch=_compact_meanwhile,
+        tests=("tests/services/console/test_standing_by.py::test_no_verb_compacts_the_log_that_it_reads",),
     ),
     Mutant(
         name="rebuild-loses-figures",

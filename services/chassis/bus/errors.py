@@ -47,6 +47,10 @@ class RebuildNeeded(BusError):
     """Tombstones above a stored position may be gone, so what was erased since would never be learnt."""
 
 
+class Overtaken(BusError):
+    """Compaction has overtaken who reads the log from its beginning: what it took would never be learnt. Begin anew."""
+
+
 class PositionMoved(BusError):
     """Somebody else moved this position: the partition has another owner, and this transaction must fail."""
 

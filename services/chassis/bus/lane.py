@@ -27,9 +27,10 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
+from schemas.topics import TOPICS
 from services.chassis.bus import deadletters, limits, positions
 from services.chassis.bus.delivery import Ahead, Handler, Together, deliver, microseconds
-from services.chassis.bus.errors import PositionMoved
+from services.chassis.bus.errors import PositionMoved, RebuildNeeded
 from services.chassis.bus.failpoints import reach
 from services.chassis.bus.failures import TRANSIENT, classify, printable
 from services.chassis.bus.host import Host
@@ -81,6 +82,7 @@ class Lane:
         self._arrived = asyncio.Event()
         self._closing = asyncio.Event()
         self._burials = burials or Burials(group=position.group, at=position.at)
+        self._begun = 0  # the horizon when offset 0 was read, if it was here
         self._letters = True  # whether keys may be parked here; after the first look only this lane parks any
         self.position = position
         self.expected = position.next_offset
@@ -122,7 +124,7 @@ class Lane:
         self._arrived.set()
 
     async def run(self) -> None:
-        """Work until closed. Raises PositionMoved."""
+        """Work until closed. Raises PositionMoved, RebuildNeeded."""
         while not self._closing.is_set():
             if not self._waiting:
                 self._arrived.clear()
@@ -145,9 +147,10 @@ class Lane:
 
     async def _work(self, batch: Batch) -> None:
         """Commit a batch, in as few transactions as time and faults allow."""
+        self._prove(batch)
         records = deque(batch.records)
         self._made = await self._ahead(self._runtime, batch.records) if self._ahead else {}
-        through = await self._through(batch)
+        through = _through(batch)
         together, tries, pause = True, 0, _FIRST_PAUSE
         while records and not self._closing.is_set():
             group = tuple(records) if together else (records[0],)
@@ -180,19 +183,19 @@ class Lane:
         ):  # nothing but a gap, or buried before it
             await self._pass(through)
 
-    async def _through(self, batch: Batch) -> int:
-        """Return up to where a batch has read; 0 if that is its last record.
+    def _prove(self, batch: Batch) -> None:
+        """Prove that no tombstone went from the log before this lane read on to it. Raises RebuildNeeded.
 
-        Behind it stood tombstones, and the horizon of the partition lies behind them: a position before it would look like
-        that of somebody who was away meanwhile. Markers of transactions are no such gap, and no log with markers has horizons.
+        Positions are proved on assignment; here it is what a lane stands before that is halted, waits for its database, or
+        reads from the beginning while the log is compacted.
         """
-        last = batch.records[-1].offset + 1 if batch.records else batch.offset
-        if (
-            batch.next_offset == last
-            or await self._runtime.transport.horizons(self.position.at.topic) is None
-        ):
-            return 0
-        return batch.next_offset
+        if batch.offset == 0:
+            self._begun = batch.horizon or 0
+        elif batch.lacks(self._begun):
+            raise RebuildNeeded(
+                f"The log was compacted before {self.position.group} read on from {batch.offset} of {batch.at}, and tombstones "
+                "that it has not read may be gone; stop every process of the service that reads and run `comity rebuild` for it."
+            )
 
     async def _pass(self, through: int) -> None:
         """Move the position over a gap, in a transaction of its own. Raises PositionMoved."""
@@ -315,7 +318,10 @@ class Lane:
         return False
 
     async def _wait_until_resumed(self) -> None:
-        """Stand still before the record at fault until somebody resumes the partition, or it is taken away."""
+        """Stand still before the record at fault until somebody resumes the partition, or it is taken away.
+
+        Raises RebuildNeeded if it stood for longer than tombstones are kept, as a start would.
+        """
         self.trouble = f"halted: {self._burials.reason}"
         while not self._closing.is_set():
             with suppress(TimeoutError):
@@ -325,7 +331,19 @@ class Lane:
                 async with self._runtime.database.read() as connection:
                     self._burials = await limits.load(connection, self.position.group, self.position.at)
                 if self._burials.halted_offset is None:
+                    await self._prove_absence()
                     return
+
+    async def _prove_absence(self) -> None:
+        at = self.position.at
+        if at.topic in TOPICS and TOPICS[at.topic].compacted:
+            await positions.verify_tombstones(
+                self._runtime.transport,
+                self.position,
+                now=microseconds(self._runtime),
+                tombstone_seconds=self._runtime.settings.log.tombstone_seconds,
+                begun=self._begun,
+            )
 
     async def _committed(self) -> None:
         await reach("consumer.committed")
@@ -338,3 +356,13 @@ class Lane:
             await asyncio.wait_for(self._closing.wait(), seconds * random.uniform(0.5, 1.0))
         except TimeoutError:
             return
+
+
+def _through(batch: Batch) -> int:
+    """Return up to where a batch has read; 0 if that is its last record.
+
+    Behind it stood tombstones, and the horizon of the partition lies behind them: a position before it would look like
+    that of somebody who was away meanwhile. Markers of transactions are no such gap, and no log with markers has horizons.
+    """
+    last = batch.records[-1].offset + 1 if batch.records else batch.offset
+    return 0 if batch.next_offset == last or batch.horizon is None else batch.next_offset

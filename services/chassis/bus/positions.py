@@ -205,8 +205,8 @@ async def verify(
             f"The log was cut. {_told(at)}"
         )
     await _verify_last(transport, position)
-    if compacted and position.next_offset > 0:
-        await _verify_tombstones(transport, position, now, tombstone_seconds)
+    if compacted:
+        await verify_tombstones(transport, position, now=now, tombstone_seconds=tombstone_seconds)
 
 
 async def _verify_last(transport: Transport, position: Position) -> None:
@@ -225,15 +225,20 @@ async def _verify_last(transport: Transport, position: Position) -> None:
         )
 
 
-async def _verify_tombstones(
-    transport: Transport, position: Position, now: int, tombstone_seconds: int
+async def verify_tombstones(
+    transport: Transport, position: Position, *, now: int, tombstone_seconds: int, begun: int = 0
 ) -> None:
-    """Check the absence: a group that was away longer than tombstones are kept may never learn what was erased."""
+    """Check the absence: a group that was away longer than tombstones are kept may never learn what was erased.
+
+    `begun`: the horizon when the group read offset 0, where it has since; see `Batch.lacks`. Raises RebuildNeeded.
+    """
+    if position.next_offset == 0:  # it has nothing that could have been erased
+        return
     horizons = await transport.horizons(position.at.topic)
     if horizons is None:
         gone = now - position.at_end_on > tombstone_seconds * 1_000_000
     else:
-        gone = position.next_offset < horizons.get(position.at.partition, 0)
+        gone = horizons.get(position.at.partition, 0) > max(position.next_offset, begun)
     if gone:
         clock = ";" if horizons is not None else _clocks(position, now)
         raise RebuildNeeded(

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.topics import TOPICS
 from services.chassis.bus import deadletters, limits, positions
 from services.chassis.bus.delivery import deliver, microseconds
-from services.chassis.bus.errors import BusError
+from services.chassis.bus.errors import BusError, Overtaken
 from services.chassis.bus.failures import classify
 from services.chassis.bus.host import Host
 from services.chassis.bus.positions import Position
@@ -80,7 +80,7 @@ async def replay_range(
 async def rebuild(runtime: Host, reader: Reader, *, erase_absent: bool = False) -> Rebuilt:
     """Read everything from the beginning into an empty projection; positions and dead letters are set accordingly.
 
-    Raises NotApplied; AbsentFromLog unless `erase_absent` says that what the log does not hold was erased.
+    Raises NotApplied, Overtaken; AbsentFromLog unless `erase_absent` says that what the log does not hold was erased.
     """
     ends = {topic: await runtime.transport.ends(topic) for topic in reader.topics}
     records = 0
@@ -128,11 +128,21 @@ async def rebuild(runtime: Host, reader: Reader, *, erase_absent: bool = False) 
 async def everything(
     transport: Transport, at: TopicPartition, *, begin: int = 0, end: int | None = None
 ) -> AsyncIterator[Record]:
-    """Yield the records of a partition from `begin` up to `end`, or to the end of the log as it is now."""
+    """Yield the records of a partition from `begin` up to `end`, or to the end of the log as it is now.
+
+    Raises Overtaken where it begins at 0 and tombstones of what it has yielded went before it came to them.
+    """
     last = end if end is not None else (await transport.ends(at.topic)).get(at.partition, 0)
-    offset = begin
+    offset, begun = begin, 0
     while offset < last:
         batch = await transport.read(at.topic, at.partition, offset=offset, limit=_BATCH)
+        if offset == 0:
+            begun = batch.horizon or 0
+        elif begin == 0 and batch.lacks(begun):
+            raise Overtaken(
+                f"The log was compacted while {at} was read from its beginning: what is erased may not be learnt beyond "
+                f"{offset}. Nothing was changed; run it again."
+            )
         for record in batch.records:
             if record.offset < last:
                 yield record

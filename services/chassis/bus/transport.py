@@ -61,13 +61,22 @@ class Batch:
 
     `offset` is the fetch position that the batch was read at, so that a reader can tell a gap in the log (fine)
     from a batch that belongs to an earlier assignment (not fine). `next_offset` is at least "last record + 1"; it is larger where compaction or markers leave a gap. A batch
-    without records still moves the fetch position.
+    without records still moves the fetch position. `horizon` is the offset below which tombstones may have been gone as it was
+    read, if it begins at 0 or has a gap (else 0: nothing is missing in it); None where the log cannot tell (Kafka).
     """
 
     at: TopicPartition
     offset: int
     records: tuple[Record, ...]
     next_offset: int
+    horizon: int | None = None
+
+    def lacks(self, begun: int) -> bool:
+        """Whether tombstones that would be learnt from it may be gone, of what was read before it.
+
+        `begun`: the horizon when offset 0 was read, else 0. What a tombstone below that erased was gone by then as well.
+        """
+        return self.offset > 0 and (self.horizon or 0) > max(self.offset, begun)
 
     @property
     def size(self) -> int:

@@ -47,11 +47,14 @@ class SqlTransport:
         partitions: int | None = None,
         compaction_lag_seconds: int = 604_800,
         tombstone_seconds: int = 2_592_000,
+        compacting: bool = True,
     ) -> None:
+        """`compacting`: whether it is compacted while it is open."""
         self.database = database
         self._partition_setting = partitions
         self._lag = compaction_lag_seconds
         self._tombstones = tombstone_seconds
+        self._compacting = compacting
         self._open = AsyncExitStack()
         self._identity = ""
         self._counts: dict[str, int] = {}
@@ -68,8 +71,9 @@ class SqlTransport:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(held(self.database, self._lose))
             await self._learn_identity()
-            compaction = asyncio.create_task(self._compact_for_ever(), name="log compaction")
-            stack.push_async_callback(_ended, compaction)
+            if self._compacting:
+                compaction = asyncio.create_task(self._compact_for_ever(), name="log compaction")
+                stack.push_async_callback(_ended, compaction)
             self._open = stack.pop_all()
 
     async def close(self) -> None:
@@ -204,7 +208,7 @@ class SqlTransport:
             or (records[0].offset, records[-1].offset + 1) != (offset, end)
         ):
             return None
-        return Batch(at=at, offset=offset, records=records, next_offset=end)
+        return Batch(at=at, offset=offset, records=records, next_offset=end, horizon=0)
 
     def _advance(self, ends: dict[TopicPartition, int], records: Sequence[Record]) -> None:
         if self._ends is not None:

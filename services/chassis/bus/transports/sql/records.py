@@ -10,6 +10,9 @@ from services.chassis.bus.transports.sql.tables import PARTITIONS, RECORDS
 _END = select(PARTITIONS.c.next_offset).where(
     (PARTITIONS.c.topic == bindparam("topic")) & (PARTITIONS.c.partition == bindparam("partition"))
 )
+_HORIZON = select(PARTITIONS.c.horizon).where(
+    (PARTITIONS.c.topic == bindparam("topic")) & (PARTITIONS.c.partition == bindparam("partition"))
+)
 # The bytes of the values before each record are summed up by the database, so what is too much is never read.
 _SIZE = func.coalesce(func.length(RECORDS.c.value), 0)
 _CHOSEN = (
@@ -48,7 +51,8 @@ async def read_batch(
 ) -> Batch:
     """Read up to `limit` records and BATCH_BYTES below `end`; the batch that reaches it reads on there, over any gap.
 
-    The end must have been known before this transaction began, or be read in it first.
+    The end must have been known before this transaction began, or be read in it first. The horizon is that of the moment
+    at which the records stood so: a read transaction sees one snapshot.
     """
     here = {"topic": at.topic, "partition": at.partition}
     rows = await connection.execute(_FROM, {**here, "from_offset": offset, "end": end, "limit": limit})
@@ -65,12 +69,10 @@ async def read_batch(
         for place, key, headers, value, appended_at in rows
     )
     full = len(records) == limit or sum(len(record.value or b"") for record in records) >= BATCH_BYTES
-    return Batch(
-        at=at,
-        offset=offset,
-        records=records,
-        next_offset=records[-1].offset + 1 if full else max(end, offset),
-    )
+    reached = records[-1].offset + 1 if full else max(end, offset)
+    gap = len(records) < reached - offset
+    horizon = await connection.scalar(_HORIZON, here) if gap or offset == 0 else 0
+    return Batch(at=at, offset=offset, records=records, next_offset=reached, horizon=horizon)
 
 
 def encode_headers(headers: tuple[tuple[str, bytes], ...]) -> bytes:

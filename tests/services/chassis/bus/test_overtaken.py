@@ -1,0 +1,248 @@
+"""Compaction passes over who has not read what it takes: a lane that stands, or whoever reads from the beginning.
+
+A tombstone that was not read before it went is never learnt: what was erased would stay. Who has kept up is not stopped.
+"""
+
+import asyncio
+import time
+import uuid
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.chassis.bus import limits, positions, rebuilding
+from services.chassis.bus.delivery import Delivery
+from services.chassis.bus.errors import Overtaken, RebuildNeeded, Transient
+from services.chassis.bus.lane import LaneRules
+from services.chassis.bus.limits import Limits
+from services.chassis.bus.partitioner import partition_for
+from services.chassis.bus.reader import Reader
+from services.chassis.bus.rebuilding import rebuild
+from services.chassis.bus.transport import TopicPartition
+from services.chassis.bus.transports.sql.compaction import compact
+from services.chassis.database import DatabaseAway
+from tests.services.chassis.bus.bench import THINGS, Bench, apply, erased, eventually, organisation
+
+DAY = 86_400
+HERE = partition_for(str(uuid.UUID(int=1)), 8)
+AT = TopicPartition("members.v1", HERE)
+ONE, BAD, *MORE = (
+    key for key in (str(uuid.UUID(int=number)) for number in range(1, 200)) if partition_for(key, 8) == HERE
+)
+STOPPED = r"tombstones (that it has not read )?may be gone.*run `comity rebuild` for it"
+
+
+async def forget(connection: AsyncConnection) -> None:
+    await connection.execute(delete(THINGS))
+
+
+READER = Reader(group="things", topics=("members.v1",), handle=apply, forget=forget)
+
+
+async def expire(bench: Bench) -> int:
+    """Let 31 days pass over what the log holds, and compact it; how many records went."""
+    async with bench.log_database.write() as connection:
+        by = {"by": 31 * DAY * 1_000_000}
+        await connection.execute(text("UPDATE log_record SET appended_at = appended_at - :by"), by)
+    now = time.time_ns() // 1_000
+    return await compact(bench.log_database, now=now, lag_seconds=7 * DAY, tombstone_seconds=30 * DAY)
+
+
+async def horizon(bench: Bench) -> int:
+    return (await bench.transport.horizons("members.v1"))[HERE]
+
+
+async def ended(running: Any) -> None:
+    """Wait for the end of a consumer; raises what ended it."""
+    await asyncio.wait([running.task], timeout=5)
+    running.task.result()
+
+
+async def until_full(running: Any) -> None:
+    """Wait until the lane stands, and nothing more is fetched for it."""
+
+    async def full() -> bool:
+        return bool(running.consumer._assignment.lanes[AT].full)
+
+    await eventually(full)
+
+
+async def until_halted(bench: Bench) -> None:
+    async def halted() -> bool:
+        async with bench.database.read() as connection:
+            return bool(await limits.halted(connection))
+
+    await eventually(halted)
+
+
+async def resume(bench: Bench) -> None:
+    async with bench.database.write() as connection:
+        assert await limits.resume(connection, "things", AT)
+
+
+async def position(bench: Bench) -> int:
+    async with bench.database.read() as connection:
+        stored = {one.at: one.next_offset for one in await positions.all_of(connection, "things")}
+    return stored[AT]
+
+
+async def test_a_lane_that_stood_while_tombstones_went_stops_before_the_gap(bench: Bench) -> None:
+    """It had what was erased since, and would have kept it: a position is proved when a partition arrives, and this one was here."""
+    away = asyncio.Event()
+
+    async def handle(delivery: Delivery) -> None:
+        if delivery.event.key == BAD and not away.is_set():
+            raise Transient("Something does not answer.")
+        await apply(delivery)
+
+    await bench.append(organisation(ONE, version=1))
+    async with bench.consuming(handle, batch=1) as running:
+        await bench.caught_up(running)
+        await bench.append(
+            *(organisation(BAD, version=version) for version in range(1, 6)),
+            erased(ONE, version=2),
+            organisation(MORE[0], version=1),
+        )
+
+        await until_full(running)
+        assert await expire(bench) == 6
+        away.set()
+        with pytest.raises(RebuildNeeded, match=STOPPED):
+            await ended(running)
+    with pytest.raises(RebuildNeeded):  # and so does the next start
+        await bench.consume()
+    await rebuild(bench.process, READER)
+    await bench.consume()
+    assert await bench.things() == {BAD: (5, "Kigali Fibre"), MORE[0]: (1, "Kigali Fibre")}
+
+
+async def test_a_partition_that_was_halted_while_tombstones_went_stops_as_it_is_resumed(bench: Bench) -> None:
+    async def handle(delivery: Delivery) -> None:
+        if delivery.event.key == BAD:
+            raise ZeroDivisionError("a bug of ours")
+        await apply(delivery)
+
+    await bench.append(organisation(ONE, version=1), organisation(BAD, version=1), erased(ONE, version=2))
+    async with bench.consuming(handle, rules=LaneRules(limits=Limits(in_a_row=0)), batch=1) as running:
+        await until_halted(bench)
+        await resume(bench)  # nothing went meanwhile, so it halts again at the same record
+        await until_halted(bench)
+        assert (await expire(bench), await horizon(bench), await position(bench)) == (2, 3, 1)
+        await resume(bench)
+        with pytest.raises(RebuildNeeded, match=STOPPED):
+            await ended(running)
+    assert await bench.things() == {ONE: (1, "Kigali Fibre")}
+
+
+async def test_a_group_that_reads_from_the_beginning_while_the_log_is_compacted_stops(bench: Bench) -> None:
+    went: list[int] = []
+
+    async def handle(delivery: Delivery) -> None:
+        await apply(delivery)
+        if delivery.event.key == BAD and not went:
+            went.append(await expire(bench))
+
+    await bench.append(
+        organisation(ONE, version=1),
+        *(organisation(BAD, version=version) for version in range(1, 9)),
+        erased(ONE, version=2),
+        organisation(MORE[0], version=1),
+    )
+    async with bench.consuming(handle, batch=1) as running:
+        with pytest.raises(RebuildNeeded, match=STOPPED):
+            await ended(running)
+    assert (await bench.things())[ONE] == (1, "Kigali Fibre")
+    await rebuild(bench.process, READER)
+    assert ONE not in await bench.things()
+
+
+async def test_who_reads_a_log_that_was_compacted_before_is_not_stopped(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However small its batches are, and also where it halts on its way: what the tombstones erased was gone as well."""
+
+    async def handle(delivery: Delivery) -> None:
+        if delivery.event.key == BAD and not mended.is_set():
+            raise ZeroDivisionError("a bug of ours")
+        await apply(delivery)
+
+    mended, kept, gone = asyncio.Event(), MORE[:4], MORE[4:8]
+    await bench.append(organisation(kept[0], version=1), organisation(BAD, version=1))
+    for stays, goes in zip(kept, gone, strict=True):
+        await bench.append(
+            organisation(goes, version=1), erased(goes, version=2), organisation(stays, version=2)
+        )
+    await expire(bench)
+    assert await horizon(bench) == 13
+    async with bench.consuming(handle, rules=LaneRules(limits=Limits(in_a_row=0)), batch=1) as running:
+        await until_halted(bench)
+        mended.set()
+        await resume(bench)
+        await bench.caught_up(running)
+        assert not running.task.done()
+    assert await bench.things() == dict.fromkeys(kept, (2, "Kigali Fibre")) | {BAD: (1, "Kigali Fibre")}
+    monkeypatch.setattr(rebuilding, "_BATCH", 1)
+    assert (await rebuild(bench.process, READER)).records == 5
+
+
+async def test_who_has_kept_up_is_not_stopped_by_what_goes(bench: Bench) -> None:
+    """The tombstone of what it holds as erased goes, and its position is the horizon; then superseded records go ahead of it."""
+    async with bench.consuming(batch=1) as running:
+        await bench.append(organisation(ONE, version=1), erased(ONE, version=2))
+        await bench.caught_up(running)
+        assert await expire(bench) == 2
+        assert await horizon(bench) == await position(bench) == 2
+        async with bench.database.write():  # it stands, with its batches fetched, while what is ahead goes
+            await bench.append(*(organisation(BAD, version=version) for version in range(1, 9)))
+            await until_full(running)
+            assert await expire(bench) == 7
+        await bench.append(organisation(MORE[0], version=1))
+        await bench.caught_up(running)
+        assert not running.task.done()
+    assert (await bench.things())[BAD] == (8, "Kigali Fibre")
+    await bench.consume()
+
+
+async def test_a_gap_is_passed_where_the_log_is_away_for_a_moment(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What there is to know of it came with the batch: nothing more has to be asked, and nothing can fail."""
+
+    async def away(_: str) -> None:
+        raise DatabaseAway("The database does not answer.")
+
+    await bench.append(organisation(BAD, version=1), organisation(ONE, version=1), erased(ONE, version=2))
+    assert await expire(bench) == 2
+    monkeypatch.setattr(bench.transport, "horizons", away)
+    await bench.consume()
+    assert await bench.things() == {BAD: (1, "Kigali Fibre")}
+    assert await position(bench) == 3
+
+
+async def test_a_rebuild_that_compaction_overtakes_changes_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.append(
+        organisation(ONE, version=1),
+        *(organisation(key, version=1) for key in MORE[:6]),
+        erased(ONE, version=2),
+    )
+    await bench.append(organisation(BAD, version=1))
+    await bench.consume()
+    live = await bench.things()
+    went = []
+
+    async def handle(delivery: Delivery) -> None:
+        await apply(delivery)
+        if not went:
+            went.append(await expire(bench))
+
+    monkeypatch.setattr(rebuilding, "_BATCH", 2)
+    with pytest.raises(Overtaken, match=rf"while {AT} was read .* Nothing was changed; run it again"):
+        await rebuild(bench.process, replace(READER, handle=handle))
+    assert (went, await bench.things()) == ([2], live)
+    await rebuild(bench.process, READER)
+    assert await bench.things() == {key: thing for key, thing in live.items() if key != ONE}
