@@ -12,6 +12,8 @@ import asyncio
 import json
 import shutil
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -38,11 +40,19 @@ def restore(
             help="Replace the database also where accepted writes wait in its outbox, and give them up.",
         ),
     ] = False,
+    another_log: Annotated[
+        bool,
+        typer.Option(
+            "--another-log",
+            help="Restore also where the log is not the one that the database has spoken to, which is lost for good.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Let a stopped service go on from a backup of its database; exit code 1 if it runs, and nothing is changed then.
 
-    Nor is anything changed where accepted writes wait in the outbox of the database that would be replaced: they stand nowhere else.
+    Nor is anything changed where accepted writes wait in the outbox of the database that would be replaced, for they stand
+    nowhere else, or where the log is not the one that the restored database has spoken to.
     Ended on its way it leaves the old state, or a service that refuses to start: then run it again, as before or without
     --from.
     """
@@ -54,7 +64,9 @@ def restore(
     if backup is not None and not backup.is_file():
         stop(Exit.USAGE, f"--from names {backup}, which is not a file.")
     settings = load_settings()
-    done = asyncio.run(_restore(settings, SERVICES[service], backup, discard_outbox=discard_outbox))
+    done = asyncio.run(
+        _restore(settings, SERVICES[service], backup, discard_outbox=discard_outbox, another_log=another_log)
+    )
     if as_json:
         typer.echo(json.dumps(done))
         return
@@ -63,8 +75,9 @@ def restore(
 
 
 async def _restore(
-    settings: Any, service: Any, backup: Path | None, *, discard_outbox: bool
+    settings: Any, service: Any, backup: Path | None, *, discard_outbox: bool, another_log: bool
 ) -> dict[str, Any]:
+    from services.chassis.bus import said
     from services.chassis.bus.restoring import restore as resume
 
     if backup is not None:
@@ -72,7 +85,8 @@ async def _restore(
     if service.owner is None:  # it says nothing, so nothing can be refused by the log
         if backup is not None:
             await refuse_beside(settings, service.name)
-            await _put_back(settings, service.name, backup)
+            async with _copied(settings, service.name, backup) as copy:
+                await _put_back(settings, service.name, copy)
         return {}
 
     async def put_back(transport: Any, backup: Path) -> None:
@@ -80,12 +94,16 @@ async def _restore(
             await transport.ends(topic)
         if not discard_outbox:
             await _refuse_waiting(settings, service.name)
-        async with transport.appender(service.name):  # whatever the log refuses, it refuses now
-            await _put_back(settings, service.name, backup)
+        async with _copied(settings, service.name, backup) as copy:
+            if not another_log:
+                async with _opened(service.name, copy) as database:
+                    await said.on_this_log(transport, database, service.name)
+            async with transport.appender(service.name):  # whatever the log refuses, it refuses now
+                await _put_back(settings, service.name, copy)
 
     replaced = partial(put_back, backup=backup) if backup is not None else None
     async with standing_by(settings, service, alone=True, replaced=replaced) as runtime:
-        return asdict(await resume(runtime, service.owner))
+        return asdict(await resume(runtime, service.owner, another_log=another_log))
 
 
 def _refuse_another(settings: Any, service: str, backup: Path) -> None:
@@ -125,11 +143,11 @@ async def _refuse_waiting(settings: Any, service: str) -> None:
         )
 
 
-async def _put_back(settings: Any, service: str, backup: Path) -> None:
-    """Put a backup in place in one go, with tables of this release: it may be of an older one."""
+@asynccontextmanager
+async def _copied(settings: Any, service: str, backup: Path) -> AsyncIterator[Path]:
+    """Give a copy of a backup, with tables of this release: it may be of an older one."""
     from migrations.running import upgrade
     from services.chassis import sqlite
-    from services.chassis.database import Database
 
     for left in settings.data_folder.glob(
         f"{service}.restore-*"
@@ -138,16 +156,31 @@ async def _put_back(settings: Any, service: str, backup: Path) -> None:
     with tempfile.TemporaryDirectory(dir=settings.data_folder, prefix=f"{service}.restore-") as folder:
         copy = Path(folder) / f"{service}.db"
         await asyncio.to_thread(sqlite.back_up, str(backup), str(copy))
-        upgraded = Database(f"sqlite+aiosqlite:///{copy}", service=service)
-        try:
-            await upgrade(upgraded, service)
-        finally:
-            await upgraded.close()
-        database = Database.for_service(settings, service)
-        try:
-            await database.put_back(copy)
-        finally:
-            await database.close()
+        async with _opened(service, copy) as database:
+            await upgrade(database, service)
+        yield copy
+
+
+@asynccontextmanager
+async def _opened(service: str, file: Path) -> AsyncIterator[Any]:
+    from services.chassis.database import Database
+
+    database = Database(f"sqlite+aiosqlite:///{file}", service=service)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def _put_back(settings: Any, service: str, copy: Path) -> None:
+    """Put it in place in one go."""
+    from services.chassis.database import Database
+
+    database = Database.for_service(settings, service)
+    try:
+        await database.put_back(copy)
+    finally:
+        await database.close()
 
 
 def _sentences(service: str, done: dict[str, Any]) -> list[str]:

@@ -14,7 +14,7 @@ from services.chassis.bus.errors import DatabaseBehind, LogReplaced
 from services.chassis.bus.failpoints import armed
 from services.chassis.bus.owner import Owner, TakenBack
 from services.chassis.bus.relay import Relay
-from services.chassis.bus.restoring import republish
+from services.chassis.bus.restoring import republish, restore
 from tests.conformance.kit import FILLERS, THINGS, Bench, Crash, erased, ids, make_tables, revised, until
 
 ONE, TWO = ids(2)
@@ -179,6 +179,43 @@ async def test_an_owner_speaks_on_no_other_log_than_before_until_all_is_said_aga
     await send(bench, holding(ONE))
     assert {one.log for one in await noted(bench)} == {await bench.transport.identity("members.v1")}
     assert (await bench.versions())[ONE][-1] == 2
+
+
+async def test_a_restore_goes_over_to_no_other_log_unless_told_to(bench: Bench) -> None:
+    """It raises the incarnation, and what the right log holds would look old to it, once that is back."""
+
+    async def keys(_: Any, after: str, limit: int) -> Sequence[str]:
+        return [ONE] if after < ONE else []
+
+    async def say(*_: Any) -> Sequence[Event]:
+        return [revised(ONE, 2)]
+
+    async def life() -> int:
+        async with bench.database.read() as connection:
+            return await incarnation.current(connection)
+
+    owner = replace(holding(ONE), keys=keys, say=say)
+    await make_tables(bench.database, LIVES)
+    await bench.post(revised(ONE, 1))
+    await send(bench, owner)
+    await bench.execute("UPDATE positions SET log = 'another'")
+    other = await noted(bench)
+    this = await bench.transport.identity("members.v1")
+    with pytest.raises(
+        LogReplaced, match=rf"on log another, but this is log {this}.*say --another-log where"
+    ):
+        await restore(bench.process, owner)
+    assert (await noted(bench), await life(), await bench.waiting()) == (other, 1, [])
+    await bench.execute("UPDATE positions SET log = :this, next_offset = next_offset + 1000", this=this)
+    with pytest.raises(LogReplaced, match=rf"on log {this}, but here that ends at .*say --another-log where"):
+        await restore(bench.process, owner)
+    assert (await life(), await bench.waiting()) == (1, [])
+
+    assert (await restore(bench.process, owner, another_log=True)).incarnation == 2
+    assert {one.log for one in await noted(bench)} == {this}
+    assert (await restore(bench.process, owner)).incarnation == 3
+    await bench.execute("DELETE FROM positions")  # of an older release, which kept none
+    assert (await restore(bench.process, owner)).incarnation == 4
 
 
 async def test_nothing_behind_is_republished(bench: Bench) -> None:

@@ -48,6 +48,11 @@ def revisions(folder: Path) -> dict[str, int]:
         return dict(members.execute("SELECT id, revision FROM organisations"))
 
 
+def log_of(folder: Path) -> str:
+    with closing(sqlite3.connect(folder / "log.db")) as log:
+        return str(log.execute("SELECT log FROM log_identity").fetchone()[0])
+
+
 def newest_on_the_log(folder: Path, key: str) -> Sequence:
     with closing(sqlite3.connect(folder / "log.db")) as log:
         query = "SELECT incarnation, version FROM log_key WHERE topic = 'members.v1' AND key = ?"
@@ -85,7 +90,7 @@ def test_a_restore_that_ends_on_its_way_leaves_what_was_or_what_does_not_start(
     assert revisions(site.folder) == stood
     assert not list(site.folder.glob("*.restore-*"))
 
-    async def killed(*_: object) -> None:
+    async def killed(*_: object, **__: object) -> None:
         raise BusError("It ends here.")
 
     (site.folder / "members.restore-left").mkdir()  # of one that was killed while it copied
@@ -160,3 +165,59 @@ def test_a_file_that_was_lost_and_made_anew_is_filled_from_the_log_before_anythi
     assert "took 2 back" in site.comity("restore", "members")
     with started(site.folder) as world:
         assert names(world, kept) == before
+
+
+@pytest.mark.parametrize("how", ["from a backup", "in its place"])
+def test_a_restore_on_another_log_changes_nothing_unless_told_to(how: str, tmp_path: Path) -> None:
+    """A file made anew, a shell without the settings: it would end well, and what the right log holds be dropped as old."""
+    site, backups, away = Site(folder=tmp_path / "var"), tmp_path / "backups", tmp_path / "away"
+    with started(site.folder) as world:
+        kept, _ = world.new_organisation()
+        relayed(world)
+        site.comity("backup", str(backups), "--service", "members")
+        revise(world, kept, "Accepted Since (fictional)")
+        relayed(world)
+        before = names(world, kept)
+    if how == "in its place":
+        shutil.copy(backups / "members.db", site.folder)
+    words = ["restore", "members"] + (
+        ["--from", str(backups / "members.db")] if how == "from a backup" else []
+    )
+    stood, right = revisions(site.folder), log_of(site.folder)
+    away.mkdir()
+    for file in site.folder.glob("log.db*"):
+        shutil.move(file, away)
+    site.comity("migrate")
+    site.comity("topics")
+
+    refusal = site.comity(*words, code=1)
+    assert f"on log {right}, but this is log {log_of(site.folder)}" in refusal
+    assert "If the settings name a wrong log" in refusal
+    assert "--another-log" in refusal
+    assert revisions(site.folder) == stood
+    assert not list(site.folder.glob("*.restore-*"))
+
+    for file in site.folder.glob("log.db*"):
+        file.unlink()
+    for file in away.iterdir():
+        shutil.move(file, site.folder)
+    assert "took 1 back" in site.comity(*words)
+    with started(site.folder) as world:
+        assert names(world, kept) == before
+
+
+def test_a_database_whose_log_is_lost_for_good_is_restored_on_another(tmp_path: Path) -> None:
+    site, backups = Site(folder=tmp_path / "var"), tmp_path / "backups"
+    with started(site.folder) as world:
+        kept, _ = world.new_organisation()
+        relayed(world)
+        site.comity("backup", str(backups), "--service", "members")
+    for file in site.folder.glob("log.db*"):
+        file.unlink()
+    site.comity("migrate")
+    site.comity("topics")
+    words = ("restore", "members", "--from", str(backups / "members.db"))
+    assert "--another-log" in site.comity(*words, code=1)
+    assert "incarnation 2; 1 records wait" in site.comity(*words, "--another-log")
+    assert revisions(site.folder) == {kept: 1}
+    assert "incarnation 3; 1 records wait" in site.comity("restore", "members")  # it counts in this one now

@@ -33,6 +33,13 @@ def _speak_on_any_log(patch: Patch) -> None:
     patch.setattr(said, "verify", partial(said.verify, filling=True))
 
 
+def _restore_on_any_log(patch: Patch) -> None:
+    async def on_this_log(_transport: Any, _database: Any, _service: str) -> None:
+        return
+
+    patch.setattr(said, "on_this_log", on_this_log)
+
+
 def _leave_it_to_the_relay(patch: Patch) -> None:
     async def verify(*_: Any) -> Mapping[Any, Any]:
         return {}
@@ -87,6 +94,16 @@ MUTANTS = (
         patch=_speak_on_any_log,
         tests=(
             f"{CONFORMANCE}::test_an_owner_speaks_on_no_other_log_than_before_until_all_is_said_again_there[sqlite]",
+        ),
+    ),
+    Mutant(
+        name="restored-on-any-log",
+        rule="R8",
+        how="a restore goes over to whatever log it finds, above the sequences of the right one",
+        patch=_restore_on_any_log,
+        tests=(
+            f"{CONFORMANCE}::test_a_restore_goes_over_to_no_other_log_unless_told_to[sqlite]",
+            f"{PUT_BACK}::test_a_restore_on_another_log_changes_nothing_unless_told_to",
         ),
     ),
     Mutant(

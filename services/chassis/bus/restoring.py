@@ -61,9 +61,14 @@ async def republish(runtime: Host, owner: Owner, keys: Sequence[str] | None = No
         after = chunk[-1]
 
 
-async def restore(runtime: Host, owner: Owner) -> Restored:
-    """Bring a database that was put back from a backup up to its own topics, and say all of it in a new life."""
+async def restore(runtime: Host, owner: Owner, *, another_log: bool = False) -> Restored:
+    """Bring a database that was put back from a backup up to its own topics, and say all of it in a new life.
+
+    `another_log`: also where this is not the log that it has spoken to; raises LogReplaced otherwise. Raises Overtaken.
+    """
     done = Restored()
+    if not another_log:
+        await said.on_this_log(runtime.transport, runtime.database, runtime.service.name)
     # Entering fences whatever relay of this outbox is left, so that what is read to the end is all there is.
     async with runtime.transport.appender(runtime.service.name), runtime.database.write() as connection:
         life = await incarnation.current(connection)

@@ -28,7 +28,8 @@ from services.chassis.bus.host import Host
 from services.chassis.bus.owner import Owner
 from services.chassis.bus.positions import Position
 from services.chassis.bus.rebuilding import everything
-from services.chassis.bus.transport import Record, TopicPartition
+from services.chassis.bus.transport import Record, TopicPartition, Transport
+from services.chassis.database import Database
 
 GROUP = "outbox"
 """The group under which these positions stand among those of the readers; no reader has this name."""
@@ -104,6 +105,31 @@ async def move_over(connection: AsyncConnection, ends: Mapping[TopicPartition, P
     for at, end in ends.items():
         if at not in stored or stored[at].log != end.log:
             await positions.put(connection, end)
+
+
+async def on_this_log(transport: Transport, database: Database, service: str) -> None:
+    """Prove that what the database of a service knows to have said counts in this log. Raises LogReplaced.
+
+    For a restore: on another log it would go over to that and raise the incarnation, above which what the right one holds
+    looks old. A database without positions (of an older release, or made anew) counts in none.
+    """
+    async with database.read() as connection:
+        stored = await positions.all_of(connection, GROUP)
+    for held in stored:
+        log = await transport.identity(held.at.topic)
+        end = (await transport.ends(held.at.topic)).get(held.at.partition, 0)
+        if held.next_offset and held.log != log:
+            this = f"on log {held.log}, but this is log {log}"
+        elif held.next_offset > end:
+            this = f"on log {log}, but here that ends at {end}: it was cut, or is an older copy"
+        else:
+            continue
+        raise LogReplaced(
+            f"The database that is to be restored has said what {service} knows up to {held.next_offset} of {held.at} {this}. "
+            "Restored here, it would drop what the right log holds as old, so nothing was changed. If the settings name a wrong "
+            "log (data_folder, log.url, kafka.bootstrap_servers, kafka.prefix), name the right one; if the log was replaced, put "
+            "the right one back, or say --another-log where that is lost for good."
+        )
 
 
 async def know_all(host: Host, connection: AsyncConnection) -> None:
@@ -204,5 +230,5 @@ def _replaced(host: Host, held: Position, end: Position, record: Record) -> LogR
         f"{name} has said what it knows on log {held.log}, but this is log {end.log}, and what stands at {record.offset} of "
         f"{record.topic}/{record.partition} is unknown to its database. The log was replaced. Put the right log back; if "
         f"this is the right one, the database is that of another time: stop every process of {name} and run "
-        f"`comity restore {name}`."
+        f"`comity restore {name} --another-log`."
     )
