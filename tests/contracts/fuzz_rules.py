@@ -1,14 +1,22 @@
-"""A check of our own beside those of schemathesis: a refusal of a well-formed request names a rule that no schema can state.
+"""What is ours in a run of schemathesis: a check, and projects with which the steps of their life can be taken.
 
+The check: a refusal of a well-formed request names a rule that no schema can state.
 What: schemathesis calls this for every answer. Where a request follows the published schema and is refused all the same,
 its `positive_data_acceptance` accepts the statuses in `schemathesis.toml`; this check then asks why it was refused, and
 lets only the reasons below pass. So a bound that the schema could have told stays a finding.
 """
 
+import os
 import re
+from typing import Any
+from uuid import uuid4
 
+import httpx2
 import schemathesis
 from schemathesis.generation import GenerationMode
+from schemathesis.generation.meta import TestPhase
+
+from tests.contracts.world import project
 
 HEADERS = {
     "entity-tag": ("If-Match", re.compile(r'"[0-9]+(;[0-9a-f]{16})?"')),
@@ -140,3 +148,35 @@ def refusal_names_a_rule_beyond_the_schema(
     if problem["code"] in STATE or (rules and rules <= RULES):
         return None
     raise AssertionError(f"{response.status_code} {problem['code']}: {problem['detail']} ({sorted(rules)})")
+
+
+STEPS = {
+    "/v1/projects/{project_id}/publish": (),
+    "/v1/projects/{project_id}/close": ("publish",),
+    "/v1/projects/{project_id}/withdraw": (),
+}
+"""The steps of a project's life, with what a draft needs first."""
+
+
+@schemathesis.hook
+def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
+    """Give each step a project of its own and its ETag, where the caller may make one.
+
+    The id that is drawn is nobody's, or the example's, which must stay open; and no drawn ETag is the right one.
+    """
+    meta, path = case.meta, case.operation.path
+    if meta is None or path not in STEPS or meta.phase.name is TestPhase.STATEFUL:
+        return
+    if meta.generation.mode is not GenerationMode.POSITIVE:
+        return
+    identifier = str(uuid4())
+    address = f"{case.operation.base_url.rstrip('/')}/v1/projects/{identifier}"
+    caller = {"Authorization": os.environ.get("COMITY_TEST_AUTHORIZATION", "")}
+    with httpx2.Client(headers=caller, trust_env=False) as client:
+        answer = client.put(address, json=project())
+        for step in STEPS[path]:
+            if answer.is_success:
+                answer = client.post(f"{address}/{step}", headers={"If-Match": answer.headers["ETag"]})
+    if answer.is_success:
+        case.path_parameters["project_id"] = identifier
+        case.headers["If-Match"] = answer.headers["ETag"]

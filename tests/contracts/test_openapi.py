@@ -1,8 +1,11 @@
-"""Who reads the document alone can send every body: each has an example, which its own schema takes."""
+"""Who reads the document alone can send every request: each body has an example, each condition its header."""
 
+from collections.abc import Callable, Iterator
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
 from jsonschema import Draft202012Validator
 
 from services.catalogue import SERVICES
@@ -36,3 +39,47 @@ def test_every_body_has_an_example_that_its_schema_takes(document: dict[str, Any
                 wrong += [f"{method} {path}: {error.message}" for error in found]
     assert without == A_FILE
     assert wrong == []
+
+
+def names_in(code: CodeType) -> Iterator[str]:
+    """Every name that a function's code asks for, and the code of those within it."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from names_in(constant)
+
+
+def compares_revisions(function: Callable[..., Any], seen: set[Any]) -> bool:
+    """Whether a function, or one of ours that it names, compares If-Match with a revision."""
+    if not isinstance(function, FunctionType) or function in seen:
+        return False
+    seen.add(function)
+    if not function.__module__.startswith("services."):
+        return False
+    names = set(names_in(function.__code__))
+    known = [function.__globals__.get(name) for name in names]
+    modules = [one for one in known if isinstance(one, ModuleType) and one.__name__.startswith("services.")]
+    known += [getattr(module, name, None) for module in modules for name in names]
+    ours = any(name.endswith("check_match") for name in names)
+    return ours or any(compares_revisions(one, seen) for one in known)
+
+
+def test_whatever_compares_revisions_takes_the_header_and_says_so(document: dict[str, Any]) -> None:
+    routes = [
+        route for service in SERVICES.values() for router in service.routers() for route in router.routes
+    ]
+    asking, taking, answering = set(), set(), set()
+    for route in routes:
+        assert isinstance(route, APIRoute)
+        [method] = route.methods
+        operation = document["paths"][route.path][method.lower()]
+        name = f"{method} {route.path}"
+        if compares_revisions(route.endpoint, set()):
+            asking.add(name)
+        if "If-Match" in {one["name"] for one in operation.get("parameters", ())}:
+            taking.add(name)
+        if {"412", "428"} & operation["responses"].keys():
+            answering.add(name)
+    assert len(asking) > 15
+    assert taking == asking
+    assert answering == asking

@@ -31,7 +31,8 @@ _TITLES = {
     503: "Not available now; see Retry-After",
 }
 _OF_EVERY_OPERATION = (400, 401, 403, 404, 429, 500, 503)
-_OF_WRITES = (409, 412, 413, 415, 422, 428)
+_OF_WRITES = (409, 413, 415, 422)
+_OF_CONDITIONS = (412, 428)
 _METHODS = {"get", "put", "post", "delete", "patch", "head", "options", "trace"}
 _PROBLEM = {
     "type": "object",
@@ -81,13 +82,6 @@ _IDEMPOTENCY = {
     "description": "Your own name of this request; sent again within 24 hours it gets the first answer again.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
-_IF_MATCH = {
-    "name": "If-Match",
-    "in": "header",
-    "required": False,
-    "description": "The ETag that you read; required where the resource exists.",
-    "schema": {"type": "string", "pattern": '^"[0-9]+"$', "minLength": 3, "maxLength": 20},
-}
 _REASON = {
     "name": reason.HEADER,
     "in": "header",
@@ -106,6 +100,18 @@ _REASON = {
 _PLAIN_TEXT = f"^[^{MISLEADING}]*$"  # what the edge lets through in an address
 Responses = dict[int | str, dict[str, Any]]
 """What a route can answer with, by status, as FastAPI takes it."""
+
+IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag that you read; required where the resource exists.",
+    "schema": {"type": "string", "pattern": '^"[0-9]+"$', "minLength": 3, "maxLength": 20},
+}
+"""The parameter that `document` adds to PUT, PATCH and DELETE; a POST that compares revisions names it in `openapi_extra`."""
+
+UNCONDITIONAL = "x-unconditional"
+"""A route's `openapi_extra` key for a PUT or DELETE that compares no revision, and so takes no If-Match."""
 
 QUESTION = "x-question"
 """A route's `openapi_extra` key for a POST that changes nothing, and so takes no Idempotency-Key."""
@@ -205,18 +211,20 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
     responses = operation.setdefault("responses", {})
     if _is_frameworks_own(responses.get("422")):
         del responses["422"]
+    parameters = operation.setdefault("parameters", [])
+    named = {(one.get("in"), str(one.get("name", "")).lower()) for one in parameters}
+    by_method = method in {"put", "patch", "delete"} and not operation.get(UNCONDITIONAL, False)
+    matched = by_method or ("header", "if-match") in named
     statuses = _OF_EVERY_OPERATION if method == "get" else _OF_EVERY_OPERATION + _OF_WRITES
-    for status in statuses:
+    for status in statuses + (_OF_CONDITIONS if matched else ()):
         responses.setdefault(str(status), {"$ref": f"#/components/responses/Problem{status}"})
     if method == "get":
         responses.setdefault("304", {"description": "Not changed since the ETag in If-None-Match"})
-    parameters = operation.setdefault("parameters", [])
-    named = {(one.get("in"), str(one.get("name", "")).lower()) for one in parameters}
     question = operation.get(QUESTION, False)
     if method == "post" and not question and ("header", "idempotency-key") not in named:
         parameters.append(_IDEMPOTENCY)
-    if method in {"put", "patch", "delete"} and ("header", "if-match") not in named:
-        parameters.append(_IF_MATCH)
+    if matched and ("header", "if-match") not in named:
+        parameters.append(IF_MATCH)
     if method != "get" and not question:
         parameters.append(_REASON)
     for one in parameters:

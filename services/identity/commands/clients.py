@@ -47,6 +47,7 @@ async def put_client(unit: Unit, *, client_id: str, body: ClientBody) -> Answer:
 async def delete_client(unit: Unit, *, client_id: str) -> Answer:
     """Revoke a client for good. Its secrets go now, and its tokens are revoked."""
     before = await _existing(unit, client_id)
+    unit.check_match(before["revision"])
     if before["state"] != "active":
         raise Revoked
     await revoke(unit, client_id, revision=before["revision"] + 1)
@@ -58,7 +59,7 @@ async def delete_client(unit: Unit, *, client_id: str) -> Answer:
 
 async def post_secret(unit: Unit, *, client_id: str) -> Answer:
     """Add a second secret, so that a program can change over without a gap."""
-    before = await _existing(unit, client_id, match=False)
+    before = await _existing(unit, client_id)
     if before["state"] != "active":
         raise Revoked
     if len(before["secrets"]) >= MOST_SECRETS:
@@ -76,7 +77,7 @@ async def post_secret(unit: Unit, *, client_id: str) -> Answer:
 
 async def delete_secret(unit: Unit, *, client_id: str, secret_id: str) -> Answer:
     """Take a secret out of use, and revoke the client's tokens: nobody knows which of them it got."""
-    before = await _existing(unit, client_id, match=False)
+    before = await _existing(unit, client_id)
     if secret_id not in {one["id"] for one in before["secrets"]}:
         raise NotFound
     await unit.connection.execute(delete(SECRETS).where(SECRETS.c.id == secret_id))
@@ -154,14 +155,12 @@ async def _check_person(unit: Unit, body: ClientBody) -> None:
     check_may_manage(unit.principal, roles=person["roles"].split(), organisation=person["organisation"])
 
 
-async def _existing(unit: Unit, client_id: str, *, match: bool = True) -> dict[str, Any]:
+async def _existing(unit: Unit, client_id: str) -> dict[str, Any]:
     found = await find_client(unit.connection, client_id)
     if found is None:
         check_may_manage(unit.principal, roles=(), organisation=unit.principal.organisation)
         raise NotFound
     check_may_manage(unit.principal, roles=found["roles"], organisation=found["organisation"])
-    if match:
-        unit.check_match(found["revision"])
     return found
 
 

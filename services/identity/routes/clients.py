@@ -10,6 +10,7 @@ from schemas.http.identity import ClientAnswer, ClientBody, ClientCreated, Clien
 from services.chassis.identity.principal import principal_of
 from services.chassis.web.access import require
 from services.chassis.web.cursors import cursors_of
+from services.chassis.web.openapi import UNCONDITIONAL
 from services.chassis.web.operation import execute
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.problems import NotFound
@@ -54,7 +55,7 @@ def router() -> APIRouter:
         "/{client_id}", operation_id="revoke_client", summary="Revoke an API client", status_code=204
     )
     async def revoke_client(request: Request, client_id: UUID) -> Response:
-        """End it for good; a token that it has stays good until it expires."""
+        """End it for good, with its secrets and tokens; every service knows within a minute."""
         return await execute(request, partial(commands.delete_client, client_id=str(client_id)))
 
     @routes.post(
@@ -73,9 +74,13 @@ def router() -> APIRouter:
         operation_id="delete_secret",
         summary="Take a secret out of use",
         status_code=204,
+        openapi_extra={UNCONDITIONAL: True},
     )
     async def delete_secret(request: Request, client_id: UUID, secret_id: UUID) -> Response:
-        """Make it useless at once; a token that was got with it stays good until it expires."""
+        """Make it useless at once, and end all tokens of the client, for nobody knows which of them it got.
+
+        Every service knows within a minute. With its other secret the client gets new ones.
+        """
         command = partial(commands.delete_secret, client_id=str(client_id), secret_id=str(secret_id))
         return await execute(request, command)
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from schemas.http.member_answers import Profile, WithdrawalBody
 from schemas.http.members import OrganisationBody
-from services.chassis.web.openapi import Responses, refusals
+from services.chassis.web.openapi import IF_MATCH, Responses, refusals
 from services.chassis.web.operation import execute
 from services.members.commands.leave import erase_organisation, withdraw_organisation
 from services.members.commands.put import put_organisation
@@ -14,19 +14,6 @@ from services.members.routes.parameters import OrganisationId
 from services.members.rules.problems import DuplicateExternalId, OrganisationErased, OrganisationWithdrawn
 
 REGISTERED: Responses = {201: {"model": Profile, "description": "Registered"}}
-
-IF_MATCH = {
-    "parameters": [
-        {
-            "name": "If-Match",
-            "in": "header",
-            "required": False,
-            "description": "The ETag that you read; required where the organisation exists.",
-            "schema": {"type": "string", "pattern": '^"[0-9]+"$', "minLength": 3, "maxLength": 20},
-        }
-    ]
-}
-"""The chassis documents the header for PUT and DELETE; this POST asks for it too."""
 
 
 def router() -> APIRouter:
@@ -57,7 +44,7 @@ def router() -> APIRouter:
         summary="Take an organisation out of all open lists",
         response_model=Profile,
         responses=refusals(OrganisationErased, OrganisationWithdrawn),
-        openapi_extra=IF_MATCH,
+        openapi_extra={"parameters": [IF_MATCH]},
     )
     async def withdraw(request: Request, organisation_id: OrganisationId, body: WithdrawalBody) -> Response:
         """Withdraw it, as its own editor or BDT. Putting the profile again brings the organisation back."""

@@ -15,7 +15,7 @@ from schemas.http.projects import FlagshipBody
 from services.chassis.identity.principal import principal_of
 from services.chassis.web.access import PUBLIC
 from services.chassis.web.cursors import cursors_of
-from services.chassis.web.openapi import Responses, refusals
+from services.chassis.web.openapi import IF_MATCH, Responses, refusals
 from services.chassis.web.operation import execute
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.reading import encode, respond, respond_page
@@ -25,21 +25,14 @@ from services.projects.routes.parameters import FlagshipId, codebook_in, runtime
 from services.projects.rules import problems as ours
 
 DECLARED: Responses = {201: {"model": FlagshipAnswer, "description": "Declared"}}
-IF_MATCH = {
-    "parameters": [
-        {
-            "name": "If-Match",
-            "in": "header",
-            "required": False,
-            "description": "The ETag that you read, whole or its revision alone; required where the flagship exists.",
-            "schema": {
-                "type": "string",
-                "pattern": '^"[0-9]+(;[0-9a-f]{16})?"$',
-                "minLength": 3,
-                "maxLength": 37,
-            },
-        }
-    ]
+WHOLE_OR_REVISION = IF_MATCH | {
+    "description": "The ETag that you read, whole or its revision alone; required where the flagship exists.",
+    "schema": {
+        "type": "string",
+        "pattern": '^"[0-9]+(;[0-9a-f]{16})?"$',
+        "minLength": 3,
+        "maxLength": 37,
+    },
 }
 """The ETag of a flagship has a second part, the digest of its projects' lists."""
 
@@ -76,7 +69,7 @@ def router() -> APIRouter:
         summary="Declare a flagship, or replace what is said of it",
         response_model=FlagshipAnswer,
         responses=DECLARED | refusals(ours.IdInUse),
-        openapi_extra=IF_MATCH,
+        openapi_extra={"parameters": [WHOLE_OR_REVISION]},
     )
     async def put(request: Request, flagship_id: FlagshipId, body: FlagshipBody) -> Response:
         """Declare it; for BDT editors. The change is logged and public; projects name the flagship that they belong to."""

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from schemas.http.project_answers import ProjectWritten
 from schemas.http.projects import ClosingBody
-from services.chassis.web.openapi import refusals
+from services.chassis.web.openapi import IF_MATCH, refusals
 from services.chassis.web.operation import execute
 from services.projects.commands import lifecycle, team
 from services.projects.routes.parameters import ProjectId, TeamMember
@@ -17,6 +17,7 @@ PUBLISHING = refusals(*STEP, ours.WrongState, ours.NotPublishable)
 CLOSING = refusals(*STEP, ours.WrongState)
 ADDING = refusals(*STEP, ours.TeamFull)
 REMOVING = refusals(*STEP, ours.LastTeamMember)
+MATCHED = {"parameters": [IF_MATCH]}
 
 
 def router() -> APIRouter:
@@ -29,6 +30,7 @@ def router() -> APIRouter:
         summary="Open a project to everybody",
         response_model=ProjectWritten,
         responses=PUBLISHING,
+        openapi_extra=MATCHED,
     )
     async def publish(request: Request, project_id: ProjectId) -> Response:
         """Check that the project is complete, naming every missing point at once.
@@ -43,6 +45,7 @@ def router() -> APIRouter:
         summary="Close a project with a reason",
         response_model=ProjectWritten,
         responses=CLOSING,
+        openapi_extra=MATCHED,
     )
     async def close(request: Request, project_id: ProjectId, body: ClosingBody) -> Response:
         """Close for good. The reason is published.
@@ -58,6 +61,7 @@ def router() -> APIRouter:
         summary="Withdraw a project with a reason",
         response_model=ProjectWritten,
         responses=CLOSING,
+        openapi_extra=MATCHED,
     )
     async def withdraw(request: Request, project_id: ProjectId, body: ClosingBody) -> Response:
         """Take the project back for good, from any state before closing."""
