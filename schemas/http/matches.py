@@ -179,12 +179,16 @@ class Excluded(OrganisationFacts):
 
 
 class Described(Answered):
-    """Which list an answer is about, and where it stood; no `project_revision` while only a token speaks of the project."""
+    """Which list an answer is about, and where it stood; no `project_revision` while only a token speaks of the project.
+
+    `closed_reason`: why the project was closed or withdrawn, in the words of who did it; none where its deadline did.
+    """
 
     project: UUID
     titles: tuple[Title, ...]
     project_revision: Annotated[int, Field(ge=1)] | None
     state: Literal["ranking", "ranked", "closed"]
+    closed_reason: str | None = None
     list_version: Annotated[int, Field(ge=1)] | None
     epoch: Digest
     reference_date: date

@@ -291,7 +291,7 @@ class FlagshipBody(Shape):
 
 
 class ClosingBody(Shape):
-    """Why a project is closed or withdrawn; published with it."""
+    """Why a project is closed or withdrawn: for whoever may still read it or its last list."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"reason": "The partners that were sought have been found."}]}

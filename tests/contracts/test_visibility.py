@@ -162,6 +162,18 @@ def test_an_organisation_learns_its_margin_only_in_steps_of_ten_per_mille(popula
     assert compared >= 2
 
 
+def test_whoever_reads_a_closed_list_reads_why_the_project_was_closed(populated: World) -> None:
+    a, closed = populated.ids["a"], populated.ids["closed"]
+    for caller in ("reader_a", "manager", "officer", "analyst", "auditor"):
+        for path in ("candidates", f"candidates/{a}"):
+            answer = populated.get(caller, f"/v1/lists/{closed}/{path}")
+            assert (answer["state"], answer["closed_reason"]) == ("closed", "Done by its own people.")
+        still = populated.get(caller, f"/v1/lists/{populated.ids['open']}/candidates/{a}")
+        assert (still["state"], still["closed_reason"]) == ("ranked", None)
+    withdrawn = populated.get("manager", f"/v1/lists/{populated.ids['withdrawn']}/candidates")
+    assert withdrawn["closed_reason"] == "Done by its own people."
+
+
 @pytest.mark.parametrize("caller", sorted(PUBLIC | A))
 def test_outsiders_are_told_no_team_and_no_names_of_writers(populated: World, caller: str) -> None:
     project_id = populated.ids["open"]

@@ -137,6 +137,7 @@ class Listing:
             "titles": self.project.titles,
             "project_revision": self.project.revision or None,
             "state": self.state,
+            "closed_reason": self.project.record.get("closed_reason"),
             "list_version": None if self.version is None else self.version.number,
             "epoch": self.pinned.epoch,
             "reference_date": self.pinned.day,

@@ -34,7 +34,7 @@ async def publish_project(unit: Unit, *, project_id: str) -> Answer:
 
 
 async def close_project(unit: Unit, *, project_id: str, body: ClosingBody) -> Answer:
-    """Close the project with a published reason. That is final. Raises InvalidBody, and as `publish_project`."""
+    """Close the project with a reason that readers of its last list are told. That is final. Raises InvalidBody, and as `publish_project`."""
     stored = await editable_project(unit, project_id, step="close")
     _check_reason(unit, body)
     changes = {"state": "closed", "closed_code": "owner_decision"}

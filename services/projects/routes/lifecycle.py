@@ -48,10 +48,10 @@ def router() -> APIRouter:
         openapi_extra=MATCHED,
     )
     async def close(request: Request, project_id: ProjectId, body: ClosingBody) -> Response:
-        """Close for good. The reason is published.
+        """Close for good.
 
-        The last list stays readable to those who could read it before: whole for the team, offices, BDT and auditors, to each
-        organisation its own row.
+        The last list stays readable to those who could read it before, and with it the reason: whole for the team, offices, BDT
+        and auditors, to each organisation its own row.
         """
         return await execute(request, partial(lifecycle.close_project, project_id=str(project_id), body=body))
 
@@ -64,7 +64,7 @@ def router() -> APIRouter:
         openapi_extra=MATCHED,
     )
     async def withdraw(request: Request, project_id: ProjectId, body: ClosingBody) -> Response:
-        """Take the project back for good, from any state before closing."""
+        """Take the project back for good, from any state before closing. Its own people, offices, BDT and auditors read why."""
         return await execute(
             request, partial(lifecycle.withdraw_project, project_id=str(project_id), body=body)
         )
