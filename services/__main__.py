@@ -4,6 +4,7 @@ What: mounts the verbs of `services.console` as one command line. Why: one image
 hold logic of its own, and must not import a service before a verb needs it.
 """
 
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -64,15 +65,20 @@ app.add_typer(lexicon.app, name="lexicon")
 app.add_typer(settings.app, name="settings")
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(version("comity"))
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and stop."),
+    ] = False,
 ) -> None:
-    if version:
-        from importlib.metadata import version as installed  # noqa: PLC0415 - only this option needs it
-
-        typer.echo(installed("comity"))
-        raise typer.Exit
+    """Take the options that stand before the verb."""
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ every route here. Also the older dialect that the bundled documentation page rea
 """
 
 from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 from typing import Any
 
 from fastapi.openapi.utils import get_openapi
@@ -14,7 +15,7 @@ from schemas.http.texts import MISLEADING
 from services.chassis.web import reason
 from services.chassis.web.problems import MEDIA_TYPE, Problem
 
-VERSION = "1.0.0"
+VERSION = version("comity")  # one for the whole system
 _TITLES = {
     400: "The request cannot be read: unknown or wrong parameter, malformed body",
     401: "No token, or one that cannot be used",
