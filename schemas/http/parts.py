@@ -105,14 +105,18 @@ WHOLE = BeforeValidator(_whole)
 """Put it after the bounds of a whole number, so that the schema keeps them: `Annotated[StrictInt, Field(ge=1), WHOLE]`."""
 
 EMAIL_PATTERN = (
-    r"^[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,120}[A-Za-z0-9])?\.[A-Za-z]{2,63}$"
+    r"^[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,120}[A-Za-z0-9])?"
+    r"\.(?:[A-Za-z]{2,63}|[Xx][Nn]--[A-Za-z0-9-]{0,58}[A-Za-z0-9])$"
 )
-"""One address, as people write it; whether it is read by anybody, only a message can tell."""
+"""One address, its domain in ASCII letters; whether it is read by anybody, only a message can tell."""
 
 
 def _email(value: str) -> str:
     if not re.fullmatch(EMAIL_PATTERN, value):
-        raise refuse("email", "This is no e-mail address.", "Write one address such as office@example.org.")
+        fix = "Write one address such as office@example.org"
+        if not value.rpartition("@")[2].isascii():
+            fix += ", its domain in ASCII letters (xn--…)"
+        raise refuse("email", "This is no e-mail address.", f"{fix}.")
     return value
 
 
