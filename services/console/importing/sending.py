@@ -1,8 +1,8 @@
 """One mapped row through the HTTP API: created, changed, or left alone because it stands there already.
 
 What: a conditional PUT, and for a project its publication. Why: an import is a client like any other, and running it
-twice must change nothing. It must not touch a table, and it never gives up on a row that the server is only too busy
-to take.
+twice must change nothing. It must not touch a table, and it never calls a row bad that the server is only too busy to
+take: it tries again, and where that does not help, the import ends and the row is unsent.
 """
 
 import time
@@ -15,12 +15,14 @@ import httpx2
 from pydantic import BaseModel
 
 from services.chassis.reference.faults import Fault
-from services.console.connection import Connection
+from services.console.connection import Connection, sentence_of
 from services.console.exits import Ended, Exit
 from services.console.mapping.bodies import RowRefused
 from services.console.mapping.targets import SHAPES
 
 TRIES = 8
+BUSY = frozenset({429, 502, 503, 504})
+"""Answers that say nothing of the request; 502 and 504 are a gateway's, while what stands behind it starts anew."""
 
 
 class Outcome(StrEnum):
@@ -82,11 +84,17 @@ class Sender:
     def _send(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> httpx2.Response:
-        for _ in range(TRIES):
-            answer = self.connection.send(method, path, body=body, headers=headers)
-            if answer.status_code not in {429, 503}:
+        answer = self.connection.send(method, path, body=body, headers=headers)
+        for _ in range(TRIES - 1):
+            if answer.status_code not in BUSY:
                 break
-            time.sleep(min(float(answer.headers.get("Retry-After", "1")), 30.0))
+            time.sleep(_pause(answer))
+            answer = self.connection.send(method, path, body=body, headers=headers)
+        if answer.status_code in BUSY:
+            raise Ended(
+                Exit.UNREACHABLE,
+                f"The server takes nothing now: {sentence_of(answer)} Give the same command again later; it goes on.",
+            )
         if answer.status_code in {401, 403}:
             raise Ended(
                 Exit.REFUSED,
@@ -145,6 +153,12 @@ def _refuse(answer: httpx2.Response) -> None:
             for error in errors
         )
     )
+
+
+def _pause(answer: httpx2.Response) -> float:
+    """Return how many seconds to wait: as many as are asked for, 30 at most; one for a date, as a gateway may send it."""
+    asked = answer.headers.get("Retry-After", "")
+    return min(float(asked), 30.0) if asked.isdecimal() else 1.0
 
 
 def _words(answer: httpx2.Response) -> str:
