@@ -6,14 +6,13 @@ The same profile again makes no new revision. *Why whole.* A partial change woul
 has the same name; only its owner can know whether they are one.
 """
 
-from collections.abc import Sequence as Series
 from typing import Any
 
 import orjson
 from sqlalchemy import bindparam, delete, insert, select, tuple_
 
 from schemas.events.members import Organisation
-from schemas.http.members import Contact, OrganisationBody, Provenance
+from schemas.http.members import Contact, OrganisationBody
 from services.chassis.web.faults import codebook_of, refuse_faults
 from services.chassis.web.operation import Answer, Unit
 from services.members import events
@@ -36,29 +35,16 @@ _FORGET_CONTACT = delete(CONTACTS).where(CONTACTS.c.id == bindparam("this_id"))
 _KEEP_CONTACT = insert(CONTACTS)
 
 
-async def put_organisation(
-    unit: Unit,
-    *,
-    organisation_id: str,
-    body: OrganisationBody,
-    constants: Series[str] = (),
-    conditional: bool = True,
-) -> Answer:
+async def put_organisation(unit: Unit, *, organisation_id: str, body: OrganisationBody) -> Answer:
     """Register or replace an organisation; 201 for a new one, 200 otherwise, with warnings.
 
-    `constants` names the fields that an import filled with a constant, beside those that the body names itself.
-    `conditional=False` is for a bulk import, which repeats its rows and holds no ETag. Raises Forbidden or Unauthenticated,
-    OrganisationErased, PreconditionRequired, StaleRevision, InvalidBody (all faults at once), DuplicateExternalId.
+    Raises Forbidden or Unauthenticated, OrganisationErased, PreconditionRequired, StaleRevision, InvalidBody (all faults at once), DuplicateExternalId.
     """
     if not rights.may_write(organisation_id, roles=unit.principal.roles, own=unit.principal.organisation):
         refuse_writer(unit.principal)
     before = await locked(unit, organisation_id)
-    if conditional:
-        unit.check_match(None if before is None else before["revision"])
+    unit.check_match(None if before is None else before["revision"])
     codebook = codebook_of(unit.runtime)
-    if constants:
-        filled = sorted({*body.provenance.constants, *constants})
-        body = body.model_copy(update={"provenance": Provenance(constants=tuple(filled))})
     faults = body_faults(body, today=unit.now.date(), codebook=codebook)
     held = None if before is None else Organisation.model_validate_json(before["record"])
     if not rights.keeps_standing(unit.principal.roles):

@@ -1,6 +1,6 @@
 """Creating and replacing a project under the id that the client chose."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
@@ -20,12 +20,9 @@ from services.projects.rules.states import require_step
 from services.projects.tables import FLAGSHIPS
 
 
-async def put_project(
-    unit: Unit, *, project_id: str, body: ProjectBody, constants: Sequence[str] = ()
-) -> Answer:
+async def put_project(unit: Unit, *, project_id: str, body: ProjectBody) -> Answer:
     """Create the project as a draft, or replace what it says; its state stays. Answers 201 or 200.
 
-    `constants` names the fields that an import filled with a constant, beside those that the body names itself.
     A project that is not a draft any more must stay fit for the public. Raises Unauthenticated, Forbidden, InvalidBody,
     PreconditionRequired, StaleRevision, ProjectClosed, ProjectErased, IdInUse, DuplicateExternalId.
     """
@@ -42,8 +39,7 @@ async def put_project(
     check = publication_faults if public else body_faults
     faults = check(body, today=unit.now.date(), codebook=codebook)
     refuse_faults([*faults, *await _flagship_faults(unit, body)])
-    filled = sorted({*body.provenance.constants, *constants})
-    kept = kept_of(before, creator=unit.principal.id) | {"provenance": {"constants": filled}}
+    kept = kept_of(before, creator=unit.principal.id)
     project = record_of(body, project_id=project_id, kept=kept, reference=codebook.reference)
     action = "project.created" if before is None else "project.replaced"
     incarnation = await save_project(

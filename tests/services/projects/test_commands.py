@@ -1,4 +1,4 @@
-"""The commands without HTTP, as the importer calls them: on a transaction that the caller shares."""
+"""The commands without HTTP, on a transaction that the caller shares."""
 
 import json
 from typing import Any
@@ -34,10 +34,8 @@ async def test_many_projects_are_written_in_one_transaction(bench: Any, body: An
     ids = [str(uuid4()) for _ in range(5)]
     async with bench.runtime.database.write() as connection:
         for project_id in ids:
-            parsed = ProjectBody.model_validate(body())
-            await put_project(
-                unit_of(bench, connection), project_id=project_id, body=parsed, constants=("needs",)
-            )
+            parsed = ProjectBody.model_validate(body(provenance={"constants": ["needs"]}))
+            await put_project(unit_of(bench, connection), project_id=project_id, body=parsed)
             answer = await publish_project(unit_of(bench, connection, if_match='"1"'), project_id=project_id)
             assert answer.revision == 2
             assert answer.body is not None
@@ -53,10 +51,8 @@ async def test_many_projects_are_written_in_one_transaction(bench: Any, body: An
 async def test_a_project_written_by_hand_has_no_constants_any_more(bench: Any, body: Any) -> None:
     project_id = str(uuid4())
     async with bench.runtime.database.write() as connection:
-        parsed = ProjectBody.model_validate(body())
-        await put_project(
-            unit_of(bench, connection), project_id=project_id, body=parsed, constants=("needs", "level")
-        )
+        parsed = ProjectBody.model_validate(body(provenance={"constants": ["level", "needs"]}))
+        await put_project(unit_of(bench, connection), project_id=project_id, body=parsed)
     shown = (await bench.call("GET", f"/v1/projects/{project_id}")).json()
     assert shown["provenance"] == {"constants": ["level", "needs"]}
     await bench.call("PUT", f"/v1/projects/{project_id}", body(), If_Match='"1"')
