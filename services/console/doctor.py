@@ -31,7 +31,7 @@ def doctor(
 ) -> None:
     """Print the settings of this environment and probe every dependency; exit code 3 if one does not answer."""
     from services.chassis.settings import load_settings
-    from services.console.effective import describe
+    from services.console.effective import describe, source
     from services.console.preparing import of_the_system_here
 
     settings = of_the_system_here(load_settings())
@@ -40,6 +40,7 @@ def doctor(
     if as_json:
         typer.echo(json.dumps({"settings": describe(settings), "probes": probes, "well": well}))
     else:
+        typer.echo(source())
         typer.echo(HEADING)
         for path, value in describe(settings).items():
             typer.echo(f"{path} = {value}")

@@ -9,13 +9,15 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from services.chassis.settings import Settings, paths
+from services.chassis.settings import Settings, paths, settings_file
 
 
 def default_file() -> str:
     """Return the commented settings file with every default; neither as it is nor uncommented does it change anything."""
     lines = [
         "# Every setting with its default. Remove the # before a key to change it.",
+        "# Read from the file that COMITY_CONFIG names, else from comity.toml in the folder in which a process starts; a variable of",
+        "# the environment wins over it: COMITY_HTTP__PORT for port under [http].",
         '# Where "none" stands behind a key, the empty text is no value.',
         "",
     ]
@@ -28,6 +30,16 @@ def default_file() -> str:
             lines += ["", f"[{group}]", f"# {about}"]
         lines += [f"# {description}", f"# {key} = {_toml(default)}"]
     return "\n".join(lines) + "\n"
+
+
+def source() -> str:
+    """Return which settings file is read here, in one sentence. Raises SettingsError if the one that is named is not there."""
+    file = settings_file()
+    if file is None:
+        return (
+            "No settings file is read: COMITY_CONFIG names none, and there is no comity.toml in this folder."
+        )
+    return f"The settings file that is read here is {file.resolve()}."
 
 
 def describe(settings: Settings) -> dict[str, Any]:

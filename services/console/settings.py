@@ -20,8 +20,9 @@ def default() -> None:
 
 @app.command("show")
 def show() -> None:
-    """Print the settings that a process started here would take, as JSON, secrets hidden."""
+    """Print the settings that a process started here would take, as JSON, secrets hidden; on stderr the file they are from."""
     from services.chassis.settings import load_settings
-    from services.console.effective import describe
+    from services.console.effective import describe, source
 
+    typer.echo(source(), err=True)
     typer.echo(json.dumps(describe(load_settings()), indent=2))

@@ -1,15 +1,18 @@
 """Settings: every source, every unknown key refused, no secret shown, and a default file that is the truth."""
 
+import json
 import stat
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from services.chassis.database import url_for
 from services.chassis.settings import Settings, SettingsError, load_settings, paths
 from services.console.effective import default_file, describe
+from services.console.settings import app
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -54,6 +57,20 @@ def test_the_later_source_wins(monkeypatch: Any) -> None:
     monkeypatch.setenv("COMITY_CONFIG", "other.toml")
     monkeypatch.delenv("COMITY_HTTP__PORT")
     assert load_settings().http.port == 1004
+
+
+def test_the_file_that_is_read_is_named(monkeypatch: Any) -> None:
+    def named() -> str:
+        shown = CliRunner().invoke(app, ["show"])
+        assert json.loads(shown.stdout)["http.port"] == load_settings().http.port
+        return shown.stderr
+
+    assert "No settings file" in named()
+    for name in ("comity.toml", "other.toml"):
+        Path(name).write_text("[http]\nport = 1004\n")
+        if name != "comity.toml":
+            monkeypatch.setenv("COMITY_CONFIG", name)
+        assert named() == f"The settings file that is read here is {Path(name).resolve()}.\n"
 
 
 @pytest.mark.parametrize(
