@@ -47,8 +47,11 @@ class BadRow:
     fix: str
 
 
-def read_rows(path: Path, *, columns: Collection[str] = ()) -> Iterator[Row | BadRow]:
-    """Yield the rows of a file; `columns` are those that a CSV file must have. Raises FileFault at once or on the way."""
+def read_rows(path: Path, *, columns: Collection[str] | None = ()) -> Iterator[Row | BadRow]:
+    """Yield the rows of a file. Raises FileFault at once or on the way.
+
+    `columns` are those that a CSV file must have; None: its rows are bodies, which have lists and objects in them, so it is no CSV.
+    """
     try:
         stream = _opened(path)
     except OSError as error:
@@ -59,7 +62,14 @@ def read_rows(path: Path, *, columns: Collection[str] = ()) -> Iterator[Row | Ba
         if first is None:
             raise FileFault(f"{path} is empty: it holds no row.")
         chained = _chained(first, lines)
-        rows = _json_rows(chained) if _is_json(path, first[1]) else _csv_rows(chained, path, columns)
+        if _is_json(path, first[1]):
+            rows = _json_rows(chained)
+        elif columns is None:
+            raise FileFault(
+                f"{path} is CSV, whose cells are texts alone; say with --map how a row becomes a body."
+            )
+        else:
+            rows = _csv_rows(chained, path, columns)
         one = next(rows, None)
         if one is None:
             raise FileFault(f"{path} holds no row.")
@@ -136,7 +146,13 @@ def _is_json(path: Path, first: str) -> bool:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if {".csv", ".tsv"} & set(suffixes):
         return False
-    return bool({".jsonl", ".ndjson"} & set(suffixes)) or first.lstrip().startswith("{")
+    if {".jsonl", ".ndjson"} & set(suffixes) or first.lstrip().startswith("{"):
+        return True
+    if ".json" in suffixes or first.lstrip().startswith("["):
+        raise FileFault(
+            f"{path} is one JSON value, not one object a line; write it so: jq -c '.[]' {path.name}."
+        )
+    return False
 
 
 def _json_rows(lines: Iterator[Line]) -> Iterator[Row | BadRow]:

@@ -83,7 +83,7 @@ class Import:
             past = past_projects(evidence, description, refused=self._refuse_past)
         self._reference = load_reference()
         self._mapper = Mapper(description, kind=kind, reference=self._reference, past=past)
-        self._columns = frozenset() if description is None else description.columns(joined=past is not None)
+        self._columns = None if description is None else description.columns(joined=past is not None)
         self._lines: dict[str, int] = {}
 
     def run(

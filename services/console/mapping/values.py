@@ -17,6 +17,8 @@ from services.console.mapping.language import Rule, Turn
 
 YES = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}
 
+WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+YEAR = re.compile(r"([0-9]{4})(?:[0-9]{4})?(?!\w)")
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
@@ -192,7 +194,7 @@ def _turned(value: Any, rule: Rule, codes: Codes) -> Any:
         case Turn.BOOLEAN:
             return value if isinstance(value, bool) else _boolean(str(value).strip())
         case Turn.YEAR:
-            return _integer(str(value).strip()[:4])
+            return _year(value)
         case Turn.ORGANISATION | Turn.PROJECT:
             return identifier_of(f"{rule.turn.value}s", codes.scheme, _id(value))
 
@@ -209,12 +211,22 @@ def _country(value: str, codes: Codes) -> str:
 
 
 def _integer(value: Any) -> int:
-    try:
+    """Return a whole number, of digits or as JSON has it. What Python would take besides (True, 3.7, 1_000) is no one's number."""
+    whole = isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
+    if whole or (isinstance(value, str) and WHOLE.fullmatch(value.strip())):
         return int(value)
-    except (TypeError, ValueError) as error:
+    raise ValueFault(f"{str(value)[:60]!r} is no whole number", rule="integer", fix="Write digits only.")
+
+
+def _year(value: Any) -> int:
+    """Return the year of a date that begins with it (2021, 2021-03-04, 20210304)."""
+    text = str(_integer(value) if isinstance(value, float) else value).strip()
+    found = YEAR.match(text)
+    if found is None:
         raise ValueFault(
-            f"{str(value)[:60]!r} is no whole number", rule="integer", fix="Write digits only."
-        ) from error
+            f"{text[:60]!r} begins with no year", rule="year", fix="Write the year first, such as 2021-03-04."
+        )
+    return int(found[1])
 
 
 def _boolean(value: str) -> bool:

@@ -137,6 +137,21 @@ def test_lines_that_end_in_a_carriage_return_alone_are_told(write) -> None:
         rows(write("a.csv", "id,name\r1,A\r"), "id")
 
 
+@pytest.mark.parametrize("content", ['[{"id": 1}, {"id": 2}]', '[\n  {"id": 1}\n]\n'])
+def test_a_list_of_json_is_no_csv(write, content: str) -> None:
+    with pytest.raises(FileFault, match=r"is one JSON value, not one object a line; .*jq -c"):
+        rows(write("a.json", content))
+    with pytest.raises(FileFault, match="jq -c"):
+        rows(write("a", content))
+
+
+def test_rows_of_csv_are_no_bodies(write) -> None:
+    for name, content in (("a.csv", "id,legal_name\n1,A\n"), ("a.txt", "id|legal_name\n1|A\n")):
+        with pytest.raises(FileFault, match=r"is CSV, .* --map"):
+            list(read_rows(write(name, content), columns=None))
+    assert list(read_rows(write("a.jsonl", '{"id": 1}\n'), columns=None)) == [Row(1, {"id": 1})]
+
+
 def test_an_empty_file_is_told(write) -> None:
     with pytest.raises(FileFault, match="empty"):
         rows(write("a.csv", ""))
