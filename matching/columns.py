@@ -18,7 +18,7 @@ from matching.documents import given
 from matching.lists import COMPONENTS, OFFER_KINDS, SECTORS
 from matching.queries import Query
 from matching.records import Member, Project
-from matching.reference import ReferenceData
+from matching.reference import MOST_COUNTRIES, ReferenceData
 from matching.ties import id_bytes
 
 CATEGORIES = ("member_state", "sector_member", "associate", "academia", "other_entity", "prospect")
@@ -26,8 +26,7 @@ CATEGORIES = ("member_state", "sector_member", "associate", "academia", "other_e
 
 NON_MEMBERS = ("other_entity", "prospect")
 
-_WORDS = 4
-_MOST_COUNTRIES = 64 * _WORDS
+_WORDS = MOST_COUNTRIES // 64
 _ONES = (1 << 64) - 1
 _KEPT = 4_096
 
@@ -169,7 +168,7 @@ class Geography:
             self._lying_in.setdefault(region, []).append(country)
         self._bits: Cache[tuple[str, ...], npt.NDArray[np.uint64]] = Cache(_KEPT)
         self._region_bits: Cache[tuple[tuple[str, ...], tuple[str, ...]], int] = Cache(_KEPT)
-        self.countries = Numbers(_MOST_COUNTRIES)
+        self.countries = Numbers(MOST_COUNTRIES)
         self.region_codes = reference.region_codes
         for country in sorted(reference.regions):
             self.countries[country]

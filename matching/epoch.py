@@ -31,6 +31,7 @@ LARGEST = 1 << 40
 FORMAT = 2
 
 _TIE_KEY = re.compile(r"[0-9a-f]{32}")
+_HASH = re.compile(r"[0-9a-f]{64}")
 _TERM = re.compile(r"n:.+|[wbd]:[^:]*:.+", re.DOTALL)
 
 
@@ -158,9 +159,12 @@ class Epoch:
         """Read what `to_json` wrote."""
         if body["format"] != FORMAT:
             raise ValueError(f"epoch format {body['format']} is not {FORMAT}")
+        refuse_number("the analyser's number", body["analyser"]["number"], (1, LARGEST))
+        for name, value in body["corpus"].items():
+            refuse_number(f"a count of the corpus ({name})", value, (0, LARGEST))
         return cls(
             analyser=body["analyser"]["number"],
-            golden=body["analyser"]["golden"],
+            golden=_golden(body["analyser"]["golden"]),
             weights=Weights.from_json(body["weights"]),
             lexicon=Lexicon.from_json(body["lexicon"]),
             reference=ReferenceData.from_json(body["reference"]),
@@ -178,13 +182,16 @@ def _loaded(content: bytes) -> Epoch:
     try:
         body = json.loads(content)
         epoch = Epoch.from_json(body)
+        written = epoch.dumps()
     except KeyError as error:
         raise ValueError(f"this is no epoch: it has no {error.args[0]!r}") from error
-    except (TypeError, AttributeError) as error:
+    except (TypeError, AttributeError, IndexError) as error:
         raise ValueError(f"this is no epoch: a part of it is of another kind ({error})") from error
+    except RecursionError as error:
+        raise ValueError("this is no epoch: its parts lie in one another without end") from error
     except UnicodeDecodeError as error:
         raise ValueError("this is no epoch: it is not UTF-8") from error
-    if epoch.dumps() != content:
+    if written != content:
         raise ValueError(
             "the epoch's bytes are not its canonical form, so its hash would name something else"
         )
@@ -228,6 +235,12 @@ def _key(said: str) -> str:
     return said
 
 
+def _golden(said: str) -> str:
+    if not _HASH.fullmatch(said):
+        raise ValueError("analyser.golden is a SHA-256: 64 hexadecimal digits in lower case")
+    return said
+
+
 def _language_to_json(one: LanguageStatistics) -> dict[str, Any]:
     return {
         "documents": one.documents,
@@ -240,6 +253,8 @@ def _language_from_json(body: Mapping[str, Any]) -> LanguageStatistics:
     idf = {int(df): value for df, value in body["idf"].items()}
     if 0 not in idf:
         raise ValueError("a table of idf lacks frequency 0, which every unknown word has")
+    if min(idf) < 0:
+        raise ValueError("a table of idf has a frequency below 0")
     for df, value in (*idf.items(), (0, body["documents"])):
         refuse_number(f"a statistic (frequency {df})", value, (0, LARGEST))
     refuse_number("a mean length", body["mean"], (1, LARGEST))

@@ -230,13 +230,17 @@ class Lexicon:
 
     @classmethod
     def from_json(cls, body: Mapping[str, Sequence[Any]]) -> Lexicon:
-        """Read what `to_json` wrote; ValueError where a kind or a discount is none."""
-        for name, (kind, discount, *_) in body.items():
+        """Read what `to_json` wrote; ValueError where a kind, a discount or a term is none."""
+        for name, (kind, discount, *terms) in body.items():
             _check(name, kind, discount)
+            for term in terms:
+                _check_term(name, term)
         return cls(
             {
                 name: Concept(
-                    tuple(DomainTerm(language=one[0], stems=one[1], surface=one[2]) for one in terms),
+                    tuple(
+                        DomainTerm(language=one, stems=stems, surface=words) for one, stems, words in terms
+                    ),
                     kind,
                     discount,
                 )
@@ -248,8 +252,16 @@ class Lexicon:
 def _check(name: str, kind: Any, discount: Any) -> None:
     if kind not in KINDS:
         raise ValueError(f"concept {name}: kind {kind!r} is none of {', '.join(KINDS)}")
-    if not isinstance(discount, int) or not 0 < discount <= 1000:
+    if type(discount) is not int or not 0 < discount <= 1000:
         raise ValueError(f"concept {name}: discount {discount!r} is not between 1 and 1000 per mille")
+
+
+def _check_term(name: str, term: Any) -> None:
+    """A language, stems parted by single spaces, and words: three texts, of which the language may be empty."""
+    if type(term) is not list or [type(part) for part in term] != [str] * 3 or not all(term[1:]):
+        raise ValueError(f"concept {name}: {term!r} is no term (language, stems, words)")
+    if ":" in term[0] or not all(term[1].split(" ")):
+        raise ValueError(f"concept {name}: {term!r} is no term (its language or its stems are none)")
 
 
 def _groups(concept: Concept, holders: Mapping[str, int]) -> tuple[Group, ...]:

@@ -5,6 +5,7 @@ Passed in as data; every membership is resolved at a reference date, never "now"
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,16 @@ from typing import Any
 
 from matching.cache import Cache
 
+MOST_COUNTRIES = 256
+"""How many countries there are at most, those of profiles and projects among them: sets of countries are four words of 64 bits."""
+
+MOST_REGIONS = 8
+"""How many regions there are at most: a set of regions is one byte."""
+
 _KEPT = 256
+_COUNTRY = re.compile(r"[A-Z]{3}")
+_NAME = re.compile(r"\w+")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 DEVELOPING = ("ldc", "lldc", "sids", "transition", "developing")
 """A country is developing if it is in any of these on the day (``developing`` = other developing, by chosen list)."""
@@ -71,9 +81,26 @@ class ReferenceData:
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> ReferenceData:
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote; ValueError where a code or a day is none, or where there are more than sets can hold."""
+        regions = dict(body["regions"])
+        for country, region in regions.items():
+            _refuse_other(country, _COUNTRY, "a country's code")
+            _refuse_other(region, _NAME, f"the region of {country}")
+        if len(regions) > MOST_COUNTRIES or len(set(regions.values())) > MOST_REGIONS:
+            raise ValueError(f"there are more than {MOST_COUNTRIES} countries or {MOST_REGIONS} regions")
+        for group, country, *days in body["groups"]:
+            _refuse_other(group, _NAME, "a group's name")
+            _refuse_other(country, _COUNTRY, f"a country's code in the group {group}")
+            for day in days:
+                if day is not None:
+                    _refuse_other(day, _DAY, f"a day of {country} in the group {group}")
         groups = (
             Membership(country=country, group=group, since=since, until=until)
             for group, country, since, until in body["groups"]
         )
-        return cls(regions=dict(body["regions"]), groups=tuple(groups))
+        return cls(regions=regions, groups=tuple(groups))
+
+
+def _refuse_other(said: Any, form: re.Pattern[str], name: str) -> None:
+    if type(said) is not str or not form.fullmatch(said):
+        raise ValueError(f"{name} is {said!r}, which is none")

@@ -144,7 +144,7 @@ def epoch_in(file: Path, content: bytes) -> "Epoch":
 
     try:
         return Epoch.loads(content)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except ValueError as error:
         stop(
             Exit.BAD_INPUT,
             f"{file} cannot be read as an epoch ({error}). Make one with `comity epoch build`.",

@@ -19,6 +19,8 @@ from matching.reference import ReferenceData
 from matching.weights import Weights
 from tests.matching.builders import DAY, LEXICON, MEMBERS, PROJECTS, REFERENCE, member, project, said
 
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 
 def test_an_epoch_is_named_by_its_canonical_bytes(epoch):
     again = Epoch.loads(epoch.dumps())
@@ -217,6 +219,49 @@ def test_statistics_out_of_bounds_are_no_epoch(epoch):
         found[path[-1]] = value
         with pytest.raises(ValueError, match=r"frequency|mean length"):
             Epoch.loads(canonical(body))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        (("lexicon", "school"), ["domain", 700, ["en", "x"]], "no term"),
+        (("lexicon", "school"), ["domain", 700, ["en", 5, "x"]], "no term"),
+        (("lexicon", "school"), ["domain", 700, [5, "five", "x"]], "no term"),
+        (("lexicon", "school"), ["domain", 700, ["zh", "", "x"]], "no term"),
+        (("lexicon", "school"), ["domain", 700, ["en", "a  b", "x"]], "no term"),
+        (("lexicon", "school"), ["domain", 700, ["en:x", "a", "x"]], "no term"),
+        (("lexicon", "school"), ["domain", 700, ["en", "x", None]], "no term"),
+        (("lexicon", "school"), ["domain", True, ["en", "x", "x"]], "discount"),
+        (("reference", "regions"), {"KEN": None}, "region of KEN"),
+        (("reference", "regions"), {"KEN": 5}, "region of KEN"),
+        (("reference", "regions"), {"KE": "AFR"}, "country's code"),
+        (("reference", "regions"), {f"A{a}{b}": "AFR" for a in LETTERS for b in LETTERS}, "more than 256"),
+        (("reference", "regions"), {f"AA{a}": f"R{a}" for a in LETTERS[:9]}, "more than .* 8 regions"),
+        (("reference", "groups"), [["ldc", "KEN", 5, None]], "a day of KEN"),
+        (("reference", "groups"), [["ldc", "KEN", None]], "values to unpack"),
+        (("analyser", "number"), "4", "analyser's number"),
+        (("analyser", "golden"), "4", "golden"),
+        (("corpus",), [1], "another kind"),
+        (("corpus",), {"profile": "many"}, "count of the corpus"),
+        (("corpus",), {"profile": 1.5}, "count of the corpus"),
+        (("statistics", "profile", "unseen", "idf"), {"0": 5, "-3": 5}, "below 0"),
+        (("bands",), [1, 2, 3, 4], "values to unpack"),
+    ],
+)
+def test_what_no_list_could_be_ranked_under_is_no_epoch(epoch, path, value, named):
+    """A worker that follows such an epoch would stop: it is refused where it is read, and named."""
+    body = json.loads(epoch.dumps())
+    found = body
+    for step in path[:-1]:
+        found = found[step]
+    found[path[-1]] = value
+    with pytest.raises(ValueError, match=named):
+        Epoch.loads(json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def test_what_lies_in_itself_without_end_is_no_epoch():
+    with pytest.raises(ValueError, match="without end"):
+        Epoch.loads(b"[" * 200_000)
 
 
 @pytest.mark.parametrize("key", ["", "00", "zz", "A" * 32, "0" * 31])

@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from matching.epoch import Epoch
+from matching.reference import MOST_COUNTRIES
 from services.chassis.bus import incarnation, outbox
 from services.chassis.database import insert_for
 from services.chassis.runtime import Runtime, timestamp
@@ -172,7 +173,7 @@ async def read_epoch(runtime: Runtime, body: bytes) -> Epoch:
     fix = "Send the file that `comity epoch build` wrote, unchanged."
     try:
         epoch = await asyncio.to_thread(Epoch.loads, body)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except ValueError as error:
         raise InvalidBody.at(
             "", "epoch", detail=f"It cannot be read as an epoch ({error}).", fix=fix
         ) from error
@@ -180,6 +181,10 @@ async def read_epoch(runtime: Runtime, body: bytes) -> Epoch:
     if (epoch.analyser, epoch.golden) != here:
         detail = f"The epoch needs text analyser {epoch.analyser} ({epoch.golden[:12]}); here is {here[0]} ({here[1][:12]})."
         raise InvalidBody.at("/analyser", "analyser", detail=detail, fix="Fit it with this release.")
+    countries = epoch.reference.regions.keys() | runtime.state["reference"].countries.keys()
+    if len(countries) > MOST_COUNTRIES:
+        detail = f"With the countries that are known here the epoch makes {len(countries)}; {MOST_COUNTRIES} have a place."
+        raise InvalidBody.at("/reference/regions", "countries", detail=detail, fix=fix)
     return epoch
 
 

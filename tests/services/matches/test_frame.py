@@ -65,12 +65,25 @@ async def test_the_same_epoch_twice_is_refused(town: Town) -> None:
         (b'{"format": 2}', "it has no 'analyser'"),
         (first_epoch(None) + b" ", "canonical form"),
         (first_epoch(None)[:-1] + b',"more":1}', "canonical form"),
+        (first_epoch(None).replace(b'["ar","', b'["ar"],["ar","', 1), "is no term"),
+        (first_epoch(None).replace(b'"KEN":"AFR"', b'"KEN":null'), "the region of KEN"),
+        (first_epoch(None).replace(b'"number":4', b'"number":"4"'), "analyser's number"),
     ],
+    ids=lambda one: one if isinstance(one, str) else "",
 )
 async def test_what_is_no_epoch_is_refused(town: Town, content: bytes, said: str) -> None:
     answer = await town.call("POST", "/v1/epochs", content)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid-body")
     assert said in answer.json()["detail"]
+
+
+async def test_an_epoch_with_more_countries_than_have_a_place_is_refused(town: Town) -> None:
+    """Those that are known here count: profiles and projects name them."""
+    body = json.loads(changed_epoch())
+    body["reference"]["regions"] |= {f"X{letter}Z": "AFR" for letter in "ABCDEFG"}
+    answer = await town.call("POST", "/v1/epochs", canonical(body))
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-body")
+    assert "257; 256 have a place" in answer.json()["detail"]
 
 
 async def test_an_epoch_of_another_analyser_is_refused(town: Town) -> None:
