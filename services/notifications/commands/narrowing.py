@@ -64,8 +64,12 @@ async def take_back_unasked(unit: Unit, row: Row) -> None:
 
 
 async def look_again(unit: Unit, row: Row) -> None:
-    """Have the next cycle look at the pairs that stand and that this subscription does not know as fitting, though it was told of them, or about to be."""
-    mine = (NOTICES.c.subscription == row["id"]) & NOTICES.c.fits.is_not(None)
+    """Have the next cycle look at the pairs that stand and that this subscription does not know as fitting, though it was told of them, or about to be, since somebody opted in."""
+    mine = and_(
+        NOTICES.c.subscription == row["id"],
+        NOTICES.c.fits.is_not(None),
+        NOTICES.c.made_at >= row["opted_in_at"],
+    )
     newest = select(func.max(NOTICES.c.id)).where(mine).group_by(NOTICES.c.project)
     unknown = select(NOTICES.c.project).where(
         NOTICES.c.id.in_(newest), or_(NOTICES.c.state == "dropped", not_(NOTICES.c.fits))

@@ -81,7 +81,7 @@ async def _settle(unit: Unit, before: Row | None, row: Row) -> None:
     subscription, now = row["id"], timestamp(unit.now)
     if before is not None and (before["conditions"] != row["conditions"] or before["state"] == "paused"):
         await take_back_unasked(unit, row)  # during a pause it left without a word
-        if before["state"] != "ended" and row["state"] in {"active", "unconfirmed"}:
+        if row["state"] in {"active", "unconfirmed"}:
             await look_again(unit, row)
     if row["state"] not in {"active", "unconfirmed"}:
         unsent = hold_unsent if row["state"] == "paused" else cancel_unsent
@@ -138,6 +138,7 @@ def _row(
     now = timestamp(unit.now)
     kept = before is not None and before["email"] == body.email and before["confirmed_at"] is not None
     confirmed = before["confirmed_at"] if before is not None and kept else None
+    opted_in = before["opted_in_at"] if before is not None and before["state"] != "ended" else None
     cadence: Cadence = body.cadence or ("weekly" if body.channel == "email" else "instant")
     row = {
         "id": subscription,
@@ -158,9 +159,7 @@ def _row(
         else orjson.dumps(body.quiet_hours.model_dump(mode="json", by_alias=True)),
         "time_zone": body.time_zone,
         "next_digest_at": None,
-        "opted_in_at": (before["opted_in_at"] if before is not None else None) or now
-        if body.opt_in
-        else None,
+        "opted_in_at": (opted_in or now) if body.opt_in else None,
         "confirmed_at": confirmed,
         "confirm_by": None,
         "lapsed_at": None,
@@ -173,7 +172,14 @@ def _row(
             row["confirm_by"] = before["confirm_by"]
         held = before is not None and before["next_digest_at"] is not None
         row["next_digest_at"] = first_digest(unit, row, held=held)
+        if before is not None and before["state"] == "active" and _same_hours(before, row):
+            hours = (before["next_digest_at"], row["next_digest_at"])
+            row["next_digest_at"] = None if None in hours else min(hours)  # none that has come is put off
     return row
+
+
+def _same_hours(before: Row, row: Row) -> bool:
+    return all(before[name] == row[name] for name in ("channel", *HOURS))
 
 
 def _state(body: SubscriptionBody, *, confirmed: bool) -> SubscriptionState:

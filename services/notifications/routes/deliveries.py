@@ -118,7 +118,8 @@ def _add_notices(routes: APIRouter) -> None:
     ) -> Response:
         """The same news that webhooks push and digests gather, with the reasons; the channel `feed` is read here.
 
-        To follow it, come back with `behind` as the cursor: whatever could be read later than this page is there, and once.
+        To follow it, come back with `behind` as the cursor: whatever could be read later than this page is there: once, and again under
+        its `id` if it was made anew meanwhile.
         Whoever is not of the organisation sees of `data` how long it is.
         """
         principal = principal_of(request)

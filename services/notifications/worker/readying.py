@@ -67,7 +67,7 @@ _READY = (
         deadline=bindparam("new_deadline"),
         facts=bindparam("new_facts"),
         delivery=bindparam("new_delivery"),
-        position=func.coalesce(NOTICES.c.position, bindparam("new_position")),  # shown once, wherever it goes
+        position=bindparam("new_position"),  # anew also if it had one: who has read on since has not seen it
     )
 )
 

@@ -8,6 +8,7 @@ from services.notifications.rules.cadence import FURTHEST, Cadence, Quiet, next_
 from services.notifications.worker import digests
 from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.office import Sink, confirmed, crossing
+from tests.services.notifications.test_other_conditions import saved
 
 
 async def next_hour(hall: Hall, subscription: str) -> datetime | None:
@@ -88,3 +89,21 @@ def test_no_hour_of_a_clock_that_is_right_lies_further_ahead(cadence: Cadence, z
         assert held is not None
         furthest = max(furthest, held - now, next_digest(now, cadence, quiet, zone) - now, morning - now)
     assert FURTHEST[cadence] - timedelta(days=3) < furthest <= FURTHEST[cadence]
+
+
+@pytest.mark.parametrize("cadence", ["daily", "weekly", "monthly"])
+async def test_an_hour_that_has_come_is_not_put_off_by_whoever_saves_the_subscription_then(
+    office: tuple[Hall, Sink], cadence: Cadence
+) -> None:
+    hall, sink = office
+    subscription = await confirmed(hall, sink, cadence=cadence)
+    await crossing(hall)
+    due = await next_hour(hall, subscription)
+    assert due is not None
+    hall.clock.moment = due + timedelta(hours=3)  # no digest was made meanwhile: the worker was away
+    await saved(hall, subscription, {"levels": ["global", "regional", "national"]}, weekly_cap=5)
+    assert await next_hour(hall, subscription) == due
+    await hall.settle()
+    assert len(sink.digests()) == 1
+    await saved(hall, subscription, {}, time_zone="Asia/Tokyo")  # other hours are
+    assert await next_hour(hall, subscription) == next_digest(hall.clock.moment, cadence, None, "Asia/Tokyo")

@@ -161,3 +161,28 @@ async def test_conditions_that_are_put_right_lose_nothing_that_waited(hall: Hall
     await saved(hall, subscription, {"themes": SDG_9})
     await passes(hall)
     assert heard(receiver) == [PROPOSED], "it is known, and nothing is new"
+
+
+@pytest.mark.parametrize("ended", ["ended", "not opted into"])
+async def test_what_waited_before_somebody_opted_in_anew_is_not_told_for_other_conditions(
+    hall: Hall, receiver: Receiver, ended: str
+) -> None:
+    subscription = await by_webhook(hall, receiver, cadence="weekly", conditions={"themes": SDG_9})
+    path = f"/v1/subscriptions/{subscription}"
+    before = await hall.call("GET", path)
+    await Story(hall).begins()
+    if ended == "ended":
+        await hall.call("DELETE", path, If_Match='"1"', status=204)
+    else:
+        await saved(hall, subscription, {"themes": SDG_9}, opt_in=False)
+    await passes(hall)
+    body = {"opt_in": True} | {name: before[name] for name in ("channel", "endpoint", "cadence")}
+    await hall.call("PUT", path, body | {"conditions": {"themes": SDG_9}}, If_Match='"2"')
+    assert (await hall.call("GET", path))["opted_in_at"] > before[
+        "opted_in_at"
+    ]  # who opted in before is another
+    await passes(hall)
+    await saved(hall, subscription, {"themes": SDG_9 + SDG_4})
+    await hall.settle()
+    await passes(hall)
+    assert heard(receiver) == []
