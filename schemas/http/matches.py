@@ -242,7 +242,11 @@ class CandidateList(Stood):
 
 
 class Margin(Answered):
-    """Distance to the next better rank; an organisation is told `fit` in steps of 10 per mille, and no points."""
+    """Distance to the next rank that more points lead to; an organisation is told `fit` in steps of 10 per mille, and no points.
+
+    Rows that a placement step put above with fewer points are passed over. There is none where nobody above has as many points,
+    and where the cap of its group keeps the row out of the first ones.
+    """
 
     to_rank: Annotated[int, Field(ge=1)]
     points: Count | None

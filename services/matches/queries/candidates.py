@@ -14,7 +14,7 @@ import orjson
 
 from matching.changes import WhatIf
 from matching.explanation import Explanation
-from matching.lists import RankedList, Row
+from matching.lists import STEPS, RankedList, Row
 from matching.rules import codes_of
 from matching.sentences import phrases_in
 from services.chassis.web.problems import InvalidParameter, NotFound
@@ -27,6 +27,8 @@ from services.matches.queries.pages import Page, Place, page
 from services.matches.queries.showing import candidate_json, row_of, rules_json
 from services.matches.queries.telling import Telling
 from services.matches.rules.rights import View, stepped
+
+_CAPPED = 1 << STEPS.index("parent_cap")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,15 +211,22 @@ def what_if_json(one: WhatIf, *, view: View) -> dict[str, Any]:
 
 
 def margin(ranked: RankedList, rank: int, *, view: View) -> dict[str, Any] | None:
-    """Return the distance to the next better rank: exact for those who see the list, in steps for the organisation."""
-    if rank == 1:
+    """Return the distance to the next rank that more points lead to: exact for those who see the list, in steps for the organisation.
+
+    Rows above that a step placed there with fewer points are passed over. None at the first rank, where nobody above has as many
+    points, and where the group's cap keeps the row out of the head: it is not for want of points that it stands there.
+    """
+    mine = rank - 1
+    reached = np.flatnonzero(ranked.points[:mine] >= ranked.points[mine])
+    if not len(reached):
         return None
-    mine, above = rank - 1, rank - 2
-    fit = max(int(ranked.fit[above]) - int(ranked.fit[mine]), 0)
+    above = int(reached[-1])
+    if above < ranked.head and int(ranked.steps[mine]) & _CAPPED:
+        return None
+    fit = int(ranked.fit[above]) - int(ranked.fit[mine])
     if view == "own":
-        return {"to_rank": rank - 1, "points": None, "fit": stepped(fit)}
-    points = max(int(ranked.points[above]) - int(ranked.points[mine]), 0)
-    return {"to_rank": rank - 1, "points": points, "fit": fit}
+        return {"to_rank": above + 1, "points": None, "fit": stepped(fit)}
+    return {"to_rank": above + 1, "points": int(ranked.points[above]) - int(ranked.points[mine]), "fit": fit}
 
 
 def _left_out(

@@ -126,10 +126,13 @@ def statement(epoch: Epoch, *, number: int, published_at: str, day: str) -> dict
                 f"parent cap: at most {weights.parent_cap} organisations of one group among the first {weights.head}; a group is "
                 "who declares the same parent organisation, and profiles that are alike and declare none are not told to be one"
             ),
-            f"local minimum: at least {weights.local_minimum} local above the floor among the first {weights.head}",
             (
-                f"newcomer minimum: at least {weights.newcomer_minimum} newcomers above the floor among the first "
-                f"{weights.head}, never displacing a placed or needed local"
+                f"local minimum: while fewer than {weights.local_minimum} of the first {weights.head} are local, the best local above "
+                "the floor takes the place of the lowest of them that is not"
+            ),
+            (
+                f"newcomer minimum: while fewer than {weights.newcomer_minimum} of the first {weights.head} are newcomers, the best "
+                "newcomer above the floor takes the place of the lowest that is not, never of a placed or needed local"
             ),
             "placement steps move places among the first rows only; they are named in the row, and change no score",
         ],

@@ -161,6 +161,36 @@ async def test_one_row_says_its_margin_and_what_is_missing(town: Town) -> None:
     assert first["margin"] is None
 
 
+async def test_no_row_is_told_a_margin_to_who_stands_above_it_with_fewer_points(town: Town) -> None:
+    """A third of one group, and who made room for two newcomers: more points would not help the one, and not to that rank the others."""
+    known = {"first_involved_on": "2020-01-01"}
+    group = known | {"hq_country": "KEN"}
+    await town.organisation("Group", **group)
+    for name in ("Group east", "Group west"):
+        await town.organisation(name, parent=uuid_of("Group"), **group)
+    for number in range(9):
+        await town.organisation(f"Known {number}", hq_country="UGA", **known)
+    for name in ("New one", "New two"):
+        await town.organisation(name, hq_country="UGA", languages=["fr"])
+    project = await town.published("schools")
+    await town.settle()
+    rows = (await town.list_of(project))["candidates"]
+    met = set()
+    for row in rows:
+        margin, codes = (
+            (await town.row_of(project, row["name"]))["margin"],
+            set(row["steps"]),
+        )
+        met |= codes
+        above = [one for one in rows[: row["rank"] - 1] if one["points"] >= row["points"]]
+        if not above or "parent_cap" in codes:
+            assert margin is None
+        else:
+            assert margin["to_rank"] == above[-1]["rank"]
+            assert margin["points"] == above[-1]["points"] - row["points"]
+    assert {"parent_cap", "made_room", "newcomer_minimum"} <= met
+
+
 async def test_coverage_names_the_needs_that_nobody_meets(town: Town) -> None:
     await town.organisation("Ada", hq_country="KEN")
     project = await town.published("schools")
