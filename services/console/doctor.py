@@ -40,8 +40,8 @@ def doctor(
     if as_json:
         typer.echo(json.dumps({"settings": describe(settings), "probes": probes, "well": well}))
     else:
-        typer.echo(source())
         typer.echo(HEADING)
+        typer.echo(source())
         for path, value in describe(settings).items():
             typer.echo(f"{path} = {value}")
         typer.echo("")

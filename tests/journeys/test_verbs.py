@@ -213,6 +213,7 @@ def test_doctor_asks_where_spans_are_sent(tmp_path: Path) -> None:
 def test_doctor_says_whose_settings_it_prints(tmp_path: Path) -> None:
     said = comity("doctor", folder=tmp_path / "var").stdout
     assert said.startswith("Settings of this environment, as a process started here would take them;")
+    assert "COMITY_CONFIG names none" in said.splitlines()[1]
 
 
 def test_doctor_works_beside_the_running_demo(demo: Demo) -> None:
