@@ -72,9 +72,14 @@ def refuse_number(name: str, value: Any, bounds: tuple[int, int]) -> None:
 
 
 def _refuse_together(table: Mapping[str, Any]) -> None:
-    total = sum(table["budgets"].values())
-    if not 0 < table["budgets"]["text"] <= total <= LARGEST_TOTAL:
+    budgets = table["budgets"]
+    total = sum(budgets.values())
+    if not 0 < budgets["text"] <= total <= LARGEST_TOTAL:
         raise ValueError(f"the budgets sum to {total}, of which text must be some; at most {LARGEST_TOTAL}")
+    if budgets["evidence"] > budgets["text"] + budgets["needs"]:
+        raise ValueError(
+            "budgets.evidence is more than half of the total of a project that states needs and nothing else"
+        )
     if table["quoted"]["earlier"] > 1:
         raise ValueError("quoted.earlier is 0 or 1")
     if table["quoted"]["added"] > 1000:

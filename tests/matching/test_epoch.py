@@ -181,6 +181,10 @@ def test_budgets_above_the_bound_are_refused():
         Weights.from_json({**body, "surprise": 1})
 
 
+def budgets(**changed):
+    return {"budgets": {**Weights().budgets, **changed}}
+
+
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
@@ -190,6 +194,8 @@ def test_budgets_above_the_bound_are_refused():
         ({"place_impacts": {"hq": 300, "operating": 1, "willing": 1}}, "place_impacts.hq"),
         ({"place_shares": {"country": 0, "region": 0}}, "place_shares"),
         ({"k1": -2000}, "k1"),
+        (budgets(text=669_999_999), "half of the total"),
+        (budgets(needs=0, text=779_999_999), "half of the total"),
         ({"head": True}, "head"),
         ({"local_minimum": 6, "newcomer_minimum": 6}, "more than head"),
         ({"band_percentiles": {"possible": 900, "good": 800, "strong": 990}}, "rise"),
@@ -201,6 +207,12 @@ def test_budgets_above_the_bound_are_refused():
 def test_weights_that_would_break_a_promise_are_refused_by_name(changed, named):
     with pytest.raises(ValueError, match=named):
         Weights.from_json({**Weights().to_json(), **changed})
+
+
+def test_evidence_may_have_half_of_what_a_project_with_needs_gives():
+    assert (
+        Weights.from_json({**Weights().to_json(), **budgets(text=670_000_000)}).budgets["text"] == 670_000_000
+    )
 
 
 def test_statistics_out_of_bounds_are_no_epoch(epoch):

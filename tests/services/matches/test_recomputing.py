@@ -106,7 +106,8 @@ async def test_what_an_epoch_would_change_is_what_it_changes(
     await town.settle()
     before = (await town.list_of(project))["candidates"]
     weights = Epoch.loads(first_epoch(None)).weights
-    budgets = dict(weights.budgets) | {"text": weights.budgets["text"] // 100, "languages": 0}
+    budgets = {name: weights.budgets[name] // 100 for name in ("text", "evidence")}
+    budgets = dict(weights.budgets) | budgets | {"languages": 0}
     # Without `backed` what is declared counts without any text.
     content = changed_epoch(version=weights.version + 1, budgets=budgets, backed=None)
     file = tmp_path / "other.json"
