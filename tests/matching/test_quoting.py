@@ -13,7 +13,7 @@ from matching.engine import Engine
 from matching.epoch import Epoch
 from matching.quoting import Quoting, Stems
 from matching.records import Evidence, Member, Recorded
-from matching.sentences import LANGUAGES
+from matching.sentences import LANGUAGES, phrases_in
 from matching.vocabulary import Vocabulary
 from matching.weights import Weights
 from tests.matching.builders import DAY, member, project, proof, said
@@ -269,6 +269,20 @@ def test_who_wrote_after_the_publication_is_labelled_and_loses_nothing(quoted, t
     assert ranked.labels[0] == standings.labels[0, 0]
     assert view.explain("p", "m", DAY).labels == labels
     assert points(view, "m") == points(quoted(plain), "m")
+
+
+def test_the_label_of_a_later_text_leaves_the_points_to_the_parts(quoted):
+    """The same text has other points a day after the publication: the label must not say that this changes none."""
+    before, after = (quoted(on_record(member("m", CALL), day)) for day in ("2026-09-30", "2026-10-02"))
+    explained = after.explain("p", "m", DAY)
+    assert explained.points < points(before, "m")
+    assert "edited_after_publication" in explained.labels
+    assert "quoted" in codes(explained)
+    sentences = [phrases_in(language).label("edited_after_publication") for language in LANGUAGES]
+    for sentence, parts in zip(
+        sentences, ("parts", "détail", "detalle", "составе", "تفاصيل", "分数明细"), strict=True
+    ):
+        assert parts in sentence
 
 
 def test_a_project_without_a_day_of_publication_labels_nobody_and_spares_nobody(epoch, analyser):
