@@ -18,6 +18,9 @@ import httpx2
 from services.console.exits import Ended, Exit
 
 CREDENTIALS = "credentials.json"
+BUSY = frozenset({429, 502, 503, 504})
+"""Answers that refuse nothing: ask again later. 502 and 504 are a gateway's, which reaches nobody behind it."""
+
 _MEND = "Put a backup of it back, or remove it and give --url and --token."
 
 
@@ -145,7 +148,8 @@ class Connection:
                 f"No Comity answers at {self.address('/v1/tokens')} ({type(error).__name__}).",
             ) from error
         if answer.status_code != 200:
-            raise Ended(Exit.REFUSED, sentence_of(answer))
+            code = Exit.UNREACHABLE if answer.status_code in BUSY else Exit.REFUSED
+            raise Ended(code, sentence_of(answer))
         return str(answer.json()["access_token"])
 
 

@@ -18,7 +18,7 @@ class Exit(IntEnum):
     DONE = 0  # everything asked for was done
     FAILED = 1  # something went wrong that the input did not cause
     USAGE = 2  # the command line or the settings are wrong
-    UNREACHABLE = 3  # a server or a part that is needed is not there
+    UNREACHABLE = 3  # a server or a part that is needed is not there, or too busy
     REFUSED = 4  # the server refused: the problem it answered is printed
     BAD_INPUT = 5  # the file has rows that were not taken; each is named on stderr
 

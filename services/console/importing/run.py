@@ -24,7 +24,7 @@ from services.console.exits import Ended
 from services.console.importing.checking import rule_check, shaped
 from services.console.importing.files import BadRow, FileFault, Row, read_rows
 from services.console.importing.past import past_projects
-from services.console.importing.sending import Outcome, Sender, Sent
+from services.console.importing.sending import Outcome, RowUnanswered, Sender, Sent
 from services.console.mapping.bodies import Mapper, RowRefused
 from services.console.mapping.language import MapError, load_map
 
@@ -115,7 +115,7 @@ class Import:
             raise
 
     def summary(self) -> dict[str, int | float | str]:
-        """Return the counts: `rows` is every row that was read, `unsent` those that the server gave no answer to.
+        """Return the counts: `rows` is every row that was read, `unsent` those that it neither took nor refused.
 
         Of the evidence: the items made, the entries that name no project of its file, and that file's bad rows.
         """
@@ -205,6 +205,9 @@ class Import:
                 self.tokens.append(dict(found.token))
         except RowRefused as refused:
             self._refuse(ready.line, refused.faults)
+        except RowUnanswered as failed:
+            self.account.unsent += 1
+            self._bad(f"line {ready.line}: the server failed at it: {failed}")
 
     def _refuse_past(self, line: str) -> None:
         self.account.past_refused += 1

@@ -1,11 +1,9 @@
 """One mapped row through the HTTP API: created, changed, or left alone because it stands there already.
 
 What: a conditional PUT, and for a project its publication. Why: an import is a client like any other, and running it
-twice must change nothing. It must not touch a table, and it never calls a row bad that the server is only too busy to
-take: it tries again, and where that does not help, the import ends and the row is unsent.
+twice must change nothing. It must not touch a table, and must not call a row refused that the server did not refuse.
 """
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,14 +13,11 @@ import httpx2
 from pydantic import BaseModel
 
 from services.chassis.reference.faults import Fault
+from services.console.asking import Asked, ask
 from services.console.connection import Connection, sentence_of
 from services.console.exits import Ended, Exit
 from services.console.mapping.bodies import RowRefused
 from services.console.mapping.targets import SHAPES
-
-TRIES = 8
-BUSY = frozenset({429, 502, 503, 504})
-"""Answers that say nothing of the request; 502 and 504 are a gateway's, while what stands behind it starts anew."""
 
 
 class Outcome(StrEnum):
@@ -33,9 +28,13 @@ class Outcome(StrEnum):
     UNCHANGED = "unchanged"
 
 
+class RowUnanswered(Exception):  # noqa: N818 - it is what became of a row
+    """The server failed at this row, which may be in or not; the message is its answer in one sentence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of a row, and the token to wait with; a row that was left alone has none."""
+    """What became of a row, and the token to wait with; a row that nothing was written of has none."""
 
     outcome: Outcome
     token: Mapping[str, str] | None
@@ -51,14 +50,15 @@ class Sender:
     def put(self, identifier: str, body: BaseModel) -> Sent:
         """Put a body under its id, and publish a project that is a draft.
 
-        Raises RowRefused with the server's faults, Ended where no further row can be sent either.
+        Raises RowRefused with the server's faults, RowUnanswered where it failed at this row, Ended where no further row
+        can be sent either.
         """
         content = written(body)
         path = f"/v1/{self.kind}/{identifier}"
-        answer = self._send("PUT", path, content)
-        outcome = Outcome.CREATED
+        asked = self._send("PUT", path, content)
+        answer, outcome = asked.answer, Outcome.CREATED
         if answer.status_code in {428, 412}:
-            answer, outcome = self._replace(path, content)
+            answer, outcome = self._replace(path, content, unsure=asked.unsure)
         _refuse(answer)
         if self.kind == "projects" and answer.json()["state"] == "draft":
             tag = answer.headers["ETag"]
@@ -66,42 +66,40 @@ class Sender:
                 "POST",
                 f"{path}/publish",
                 headers={"If-Match": tag, "Idempotency-Key": f"publish-{identifier}-{tag.strip(chr(34))}"},
-            )
+            ).answer
             _refuse(answer)
             outcome = Outcome.CHANGED if outcome is Outcome.UNCHANGED else outcome
-        return Sent(outcome, None if outcome is Outcome.UNCHANGED else answer.json().get("token"))
+        return Sent(outcome, answer.json().get("token"))
 
-    def _replace(self, path: str, content: Mapping[str, Any]) -> tuple[httpx2.Response, Outcome]:
-        there = self._send("GET", path)
-        if there.status_code >= 400 or same(self.kind, content, there.json()):
+    def _replace(
+        self, path: str, content: Mapping[str, Any], *, unsure: bool
+    ) -> tuple[httpx2.Response, Outcome]:
+        """Put what differs from what stands there. `unsure`: that may be of this very import, whose token was lost.
+
+        An organisation is put again for its token, which changes nothing; a project would have a revision more by it.
+        """
+        there = self._send("GET", path).answer
+        for_token = unsure and self.kind == "organisations"
+        if there.status_code >= 400 or (not for_token and same(self.kind, content, there.json())):
             return there, Outcome.UNCHANGED
-        answer = self._send("PUT", path, content, {"If-Match": there.headers["ETag"]})
-        if answer.status_code == 412:
-            return self._replace(path, content)  # somebody was faster; compare with what stands there now
+        asked = self._send("PUT", path, content, {"If-Match": there.headers["ETag"]})
+        answer = asked.answer
+        if answer.status_code == 412:  # somebody was faster; compare with what stands there now
+            return self._replace(path, content, unsure=unsure or asked.unsure)
         unchanged = answer.status_code == 200 and answer.headers.get("ETag") == there.headers["ETag"]
         return answer, Outcome.UNCHANGED if unchanged else Outcome.CHANGED
 
     def _send(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
-    ) -> httpx2.Response:
-        answer = self.connection.send(method, path, body=body, headers=headers)
-        for _ in range(TRIES - 1):
-            if answer.status_code not in BUSY:
-                break
-            time.sleep(_pause(answer))
-            answer = self.connection.send(method, path, body=body, headers=headers)
-        if answer.status_code in BUSY:
-            raise Ended(
-                Exit.UNREACHABLE,
-                f"The server takes nothing now: {sentence_of(answer)} Give the same command again later; it goes on.",
-            )
-        if answer.status_code in {401, 403}:
+    ) -> Asked:
+        asked = ask(self.connection, method, path, body=body, headers=headers)
+        if asked.answer.status_code in {401, 403}:
             raise Ended(
                 Exit.REFUSED,
-                f"{answer.status_code}: this token may not write {self.kind}: {_words(answer)} "
+                f"{asked.answer.status_code}: this token may not write {self.kind}: {_words(asked.answer)} "
                 "Give --token, or set COMITY_CLIENT_ID and COMITY_CLIENT_SECRET in the environment: such tokens are renewed.",
             )
-        return answer
+        return asked
 
 
 def written(body: BaseModel) -> dict[str, Any]:
@@ -135,6 +133,8 @@ def _versioned(ours: Any, theirs: Any) -> Any:
 def _refuse(answer: httpx2.Response) -> None:
     if answer.status_code < 400:
         return
+    if answer.status_code >= 500:
+        raise RowUnanswered(sentence_of(answer))
     try:
         problem = answer.json()
     except ValueError:
@@ -153,12 +153,6 @@ def _refuse(answer: httpx2.Response) -> None:
             for error in errors
         )
     )
-
-
-def _pause(answer: httpx2.Response) -> float:
-    """Return how many seconds to wait: as many as are asked for, 30 at most; one for a date, as a gateway may send it."""
-    asked = answer.headers.get("Retry-After", "")
-    return min(float(asked), 30.0) if asked.isdecimal() else 1.0
 
 
 def _words(answer: httpx2.Response) -> str:

@@ -159,6 +159,8 @@ def _import(
     if ended is not None:
         again = "Rows that were taken stand; the same command again goes on with the others."
         stop(ended.code, f"{ended} {again}" if said["rows"] else str(ended))
+    if said["unsent"]:
+        raise typer.Exit(int(Exit.FAILED))
     if said["refused"] or said["evidence_refused"]:
         raise typer.Exit(int(Exit.BAD_INPUT))
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from services.console.asking import ask
 from services.console.connection import Connection, sentence_of
 from services.console.exits import Ended, Exit
 
@@ -27,9 +28,8 @@ def wait_for(
     """
     begin, seen, since = 0, None, time.monotonic()
     while True:
-        answer = connection.send(
-            "POST", "/v1/ranking-progress", body={"tokens": tokens[begin : begin + AT_ONCE]}
-        )
+        body = {"tokens": tokens[begin : begin + AT_ONCE]}
+        answer = ask(connection, "POST", "/v1/ranking-progress", body=body).answer
         if answer.status_code >= 400:
             raise Ended(Exit.REFUSED, sentence_of(answer))
         progress: dict[str, Any] = answer.json()

@@ -9,13 +9,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import aiohttp
 from aiohttp import ClientResponse, ClientSession
 from standardwebhooks import Webhook
 
 from schemas.webhooks.notifications import CONTENT_TYPE
+from services.chassis.web.retry_after import seconds_of
 from services.notifications.rules.redaction import without_secrets
 from services.notifications.rules.schedule import Outcome
 from services.notifications.worker.bounding import TooLarge
@@ -102,22 +102,10 @@ def _judged(answer: ClientResponse, kept: bytes, now: datetime) -> Outcome:
     return Outcome(
         error="http",
         status=status,
-        retry_after=_retry_after(answer.headers.get("Retry-After"), now) if status in _SLOW_DOWN else None,
+        retry_after=seconds_of(answer.headers.get("Retry-After"), now) if status in _SLOW_DOWN else None,
         response=kept,
         permanent=status == _GONE,
     )
-
-
-def _retry_after(value: str | None, now: datetime) -> float | None:
-    """Read Retry-After: seconds, or a date (RFC 9110 §10.2.3); None for what is neither."""
-    if value is None:
-        return None
-    if value.strip().isascii() and value.strip().isdigit():
-        return float(value.strip()[:9])
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
-    except (TypeError, ValueError, OverflowError):  # the last: a number no calendar or clock has
-        return None
 
 
 def error_of(error: BaseException) -> str:

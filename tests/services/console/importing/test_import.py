@@ -2,20 +2,15 @@
 
 import gzip
 import json
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from services.chassis.settings import load_settings
-from services.console.connection import Connection, saved_credentials
-from services.console.embedded import Embedded
+from services.console.connection import Connection
 from services.console.exits import Ended
-from services.console.importing import app, sending
+from services.console.importing import app
 from services.console.mapping.identifiers import identifier_of
 from services.console.parts.processes import free_port
 from services.console.reaching import reach
@@ -32,18 +27,6 @@ CALLS = """{"ref": "C-1", "title": "Radio links for islands", "goal": "Link ten 
 {"ref": "C-2", "title": "Radio training", "goal": "Train radio engineers.", "where": "KE", "until": "2020-01-01"}
 {"ref": "C-3", "title": "Training", "goal": "Training of radio engineers in schools.", "until": "2099-01-01"}
 """
-
-
-@pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
-    folder = tmp_path_factory.mktemp("comity")
-    settings = load_settings(
-        data_folder=folder, http={"host": "127.0.0.1", "port": 0}, telemetry={"level": "warning"}
-    )
-    with Embedded(settings) as embedded, Connection({"": embedded.address}) as connection:
-        saved = saved_credentials(folder) or {}
-        connection.take_token(saved["client_id"], saved["client_secret"])
-        yield connection
 
 
 def run(system: Connection | None, *arguments: str) -> Result:
@@ -299,47 +282,6 @@ def test_a_server_that_takes_nothing_is_one_sentence_and_one_account(
         counts = said(result)
         assert (counts["created"], counts["refused"], counts["waited"]) == (0, 0, False)
         assert counts["unsent"] == counts["rows"] > 0
-
-
-class Busy(BaseHTTPRequestHandler):
-    """A gateway behind which nothing takes a request; `Retry-After` is what the test says."""
-
-    status, retry_after, asked = 503, "0", 0
-
-    def do_PUT(self) -> None:
-        type(self).asked += 1
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(self.status)
-        self.send_header("Retry-After", self.retry_after)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@pytest.mark.parametrize(
-    ("status", "retry_after"),
-    [(429, "0"), (502, "0"), (503, "0"), (504, "0"), (503, "Wed, 21 Oct 2026 07:28:00 GMT")],
-)
-def test_a_server_that_is_too_busy_makes_no_row_bad(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, retry_after: str
-) -> None:
-    monkeypatch.setattr(sending, "TRIES", 2)
-    gateway = type("Gateway", (Busy,), {"status": status, "retry_after": retry_after})
-    with ThreadingHTTPServer(("127.0.0.1", 0), gateway) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        arguments = ["projects", str(many_calls(tmp_path)), "--map", str(MAPS / "calls.toml"), "--json"]
-        at = ["--url", f"http://127.0.0.1:{server.server_port}", "--token", "t"]
-        result = CliRunner().invoke(app, [*arguments, *at])
-        server.shutdown()
-    assert result.exit_code == 3
-    assert result.stderr.count("\n") == 1
-    assert "Give the same command again" in result.stderr
-    counts = said(result)
-    assert (counts["created"], counts["refused"]) == (0, 0)
-    assert counts["unsent"] == counts["rows"] > 0
-    assert gateway.asked > 1
 
 
 def test_a_client_of_the_environment_gets_its_tokens_itself_and_again(
