@@ -92,12 +92,12 @@ async def _restore(
     async def put_back(transport: Any, backup: Path) -> None:
         for topic in service.topics:
             await transport.ends(topic)
-        if not discard_outbox:
-            await _refuse_waiting(settings, service.name)
         async with _copied(settings, service.name, backup) as copy:
-            if not another_log:
-                async with _opened(service.name, copy) as database:
+            async with _opened(service.name, copy) as database:
+                if not another_log:
                     await said.on_this_log(transport, database, service.name)
+                if not discard_outbox:
+                    await _refuse_waiting(settings, service.name, transport, database)
             async with transport.appender(service.name):  # whatever the log refuses, it refuses now
                 await _put_back(settings, service.name, copy)
 
@@ -120,9 +120,9 @@ def _refuse_another(settings: Any, service: str, backup: Path) -> None:
         stop(Exit.USAGE, f"{backup} is no backup of {service}.")
 
 
-async def _refuse_waiting(settings: Any, service: str) -> None:
-    """End the command if writes wait for the relay in the database that is there, as far as it can be read."""
-    from services.chassis.bus import outbox
+async def _refuse_waiting(settings: Any, service: str, transport: Any, backup: Any) -> None:
+    """End the command if writes stand in the outbox of the database that is there and nowhere else, as far as it can be read."""
+    from services.chassis.bus import outbox, positions, said
     from services.chassis.database import Database
 
     database = Database.for_service(settings, service)
@@ -130,16 +130,18 @@ async def _refuse_waiting(settings: Any, service: str) -> None:
         if not await asyncio.to_thread(Path(database.url.database or "").is_file):
             return
         async with database.read() as connection:
-            waiting, oldest = await outbox.waiting(connection)
+            waiting = await outbox.times(connection)
+            stored = await positions.all_of(connection, said.GROUP)
     except Exception:  # noqa: BLE001 - a database that cannot be read is what a backup is for
         return
     finally:
         await database.close()
+    await said.leave_out_what_stands_elsewhere(transport, waiting, stored, backup)
     if waiting:
         stop(
             Exit.FAILED,
-            f"{waiting} accepted writes of {service} wait in the outbox of the database that would be replaced, the oldest since "
-            f"{oldest}, and stand nowhere else. Run `comity run {service} --role relay` until it is empty, or say --discard-outbox.",
+            f"{len(waiting)} accepted writes of {service} wait in the outbox of the database that would be replaced, the oldest since "
+            f"{min(waiting.values())}, and stand nowhere else. Run `comity run {service} --role relay` until it is empty, or say --discard-outbox.",
         )
 
 
@@ -149,11 +151,11 @@ async def _copied(settings: Any, service: str, backup: Path) -> AsyncIterator[Pa
     from migrations.running import upgrade
     from services.chassis import sqlite
 
-    for left in settings.data_folder.glob(
-        f"{service}.restore-*"
-    ):  # by a restore that was killed while it copied
-        shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(dir=settings.data_folder, prefix=f"{service}.restore-") as folder:
+    prefix = f".{service}.restore-"  # a name that nobody gives a backup
+    for left in settings.data_folder.glob(f"{prefix}*"):  # by a restore that was killed while it copied
+        if left.is_dir():
+            shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(dir=settings.data_folder, prefix=prefix) as folder:
         copy = Path(folder) / f"{service}.db"
         await asyncio.to_thread(sqlite.back_up, str(backup), str(copy))
         async with _opened(service, copy) as database:

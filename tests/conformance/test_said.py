@@ -218,6 +218,40 @@ async def test_a_restore_goes_over_to_no_other_log_unless_told_to(bench: Bench) 
     assert (await restore(bench.process, owner)).incarnation == 4
 
 
+async def test_a_restore_takes_nothing_for_old_that_was_said_before_a_life_begun_elsewhere(
+    bench: Bench,
+) -> None:
+    """An older copy of the log was in place: the life that a restore began there is above what the right one holds."""
+
+    async def none(*_: Any) -> Sequence[Any]:
+        return []
+
+    owner = replace(holding(ONE), keys=none, say=none)
+    await make_tables(bench.database, LIVES)
+    await bench.post(revised(ONE, 1))
+    await send(bench, owner)
+    before = await noted(bench)
+    await bench.post(revised(ONE, 2))
+    await send(bench, owner)
+    async with bench.database.write() as connection:
+        await incarnation.rise(connection, above=1)
+    await put_back(bench, before)  # as the restore on the older copy left it
+    with pytest.raises(
+        LogReplaced, match=r"in its incarnation 1, .* in incarnation 2.*Put a backup of before"
+    ):
+        await restore(bench.process, owner)
+    async with bench.database.read() as connection:
+        assert await incarnation.current(connection) == 2
+    assert (await noted(bench), await bench.waiting()) == (before, [])
+
+    assert (await restore(bench.process, owner, another_log=True)).incarnation == 3
+    await bench.post(
+        left := revised(ONE, 3)
+    )  # what waited when the life began, and was appended and not deleted
+    await bench.append(left)
+    assert (await restore(bench.process, owner)).incarnation == 4
+
+
 async def test_nothing_behind_is_republished(bench: Bench) -> None:
     await bench.post(revised(ONE, 1))
     await send(bench)

@@ -48,6 +48,11 @@ def revisions(folder: Path) -> dict[str, int]:
         return dict(members.execute("SELECT id, revision FROM organisations"))
 
 
+def outbox_of(folder: Path) -> list[str]:
+    with closing(sqlite3.connect(folder / "members.db")) as members:
+        return [row[0] for row in members.execute("SELECT id FROM outbox")]
+
+
 def log_of(folder: Path) -> str:
     with closing(sqlite3.connect(folder / "log.db")) as log:
         return str(log.execute("SELECT log FROM log_identity").fetchone()[0])
@@ -93,7 +98,7 @@ def test_a_restore_that_ends_on_its_way_leaves_what_was_or_what_does_not_start(
     async def killed(*_: object, **__: object) -> None:
         raise BusError("It ends here.")
 
-    (site.folder / "members.restore-left").mkdir()  # of one that was killed while it copied
+    (site.folder / ".members.restore-left").mkdir()  # of one that was killed while it copied
     with monkeypatch.context() as patch:
         if line == "before it is read":
             patch.setattr(restoring, "restore", killed)
@@ -221,3 +226,33 @@ def test_a_database_whose_log_is_lost_for_good_is_restored_on_another(tmp_path: 
     assert "incarnation 2; 1 records wait" in site.comity(*words, "--another-log")
     assert revisions(site.folder) == {kept: 1}
     assert "incarnation 3; 1 records wait" in site.comity("restore", "members")  # it counts in this one now
+
+
+def test_a_restore_that_ended_on_its_way_is_run_again_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits in the outbox of the backup that is in place already is no write that stands nowhere else."""
+    site = Site(folder=tmp_path / "var")
+    backups = site.folder / "members.restore-1"  # a name that somebody may give it
+    with started(site.folder) as world:
+        kept, _ = world.new_organisation()
+        relayed(world)
+    site.comity("restore", "members")
+    site.comity("backup", str(backups), "--service", "members")
+    with started(site.folder) as world:
+        later, _ = world.new_organisation()
+        relayed(world)
+        before = names(world, kept, later)
+    words = ("restore", "members", "--from", str(backups / "members.db"))
+
+    async def killed(*_: object, **__: object) -> None:
+        raise BusError("It ends here.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(restoring, "restore", killed)
+        assert "It ends here" in site.comity(*words, code=1)
+    assert len(outbox_of(site.folder)) == 1
+    assert "took 1 back" in site.comity(*words)
+    with started(site.folder) as world:
+        assert names(world, kept, later) == before
+        relayed(world)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, update
 
-from services.chassis.bus import deadletters, delivery, lane, limits, positions, said
+from services.chassis.bus import deadletters, delivery, lane, limits, positions, said, transport
 from services.chassis.bus.delivery import microseconds
 from services.chassis.bus.failpoints import reach
 from tests.mutants.mutant import Mutant, Patch
@@ -122,6 +122,13 @@ def _any_gap(patch: Patch) -> None:
         return
 
     patch.setattr(lane.Lane, "_prove", prove)
+
+
+def _every_gap(patch: Patch) -> None:
+    def lacks(batch: Any, _begun: int) -> bool:
+        return bool(batch.offset > 0 and (batch.horizon or 0) > batch.offset)
+
+    patch.setattr(transport.Batch, "lacks", lacks)
 
 
 def _any_halt(patch: Patch) -> None:
@@ -246,6 +253,13 @@ MUTANTS = (
             f"{OVERTAKEN}::test_a_lane_that_stood_while_tombstones_went_stops_before_the_gap",
             f"{OVERTAKEN}::test_a_group_that_reads_from_the_beginning_while_the_log_is_compacted_stops",
         ),
+    ),
+    Mutant(
+        name="stopped-before-any-horizon",
+        rule="T21",
+        how="who reads a log from the beginning that was compacted long ago is stopped before its horizon",
+        patch=_every_gap,
+        tests=(f"{OVERTAKEN}::test_who_reads_a_log_that_was_compacted_before_is_not_stopped",),
     ),
     Mutant(
         name="halt-passed-unasked",

@@ -42,7 +42,7 @@ PARTS: Mapping[str, Mapping[str, str]] = {
         "T18": "A tombstone carries its sequence.",
         "T19": "A tombstone is never parked, and clears what was set aside for its key.",
         "T20": "State topics have a bound for compaction (`max.compaction.lag.ms`) and keep tombstones for 30 days; a topic that was made otherwise is refused.",
-        "T21": "A consumer stops and asks for a rebuild if tombstones above its position may be gone.",
+        "T21": "A consumer stops and asks for a rebuild if tombstones above its position may be gone, and only then.",
         "T22": "The partition count of a state topic never changes.",
         "T23": "A restore raises the incarnation, reads the own topics to their end, and says the present state anew.",
         "T24": "What is current can be rebuilt from the log.",

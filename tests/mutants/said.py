@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from services.chassis import lifecycle
-from services.chassis.bus import positions, said
+from services.chassis.bus import positions, restoring, said
 from services.console import restore
 from tests.mutants.mutant import Mutant, Patch
 
@@ -38,6 +38,13 @@ def _restore_on_any_log(patch: Patch) -> None:
         return
 
     patch.setattr(said, "on_this_log", on_this_log)
+
+
+def _any_life(patch: Patch) -> None:
+    async def refuse_fork(*_: Any) -> None:
+        return
+
+    patch.setattr(restoring, "_refuse_fork", refuse_fork)
 
 
 def _leave_it_to_the_relay(patch: Patch) -> None:
@@ -104,6 +111,15 @@ MUTANTS = (
         tests=(
             f"{CONFORMANCE}::test_a_restore_goes_over_to_no_other_log_unless_told_to[sqlite]",
             f"{PUT_BACK}::test_a_restore_on_another_log_changes_nothing_unless_told_to",
+        ),
+    ),
+    Mutant(
+        name="restored-over-a-fork",
+        rule="R8",
+        how="a restore takes for old what the log got before a life that was begun on another, or on an older copy",
+        patch=_any_life,
+        tests=(
+            f"{CONFORMANCE}::test_a_restore_takes_nothing_for_old_that_was_said_before_a_life_begun_elsewhere[sqlite]",
         ),
     ),
     Mutant(

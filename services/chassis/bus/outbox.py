@@ -71,6 +71,7 @@ _NAMES = 500
 """Bytes of all header names, and of those values that are the same in every record or have a bound; no fewer."""
 _STANDING = select(_ROWS.c.id).where(_ROWS.c.id.in_(bindparam("ids", expanding=True)))
 _WAITING = select(func.count()).select_from(_ROWS)
+_TIMES = select(_ROWS.c.id, _ROWS.c.time).order_by(_ROWS.c.position)
 _OLDEST_TIME = select(_ROWS.c.time).order_by(_ROWS.c.position).limit(1)
 _DELETE = delete(_ROWS).returning(_ROWS.c.position)
 _DELETE_IN: Mapping[str, Executable] = {
@@ -167,6 +168,11 @@ async def waiting(connection: AsyncConnection) -> tuple[int, datetime | None]:
     count: int = (await connection.execute(_WAITING)).scalar_one()
     time = await connection.scalar(_OLDEST_TIME) if count else None
     return count, None if time is None else datetime.fromisoformat(time)
+
+
+async def times(connection: AsyncConnection) -> dict[str, datetime]:
+    """Return the id of every event that waits, oldest first, with its time."""
+    return {row.id: datetime.fromisoformat(row.time) for row in await connection.execute(_TIMES)}
 
 
 async def remove(connection: AsyncConnection, positions: Sequence[int]) -> frozenset[int]:

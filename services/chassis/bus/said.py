@@ -14,8 +14,9 @@ asked of each record whether it holds it, as a restore asks, and all that this w
 *and* without records there is nothing to compare. This module must not mend anything.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -128,8 +129,36 @@ async def on_this_log(transport: Transport, database: Database, service: str) ->
             f"The database that is to be restored has said what {service} knows up to {held.next_offset} of {held.at} {this}. "
             "Restored here, it would drop what the right log holds as old, so nothing was changed. If the settings name a wrong "
             "log (data_folder, log.url, kafka.bootstrap_servers, kafka.prefix), name the right one; if the log was replaced, put "
-            "the right one back, or say --another-log where that is lost for good."
+            f"the right one back, or say --another-log where that is lost for good; if {service} was restored there by mistake, put "
+            "a backup of before that in place here."
         )
+
+
+async def known(transport: Transport, connection: AsyncConnection) -> dict[TopicPartition, int]:
+    """Return up to where the database knows its own partitions, of those whose positions count in this log."""
+    stored = await positions.all_of(connection, GROUP)
+    return {
+        held.at: held.next_offset for held in stored if held.log == await transport.identity(held.at.topic)
+    }
+
+
+async def leave_out_what_stands_elsewhere(
+    transport: Transport, waiting: dict[str, datetime], stored: Sequence[Position], backup: Database
+) -> None:
+    """Take out of an outbox's events, by id, what stands in a backup's outbox too, and what the log has.
+
+    `stored` are the positions beside that outbox. What a relay has appended stands in the outbox for a moment more, and for
+    good where it was killed in that.
+    """
+    ids = tuple(waiting)
+    async with backup.read() as connection:
+        for begin in range(0, len(ids), _CHUNK):
+            for event_id in await outbox.standing(connection, ids[begin : begin + _CHUNK]):
+                del waiting[event_id]
+    for held in stored if waiting else ():
+        if held.log == await transport.identity(held.at.topic):
+            async for record in everything(transport, held.at, begin=held.next_offset):
+                waiting.pop(positions.event_id(record) or "", None)
 
 
 async def know_all(host: Host, connection: AsyncConnection) -> None:

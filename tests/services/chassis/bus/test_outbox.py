@@ -1,14 +1,16 @@
 """What may stand in the outbox, in which order, and how it gets out."""
 
 import sys
+import uuid
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
 
 from schemas.envelope import Sequence
-from services.chassis.bus import outbox
+from services.chassis.bus import outbox, positions, said
 from services.chassis.bus.errors import InvalidEvent, RecordTooLarge
+from services.chassis.database import Database
 from tests.services.chassis.bus.bench import LIMIT, erased, organisation
 
 MANY = 100
@@ -110,3 +112,23 @@ async def test_the_quick_look_at_a_records_size_is_never_below_it(bench, key):
         replace(event, traceparent="00-" + "a" * 32, subject="é" * 40, partitionkey="ж" * 40),
     ]
     assert [outbox._at_most(one) >= outbox.record_bytes(one) for one in events] == [True] * len(events)
+
+
+async def test_what_the_log_or_a_backup_has_too_does_not_stand_in_the_outbox_alone(bench):
+    """A relay that was killed has appended what it did not delete; a backup under load has what was on its way."""
+    on_the_log, in_the_backup, here = (
+        organisation(str(uuid.UUID(int=number)), version=1) for number in range(1, 4)
+    )
+    await said.enter(bench.process, None)
+    await bench.post(in_the_backup)
+    await bench.database.back_up(bench.folder / "backup.db")
+    await bench.post(on_the_log, here)
+    await bench.append(on_the_log)
+    async with bench.database.read() as connection:
+        waiting = await outbox.times(connection)
+        stored = await positions.all_of(connection, said.GROUP)
+    assert set(waiting) == {on_the_log.id, in_the_backup.id, here.id}
+    backup = Database(f"sqlite+aiosqlite:///{bench.folder / 'backup.db'}", service="members")
+    await said.leave_out_what_stands_elsewhere(bench.transport, waiting, stored, backup)
+    await backup.close()
+    assert set(waiting) == {here.id}
