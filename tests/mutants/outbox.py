@@ -41,15 +41,22 @@ def _commit_at_once(patch: Patch) -> None:
 
 
 def _event_before_the_row(patch: Patch) -> None:
-    write_row = storing._write_row
+    write_row, post = storing._write_row, storing.Unit.post
+    said: set[tuple[str, int]] = set()
 
-    async def store(unit: Any, change: Any) -> Any:
+    async def write_after(unit: Any, change: Any) -> Any:
         number = await storing.incarnation.current(unit.connection)
-        await unit.post(storing.events.revised(change.record, incarnation=number, clock=unit.runtime.clock))
+        event = storing.events.revised(change.record, incarnation=number, clock=unit.runtime.clock)
+        await post(unit, event)
+        said.add((event.key, event.sequence.version))
         return await write_row(unit, change)
 
-    patch.setattr(storing, "store", store)
-    patch.setattr("services.members.commands.put.store", store, raising=False)
+    async def post_once(unit: Any, event: Any) -> None:
+        if (event.key, event.sequence.version) not in said:
+            await post(unit, event)
+
+    patch.setattr(storing, "_write_row", write_after)
+    patch.setattr(storing.Unit, "post", post_once)
 
 
 def _by(column: str) -> Any:

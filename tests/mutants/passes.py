@@ -100,6 +100,7 @@ def _row(of: index.Index, record: Any) -> Any:
         partition=record.partition,
         incarnation=1,
         record=record.value,
+        traceparent=None,
         analysed=of.runtime.state["analysis"].of(kind, record.value),
     )
 

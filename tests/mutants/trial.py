@@ -16,6 +16,7 @@ from hypothesis import Phase, settings
 
 from tests.mutants.mutant import Mutant
 
+MUTANTS_FOLDER = Path(__file__).resolve().parent
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 15  # a test that hangs with a mutant has failed; without one, the longest takes two
 
@@ -26,6 +27,7 @@ class Trial:
     def __init__(self, wanted: Mapping[str, Sequence[Mutant]]) -> None:
         self._wanted = wanted
         self.caught: dict[str, list[str]] = defaultdict(list)
+        self.fallen: set[str] = set()  # mutants that broke off themselves: no rule was broken
         self.run: set[str] = set()
 
     @pytest.hookimpl(tryfirst=True)
@@ -37,10 +39,10 @@ class Trial:
                 mutant.patch(patch)
                 reports = runtestprotocol(item, log=False, nextitem=None)
             self.run.add(item.nodeid)
-            if (
-                any(report.failed and report.when == "call" for report in reports)
-                and item.nodeid not in self.caught[mutant.name]
-            ):
+            failed = [report for report in reports if report.failed and report.when == "call"]
+            if any(_fell_over(report) for report in failed):
+                self.fallen.add(mutant.name)
+            elif failed and item.nodeid not in self.caught[mutant.name]:
                 self.caught[mutant.name].append(item.nodeid)
         return True
 
@@ -48,6 +50,15 @@ class Trial:
         """Return the mutants that name this test, or the function whose case it is, or its module."""
         names = {node, node.partition("[")[0], node.partition("::")[0]}
         return [mutant for name in sorted(names) for mutant in self._wanted.get(name, ())]
+
+
+def _fell_over(report: pytest.TestReport) -> bool:
+    """Whether a mutant's own fault ended the test: raised by its line, or because it is not what its place asks for."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return crash is not None and (
+        Path(crash.path).resolve().parent == MUTANTS_FOLDER
+        or crash.message.startswith(("TypeError", "AttributeError", "NameError"))
+    )
 
 
 def trial(wanted: Mapping[str, Sequence[Mutant]], *options: str) -> Mapping[str, Sequence[str]]:
@@ -77,4 +88,6 @@ def trial(wanted: Mapping[str, Sequence[Mutant]], *options: str) -> Mapping[str,
     missing = [test for test in wanted if not any(node.startswith(test) for node in found.run)]
     if missing or code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise LookupError(f"These tests were not run: {missing}. {said.getvalue()[-2_000:]}")
+    if found.fallen:
+        raise LookupError(f"These mutants fell over before they broke anything: {sorted(found.fallen)}.")
     return found.caught
