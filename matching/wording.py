@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
 from matching.analysis import ToldRun
-from matching.chinese import UNSPACED, written
+from matching.chinese import HAN, UNSPACED, written
 from matching.lexicon import Lexicon
 from matching.tokens import NEUTRAL
 
 LONGEST_PASSAGE = 160
 """Characters of a passage; a longer sentence is cut around the words."""
+
+Slice = tuple[int, int]
+"""Where something stands in a text: its first character, and the one behind its last."""
+
+_HYPHENS = frozenset("-‐‑")
+_HAN = re.compile(f"[{HAN}]")
 
 
 class Wording:
@@ -20,6 +27,7 @@ class Wording:
         self._runs = tuple(runs)
         self._lexicon = lexicon
         self._told: dict[str, str] = {}  # what was asked for; a project's words are, for every pair
+        self._slices: dict[int, list[Slice]] = {}  # of each word of a run, by the run's number
         self._places: dict[tuple[str, str], list[tuple[int, int]]] = {}
         for number, run in enumerate(self._runs):
             for place, (_, token) in enumerate(run.pairs):
@@ -36,8 +44,7 @@ class Wording:
         language, tokens = _tokens(term)
         met = self._met(language, tokens)
         if met is not None:
-            number, place = met
-            return _written(self._runs[number], place, place + len(tokens))
+            return self._written(*met, len(tokens))
         if term[0] == "d":
             return self._lexicon.surface_of(term) or " ".join(tokens)
         words = [self._word(language, token) for token in tokens]
@@ -49,14 +56,19 @@ class Wording:
         met = self._met(language, tokens)
         if met is None:
             return self._holding(tokens) if language == UNSPACED else ""
-        run = self._runs[met[0]]
-        return _cut(run.text, run.pairs[met[1]][0])
+        number, place = met
+        slices = self._slices_of(number)[place : place + len(tokens)]
+        return _cut(self._runs[number].text, slices[0][0], max(stop for _, stop in slices))
 
     def _holding(self, tokens: Sequence[str]) -> str:
         """The sentence that holds words which its text was not cut into."""
         words = written(tokens)
-        texts = (run.text for run in self._runs if words in written([token for _, token in run.pairs]))
-        return next((_cut(text, written(tokens[:1]).strip()) for text in texts), "")
+        for number, run in enumerate(self._runs):
+            at = written([token for _, token in run.pairs]).find(words)
+            if at >= 0:
+                characters = list(_characters(run, self._slices_of(number)))[at : at + len(words)]
+                return _cut(run.text, characters[0][0], characters[-1][1])
+        return ""
 
     def _met(self, language: str, tokens: Sequence[str]) -> tuple[int, int] | None:
         """Return run and place where the tokens first stand together."""
@@ -70,8 +82,61 @@ class Wording:
 
     def _word(self, language: str, token: str) -> str:
         for number, place in self._places.get((_language(language, token), token), ())[:1]:
-            return self._runs[number].pairs[place][0]
+            return self._written(number, place, 1)
         return token.removeprefix(NEUTRAL)
+
+    def _written(self, number: int, first: int, count: int) -> str:
+        """Return words of a run as its text writes them, with the small words that stand between."""
+        text, slices = self._runs[number].text, self._slices_of(number)[first : first + count]
+        start, stop = slices[0][0], slices[-1][1]
+        if start < stop:
+            return " ".join(text[start:stop].split())
+        return " ".join(text[one:other] for one, other in slices)  # of capitals that were read twice
+
+    def _slices_of(self, number: int) -> list[Slice]:
+        found = self._slices.get(number)
+        if found is None:
+            found = self._slices[number] = list(slices_of(self._runs[number]))
+        return found
+
+
+def slices_of(run: ToldRun) -> Iterator[Slice]:
+    """Yield where each word of a run stands in its text, whole, with the hyphens that parted it there.
+
+    One word follows another, but where a run in capitals says words again: these are looked for from the beginning.
+    """
+    kept = [place for place, character in enumerate(run.text) if character not in _HYPHENS]
+    bare = "".join(run.text[place] for place in kept)
+    end = 0
+    for word, _ in run.pairs:
+        at = _whole(run.text, bare, kept, word, end)
+        if at < 0:
+            at = max(0, _whole(run.text, bare, kept, word, 0))
+        end = at + len(word)
+        yield kept[at], kept[end - 1] + 1
+
+
+def _whole(text: str, bare: str, kept: Sequence[int], word: str, start: int) -> int:
+    """Return the first place from `start` on where a word stands in the bare text and is no part of a longer one; or -1."""
+    at = bare.find(word, start)
+    while at >= 0 and (_inside(text, kept[at]) or _inside(text, kept[at + len(word) - 1] + 1)):
+        at = bare.find(word, at + 1)
+    return at
+
+
+def _inside(text: str, place: int) -> bool:
+    """Whether a place of a text lies inside a word; between characters that are written without spaces it never does."""
+    around = text[place - 1 : place + 1] if 0 < place < len(text) else ""
+    return around.isalnum() and not _HAN.search(around)
+
+
+def _characters(run: ToldRun, slices: Iterable[Slice]) -> Iterator[Slice]:
+    """Yield where each character stands of what `written` joins of a run's tokens; a word between spaces stands as a whole."""
+    for (_, token), (start, stop) in zip(run.pairs, slices, strict=True):
+        if _HAN.match(token):
+            yield from ((place, place + 1) for place in range(start, stop))
+        else:
+            yield from [(start, stop)] * len(written([token]))
 
 
 def _tokens(term: str) -> tuple[str, list[str]]:
@@ -86,24 +151,13 @@ def _language(language: str, token: str) -> str:
     return "" if token.startswith(NEUTRAL) else language
 
 
-def _written(run: ToldRun, first: int, stop: int) -> str:
-    """Return the words of a run as its text writes them, with the small words that stand between."""
-    words = [word for word, _ in run.pairs[:stop]]
-    start = end = 0
-    for place, word in enumerate(words):
-        found = run.text.find(word, end)
-        if found < 0:  # a word that the text parts by a hyphen
-            if place >= first:
-                return " ".join(words[first:])
-            continue
-        start, end = (found if place == first else start), found + len(word)
-    return " ".join(run.text[start:end].split())
-
-
-def _cut(text: str, word: str) -> str:
+def _cut(text: str, start: int, stop: int) -> str:
+    """Return a text, cut around what stands at a slice of it if it is long."""
+    before = len(" ".join(f"{text[:start]}x".split())) - 1
+    length = len(" ".join(text[start:stop].split()))
     text = " ".join(text.split())
     if len(text) <= LONGEST_PASSAGE:
         return text
-    start = max(0, text.find(word) - LONGEST_PASSAGE // 2)
-    stop = min(len(text), start + LONGEST_PASSAGE)
-    return f"{'…' if start else ''}{text[start:stop].strip()}{'…' if stop < len(text) else ''}"
+    first = max(0, before - min(LONGEST_PASSAGE // 2, max(0, LONGEST_PASSAGE - length)))
+    last = min(len(text), first + LONGEST_PASSAGE)
+    return f"{'…' if first else ''}{text[first:last].strip()}{'…' if last < len(text) else ''}"
