@@ -2,8 +2,8 @@
 
 What: the demo's organisations and initiatives in the serving engine, under the shipped epoch; every pair of a sample is
 explained once to fill the caches of both records (first) and once more (again), and each is held against the kernel's sums.
-Why: a page explains fifty candidates of one list, and an explanation that does not add up must not be fast. It must not
-measure HTTP.
+Why: a page explains fifty candidates of one list, and an explanation that does not add up must not be fast. What is missing
+and the proved changes, which one candidate's own page adds, are others' (`matching/gaps.py`, `matching/changes.py`). It must not measure HTTP.
 """
 
 import argparse
@@ -57,12 +57,18 @@ def main() -> None:
     figures: dict[str, Any] = {"pairs": len(pairs), "parts a pair": round(parts / len(pairs), 1)}
     for name, found in times.items():
         figures[f"{name}: ms p50, p99"] = [round(float(np.percentile(found, at)), 3) for at in (50, 99)]
-    middle = float(np.median(times["again"]))
     report(
         ratios={},
         claims=[
-            Claim(
-                name="one explanation, p50", value=round(middle, 3), unit="ms", goal=GOAL_MS, at_least=False
+            *(
+                Claim(
+                    name=f"one explanation, {name}: p50",
+                    value=round(float(np.median(times[name])), 3),
+                    unit="ms",
+                    goal=GOAL_MS,
+                    at_least=False,
+                )
+                for name in ("first", "again")
             ),
             Claim(name="explanations that do not add up", value=off, unit="", goal=0, at_least=False),
         ],
