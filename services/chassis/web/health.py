@@ -21,19 +21,19 @@ _PATIENCE = 5.0  # seconds
 
 
 async def readiness(runtime: Runtime) -> dict[str, str | None]:
-    """Return every part that requests need, with the reason why it is not ready, None if it is."""
-    parts: dict[str, str | None] = {}
-    parts[f"{runtime.service.name}.started"] = (
-        None if runtime.state.get("started", True) else "It is starting."
-    )
-    parts[f"{runtime.service.name}.database"], parts["log"] = await asyncio.gather(
-        *(_reason(partial(ask, runtime)) for ask in (_ask_database, _ask_log))
-    )
+    """Return every part that requests need, with the reason why it is not ready, None if it is. All are asked at once."""
+    name = runtime.service.name
+    asked: dict[str, Callable[[Runtime], Awaitable[str | None]]]
+    asked = {f"{name}.database": _ask_database, "log": _ask_log}
     if runtime.service.readers and runtime.role in {"all", "worker"}:
-        parts[f"{runtime.service.name}.partitions"] = await _halted(runtime)
+        asked[f"{name}.partitions"] = _halted
+    starting = None if runtime.state.get("started", True) else "It is starting."
+    parts: dict[str, str | None] = {f"{name}.started": starting}
+    reasons = await asyncio.gather(*(_reason(partial(ask, runtime)) for ask in asked.values()))
+    parts |= dict(zip(asked, reasons, strict=True))
     if runtime.service.readiness is not None and runtime.role != "relay":
         own = await runtime.service.readiness(runtime)
-        parts |= {f"{runtime.service.name}.{part}": reason for part, reason in own.items()}
+        parts |= {f"{name}.{part}": reason for part, reason in own.items()}
     return parts
 
 
@@ -119,25 +119,22 @@ async def _ask_log(runtime: Runtime) -> None:
 
 
 async def _halted(runtime: Runtime) -> str | None:
-    try:
-        async with runtime.database.read() as connection:
-            found = await limits.halted(connection)
-    except DatabaseAway:
-        return "The database does not answer."
+    async with runtime.database.read() as connection:
+        found = await limits.halted(connection)
     where = ", ".join(f"{one.at} at {one.halted_offset}" for one in found)
     return f"Halted, because too much could not be applied: {where}. See the dead letters." if found else None
 
 
-async def _reason(ask: Callable[[], Awaitable[None]]) -> str | None:
+async def _reason(ask: Callable[[], Awaitable[str | None]]) -> str | None:
+    """Return what an answer says against readiness, or why there is none."""
     try:
         async with asyncio.timeout(_PATIENCE):
-            await ask()
+            return await ask()
+    except TimeoutError:  # which is an OSError, too
+        return f"It did not answer within {_PATIENCE:.0f} seconds."
     except DatabaseAway:
         return "The database does not answer."
     except LookupError as missing:
         return f"The topic {missing.args[0]} is not there; `comity topics` creates it."
     except (BusError, OSError) as error:
         return f"It does not answer: {type(error).__name__}."
-    except TimeoutError:
-        return f"It did not answer within {_PATIENCE:.0f} seconds."
-    return None

@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import time
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -10,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
 from services.chassis.bus.transports.sql import appending
+from services.chassis.database import Database
 from services.chassis.runtime import Runtime
 from services.chassis.web import health
 from services.matches.consumers import ARCHIVE, archive
@@ -70,6 +73,29 @@ async def test_one_that_hangs_keeps_no_other_from_being_asked(
     assert len(met) == len(asked)
     up = figures(town.runtimes["matches"])
     assert up["comity_database_up", "matches"] == up["comity_log_up", "matches"] == 0
+
+
+async def test_a_database_that_says_nothing_holds_readiness_up_no_longer_than_any_part(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "_PATIENCE", 1.0)
+    ended = asyncio.Event()
+
+    async def say_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await ended.wait()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        silent = Database(f"postgresql+asyncpg://nobody@127.0.0.1:{port}/none", service="matches")
+        began = time.monotonic()
+        parts = await health.readiness(replace(town.runtimes["matches"], database=silent, role="worker"))
+        assert time.monotonic() - began < 5
+        ended.set()
+        await silent.close()
+    assert (parts["log"], parts["matches.started"]) == (None, None)
+    nothing = "It did not answer within 1 seconds."
+    assert parts["matches.database"] == parts["matches.partitions"] == nothing
 
 
 async def _answers(_: Runtime) -> None:
