@@ -10,6 +10,7 @@ import csv
 import gzip
 import io
 import json
+import shlex
 import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -143,16 +144,25 @@ def _without_mark(content: bytes, path: Path) -> bytes:
 
 
 def _is_json(path: Path, first: str) -> bool:
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if {".csv", ".tsv"} & set(suffixes):
+    """Whether the file is JSON Lines, by its name and first line. Raises FileFault for JSON that is one value, or spread over lines."""
+    suffixes = {suffix.lower() for suffix in path.suffixes}
+    if {".csv", ".tsv"} & suffixes:
         return False
-    if {".jsonl", ".ndjson"} & set(suffixes) or first.lstrip().startswith("{"):
-        return True
-    if ".json" in suffixes or first.lstrip().startswith("["):
-        raise FileFault(
-            f"{path} is one JSON value, not one object a line; write it so: jq -c '.[]' {path.name}."
-        )
-    return False
+    named, begins = bool({".jsonl", ".ndjson"} & suffixes), first.strip()
+    if begins == "{" and not named:
+        raise FileFault(f"{path} is JSON spread over lines, not one object a line: {_jq('.', path)}")
+    if begins == "[" or (not named and (begins[:1] == "[" or (".json" in suffixes and begins[:1] != "{"))):
+        raise FileFault(f"{path} is one JSON value, not one object a line: {_jq('.[]', path)}")
+    return named or begins.startswith("{")
+
+
+def _jq(what: str, path: Path) -> str:
+    """Return the command that writes a file of JSON as JSON Lines."""
+    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    lines = plain.with_suffix(".jsonl").name
+    lines, name = shlex.quote("rows.jsonl" if lines == path.name else lines), shlex.quote(path.name)
+    filtered = f"jq -c {shlex.quote(what)}"
+    return f"{filtered} {name} > {lines}" if plain is path else f"gzip -dc {name} | {filtered} > {lines}"
 
 
 def _json_rows(lines: Iterator[Line]) -> Iterator[Row | BadRow]:
@@ -294,9 +304,10 @@ def _header(text: str, path: Path, columns: Collection[str]) -> tuple[str, list[
     missing = sorted(set(columns) - set(header))
     if missing:
         shown = ", ".join(header)[:200]
+        fix = "Save it with one of these" if len(header) < 2 else "Name the columns so, or change the map"
         raise FileFault(
             f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}: read with "
-            f"{', '.join(DELIMITERS.values())} as delimiter, its header has at most {len(header)}: {shown}."
+            f"{', '.join(DELIMITERS.values())} as delimiter, its header has at most {len(header)}: {shown}. {fix}."
         )
     twice = {name for name in header if header.count(name) > 1}
     if twice:

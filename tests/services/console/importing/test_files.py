@@ -45,6 +45,20 @@ def test_a_wrong_delimiter_is_told_as_missing_columns(write) -> None:
         rows(write("a.csv", "id|name\n1|A\n"), "id", "name")
 
 
+def test_what_cannot_be_read_is_told_with_the_words_that_mend_it(write) -> None:
+    listed, spread = '[{"id": 1}]', '[\n {\n  "id": 1\n }\n]\n'
+    for name, content, said in (
+        ("a.json", listed, r"one object a line: jq -c '\.\[\]' a\.json > a\.jsonl$"),
+        ("a.json.gz", gzip.compress(listed.encode()), r"gzip -dc a\.json\.gz \| jq -c '\.\[\]' > a\.jsonl$"),
+        ("a.jsonl", spread, r"jq -c '\.\[\]' a\.jsonl > rows\.jsonl$"),
+        ("a.json", spread[1:-2].strip(), r"spread over lines.*jq -c \. a\.json > a\.jsonl$"),
+        ("a.csv", "id|name\n1|A\n", r"Save it with one of these"),
+        ("a.csv", "id,nam\n1,A\n", r"Name the columns so, or change the map"),
+    ):
+        with pytest.raises(FileFault, match=said):
+            rows(write(name, content), "id", "name")
+
+
 def test_a_missing_column_is_named(write) -> None:
     with pytest.raises(FileFault, match="lacks the column country"):
         rows(write("a.csv", "id,name\n1,A\n"), "id", "country")
@@ -139,7 +153,7 @@ def test_lines_that_end_in_a_carriage_return_alone_are_told(write) -> None:
 
 @pytest.mark.parametrize("content", ['[{"id": 1}, {"id": 2}]', '[\n  {"id": 1}\n]\n'])
 def test_a_list_of_json_is_no_csv(write, content: str) -> None:
-    with pytest.raises(FileFault, match=r"is one JSON value, not one object a line; .*jq -c"):
+    with pytest.raises(FileFault, match=r"is one JSON value, not one object a line: jq -c"):
         rows(write("a.json", content))
     with pytest.raises(FileFault, match="jq -c"):
         rows(write("a", content))
