@@ -75,28 +75,30 @@ def evaluate(
         except (FileFault, MapError, OSError) as error:
             stop(Exit.BAD_INPUT, str(error))
         for line in found.refused:
-            progress.console.print(line, highlight=False, markup=False)
+            progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
         if found.unasked:
-            line = f"{found.unasked} queries with true partners are not in {queries}: they are not scored."
-            progress.console.print(line, highlight=False, markup=False)
+            line = (
+                f"{found.unasked} queries with true partners are not in {found.asked}: they are not scored."
+            )
+            progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
     if save_epoch is not None:
         keep(save_epoch, found.epoch.dumps())
     figures["seconds"] = round(time.monotonic() - started, 1)
     if as_json:
         typer.echo(json.dumps(figures))
     else:
-        _show(figures)
+        show(figures)
 
 
-def _show(figures: dict[str, Any]) -> None:
-    table = Table(
-        "ranker", "nDCG@10", "R@10", "R@100", "RR", "tail nDCG@10", "tail R@10", "tail R@100", "tail RR"
-    )
+def show(figures: dict[str, Any]) -> None:
+    """Print the figures of an evaluation (`Evaluation.figures`, `seconds` added); each is readable on a screen of 80 columns."""
     names = ("ndcg@10", "recall@10", "recall@100", "mrr")
-    for label, row in (("points", figures), ("placed", figures["placed"])):
-        table.add_row(
-            label, *(f"{row[name]:.4f}" for name in names), *(f"{row['tail'][name]:.4f}" for name in names)
-        )
+    table = Table()
+    for heading in ("ranker", "partners", "nDCG@10", "R@10", "R@100", "RR"):
+        table.add_column(heading, no_wrap=True)
+    for ranker, row in (("points", figures), ("placed", figures["placed"])):
+        for partners, part in (("all", row), ("in the tail", row["tail"])):
+            table.add_row(ranker, partners, *(f"{part[name]:.4f}" for name in names))
     console = Console()
     console.print(table)
     console.print(

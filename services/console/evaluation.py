@@ -51,7 +51,8 @@ Report = Callable[[str, int, int], None]
 class Evaluation:
     """One folder, fitted and indexed. `refused` has one line for each row that could not become a record.
 
-    `answers` are the true partners of the queries in the file, also of those that were refused: `unasked` is of how many others.
+    `answers` are the true partners of the queries in the file, also of those that were refused: `unasked` is of how many others
+    that file (`asked`) has no query.
     """
 
     def __init__(
@@ -73,10 +74,10 @@ class Evaluation:
         self._history = _one_of(folder, "projects")
         self._organisation_map = _map_for(self._organisations, "organisations", organisation_map)
         self._project_map = _map_for(self._history, "projects", project_map)
-        asked = queries or folder / "queries_dev.jsonl.gz"
-        self.unasked = self._leave_out_unasked(asked)
+        self.asked = queries or folder / "queries_dev.jsonl.gz"
+        self.unasked = self._leave_out_unasked(self.asked)
         self.members, self._past_counts = self._members(reference)
-        self.projects = self._projects(asked, reference, require_presence)
+        self.projects = self._projects(self.asked, reference, require_presence)
         analyser = prove_analyser()
         history = list(self._bodies(self._history, self._project_map, "projects", reference))
         step = max(1, len(history) // BAND_PROJECTS)

@@ -4,6 +4,7 @@ import gzip
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from services.chassis.runtime import Clock
 from services.chassis.settings import load_settings
 from services.console.connection import Connection, saved_credentials
 from services.console.embedded import Embedded
+from services.console.evaluate import show
 from services.console.evaluation import Evaluation, points_order
 from services.console.judgement import Judgement
 
@@ -94,6 +96,7 @@ def test_imported_lists_have_the_points_that_the_evaluation_computed(
             result = CliRunner().invoke(app, [*arguments, *at])
         assert result.exit_code == 0, result.stderr
     assert len(evaluation.projects) == QUERIES
+    assert evaluation.asked == folder / "queries_dev.jsonl.gz"  # what a line about queries names
     compared = 0
     for project in evaluation.projects:
         ranked = evaluation.view.rank(project, "2026-01-01")
@@ -136,8 +139,7 @@ def test_only_queries_of_the_file_are_scored_refused_rows_of_it_as_nothing(
     figures = json.loads(told.stdout)
     assert figures["queries"] == QUERIES // 2
     assert figures["ndcg@10"] == expected.figures()["ndcg@10"] > 0.1
-    said = f"{QUERIES - QUERIES // 2} queries with true partners are not in {asked}"
-    assert "".join(said.split()) in "".join(told.stderr.split())  # its lines are as wide as somebody's screen
+    assert f"{QUERIES - QUERIES // 2} queries with true partners are not in {asked}: they" in told.stderr
 
 
 @pytest.mark.slow
@@ -167,6 +169,27 @@ def test_presence_is_required_where_the_query_names_a_country(test_data: Path) -
     ranked = found.view.rank(project, "2026-01-01")
     assert set(ranked.country.tolist()) == set(countries[project])
     assert found.refused == []
+
+
+def test_each_figure_is_readable_on_a_narrow_screen(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("ndcg@10", "recall@10", "recall@100", "mrr")
+    shown = {f"{where} {name}": n / 10_000 for n, (where, name) in enumerate(product("abcd", names), 1234)}
+    figures = {name: shown[f"a {name}"] for name in names} | {
+        "queries": 20,
+        "candidates": 150,
+        "seconds": 1.0,
+    }
+    figures["tail"] = {name: shown[f"b {name}"] for name in names} | {"queries": 5}
+    figures["placed"] = {name: shown[f"c {name}"] for name in names}
+    figures["placed"]["tail"] = {name: shown[f"d {name}"] for name in names}
+    figures |= {"above_floor": {"partners": 0.5, "candidates": 0.1}, "epoch": "0" * 64}
+    monkeypatch.setenv("COLUMNS", "80")
+    show(figures)
+    out = capsys.readouterr().out
+    for text in (*(f"{value:.4f}" for value in shown.values()), "nDCG@10", "R@100", "tail"):
+        assert text in out, out
 
 
 def test_measures_are_those_of_the_definitions() -> None:
