@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.envelope import Sequence as EventSequence
 from services.chassis.bus import positions
 from services.chassis.bus.delivery import microseconds
+from services.chassis.bus.transport import TopicPartition
 from services.chassis.runtime import Runtime
 from services.matches.consumers import GROUP
 from services.matches.queries.archive import AT_ONCE
@@ -74,11 +75,11 @@ async def uncovered_seconds(runtime: Runtime) -> float:
     since = [now]
     for topic in TOPICS:
         for partition, end in (await runtime.transport.ends(topic)).items():
-            at = f"{topic}/{partition}"
-            covered = min(one.get("positions", {}).get(at, 0) for one in reached)
+            at = TopicPartition(topic, partition)
+            covered = min(one.get("positions", {}).get(str(at), 0) for one in reached)
             if covered < end:
-                batch = await runtime.transport.read(topic, partition, offset=covered, limit=1)
-                since += [record.appended_at for record in batch.records]
+                appended = await _first_appended(runtime, at, covered, end)
+                since += [] if appended is None else [appended]
     since += [_moment(published_at) for one in reached if one.get("epoch") != epoch]
     since += [_moment(opened_at) for one in reached if one.get("day") != day]
     return (now - min(since)) / 1_000_000
@@ -102,10 +103,26 @@ async def _unread(runtime: Runtime, stored: Mapping[str, int]) -> list[str]:
     found = []
     for topic in TOPICS:
         for partition, end in sorted((await runtime.transport.ends(topic)).items()):
-            at = stored.get(f"{topic}/{partition}", 0)
-            if at < end and (await runtime.transport.read(topic, partition, offset=at, limit=1)).records:
-                found.append(f"{topic}/{partition} holds records that are not archived yet")
+            at = TopicPartition(topic, partition)
+            offset = stored.get(str(at), 0)
+            if offset < end and await _first_appended(runtime, at, offset, end) is not None:
+                found.append(f"{at} holds records that are not archived yet")
     return found
+
+
+async def _first_appended(runtime: Runtime, at: TopicPartition, offset: int, end: int) -> int | None:
+    """Return when the first record from `offset` on was appended, None where only markers stand up to `end`.
+
+    The answer is kept, because on Kafka each read costs some hundredths of a second, and every partition at rest has markers
+    behind the position: a first record stays the first, and no record comes in before an end that has been reached.
+    """
+    kept: dict[TopicPartition, tuple[int, int, int | None]] = runtime.state.setdefault("first_appended", {})
+    known = kept.get(at)
+    if known is None or known[0] != offset or (known[2] is None and known[1] != end):
+        batch = await runtime.transport.read(at.topic, at.partition, offset=offset, limit=1)
+        appended = batch.records[0].appended_at if batch.records else None
+        kept[at] = known = (offset, batch.next_offset, appended)
+    return known[2]
 
 
 def _line(partition: int, row: Any, stored: Mapping[str, int], frame: Mapping[str, str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -208,3 +209,32 @@ async def test_lists_are_behind_by_the_age_of_the_oldest_write_that_they_lack(
     assert await behind(after=30) == 30
     await town.settle()
     assert await behind() == 0
+
+
+async def test_what_stands_behind_a_position_is_read_once(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Kafka a read costs some hundredths of a second, and two of every partition are more than a scrape may take."""
+    runtime = town.runtimes["matches"]
+    await town.published("schools")
+    await town.settle()
+    await town.organisation("Ada")
+    await town.relay()
+    read, reads = runtime.transport.read, []
+
+    async def counted(topic: str, partition: int, **more: int) -> Any:
+        reads.append((topic, partition))
+        return await read(topic, partition, **more)
+
+    monkeypatch.setattr(runtime.transport, "read", counted)
+    for _ in range(2):
+        await health.measure(runtime)
+        assert figures(runtime)["comity_lists_incomplete_seconds", "matches"] >= 0
+        assert len(reads) == 1
+    await town.organisation("Bea")
+    await town.relay()
+    await health.measure(runtime)
+    assert len(reads) == len(set(reads)) <= 2
+    await town.settle()
+    await health.measure(runtime)
+    assert figures(runtime)["comity_lists_incomplete_seconds", "matches"] == 0
