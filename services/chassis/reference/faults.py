@@ -60,11 +60,20 @@ def region_faults(pointer: str, codes: Sequence[str], reference: Reference) -> I
 
 
 def tag_faults(pointer: str, tags: Sequence[Tag], reference: Reference) -> Iterator[Fault]:
-    """Yield what is wrong with a list of tags, at the scheme, the version or the code."""
+    """Yield what is wrong with a list of tags: at the scheme, the version or the code, or one that stands there twice.
+
+    A tag without a version is that of the newest plan, and so it is kept: the list's shape cannot tell such a repeat.
+    """
+    seen: set[Tag] = set()
     for place, tag in enumerate(tags):
         refusal = reference.check_tag(tag.scheme, tag.code, version=tag.version)
         if refusal is not None:
             yield from refused(f"{pointer}/{place}/{refusal.rule.removeprefix('tag-')}", refusal)
+        kept = tag.model_copy(update={"version": tag.version or reference.default_version(tag.scheme)})
+        if kept in seen:
+            detail = f"The tag {kept} stands here twice: without a version it is the newest plan's."
+            yield Fault(f"{pointer}/{place}", "no-repeats", detail, "Keep one of them.")
+        seen.add(kept)
 
 
 def text_faults(texts: Iterable[tuple[str, str, str]], languages: LanguageChecks) -> Iterator[Fault]:

@@ -3,12 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from schemas.events.projects import Project
 from schemas.http.projects import ClosingBody, ProjectBody
+from services.chassis.reference.faults import MOST_FAULTS
 from services.chassis.runtime import timestamp
 from services.chassis.web.faults import codebook_of, refuse_faults
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import Forbidden, NotFound, Unauthenticated
+from services.chassis.web.refusals import causes_of, entry_of
+from services.chassis.web.strict_json import pointer_to
 from services.projects.commands.answering import answer
 from services.projects.commands.storing import Stored, existing_project, save_project
 from services.projects.rules import rights
@@ -96,5 +101,15 @@ async def step_to(
 
 
 def body_of(project: Project) -> ProjectBody:
-    """Return what the owner wrote of a stored project, as the body it came in."""
-    return ProjectBody.model_validate(project.model_dump(include=set(ProjectBody.model_fields)))
+    """Return what the owner wrote of a stored project, as the body it came in.
+
+    Raises NotPublishable where an earlier release took what no body may have any more; putting the project anew mends it.
+    """
+    try:
+        return ProjectBody.model_validate(project.model_dump(include=set(ProjectBody.model_fields)))
+    except ValidationError as error:
+        found = [
+            entry_of(one) | {"pointer": pointer_to(*one["loc"])}
+            for one in causes_of(error.errors())[:MOST_FAULTS]
+        ]
+        raise NotPublishable(f"{len(found)} points to mend: {found[0]['detail']}", errors=found) from error

@@ -30,6 +30,8 @@ BODY = {
     "contact": {"name": "Front Desk", "email": "office@mwangaza.example"},
 }
 
+TWICE = [{"scheme": "bap", "code": "AFR1"}, {"scheme": "bap", "version": "2026-2029", "code": "AFR1"}]
+
 
 def organisation(*roles, of=ONE):
     return Principal("client", frozenset({"public", *roles}), organisation=of)
@@ -195,6 +197,12 @@ async def faults_of(desk, **changes):
         ({"willing_countries": ["ke"]}, "/willing_countries/0", "country-code"),
         ({"willing_regions": ["EUROPE"]}, "/willing_regions/0", "region-code"),
         ({"tags": [{"scheme": "kap", "code": "AFR99"}]}, "/tags/0/code", "tag-code"),
+        ({"tags": TWICE}, "/tags/1", "no-repeats"),
+        (
+            {"evidence": [{"id": "e1", "texts": [{"language": "en", "text": "Links."}], "tags": TWICE}]},
+            "/evidence/0/tags/1",
+            "no-repeats",
+        ),
         ({"tags": [{"scheme": "kap", "version": "1999", "code": "AFR1"}]}, "/tags/0/version", "tag-version"),
         ({"tags": [{"scheme": "nope", "code": "1"}]}, "/tags/0/scheme", "tag-scheme"),
         (

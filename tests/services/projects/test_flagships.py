@@ -136,6 +136,15 @@ async def test_a_change_keeps_who_declared_it_and_stands_in_the_public_history(
         ({"level": "regional"}, "regional-needs-region"),
         ({"level": "national"}, "national-needs-country"),
         ({"tags": [{"scheme": "bap", "code": "XXX1"}]}, "tag-code"),
+        (
+            {
+                "tags": [
+                    {"scheme": "bap", "version": "2026-2029", "code": "AFR1"},
+                    {"scheme": "bap", "code": "AFR1"},
+                ]
+            },
+            "no-repeats",
+        ),
         ({"reason": {"language": "en", "text": "of the"}}, "text-stop-words-only"),
         ({"tags": [{"scheme": "sdg", "code": "9"}] * 2}, "no-repeats"),
         ({"ends_on": "2020-01-01"}, "ends-on-past"),

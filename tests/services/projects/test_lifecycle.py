@@ -1,9 +1,11 @@
 """Draft → published → closed or withdrawn: the publication check, the answer's token, and what is final."""
 
+import json
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 OWNER = "018f3c2a-7d10-7000-8000-000000000001"
 
@@ -126,6 +128,27 @@ async def test_a_published_project_stays_fit_for_the_public(bench: Any, body: An
     good = await bench.call("PUT", f"/v1/projects/{project_id}", body(countries=["UGA"]), If_Match='"2"')
     assert (good.status_code, good.json()["state"]) == (200, "published")
     assert good.json()["published_at"] == "2026-11-24T12:00:00.000000Z"
+
+
+async def test_a_draft_that_no_body_may_be_any_more_is_told_where_it_must_be_mended(
+    bench: Any, body: Any
+) -> None:
+    project_id = await bench.draft()
+    async with bench.runtime.database.write() as connection:
+        [row] = (await connection.execute(text("SELECT record FROM projects"))).all()
+        held = json.loads(row.record)
+        held["tags"] += held["tags"]
+        await connection.execute(
+            text("UPDATE projects SET record = :record"), {"record": json.dumps(held).encode()}
+        )
+    refused = await step(bench, project_id, "publish", 1)
+    assert (refused.status_code, refused.json()["code"]) == (409, "not-publishable")
+    assert {(one["pointer"], one["rule"]) for one in refused.json()["errors"]} == {
+        ("/tags/2", "no-repeats"),
+        ("/tags/3", "no-repeats"),
+    }
+    assert (await bench.call("PUT", f"/v1/projects/{project_id}", body(), If_Match='"1"')).status_code == 200
+    assert (await step(bench, project_id, "publish", 2)).status_code == 200
 
 
 async def test_closing_needs_a_reason_and_is_final(bench: Any, body: Any) -> None:

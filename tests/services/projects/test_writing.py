@@ -182,6 +182,17 @@ BAD = [
     ({"regions": ["EMEA"]}, "/regions/0", "region-code", "EUR"),
     ({"tags": [{"scheme": "bap", "code": "AFR9"}]}, "/tags/0/code", "tag-code", "Use one of"),
     (
+        {
+            "tags": [
+                {"scheme": "bap", "code": "AFR1"},
+                {"scheme": "bap", "version": "2026-2029", "code": "AFR1"},
+            ]
+        },
+        "/tags/1",
+        "no-repeats",
+        "Keep one",
+    ),
+    (
         {"tags": [{"scheme": "kap", "version": "2030", "code": "AFR1"}]},
         "/tags/0/version",
         "tag-version",
