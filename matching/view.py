@@ -412,14 +412,14 @@ class View:
         return row
 
     def _failed(self, state: ProjectState, record: Member, document: MemberDocument) -> int:
-        parents = {**self._members.parents, **({record.id: record.parent} if record.parent else {})}
+        parents = self._members.parents
+        if parents.get(record.id) != (record.parent or None):  # an edited copy's
+            parents = {child: parent for child, parent in parents.items() if child != record.id}
+            parents |= {record.id: record.parent} if record.parent else {}
         root = np.asarray(self._names[root_of(record.id, parents)])
+        owner_root = np.asarray(self._owner_root(state, parents))
         facts = self._facts(record, document)
-        return int(
-            judging.failed_rules(
-                facts, state.facts, roots=root, owner_roots=np.asarray(self._owner_root(state))
-            )
-        )
+        return int(judging.failed_rules(facts, state.facts, roots=root, owner_roots=owner_root))
 
     def _day(self, reference_date: str) -> judging.Day:
         return judging.resolve_day(reference_date, self._epoch.reference, self._countries)
@@ -427,9 +427,9 @@ class View:
     def _owner_roots(self) -> npt.NDArray[np.int64]:
         return np.array([self._owner_root(state) for state in self._projects.states.values()], np.int64)
 
-    def _owner_root(self, state: ProjectState) -> np.int64:
-        owner = state.record.owner
-        return np.int64(self._names[root_of(owner, self._members.parents)] if owner else -1)
+    def _owner_root(self, state: ProjectState, parents: Mapping[str, str] | None = None) -> np.int64:
+        owner, known = state.record.owner, self._members.parents if parents is None else parents
+        return np.int64(self._names[root_of(owner, known)] if owner else -1)
 
     def _ldc(self, day: str) -> frozenset[str]:
         return self._epoch.reference.members_of("ldc", day)

@@ -432,3 +432,23 @@ def test_tending_changes_no_list(engine):
     after = engine.pin()
     assert after.rank("schools", DAY).packed() == before.rank("schools", DAY).packed()
     assert (after.points_of(["copy 3"], DAY).points == before.points_of(["copy 3"], DAY).points).all()
+
+
+@pytest.mark.parametrize(("before", "after"), [("ministry", None), (None, "ministry"), ("ministry", "other"), ("other", "ministry")])  # fmt: skip
+def test_an_edited_copy_has_its_own_parent_and_no_other(engine, before, after):
+    """What it is told it would be is what it is once it is put: also who its owner's group is."""
+    for one in ("ministry", "other"):
+        engine.put_member(member(one, "x"))
+    kid = member("kid", "Broadband for rural schools", parent=before)
+    engine.put_member(kid)
+    for asked in (PROJECTS[0], replace(PROJECTS[0], id="own", owner="kid")):
+        engine.put_project(asked)
+    moved = replace(kid, parent=after, revision=2)
+    view = engine.pin()
+    told = [view.explain(name, "kid", DAY, edited=moved).failed_rules for name in ("schools", "own")]
+    ranks = [view.what_if(name, moved, DAY).rank for name in ("schools", "own")]
+    engine.put_member(moved)
+    then = engine.pin()
+    assert told == [then.explain(name, "kid", DAY).failed_rules for name in ("schools", "own")]
+    assert ranks == [then.rank(name, DAY).position_of("kid") or 0 for name in ("schools", "own")]
+    assert ("affiliate_of_owner" in told[0]) == (after == "ministry")
