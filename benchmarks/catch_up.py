@@ -2,12 +2,13 @@
 
     python benchmarks/catch_up.py [--profiles 100000] [--json]
 
-Twice, each time from the start of a process until a list version of it covers every profile:
+Three times, each time from the start of a process until a list version of it covers every profile:
 
 - *joining*: the archive of `matches` holds every profile, as it does wherever a worker has been; the new one has nothing.
   It builds its index from the archive, takes the partitions over, consumes a project that was published meanwhile, ranks it;
 - *from the log*: the database of `matches` is empty too. The log is read, each text analysed and archived (which workers
-  do once between them, and never again), the index built, the list ranked.
+  do once between them, and never again), the index built, the list ranked;
+- *starting again*: as *joining*, with the snapshot that the one before left at its stop (`matching/snapshots.py`).
 
 Correct means that every profile is archived, that each list is ranked up to the archive's positions, and that the process says
 its lists are complete. The log is the embedded one. The peer in the same run is the analysis of the same texts alone, in this process,
@@ -48,7 +49,7 @@ GOAL = 30.0  # seconds, with 100,000 profiles
 _BATCH = 500
 _LOOK_SECONDS = 0.5  # an answer is work of the process that is measured
 _ANALYSED = 2_000
-_PROJECTS = ("018f3c2a-7d10-7000-8000-0000000000aa", "018f3c2a-7d10-7000-8000-0000000000ab")
+_PROJECTS = tuple(f"018f3c2a-7d10-7000-8000-0000000000a{number}" for number in range(3))
 _OWNER = "018f3c2a-7d10-7000-8000-0000000000bb"
 _OPEN = 'comity_lists_open{service="matches"}'
 _WHOLE = {
@@ -159,7 +160,7 @@ def check(folder: Path, count: int, lists: int) -> None:
 
 
 def measure(count: int) -> dict[str, Any]:
-    """Fill a log, let a worker archive and index it, and then another one join. A list that is not correct ends it."""
+    """Fill a log, let a worker archive and index it, then another one join, and start again. A list that is not correct ends it."""
     events = make_events(count)
     with tempfile.TemporaryDirectory() as name:
         os.environ.update(settings(Path(name)))
@@ -167,14 +168,26 @@ def measure(count: int) -> dict[str, Any]:
         alone = analysed_alone(events)
         first, first_used = catch_up(Path(name), 1)
         check(Path(name), count, 1)
+        snapshot = Path(name) / "matches-all.snapshot"
+        snapshot.unlink()
         asyncio.run(fill([], _PROJECTS[1]))
         joined, joined_used = catch_up(Path(name), 2)
         check(Path(name), count, 2)
+        size = snapshot.stat().st_size
+        asyncio.run(fill([], _PROJECTS[2]))
+        again, again_used = catch_up(Path(name), 3)
+        check(Path(name), count, 3)
     return {
         "joining_seconds": round(joined, 2),
         "from_the_log_seconds": round(first, 2),
+        "starting_again_seconds": round(again, 2),
         "analysis_alone_seconds": round(alone, 2),
-        "processor_seconds": {"joining": round(joined_used, 2), "from the log": round(first_used, 2)},
+        "processor_seconds": {
+            "joining": round(joined_used, 2),
+            "from the log": round(first_used, 2),
+            "starting again": round(again_used, 2),
+        },
+        "snapshot_bytes_a_profile": round(size / count),
         "profiles_a_second": {"joining": round(count / joined), "from the log": round(count / first)},
         "profiles": count,
     }
@@ -194,6 +207,9 @@ def main() -> None:
         ratios={
             "joining / analysis alone": round(figures["joining_seconds"] / alone, 2),
             "from the log / analysis alone": round(figures["from_the_log_seconds"] / alone, 2),
+            "starting again / joining": round(
+                figures["starting_again_seconds"] / figures["joining_seconds"], 2
+            ),
         },
         claims=[
             Claim(
@@ -203,7 +219,7 @@ def main() -> None:
                 goal=GOAL,
                 at_least=False,
             )
-            for how in ("joining", "from the log")
+            for how in ("joining", "from the log", "starting again")
         ],
         figures=figures,
         machine=before,

@@ -1,17 +1,16 @@
-"""How cost and memory grow with the number of candidates, ten times and ten times again; and the index on disk.
+"""How cost and memory grow with the number of candidates, ten times and ten times again.
 
     python benchmarks/cost_growth.py [--sizes 10000 100000 1000000] [--queries 40] [--json]
 
 Synthetic documents (`synthetic.py`, seeded) are put one by one into one index for each size, in a process of its own; a query of 150 words scores
 every candidate and names the best hundred. Cost is the p50 of that, in processor time; memory is what the process grew by while the
-index was filled, its documents aside. Then the index is saved as a snapshot (`matching/snapshots.py`) and loaded again, in processor seconds. What no size has is a peer: the figures are held against one another.
+index was filled, its documents aside. What no size has is a peer: the figures are held against one another.
 """
 
 import argparse
 import json
 import subprocess
 import sys
-import tempfile
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -20,10 +19,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import Claim, machine, report
-from benchmarks.synthetic import WORDS, corpus, queries, weighted
-from matching.index import Index, PinnedIndex
+from benchmarks.synthetic import corpus, queries, weighted
+from matching.index import Index
 from matching.kernel import largest
-from matching.snapshots import Snapshot, pieces, read
 
 GROWTH = 11.0
 TOP = 100
@@ -43,7 +41,6 @@ def measure(candidates: int, number: int) -> dict[str, Any]:
     index.tend()
     pinned = index.pin()
     grown = resident() - before
-    kept = _kept(pinned, candidates)
     walls, processor = [], []
     for query in queries(number + _WARM_UP, 150):
         wall, busy = time.perf_counter(), time.process_time()
@@ -57,35 +54,6 @@ def measure(candidates: int, number: int) -> dict[str, Any]:
         "fill_seconds": round(filled, 2),
         "bytes_a_candidate": round(grown / candidates),
         "postings_a_candidate": round(len(documents.terms) / candidates, 1),
-    } | kept
-
-
-def _kept(pinned: PinnedIndex, candidates: int) -> dict[str, float]:
-    """Write the index into a file and read it again; the answers of both must be the same."""
-    snapshot = Snapshot(
-        epoch="0" * 64,
-        positions={"members.v1/0": candidates},
-        terms=[f"w:en:{word}" for word in range(WORDS)],
-        names=[f"018f3c2a-7d10-7000-8000-{number:012x}" for number in range(candidates)],
-        index=pinned,
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "index"
-        began = time.process_time()
-        with path.open("wb") as file:
-            file.writelines(pieces(snapshot))
-        saved = time.process_time() - began
-        began = time.process_time()
-        index = Index.after(read(path.read_bytes(), epoch=snapshot.epoch).index)
-        loaded = time.process_time() - began
-        size = path.stat().st_size
-    asked = (np.arange(0, WORDS, 7, dtype=np.int32), np.ones(len(range(0, WORDS, 7)), np.int32))
-    if not (index.pin().sums([asked]) == pinned.sums([asked])).all():
-        raise SystemExit("what was read is not what was written")
-    return {
-        "snapshot_megabytes": round(size / 1e6, 1),
-        "snapshot_save_cpu_seconds": round(saved, 2),
-        "snapshot_load_cpu_seconds": round(loaded, 2),
     }
 
 

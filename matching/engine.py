@@ -6,7 +6,7 @@ the reference date alone. One thread puts; any thread may use a view. Order and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from matching.accounts import Accounts
 from matching.analysis import Analysed, Analyser
@@ -19,6 +19,7 @@ from matching.queries import build_query
 from matching.quoting import Quoting
 from matching.records import Member, Project
 from matching.sentences import LANGUAGES, Phrases, phrases_in
+from matching.snapshots import Basis, Snapshot, pieces
 from matching.view import View
 from matching.vocabulary import Vocabulary
 from matching.weighed import MemberWeigher
@@ -61,6 +62,7 @@ class Engine:
         self._names = names
         self._member_sequences: dict[str, tuple[int, int]] = {}
         self._project_sequences: dict[str, tuple[int, int]] = {}
+        self._recalled: Snapshot | None = None
 
     @property
     def epoch(self) -> Epoch:
@@ -85,19 +87,40 @@ class Engine:
         self._unknown_words += sum(not any(term in known for known in frequencies) for term in words)
         return self._unknown_words, self._words
 
-    def put_member(self, member: Member, analysed: Analysed | None = None, *, incarnation: int = 0) -> bool:
+    def recall(self, snapshot: Snapshot | None) -> None:
+        """Take from this snapshot what is put under a `key` that it holds, or (None) from none any more."""
+        self._recalled = snapshot
+
+    def snapshot(
+        self, basis: Basis, archived: Mapping[str, tuple[tuple[int, int], str]]
+    ) -> Iterator[bytes | memoryview]:
+        """Yield a snapshot of the members that stand here as they are archived; for the thread that puts.
+
+        `archived` gives of each member (incarnation, revision) of its newest record, and its content hash, which is the `key`.
+        """
+        keys = {
+            member: key for member, (at, key) in archived.items() if self._member_sequences.get(member) == at
+        }
+        return pieces(basis, self._members.kept(keys), self._vocabulary)
+
+    def put_member(
+        self, member: Member, analysed: Analysed | None = None, *, incarnation: int = 0, key: str = ""
+    ) -> bool:
         """Take in a member's revision; False (and nothing done) if the same or a later one is there.
 
         Revisions are compared as (`incarnation` of their owner, revision), as every reader of the log does.
         `analysed` is what the archive kept of this revision (`Analyser.analyse_member`); without it, or where another
         analyser made it, the texts are analysed here. An older revision is taken in only after `remove_member`.
+        `key` is the content hash of the archived record, by which a snapshot that was recalled spares the weighing.
         """
         sequence = (incarnation, member.revision)
         if self._member_sequences.get(member.id, (-1, 0)) >= sequence:
             return False
         stems = self._own(analysed) or self._analyser.analyse_member(member)
         added = self._analyser.added(member.recorded)
-        self._members.put(member, self._weigher.weigh(member, stems, added))
+        recalled = self._recalled
+        known = None if recalled is None else recalled.take(key, added, self._weigher)
+        self._members.put(member, known or self._weigher.weigh(member, stems, added))
         self._accounts.keep(member, stems)
         self._member_sequences[member.id] = sequence
         return True

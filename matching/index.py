@@ -81,19 +81,6 @@ class Index:
         self._pinned: PinnedIndex | None = None
         self._start_head()
 
-    @classmethod
-    def after(cls, pinned: PinnedIndex, *, free: Iterable[int] = ()) -> Index:
-        """Go on from a pinned index (a snapshot's); `free` are the entry numbers that belong to nobody."""
-        index = cls(pinned.head[0].values.dtype.type)
-        for _ in range(pinned.entries):
-            index.new_entry()
-        index._free = list(free)
-        for block, alive in pinned.blocks:
-            index._replace([], merged([(block, alive)]) if not alive.all() else block)
-        head, living = pinned.head
-        index._replace([], inverted(head, living))
-        return index
-
     def _start_head(self) -> None:
         self._count = 0
         self._head_entries = np.zeros(MOST_HEAD_DOCUMENTS, np.int32)

@@ -20,6 +20,7 @@ from matching.judging import enrolled_rows
 from matching.kernel import Asked
 from matching.quoting import MemberStems
 from matching.records import Member
+from matching.snapshots import Kept
 from matching.texts import PinnedTexts, Texts
 from matching.weighed import Weighed
 from matching.weights import Weights
@@ -184,6 +185,20 @@ class MemberStore:
                 parents=dict(self._parents),
             )
         return self._pinned
+
+    def kept(self, keys: Mapping[str, str]) -> list[Kept]:
+        """Return the members of these ids as a snapshot holds them, each under its key; those without words in order are left out."""
+        return [
+            Kept(
+                key=keys[state.record.id],
+                profile=state.profile,
+                items=state.items,
+                stems=state.stems,
+                has_data=tuple(self._rows["has_data"][row].tolist()),
+            )
+            for row, state in enumerate(self._states)
+            if state is not None and state.stems is not None and state.record.id in keys
+        ]
 
     def tend(self) -> bool:
         """Put the indexes in order, where that is due; False if there was nothing to do."""

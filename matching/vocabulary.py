@@ -39,6 +39,16 @@ class Vocabulary:
             self._tokens.append("")
         return found
 
+    def number_again(self, term: str) -> int:
+        """Return the number of a term that a document of before holds; where it is a word's, texts can be said again by it."""
+        number = self.number(term)
+        kind, _, rest = term.partition(":")
+        if kind == "n":
+            self._tokens[number] = NEUTRAL + rest
+        elif kind in {"s", "w"}:
+            self._tokens[number] = rest.partition(":")[2]
+        return number
+
     def words(self, language: str, runs: Iterable[str]) -> list[int]:
         """Return the numbers of the words of runs in a language, in order."""
         tokens = " ".join(runs).split(" ")

@@ -51,7 +51,7 @@ class MemberWeigher:
 
     def __init__(self, epoch: Epoch, vocabulary: Vocabulary) -> None:
         self._epoch = epoch
-        self._vocabulary = vocabulary
+        self.vocabulary = vocabulary
         self._silent = {vocabulary.number(term) for term in SILENT_TERMS}
         self._tables = LexiconTables(epoch.lexicon, vocabulary)
         self._profiles = Weigher(epoch, PROFILE, self._tables)
@@ -61,36 +61,34 @@ class MemberWeigher:
 
     def weigh(self, member: Member, analysed: Analysed, added: tuple[AddedWords, ...] = ()) -> Weighed:
         """Weigh a record with its analysed texts; `added` is what was added to its profile."""
-        stems = Stems.of(analysed.fields, self._vocabulary)
+        stems = Stems.of(analysed.fields, self.vocabulary)
         declared = Declared.of(member, self._epoch)
         records = {item.id: item for item in member.evidence}
         weighed = ((item, self._item(fields, records[item])) for item, fields in analysed.evidence)
         items = [(item, one) for item, one in weighed if one.words]
         text = self._profiles.weigh(analysed.fields, stems)
         return Weighed(
-            profile=_joined(text, self._vocabulary.interned(declared.impacts, np.uint8)),
+            profile=_joined(text, self.vocabulary.interned(declared.impacts, np.uint8)),
             items=tuple(one for _, one in items),
             stems=MemberStems(stems, tuple((item, one.stems) for item, one in items), added),
-            has_data=has_data(len(text[0]) or self._words(stems), items, declared),
+            has_data=has_data(len(text[0]) or self.words(stems), items, declared),
         )
 
     def _item(self, fields: tuple[FieldStems, ...], record: Evidence) -> WeighedItem:
         key = (fields, record.role, tuple(tag_term(tag) for tag in record.tags))
         found = self._items.get(key)
         if found is None:
-            stems = Stems.of(fields, self._vocabulary)
-            tags = self._vocabulary.interned(dict.fromkeys(key[2], FULL), np.uint8)
+            stems = Stems.of(fields, self.vocabulary)
+            tags = self.vocabulary.interned(dict.fromkeys(key[2], FULL), np.uint8)
             terms, plain = _joined(self._evidence.weigh(fields, stems), tags)
             impacts = (plain.astype(np.int32) * role_factor(record.role, self._epoch) // 1000).astype(
                 np.uint8
             )
             kept = impacts > 0
-            found = self._items.keep(
-                key, WeighedItem((terms[kept], impacts[kept]), self._words(stems), stems)
-            )
+            found = self._items.keep(key, WeighedItem((terms[kept], impacts[kept]), self.words(stems), stems))
         return found
 
-    def _words(self, stems: Stems) -> frozenset[int]:
+    def words(self, stems: Stems) -> frozenset[int]:
         """The different words of a text; a name is another one in another language."""
         found, place = set[int](), 0
         for _, language, runs in stems.heads:

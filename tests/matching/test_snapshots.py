@@ -1,112 +1,186 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from dataclasses import replace
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from matching.index import Index
-from matching.snapshots import Snapshot, SnapshotRefused, pieces, read
+from matching.engine import Engine
+from matching.passages import END
+from matching.records import Addition, Recorded
+from matching.snapshots import Basis, Snapshot, SnapshotRefused, pieces, read
+from tests.matching.builders import DAY, MEMBERS, PROJECTS
 
-EPOCH, OTHER = "a" * 64, "b" * 64
-TERMS = 200
-
-
-def filled(seed: int, documents: int, dtype=np.uint8) -> Index:
-    """An index with a life behind it: blocks, a head, dead documents, numbers given back."""
-    rng, index = np.random.default_rng(seed), Index(dtype)
-    for _ in range(documents):
-        index.put(index.new_entry(), *document(rng, dtype))
-    for entry in rng.integers(0, documents, documents // 2).tolist():
-        index.put(entry, *document(rng, dtype))
-    for entry in set(rng.integers(0, documents, documents // 4).tolist()):
-        index.drop(entry)
-    return index
+BASIS = Basis(epoch="a" * 64, build="c" * 64, log="log 1", positions={"members.v1/3": 17})
 
 
-def document(rng, dtype):
-    terms = rng.choice(TERMS, 9, replace=False).astype(np.int32)
-    return terms, rng.integers(1, 256, 9).astype(dtype)
+def key_of(member):
+    return hashlib.sha256(repr(member).encode()).hexdigest()
 
 
-def snapshot_of(index: Index) -> Snapshot:
-    pinned = index.pin()
-    return Snapshot(
-        epoch=EPOCH,
-        positions={"members.v1/3": 17, "projects.v1/0": 4},
-        terms=[f"w:ru:слово{number}" for number in range(TERMS)],
-        names=[f"member {number}" if number % 5 else "" for number in range(pinned.entries)],
-        index=pinned,
+def archived(members):
+    return {one.id: ((1, one.revision), key_of(one)) for one in members}
+
+
+def filled(engine, members, snapshot=None):
+    engine.recall(snapshot)
+    for one in members:
+        engine.put_member(one, incarnation=1, key=key_of(one))
+    for one in PROJECTS:
+        engine.put_project(one)
+    return engine
+
+
+def saved(engine, members=MEMBERS, basis=BASIS):
+    return b"".join(engine.snapshot(basis, archived(members)))
+
+
+def everything(engine):
+    view = engine.pin()
+    lists = {name: view.rank(name, DAY) for name in view.projects}
+    told = {
+        (name, member): view.explain(name, member, DAY, passages=True, gaps=True)
+        for name, ranked in lists.items()
+        for member in ranked.members
+    }
+    return [(ranked.digest(), ranked.components.tolist()) for ranked in lists.values()], told
+
+
+@pytest.fixture
+def made(epoch, analyser):
+    return lambda: Engine(epoch, analyser=analyser)
+
+
+def test_an_engine_that_recalls_a_snapshot_gives_the_same_lists_and_reasons(made):
+    first = filled(made(), MEMBERS)
+    snapshot = read(saved(first), basis=BASIS)
+    assert len(snapshot) == len(MEMBERS)
+    again = filled(made(), [*reversed(MEMBERS)], snapshot)
+    assert len(snapshot) == 0, "everybody was to be taken from it"
+    assert everything(again) == everything(first)
+    assert again.unknown_words() == first.unknown_words()
+    third = filled(made(), MEMBERS, read(saved(again), basis=BASIS))  # and it can be saved again
+    assert everything(third) == everything(first)
+
+
+def test_what_is_not_in_it_or_has_changed_is_weighed(made):
+    changed = [replace(MEMBERS[0], descriptions=MEMBERS[1].descriptions, revision=9), *MEMBERS[1:]]
+    snapshot = read(saved(filled(made(), MEMBERS[:4]), MEMBERS[:4]), basis=BASIS)
+    again = filled(made(), changed, snapshot)
+    assert len(snapshot) == 1  # the revision before
+    assert everything(again) == everything(filled(made(), changed))
+
+
+def test_a_revision_that_the_engine_has_not_reached_is_left_out(made):
+    newer = [replace(MEMBERS[0], revision=9), *MEMBERS[1:]]
+    found = read(saved(filled(made(), MEMBERS), newer), basis=BASIS)
+    assert len(found) == len(MEMBERS) - 1
+
+
+def test_it_holds_no_word_of_who_was_removed(made):
+    engine = filled(made(), MEMBERS)
+    word = "zebrafinch"
+    gone = replace(
+        MEMBERS[0],
+        id="gone",
+        descriptions=(replace(MEMBERS[0].descriptions[0], text=f"The {word} school"),),
     )
+    engine.put_member(gone, incarnation=1)
+    assert word.encode() in saved(engine, [*MEMBERS, gone])
+    engine.remove_member("gone")
+    assert word.encode() not in saved(engine, [*MEMBERS, gone])
 
 
-def saved(index: Index) -> bytes:
-    return b"".join(pieces(snapshot_of(index)))
+def test_words_are_numbered_only_where_a_document_that_holds_them_is_taken(made):
+    engine = made()
+    whole = filled(made(), MEMBERS)
+    engine.recall(read(saved(whole), basis=BASIS))
+    before = len(engine._vocabulary)
+    assert engine._vocabulary.since(before) == []
+    engine.put_member(MEMBERS[0], incarnation=1, key=key_of(MEMBERS[0]))
+    alone = filled(made(), MEMBERS[:1])
+    assert set(engine._vocabulary.since(before)) <= set(alone._vocabulary.since(0))
 
 
-def everything():
-    rng = np.random.default_rng(8)
-    return [
-        (np.arange(TERMS, dtype=np.int32), rng.integers(1, 9_000, TERMS).astype(np.int32)) for _ in range(3)
-    ]
-
-
-@settings(max_examples=15, deadline=None)
-@given(st.integers(0, 10**9), st.sampled_from([0, 1, 60, 700]), st.sampled_from([np.uint8, np.int32]))
-def test_a_snapshot_gives_the_same_integers_and_can_be_gone_on_from(seed, documents, dtype):
-    index = filled(seed, documents, dtype)
-    expected = snapshot_of(index)
-    found = read(saved(index), epoch=EPOCH)
-    assert (found.epoch, found.positions) == (EPOCH, expected.positions)
-    assert (list(found.terms), list(found.names)) == (list(expected.terms), list(expected.names))
-    assert (found.index.sums(everything()) == expected.index.sums(everything())).all()
-    again = Index.after(found.index)
-    rng = np.random.default_rng(seed + 1)
-    for entry in range(0, documents, 3):
-        one = document(rng, dtype)
-        again.put(entry, *one)
-        index.put(entry, *one)
-    again.tend()
-    assert (again.pin().sums(everything()) == index.pin().sums(everything())).all()
-
-
-def test_a_number_that_belongs_to_nobody_is_given_out_again():
-    index = Index.after(filled(1, 60).pin(), free=[7, 11])
-    assert {index.new_entry(), index.new_entry()} == {7, 11}
-    assert index.new_entry() == 60
+def test_what_was_added_is_read_from_the_record(made):
+    added = Recorded(
+        since="2026-09-01",
+        texts="2026-09-01",
+        added=(Addition(on="2026-11-01", field="descriptions", language="en", text="rural schools online"),),
+    )
+    members = [replace(one, recorded=added) for one in MEMBERS]
+    first = filled(made(), members)
+    again = filled(made(), members, read(saved(first, members), basis=BASIS))
+    assert everything(again) == everything(first)
 
 
 @pytest.mark.parametrize("place", [0, 9, 300, -40, -1])
-def test_a_snapshot_with_one_byte_changed_is_refused(place):
-    content = bytearray(saved(filled(2, 200)))
+def test_a_snapshot_with_one_byte_changed_is_refused(made, place):
+    content = bytearray(saved(filled(made(), MEMBERS)))
     content[place] ^= 1
     with pytest.raises(SnapshotRefused, match="torn"):
-        read(content, epoch=EPOCH)
+        read(content, basis=BASIS)
 
 
-@pytest.mark.parametrize("kept", [0, 7, 39, 40, 5_000, -1])
-def test_a_snapshot_that_was_not_written_to_its_end_is_refused(kept):
-    content = saved(filled(2, 200))
+@pytest.mark.parametrize("kept", [0, 7, 39, 40, 700, -1])
+def test_a_snapshot_that_was_not_written_to_its_end_is_refused(made, kept):
     with pytest.raises(SnapshotRefused, match="torn"):
-        read(content[:kept], epoch=EPOCH)
+        read(saved(filled(made(), MEMBERS))[:kept], basis=BASIS)
 
 
-def test_a_snapshot_of_another_epoch_is_refused_by_name():
-    with pytest.raises(SnapshotRefused, match="of epoch aaaaaaaaaaaa, not bbbbbbbbbbbb"):
-        read(saved(filled(3, 50)), epoch=OTHER)
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"epoch": "b" * 64}, "of epoch aaaaaaaaaaaa, not bbbbbbbbbbbb"),
+        ({"build": "d" * 64}, "of build cccccccccccc, not dddddddddddd"),
+        ({"log": "log 2"}, "of log log 1, not log 2"),
+        ({"log": None}, "of log log 1, not None"),
+        ({"positions": {"members.v1/3": 16}}, "to 17 of members.v1/3, the archive to 16"),
+        ({"positions": {"members.v1/2": 99}}, "to 17 of members.v1/3, the archive to 0"),
+    ],
+)
+def test_a_snapshot_on_another_basis_is_refused_by_name(made, changed, said):
+    content = saved(filled(made(), MEMBERS))
+    with pytest.raises(SnapshotRefused, match=said):
+        read(content, basis=replace(BASIS, **changed))
 
 
-def test_a_snapshot_in_another_form_is_refused():
-    said = b'{"form": "comity index 0"}'
-    body = len(said).to_bytes(8, "big") + said
-    with pytest.raises(SnapshotRefused, match="comity index 0"):
-        read(body + hashlib.sha256(body).digest(), epoch=EPOCH)
+def test_a_snapshot_of_a_place_that_the_archive_has_passed_is_read(made):
+    further = replace(BASIS, positions={"members.v1/3": 18, "projects.v1/0": 4})
+    assert len(read(saved(filled(made(), MEMBERS)), basis=further)) == len(MEMBERS)
 
 
-@pytest.mark.parametrize("said", [b"not json!", b"[]", b'"comity index 1"', b"\xff\xfe", b""])
+def test_a_snapshot_of_nobody_is_read_too(made):
+    assert len(read(saved(made(), []), basis=BASIS)) == 0
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"not json!",
+        b"[]",
+        b'"comity snapshot 2"',
+        b"\xff\xfe",
+        b"",
+        b'{"form": "comity snapshot 1"}',
+        b'{"form": "comity snapshot 2"}',
+        b'{"form": "comity snapshot 2", "basis": {"epoch": "a"}}',
+        json.dumps(
+            {
+                "form": "comity snapshot 2",
+                "basis": {"epoch": "a" * 64, "build": "c" * 64, "log": "log 1", "positions": {}},
+                "lengths": [9, 9, 9, 9, 9],
+            }
+        ).encode(),
+    ],
+)
 def test_a_foreign_file_with_a_digest_of_its_own_is_refused(said):
     body = len(said).to_bytes(8, "big") + said
     with pytest.raises(SnapshotRefused, match="form"):
-        read(body + hashlib.sha256(body).digest(), epoch=EPOCH)
+        read(body + hashlib.sha256(body).digest(), basis=BASIS)
+
+
+def test_the_end_of_a_field_has_no_name():
+    assert END == -1  # a snapshot's places of terms begin at 0, and its last number stands for it
+    assert pieces.__module__ == Snapshot.__module__

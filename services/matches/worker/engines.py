@@ -9,7 +9,7 @@ names any other epoch is computed under the one in force. It must not decide whi
 
 import asyncio
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from matching.engine import AnotherAnalyser, Engine
 from matching.epoch import Epoch
+from matching.snapshots import Basis, Snapshot
 from matching.view import View
 from services.chassis.runtime import Runtime
 from services.matches.tables import DOCUMENTS, EPOCHS, RANKING
@@ -82,6 +83,16 @@ class Engines:
     def unknown_words(self) -> tuple[int, int]:
         """Return how many different words of all texts the epoch in force has never seen, and of how many."""
         return self._held[self.in_force].unknown_words()
+
+    def recall(self, snapshot: Snapshot | None) -> None:
+        """Spare the engine in force the weighing of what a snapshot of its epoch holds; None: no longer."""
+        self._held[self.in_force].recall(snapshot)
+
+    def snapshot(
+        self, basis: Basis, archived: Mapping[str, tuple[tuple[int, int], str]]
+    ) -> Iterator[bytes | memoryview]:
+        """Yield a snapshot of the engine in force (see `Engine.snapshot`)."""
+        return self._held[self.in_force].snapshot(basis, archived)
 
     def tend(self) -> None:
         """Put the indexes of every engine in order, where that is due; for a thread."""

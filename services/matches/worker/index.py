@@ -25,6 +25,7 @@ from services.matches.consumers import GROUP
 from services.matches.tables import DOCUMENTS, LIST_VERSIONS
 from services.matches.worker.documents import MEMBER, Analysis, member_of, project_of, unpack
 from services.matches.worker.engines import Engines, Page
+from services.matches.worker.snapshot import SnapshotFile
 
 FOLLOWED = "followed:matches"
 CONSUMED = f"consumed:{GROUP}"
@@ -56,6 +57,9 @@ _SINCE = (
 # Replayed dead letters: they stand below the positions, and only the newest of a key matters.
 _LATE = select(DOCUMENTS).where(DOCUMENTS.c.late > bindparam("seen"), DOCUMENTS.c.latest)
 _LATEST = select(DOCUMENTS).where(DOCUMENTS.c.latest, DOCUMENTS.c.record.is_not(None))
+_ARCHIVED = select(
+    DOCUMENTS.c.id, DOCUMENTS.c.incarnation, DOCUMENTS.c.version, DOCUMENTS.c.content_hash
+).where(DOCUMENTS.c.kind == MEMBER, DOCUMENTS.c.latest, DOCUMENTS.c.record.is_not(None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +146,7 @@ class Index:
     def __init__(self, runtime: Runtime, analysis: Analysis) -> None:
         self.runtime = runtime
         self._engines = Engines(runtime, analysis)
+        self._snapshot = SnapshotFile(runtime)
         self._day = ""
         self._positions: dict[TopicPartition, int] = {}
         self._late = 0  # up to which number revisions that came late are applied
@@ -173,20 +178,29 @@ class Index:
         return self._version > 0
 
     async def load(self) -> None:
-        """Build the index from the newest archived revisions; called once before the process is ready."""
+        """Build the index from the newest archived revisions; called once before the process is ready.
+
+        Those that a snapshot of the last stop holds are not weighed anew.
+        """
         async with self.runtime.database.read() as connection:
             frame = await _frame(connection)
             await self._engines.open(connection, frame.epoch)
+            basis = self._snapshot.basis(frame.epoch, frame.log, frame.committed)
+            self._engines.recall(await asyncio.to_thread(self._snapshot.take, basis))
             rows = await connection.stream(_LATEST)
             async for chunk in rows.partitions(500):
                 await asyncio.to_thread(self._apply, list(chunk), None)
             self._day, self._positions, self._late = frame.day, dict(frame.committed), frame.late
             self._log = frame.log
             await self._forget_final(connection)
+        self._engines.recall(None)
         self._version += 1
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Follow until `stop` is set; woken at each commit of this process's consumer, polling for other processes."""
+        """Follow until `stop` is set; woken at each commit of this process's consumer, polling for other processes.
+
+        At the stop a snapshot is left for the next start.
+        """
         signals, poll = self.runtime.signals, self.runtime.settings.matches.poll_seconds
         while not stop.is_set():
             seen = signals.mark(CONSUMED)
@@ -199,6 +213,19 @@ class Index:
             if not self._engines.filling:
                 # A batch that was full is gone on with at the next poll.
                 await signals.wait(CONSUMED, poll, since=seen)
+        await self._keep()
+
+    async def _keep(self) -> None:
+        """Leave a snapshot of the engine in force: of the revisions that the archive, too, has as the newest."""
+        basis = self._snapshot.basis(self._engines.in_force, self._log, self._positions)
+        try:
+            async with self.runtime.database.read() as connection:
+                rows = await connection.execute(_ARCHIVED)
+                archived = {row.id: ((row.incarnation, row.version), row.content_hash) for row in rows}
+        except DatabaseAway:
+            logger.warning("the database is away; no snapshot is left")
+            return
+        await asyncio.to_thread(lambda: self._snapshot.write(self._engines.snapshot(basis, archived)))
 
     async def follow(self) -> bool:
         """Apply one batch; True if there was anything. The watchers' changes grow, and FOLLOWED is signalled."""
@@ -327,6 +354,7 @@ class Index:
         known = self._inputs.get(row.id)
         if row.record is None:
             self._inputs.pop(row.id, None)
+            self._snapshot.remove()  # another process of this folder may have left one that holds it
             for engine in self._engines:
                 engine.remove_member(row.id)
             changed = known is not None
@@ -335,7 +363,7 @@ class Index:
             analysed = unpack(row.analysed)
             self._inputs[row.id] = rule_inputs(member)
             for engine in self._engines:
-                engine.put_member(member, analysed, incarnation=row.incarnation)
+                engine.put_member(member, analysed, incarnation=row.incarnation, key=row.content_hash)
             changed = known is not None and known != self._inputs[row.id]
         if changes is not None:
             changes.members.add(row.id)
