@@ -40,7 +40,7 @@ from services.matches.tables import LIST_VERSIONS
 from services.matches.worker.documents import MEMBER, PROJECT, Analysis, member_of, project_of, unpack
 
 _BELOW_FLOOR = 1 << STEPS.index("below_floor")
-_CAPPED = 1 << STEPS.index("parent_cap")
+_OUTSIDE = (1 << STEPS.index("parent_cap")) | (1 << STEPS.index("made_room"))
 _PLACED = (1 << STEPS.index("local_minimum")) | (1 << STEPS.index("newcomer_minimum"))
 
 
@@ -149,7 +149,7 @@ def _assembled(epoch: Epoch, stored: _Stored) -> Computed:
         total_budget=query.total,
         budgets=dict(query.budgets),
         serves_ldc=any(country in least_developed for country in project.countries),
-        head=_head(steps, epoch.weights.head),
+        head=head_in(steps, epoch.weights.head),
         members=list(ids),
         ids=np.ascontiguousarray(packed["member"]).view(">u8").reshape(-1, 2).astype(np.uint64),
         revisions=packed["revision"].astype(np.int64),
@@ -175,9 +175,12 @@ def _assembled(epoch: Epoch, stored: _Stored) -> Computed:
     return Computed.of(ranked)
 
 
-def _head(steps: npt.NDArray[np.uint32], most: int) -> int:
-    """Return how many rows the placement steps arranged: up to the first that the parent cap kept out."""
-    outside = np.flatnonzero(((steps & _CAPPED) > 0) & ((steps & _PLACED) == 0))
+def head_in(steps: npt.NDArray[np.uint32], most: int) -> int:
+    """Return how many rows the placement steps arranged: up to the first that the parent cap kept out, or that made room.
+
+    `steps` are those of a whole list in rank order, `most` the places of a head.
+    """
+    outside = np.flatnonzero(((steps & _OUTSIDE) > 0) & ((steps & _PLACED) == 0))
     return min(most, len(steps), int(outside[0]) if len(outside) else len(steps))
 
 

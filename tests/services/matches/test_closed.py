@@ -3,9 +3,13 @@
 import json
 import zlib
 
+import numpy as np
 from sqlalchemy import insert, select, update
 
 from matching.epoch import Epoch, canonical
+from matching.placement import place
+from matching.weights import Weights
+from services.matches.queries.closed import head_in
 from services.matches.tables import EPOCHS, LIST_VERSIONS
 from tests.services.matches.town import Town, uuid_of
 
@@ -156,3 +160,22 @@ async def test_an_erased_project_takes_its_standings_away_and_its_list_is_not_fo
     assert await town.rows("SELECT * FROM standings") == []
     assert (await town.told("standings.v1"))[-1] is None
     assert (await town.call("GET", f"/v1/lists/{project}/candidates")).status_code == 404
+
+
+def test_the_head_of_stored_rows_is_the_head_that_was_placed() -> None:
+    """Also where groups are so large that a head has fewer rows than places, and a row before those made room."""
+    numbers, weights = np.random.default_rng(1), Weights()
+    shorter = 0
+    for _ in range(3_000):
+        count = int(numbers.integers(0, 16))
+        low, local, newcomer = (numbers.random(count) < 0.3 for _ in range(3))
+        placed = place(
+            numbers.integers(0, max(1, count // 3), count),
+            above_floor=~low,
+            local=local,
+            newcomer=newcomer,
+            weights=weights,
+        )
+        shorter += placed.head < min(count, weights.head)
+        assert head_in(placed.steps[placed.order], weights.head) == placed.head
+    assert shorter > 100
