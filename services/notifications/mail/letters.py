@@ -16,11 +16,14 @@ from email.utils import format_datetime, parseaddr
 from functools import cache
 from pathlib import Path
 from typing import Any, Self, cast
+from unicodedata import bidirectional
 
 import css_inline
 import orjson
 from babel.dates import format_date
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context, select_autoescape
+from jinja2.runtime import Context
+from markupsafe import Markup
 
 from services.chassis.settings import Settings
 from services.notifications.rules.redaction import shortened
@@ -83,9 +86,27 @@ def words_of(language: str) -> Mapping[str, Any]:
     return found
 
 
+def isolated(text: str, language: str) -> str:
+    """Return a name as it stands in a sentence: between U+2068 and U+2069 where its letters run against the language's.
+
+    Without them a bracket or a full stop at its end is set at the wrong side (UAX #9).
+    """
+    against = {"L"} if language in RIGHT_TO_LEFT else {"R", "AL"}
+    return f"\u2068{text}\u2069" if any(bidirectional(letter) in against for letter in text) else text
+
+
+@pass_context
+def _in_text(context: Context, text: str) -> str:
+    return isolated(text, context["language"])
+
+
+def _in_html(text: str) -> Markup:
+    return Markup("<bdi>{}</bdi>").format(text)
+
+
 @cache
 def _templates() -> Environment:
-    return Environment(
+    templates = Environment(
         loader=FileSystemLoader(FOLDER / "templates"),
         autoescape=select_autoescape(("html",)),
         undefined=StrictUndefined,
@@ -93,6 +114,8 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=False,
     )
+    templates.filters |= {"isolated": _in_text, "bdi": _in_html}
+    return templates
 
 
 def render(kind: str, *, language: str, subject: str, leave: str | None, **content: Any) -> Letter:
@@ -145,7 +168,9 @@ def _question(
         language=language,
         subject=words[f"{about}_subject"],
         leave=None,
-        sentence=words[f"{about}_text"].format(organisation=organisation),
+        sentence=words[f"{about}_text"],
+        organisation=organisation,
+        until="",
         link=f"{settings.address}/v1/mail-links/{token}",
         leave_link=None,
         refuse_link=f"{settings.address}/v1/mail-links/{refuse}",
@@ -157,13 +182,14 @@ def yearly_letter(
 ) -> Letter:
     """Return the letter that asks after a year whether the mails are still wanted; account mail, with both answers in it."""
     words = words_of(language)
-    until = format_date(day, "long", locale=language)
     return render(
-        "confirmation",
+        CONFIRMATION,
         language=language,
         subject=words["yearly_subject"],
         leave=None,
-        sentence=words["yearly_text"].format(organisation=organisation, day=until),
+        sentence=words["yearly_text"],
+        organisation=organisation,
+        until=format_date(day, "long", locale=language),
         link=f"{settings.address}/v1/mail-links/{confirm}",
         leave_link=f"{settings.address}/v1/mail-links/{leave}",
         refuse_link=None,

@@ -17,17 +17,18 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from heapq import nsmallest
 from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import orjson
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.webhooks.notifications import OPPORTUNITY_CLOSING_SOON, OPPORTUNITY_WITHDRAWN, Rule
+from schemas.webhooks.notifications import MATCH_WITHDRAWN, OPPORTUNITY_CLOSING_SOON, Rule
 from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.leaving import DISMISSED, ERASED, HELD, OUTDATED, OVER, RESTING
 from services.notifications.commands.queueing import delivery_row
-from services.notifications.mail.letters import Letter, render, words_of
+from services.notifications.mail.letters import Letter, isolated, render, words_of
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import CAP_WINDOW, FURTHEST, next_digest, next_under_cap, released
 from services.notifications.rules.conditions import BAND_ORDER, reaches_band
@@ -56,8 +57,8 @@ LOOK_AGAIN = timedelta(minutes=1)
 """When news is looked at again that was ready and could not be told: its project is being read anew, or about to be told as ended."""
 AT_ONCE = 500
 """Of one step. All that are due are put in order first, so that whoever subscribed early is in no earlier batch."""
-_SECTION = {OPPORTUNITY_CLOSING_SOON: "closing"} | dict.fromkeys(ENDS, "ended")
-SECTIONS = ("new", "changed", "closing", "ended")
+_SECTION = {OPPORTUNITY_CLOSING_SOON: "closing", MATCH_WITHDRAWN: "fallen"} | dict.fromkeys(OVER, "ended")
+SECTIONS = ("new", "changed", "closing", "fallen", "ended")
 
 
 class Known(NamedTuple):
@@ -380,10 +381,10 @@ def digest_letter(
                 "band": data["band"],
                 "deadline": data["deadline"],
                 "rule": _reason(one, known.get(project)) or data["why"]["rule"],
-                "terms": ", ".join(data["why"]["shared_terms"]),
-                # What has ended is read by its own people; of what was closed, one's own row stands.
+                "terms": data["why"]["shared_terms"],
+                "reasons": data["why"]["reasons"],
+                # What anybody may open, in a browser that has no token: an open project, and nothing of a list.
                 "project": None if one["type"] in OVER else address + data["links"]["project"],
-                "why": None if one["type"] == OPPORTUNITY_WITHDRAWN else address + data["links"]["why"],
             }
         )
     organisation = row["name"] or row["organisation"]
@@ -392,13 +393,13 @@ def digest_letter(
         "digest",
         language=row["language"],
         subject=words_of(row["language"])["digest_subject"].format(
-            count=len(newest), organisation=organisation
+            count=len(newest), organisation=isolated(organisation, row["language"])
         ),
         leave=leave,
         cap=cap_of(runtime, row),
         organisation=organisation,
-        start=min(one["made_at"] for one in notices)[:10],
-        end=timestamp(now)[:10],
+        start=_day_there(min(one["made_at"] for one in notices), row["time_zone"]),
+        end=_day_there(timestamp(now), row["time_zone"]),
         groups=[
             {
                 "flagship": flagship,
@@ -409,6 +410,10 @@ def digest_letter(
             for flagship, sections in sorted(groups.items(), key=lambda one: (one[0] == "", one[0]))
         ],
         more=more,
-        all=f"{address}/v1/notices?subscription={row['id']}",
         leave_link=address + leave,
     )
+
+
+def _day_there(moment: str, zone: str) -> str:
+    """Return the day (ISO) of a moment where the reader is."""
+    return datetime.fromisoformat(moment).astimezone(ZoneInfo(zone)).date().isoformat()

@@ -157,7 +157,7 @@ async def test_a_digest_says_once_that_a_project_is_back(office: tuple[Hall, Sin
     for _ in range(2):
         hall.clock.moment += timedelta(days=1)
         await hall.settle()
-    assert [sections(one) for one in sink.digests()] == [["new"], ["ended"], ["new"]]
+    assert [sections(one) for one in sink.digests()] == [["new"], ["fallen"], ["new"]]
     text = sink.digests()[-1].get_body(("plain",)).get_content()
     assert "the project is what you ask for now" in text
 

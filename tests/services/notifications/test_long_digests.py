@@ -7,7 +7,7 @@ from email.message import EmailMessage
 import pytest
 from babel.dates import format_date
 
-from services.notifications.mail.letters import LANGUAGES, words_of
+from services.notifications.mail.letters import LANGUAGES, isolated, words_of
 from services.notifications.worker import digests
 from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.office import Page, Sink, confirmed
@@ -26,7 +26,7 @@ def said(digest: EmailMessage) -> str:
 def told(digest: EmailMessage) -> list[str]:
     """Return the titles that a mail names, in order."""
     lines = [line.removeprefix("* ") for line in said(digest).splitlines() if line.startswith("* ")]
-    return [line.partition(" · ")[0].strip() for line in lines]
+    return [line.partition(" · ")[0].strip(" \u2068\u2069") for line in lines]
 
 
 async def found(hall: Hall, title: str, *, deadline: str = "2027-06-30", state: str = "published") -> str:
@@ -61,7 +61,9 @@ async def test_a_mail_names_all_twenty_in_full_and_the_others_in_a_line_each(
     [digest] = sink.digests()
     assert told(digest) == titles
     words = words_of(language)
-    assert digest["Subject"] == words["digest_subject"].format(count=23, organisation="Ada")
+    assert digest["Subject"] == words["digest_subject"].format(
+        count=23, organisation=isolated("Ada", language)
+    )
     why, short = words["why"].format(rule=""), words["rules"]["above-floor"]
     band = words["band"].format(band=words["bands"]["good"])
     deadline = words["deadline"].format(day=format_date(date(2027, 6, 30), "long", locale=language))
@@ -71,7 +73,7 @@ async def test_a_mail_names_all_twenty_in_full_and_the_others_in_a_line_each(
         assert (text.count(band), text.count(deadline)) == (23, 23)
     *_, last = [line for line in said(digest).splitlines() if line.startswith("* ")]
     link = f"/v1/projects/{uuid_of('Number 22')}"
-    assert last.startswith(f"* Number 22 · {band} · {deadline} · {short} · http")
+    assert last.startswith(f"* {isolated('Number 22', language)} · {band} · {deadline} · {short} · http")
     assert last.endswith(link)
     assert sum(one.endswith(link) for one in page.links) == 1
     [notices] = await hall.rows("SELECT count(*) AS told FROM notices WHERE state = 'sent'")
@@ -109,7 +111,7 @@ async def test_what_one_mail_has_no_room_for_waits_for_the_next_and_the_mail_say
     office: tuple[Hall, Sink], language: str
 ) -> None:
     hall, sink = office
-    subscription = await confirmed(hall, sink, language=language)
+    await confirmed(hall, sink, language=language)
     await found_all(hall)
     for _ in range(5):
         await a_week_later(hall)
@@ -117,13 +119,13 @@ async def test_what_one_mail_has_no_room_for_waits_for_the_next_and_the_mail_say
     words = words_of(language)
     for digest, more in zip(sink.digests(), (3, 1, 0), strict=True):
         page = Page(digest.get_body(("html",)).get_content())
-        sentence, link = words["more"].format(count=more), f"/v1/notices?subscription={subscription}"
+        sentence = words["more"].format(count=more)
         for text in (said(digest), page.text):
             assert (sentence in text) == bool(more)
-        assert any(one.endswith(link) for one in page.links) == (link in said(digest)) == bool(more)
     subjects = [one["Subject"] for one in sink.digests()]
     assert subjects == [
-        words["digest_subject"].format(count=count, organisation="Ada") for count in (2, 2, 1)
+        words["digest_subject"].format(count=count, organisation=isolated("Ada", language))
+        for count in (2, 2, 1)
     ]
 
 

@@ -70,7 +70,7 @@ async def test_a_digest_in_each_language_has_text_and_html_that_say_the_same(
     await hall.settle()
     [digest] = sink.digests()
     words = words_of(language)
-    text = digest.get_body(("plain",)).get_content()
+    text = digest.get_body(("plain",)).get_content().translate(dict.fromkeys((0x2068, 0x2069)))
     source = digest.get_body(("html",)).get_content()
     page = Page(source)
     assert page.root["lang"] == language
@@ -87,7 +87,7 @@ async def test_a_digest_in_each_language_has_text_and_html_that_say_the_same(
         assert said in visible
     assert "<img" not in source
     assert "<style" not in source  # it stands in the elements
-    assert len(page.links) == 3
+    assert len(page.links) == 2
     assert all(link.startswith("http://127.0.0.1") for link in page.links)
     assert digest["Content-Language"] == language
 

@@ -394,7 +394,7 @@ async def test_a_digest_ends_what_a_mail_had_announced_once(office: tuple[Hall, 
         await hall.settle()
     hall.clock.moment += timedelta(days=14)
     await hall.settle()
-    assert [sections(one) for one in sink.digests()] == [["new"], ["ended"], ["new"], ["ended"]]
+    assert [sections(one) for one in sink.digests()] == [["new"], ["fallen"], ["new"], ["fallen"]]
 
 
 async def test_what_changed_before_it_was_announced_is_new(office: tuple[Hall, Sink]) -> None:
