@@ -12,7 +12,7 @@ from typing import Any
 
 from services.chassis.reference import checks
 from services.chassis.reference.files import read_rows
-from services.chassis.reference.names import names_of
+from services.chassis.reference.names import names_of, spellings_of, spelt
 from services.chassis.reference.rows import (
     Category,
     Code,
@@ -73,11 +73,13 @@ class Reference:
         return {row.code: row for row in self.country_rows}
 
     @cached_property
-    def country_aliases(self) -> dict[str, str]:
-        """Alpha-2 codes and codes of other registers (EL, UK) to alpha-3."""
-        return {row.alpha2: row.code for row in self.country_rows} | {
-            row.alias: row.code for row in self.alias_rows
-        }
+    def country_spellings(self) -> dict[str, str]:
+        """Codes and English names in the form of ``names.spelt`` to alpha-3."""
+        return spellings_of(self.country_rows, self.alias_rows)
+
+    def country_code_of(self, spelling: str) -> str | None:
+        """Return the alpha-3 code for a code of any register (GR, EL) or an English name in use; None if it is none, or two's."""
+        return self.country_spellings.get(spelt(spelling))
 
     @cached_property
     def country_names(self) -> dict[str, dict[str, str]]:
@@ -158,7 +160,7 @@ class Reference:
 
     def check_country(self, value: str) -> Refusal | None:
         """Check an alpha-3 country code; ``'EL'`` is told to write ``GRC``."""
-        return checks.country(self.countries, self.country_aliases, self.country_names["en"], value)
+        return checks.country(self.countries, self.country_spellings, value)
 
     def check_region(self, value: str) -> Refusal | None:
         """Check the code of an ITU-D region."""

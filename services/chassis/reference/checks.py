@@ -7,34 +7,32 @@ over the tables of ``catalogue.Reference``, which is their only caller.
 import difflib
 from collections.abc import Mapping, Sequence
 
+from services.chassis.reference.names import spelt
 from services.chassis.reference.rows import Code, Country, Refusal, Scheme
 
+CODE = 3  # letters of the longest code; what is like a code may be any
 SHOWN = 60  # characters of a wrong value that an error repeats
 
 
-def country(
-    countries: Mapping[str, Country], aliases: Mapping[str, str], names: Mapping[str, str], value: str
-) -> Refusal | None:
-    """Check an alpha-3 code; other spellings of a known country are told the right one."""
+def country(countries: Mapping[str, Country], spellings: Mapping[str, str], value: str) -> Refusal | None:
+    """Check an alpha-3 code; other spellings of a known country (``names.spelt``) are told the right one."""
     if value in countries:
         return None
-    known = aliases.get(value.upper()) or (value.upper() if value.upper() in countries else None)
-    known = known or next((code for code, name in names.items() if name.casefold() == value.casefold()), None)
+    written = spelt(value)
+    known = spellings.get(written)
     if known is not None:
         return Refusal(
             "country-code",
             f"{shorten(value)} is not an ISO 3166-1 alpha-3 code in capitals.",
-            f"Use alpha-3 {known} for {names[known]}.",
+            f"Use alpha-3 {known} for {countries[known].name}.",
         )
-    near = difflib.get_close_matches(
-        value.casefold(), [name.casefold() for name in names.values()], n=1, cutoff=0.8
-    )
-    code = next((code for code, name in names.items() if near and name.casefold() == near[0]), None)
+    names = [spelling for spelling in spellings if len(spelling) > CODE]
+    near = difflib.get_close_matches(written, names, n=1, cutoff=0.8)
     return Refusal(
         "country-code",
         f"No country or territory has the code {shorten(value)}.",
-        f"Use alpha-3 {code} if you mean {names[code]}."
-        if code
+        f"Use alpha-3 {spellings[near[0]]} if you mean {countries[spellings[near[0]]].name}."
+        if near
         else "Use an ISO 3166-1 alpha-3 code such as KEN or LAO.",
     )
 

@@ -188,7 +188,7 @@ class OrganisationType:
 
 @dataclass(frozen=True, slots=True)
 class CountryAlias:
-    """A code that other registers use for a country and that is not its ISO alpha-3 code."""
+    """A code of other registers for a country, not its ISO alpha-3 code, or an English name in use that is neither ours nor in CLDR."""
 
     alias: str
     code: str

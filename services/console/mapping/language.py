@@ -32,7 +32,7 @@ class Part(BaseModel):
 class Turn(StrEnum):
     """What a value is turned into."""
 
-    COUNTRY = "country"  # alpha-2, EL, UK, alpha-3 or an English name → alpha-3
+    COUNTRY = "country"  # alpha-2, EL, UK, alpha-3 or an English name in use → alpha-3
     INTEGER = "integer"
     BOOLEAN = "boolean"  # true/false, yes/no, y/n, 1/0
     YEAR = "year"  # the first four digits of a date

@@ -33,17 +33,10 @@ class ValueFault(ValueError):  # noqa: N818 - the fault is the value's
 
 @dataclass(frozen=True)
 class Codes:
-    """What the steps look up: countries by any spelling, languages by words, the scheme in which the source numbers records."""
+    """What the steps look up: countries, languages by words, the scheme in which the source numbers records."""
 
     reference: Reference
     scheme: str
-
-    @cached_property
-    def countries(self) -> Mapping[str, str]:
-        """Any spelling in lower case → alpha-3."""
-        names = {name.casefold(): code for code, name in self.reference.country_names["en"].items()}
-        aliases = {alias.casefold(): code for alias, code in self.reference.country_aliases.items()}
-        return names | aliases | {code.casefold(): code for code in self.reference.countries}
 
     @cached_property
     def languages(self) -> LanguageChecks:
@@ -200,7 +193,7 @@ def _turned(value: Any, rule: Rule, codes: Codes) -> Any:
 
 
 def _country(value: str, codes: Codes) -> str:
-    known = codes.countries.get(value.casefold())
+    known = codes.reference.country_code_of(value)
     if known is None:
         raise ValueFault(
             f"{value[:60]!r} is no country or code of one that Comity knows",

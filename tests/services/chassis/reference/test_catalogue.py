@@ -132,7 +132,7 @@ def test_names_in_six_languages_follow_united_nations_practice(reference):
 def test_every_iso_code_is_there_and_alpha_2_is_unique(reference):
     assert len(reference.countries) == 250
     assert len({row.alpha2 for row in reference.country_rows}) == 250
-    assert not set(reference.country_aliases) & set(reference.countries)
+    assert not {row.alias for row in reference.alias_rows} & set(reference.countries)
 
 
 @pytest.mark.parametrize(
@@ -144,6 +144,11 @@ def test_every_iso_code_is_there_and_alpha_2_is_unique(reference):
         ("ken", "Use alpha-3 KEN for Kenya."),
         ("Kenya", "Use alpha-3 KEN for Kenya."),
         ("Kenia", "Use alpha-3 KEN if you mean Kenya."),
+        ("Tanzania", "Use alpha-3 TZA for United Republic of Tanzania."),
+        ("iran", "Use alpha-3 IRN for Iran (Islamic Republic of)."),
+        ("Vietnam", "Use alpha-3 VNM for Viet Nam."),
+        ("Tanzanya", "Use alpha-3 TZA if you mean United Republic of Tanzania."),
+        ("Korea", "Use an ISO 3166-1 alpha-3 code such as KEN or LAO."),
         ("", "Use an ISO 3166-1 alpha-3 code such as KEN or LAO."),
     ],
 )
@@ -152,6 +157,43 @@ def test_a_wrong_country_code_is_told_the_right_one(reference, value, advice):
     assert refusal is not None
     assert refusal.rule == "country-code"
     assert refusal.fix == advice
+
+
+@pytest.mark.parametrize(
+    ("spelling", "code"),
+    [
+        ("EL", "GRC"), ("gr", "GRC"), ("grc", "GRC"), ("Greece", "GRC"),
+        ("Tanzania", "TZA"), ("Tanzania, United Republic of", "TZA"), ("United Republic of Tanzania", "TZA"),
+        ("Iran", "IRN"), ("Iran, Islamic Republic of", "IRN"), ("Islamic Republic of Iran", "IRN"),
+        ("Iran (Islamic Rep. of)", "IRN"), ("Russia", "RUS"), ("Viet Nam", "VNM"), ("Vietnam", "VNM"),
+        ("South Korea", "KOR"), ("Korea, Republic of", "KOR"), ("Korea (Rep. of)", "KOR"), ("North Korea", "PRK"),
+        ("Dem. People's Rep. of Korea", "PRK"), ("Turkey", "TUR"), ("Turkiye", "TUR"), ("Czech Republic", "CZE"),
+        ("Czech Rep.", "CZE"), ("Dominican Rep.", "DOM"), ("Central African Rep.", "CAF"), ("Swaziland", "SWZ"),
+        ("Ivory Coast", "CIV"), ("Cote d'Ivoire", "CIV"), ("Côte d\u2019Ivoire", "CIV"), ("Palestine", "PSE"),
+        ("Lao PDR", "LAO"), ("Lao P.D.R.", "LAO"), ("Laos", "LAO"), ("DRC", "COD"), ("DR Congo", "COD"),
+        ("Dem. Rep. of the Congo", "COD"), ("Congo, the Democratic Republic of the", "COD"), ("Congo", "COG"),
+        ("Congo (Rep. of the)", "COG"), ("Saint Lucia", "LCA"), ("St. Lucia", "LCA"), ("St Kitts & Nevis", "KNA"),
+        ("Sao Tome and Principe", "STP"), ("São Tomé & Príncipe", "STP"), ("The Gambia", "GMB"), ("Gambia, The", "GMB"),
+        ("Bolivia", "BOL"), ("Moldova", "MDA"), ("Cape Verde", "CPV"), ("Slovak Republic", "SVK"), ("Kosovo", "XKX"),
+    ],
+)  # fmt: skip
+def test_a_country_is_known_by_the_english_names_in_use(reference, spelling, code):
+    assert reference.country_code_of(spelling) == code
+
+
+@pytest.mark.parametrize(
+    "spelling", ["", " ", "Korea", "Saint", "Atlantis", "Republic", "The", "Virgin Islands", "()", ","]
+)
+def test_a_name_of_no_country_or_of_two_is_nobodys(reference, spelling):
+    assert reference.country_code_of(spelling) is None
+
+
+def test_each_country_has_its_own_spellings(reference):
+    for code, country in reference.countries.items():
+        for own in (code, code.lower(), country.alpha2, country.name, country.name.upper()):
+            assert reference.country_code_of(own) == code
+    for row in reference.alias_rows:
+        assert reference.country_code_of(row.alias) == row.code
 
 
 def test_known_codes_pass(reference):

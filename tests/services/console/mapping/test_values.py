@@ -36,3 +36,14 @@ def test_the_year_of_a_date_is_taken(value: Any) -> None:
 def test_what_does_not_begin_with_a_year_is_refused(value: Any) -> None:
     with pytest.raises(ValueFault):
         turned(value, "year")
+
+
+@pytest.mark.parametrize(("value", "code"), [("EL", "GRC"), ("Tanzania", "TZA"), (" Korea, Rep. of ", "KOR")])
+def test_a_country_is_taken_by_a_name_in_use(value: str, code: str) -> None:
+    assert turned(value, "country") == code
+
+
+@pytest.mark.parametrize("value", ["Korea", "Atlantis"])
+def test_a_name_of_two_countries_or_none_is_refused(value: str) -> None:
+    with pytest.raises(ValueFault, match="is no country or code of one"):
+        turned(value, "country")
