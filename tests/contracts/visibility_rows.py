@@ -28,7 +28,8 @@ Send = Callable[[World, str], Any]
 class Row:
     """One line of the table: what is asked, who gets it, with which status, and what the others get.
 
-    `nobody` is the answer to a caller without a token; `unseen` are named callers who may not even know, and get 404.
+    `nobody` is the answer to a caller without a token; `unseen` are named callers who may not even know, and get 404;
+    `taken` those who would make something there, and learn that the id is taken, 409.
     """
 
     send: Send
@@ -37,10 +38,13 @@ class Row:
     others: int = 403
     nobody: int = 401
     unseen: frozenset[str] = frozenset()
+    taken: frozenset[str] = frozenset()
 
     def expected(self, caller: str) -> int:
         if caller in self.allowed:
             return self.status
+        if caller in self.taken:
+            return 409
         if caller == "public":
             return self.nobody
         return 404 if caller in self.unseen else self.others

@@ -183,6 +183,7 @@ TABLE: dict[str, tuple[Row, ...]] = {
         Row(
             send=on_project("PUT", "/v1/projects/{id}", json=project(office="addis_ababa")),
             allowed=TEAM | EDITORS,
+            taken=MANAGERS - TEAM,
         ),
     ),
     "erase_project": (Row(send=on_project("DELETE", "/v1/projects/{id}"), allowed=ADMIN, status=204),),

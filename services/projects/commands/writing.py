@@ -16,6 +16,7 @@ from services.projects.commands.answering import answer
 from services.projects.commands.storing import project_for_change, save_project
 from services.projects.rules import rights
 from services.projects.rules.faults import body_faults, publication_faults
+from services.projects.rules.problems import IdInUse
 from services.projects.rules.states import require_step
 from services.projects.tables import FLAGSHIPS
 
@@ -79,11 +80,13 @@ def record_of(
 
 def _require_right(unit: Unit, before: Project | None, body: ProjectBody) -> None:
     principal = unit.principal
-    if before is None:
-        if not rights.may_create(principal, body):
+    if before is None or not rights.may_read(principal, before):
+        if not rights.may_create(principal, body):  # told alike whether the id is free or not
             raise Forbidden(
                 "Project managers create projects for their own office or organisation, and BDT editors any project."
             )
+        if before is not None:
+            raise IdInUse(f"The id {before.id} is taken. Choose a new one.")
         return
     if not rights.may_edit(principal, before):
         raise Forbidden("Only the team of this project and BDT editors may change it.")

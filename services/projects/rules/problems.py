@@ -36,7 +36,7 @@ class DuplicateExternalId(Problem):
 
 
 class IdInUse(Problem):
-    """The id belongs to a record of another kind. Choose a new id."""
+    """The id belongs to a record of another kind, or to one that you may not see. Choose a new id."""
 
     status = 409
     code = "id-in-use"

@@ -388,7 +388,20 @@ async def test_who_may_create_a_project(bench: Any, body: Any, role: str, status
 
 
 async def test_another_manager_may_not_change_it(bench: Any, body: Any) -> None:
-    project_id = await bench.draft(who=bench.bearer("project_manager", sub="ann"))
+    project_id = await bench.published(who=bench.bearer("project_manager", sub="ann"))
     stranger = bench.bearer("project_manager", sub="bob")
-    answer = await bench.call("PUT", f"/v1/projects/{project_id}", body(), who=stranger, If_Match='"1"')
+    answer = await bench.call("PUT", f"/v1/projects/{project_id}", body(), who=stranger, If_Match='"2"')
     assert answer.status_code == 403
+
+
+async def test_nobody_learns_more_of_an_unseen_draft_than_that_its_id_is_taken(bench: Any, body: Any) -> None:
+    project_id = await bench.draft(who=bench.bearer("project_manager", sub="ann"))
+    path = f"/v1/projects/{project_id}"
+    for headers in ({}, {"If_Match": '"1"'}, {"If_Match": '"7"'}):
+        stranger = bench.bearer("project_manager", sub="bob")
+        answer = await bench.call("PUT", path, body(), who=stranger, **headers)
+        assert (answer.status_code, answer.json()["code"]) == (409, "id-in-use")
+        taken = await bench.call("PUT", path, body(), who="organisation_admin", **headers)
+        free = await bench.call("PUT", f"/v1/projects/{uuid4()}", body(), who="organisation_admin", **headers)
+        assert taken.status_code == free.status_code == 403
+        assert taken.json()["detail"] == free.json()["detail"]
