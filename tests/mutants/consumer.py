@@ -131,6 +131,13 @@ def _every_gap(patch: Patch) -> None:
     patch.setattr(transport.Batch, "lacks", lacks)
 
 
+def _stand_before_gaps(patch: Patch) -> None:
+    def through(_batch: Any) -> int:
+        return 0
+
+    patch.setattr(lane, "_through", through)
+
+
 def _any_halt(patch: Patch) -> None:
     patch.setattr(lane.Lane, "_prove_absence", _nothing)
 
@@ -260,6 +267,15 @@ MUTANTS = (
         how="who reads a log from the beginning that was compacted long ago is stopped before its horizon",
         patch=_every_gap,
         tests=(f"{OVERTAKEN}::test_who_reads_a_log_that_was_compacted_before_is_not_stopped",),
+    ),
+    Mutant(
+        name="position-before-a-gap",
+        rule="T21",
+        how="who has read past where tombstones stood keeps a position before the horizon, and is told to rebuild for ever",
+        patch=_stand_before_gaps,
+        tests=(
+            "tests/services/chassis/bus/test_sql_log.py::test_who_has_read_past_where_tombstones_stood_starts_again",
+        ),
     ),
     Mutant(
         name="halt-passed-unasked",

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import delete
 
 from schemas.envelope import Sequence
-from services.chassis import lifecycle
+from services.chassis import external_ids, lifecycle
 from services.chassis.bus import outbox, rebuilding, restoring, transport
 from services.matches import consumers
 from services.matches.commands import restoring as owner
@@ -57,6 +57,13 @@ def _say_of_the_present_only_what_stands(patch: Patch) -> None:
 
 async def _no_keys(*_: Any) -> list[str]:
     return []
+
+
+def _leave_ids_where_they_came(patch: Patch) -> None:
+    async def write_anew(_connection: Any, _ids: Any, *, records: Any, holder: str) -> None:
+        del records, holder
+
+    patch.setattr(external_ids, "write_anew", write_anew)
 
 
 def _forget_figures(patch: Patch) -> None:
@@ -135,6 +142,15 @@ MUTANTS = (
         how="a restore does not say what is now, so readers keep what the backup does not know",
         patch=_say_nothing,
         tests=(f"{RESTORING}::test_what_stands_after_a_restore_is_said_in_a_new_life",),
+    ),
+    Mutant(
+        name="restored-without-its-ids",
+        rule="T23",
+        how="a restore leaves external ids with whom an older record in a partition read later gave them to, or with nobody",
+        patch=_leave_ids_where_they_came,
+        tests=(
+            "tests/services/members/test_restoring.py::test_an_external_id_that_moved_since_the_backup_is_with_whoever_has_it_now",
+        ),
     ),
     Mutant(
         name="rebuilt-in-part",

@@ -40,6 +40,13 @@ def _restore_on_any_log(patch: Patch) -> None:
     patch.setattr(said, "on_this_log", on_this_log)
 
 
+def _stay_on_the_log_before(patch: Patch) -> None:
+    async def move_over(*_: Any) -> None:
+        return
+
+    patch.setattr(said, "move_over", move_over)
+
+
 def _any_life(patch: Patch) -> None:
     async def refuse_fork(*_: Any) -> None:
         return
@@ -99,6 +106,15 @@ MUTANTS = (
         rule="R8",
         how="an owner goes on on another log than the one that it has spoken to",
         patch=_speak_on_any_log,
+        tests=(
+            f"{CONFORMANCE}::test_an_owner_speaks_on_no_other_log_than_before_until_all_is_said_again_there[sqlite]",
+        ),
+    ),
+    Mutant(
+        name="owner-never-moved-over",
+        rule="R8",
+        how="an owner that has said everything again on another log still counts in the one before",
+        patch=_stay_on_the_log_before,
         tests=(
             f"{CONFORMANCE}::test_an_owner_speaks_on_no_other_log_than_before_until_all_is_said_again_there[sqlite]",
         ),
