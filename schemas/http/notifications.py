@@ -95,7 +95,8 @@ class Conditions(Shape):
         None, description="Nothing below this band; without it all above the floor."
     )
     minimum_confidence: Annotated[StrictInt, Field(ge=0, le=1000), WHOLE] | None = Field(
-        None, description="In per mille; looked at when the notice is made."
+        None,
+        description="In per mille; looked at when a first word of a project is made. Who was told of it hears on of it.",
     )
 
 

@@ -1,4 +1,4 @@
-"""From a waiting notice to a message: reasons are added, what is below the asked confidence falls out, webhooks are queued.
+"""From a waiting notice to a message: reasons are added, first words below the asked confidence fall out, webhooks are queued.
 
 *What.* One cycle at a time: ask for the rows, then in one transaction the notices become ready and the deliveries of
 webhooks are made, in an order that is a keyed hash. *Why all or none.* Who is told first is nobody's advantage if all are
@@ -18,7 +18,13 @@ from sqlalchemy import and_, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.http.suggestion import SUGGESTION
-from schemas.webhooks.notifications import MATCH_WITHDRAWN, OPPORTUNITY_CLOSING_SOON, Rule, cloud_event
+from schemas.webhooks.notifications import (
+    MATCH_PROPOSED,
+    MATCH_WITHDRAWN,
+    OPPORTUNITY_CLOSING_SOON,
+    Rule,
+    cloud_event,
+)
 from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.leaving import DISMISSED, NEEDS_REASONS, OVER, PAUSED, TRIED, WITHDRAWN
@@ -79,6 +85,19 @@ TELLABLE = and_(
     ~WITHDRAWN,
 )
 """What waits for its reasons, and not until its project is open again, its dismissal taken back, its subscription taken up, or its organisation back."""
+
+_EARLIER = NOTICES.alias("earlier")
+TOLD = (
+    select(_EARLIER.c.id)
+    .where(
+        _EARLIER.c.subscription == NOTICES.c.subscription,
+        _EARLIER.c.project == NOTICES.c.project,
+        _EARLIER.c.state.in_(("ready", "sent")),
+        _EARLIER.c.fits.is_not(None),
+    )
+    .exists()
+)
+"""Whether a notice's subscription was told of its project before, or is about to be: it is told on, with whatever confidence."""
 
 _WITH_NEWS = (
     select(NOTICES.c.project)
@@ -317,6 +336,7 @@ async def _waiting(connection: AsyncConnection, project: str) -> Sequence[Mappin
             STANDINGS.c.fresh,
             PROJECTS.c.deadline.label("project_deadline"),
             TRIED.label("tried"),
+            TOLD.label("told"),
         )
         .join(PROJECTS, PROJECTS.c.id == NOTICES.c.project)
         .join(SUBSCRIPTIONS, SUBSCRIPTIONS.c.id == NOTICES.c.subscription)
@@ -376,7 +396,8 @@ def _data(
         if row is None:
             return None  # and no record on its way will tell of the pair
         least = orjson.loads(notice["conditions"]).get("minimum_confidence")
-        if least is not None and row["confidence"] < least and notice["fits"]:
+        first = notice["type"] == MATCH_PROPOSED or not notice["told"]
+        if least is not None and row["confidence"] < least and notice["fits"] and first:
             return None
     row = row or {}
     return {
