@@ -78,6 +78,8 @@ RULES = frozenset(
         "period-order",
         "deadline-past",
         "deadline-before-period",
+        "deadline-after-period",
+        "period-past",
         "review-by-past",
         "ends-on-past",
         "first-involved-in-future",

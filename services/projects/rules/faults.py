@@ -37,7 +37,9 @@ def body_faults(body: ProjectBody, *, today: date, codebook: Codebook) -> list[F
 
 def publication_faults(body: ProjectBody, *, today: date, codebook: Codebook) -> list[Fault]:
     """Return everything that stands between this project and the public: what it lacks, then what is wrong."""
-    return first_faults(_lacks(body), body_faults(body, today=today, codebook=codebook))
+    return first_faults(
+        _lacks(body), body_faults(body, today=today, codebook=codebook), _period_faults(body, today=today)
+    )
 
 
 def flagship_faults(
@@ -141,6 +143,27 @@ def _date_faults(body: ProjectBody, *, today: date) -> Iterator[Fault]:
             "deadline-before-period",
             f"The deadline for interest is {body.deadline}, before the period starts on {period.start}.",
             "Set a deadline on or after the first day of the period, or let the period start earlier.",
+        )
+
+
+def _period_faults(body: ProjectBody, *, today: date) -> Iterator[Fault]:
+    """Hold the period of what is to be open against the day and the deadline: who joins now takes part in it."""
+    period = body.period
+    if period is None or period.end < period.start:
+        return
+    if period.end < today:
+        yield Fault(
+            "/period/end",
+            "period-past",
+            f"The period ended on {period.end}, which is past (today is {today}, UTC).",
+            "Set an end that is still to come, or leave the period out.",
+        )
+    elif body.deadline is not None and body.deadline > period.end:
+        yield Fault(
+            "/deadline",
+            "deadline-after-period",
+            f"The deadline for interest is {body.deadline}, after the period ends on {period.end}.",
+            "Set a deadline on or before the last day of the period, or let the period end later.",
         )
 
 

@@ -64,6 +64,26 @@ def test_a_deadline_on_the_first_day_of_the_period_is_good(body: Any) -> None:
         assert [fault.rule for fault in body_faults(parsed, today=TODAY, codebook=CODEBOOK)] == expected
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "deadline", "faults"),
+    [
+        ("1900-01-01", "1900-01-02", None, ["period-past"]),
+        ("2026-01-01", TODAY.isoformat(), None, []),
+        ("2027-01-01", "2028-12-31", "2028-12-31", []),
+        ("2027-01-01", "2028-12-31", "2029-01-01", ["deadline-after-period"]),
+    ],
+)
+def test_what_is_published_has_a_period_that_one_can_still_join(
+    body: Any, start: str, end: str, deadline: str | None, faults: list[str]
+) -> None:
+    parsed = ProjectBody.model_validate(
+        body(period={"start": start, "end": end}, deadline=deadline, review_by="2026-12-31")
+    )
+    found = publication_faults(parsed, today=TODAY, codebook=CODEBOOK)
+    assert [fault.rule for fault in found] == faults
+    assert body_faults(parsed, today=TODAY, codebook=CODEBOOK) == []
+
+
 @pytest.mark.parametrize("code", ["PSE", "NCL", "COK", "XKX"])
 def test_every_country_and_territory_may_be_a_place(body: Any, code: str) -> None:
     parsed = ProjectBody.model_validate(body(countries=[code]))
