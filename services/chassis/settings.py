@@ -75,8 +75,17 @@ class Http(Section):
     )
     max_body_bytes: int = Field(1_000_000, ge=1_000, description="a larger request body is refused with 413")
     max_json_depth: int = Field(32, ge=4, le=200, description="deeper nested JSON is refused with 400")
-    requests_per_minute: int = Field(60_000, ge=0, description="per principal; 0 sets no limit")
-    anonymous_requests_per_minute: int = Field(6_000, ge=0, description="per client address; 0 sets no limit")
+    requests_per_minute: int = Field(
+        60_000,
+        ge=0,
+        description="per principal and process, of requests that reach a route; 0 sets no limit",
+    )
+    anonymous_requests_per_minute: int = Field(
+        6_000,
+        ge=0,
+        description="per client address and process, of requests that reach a route; 0 sets no limit. What is refused before that (no "
+        "route, a body that cannot be read) is a gateway's to limit",
+    )
     token_requests_per_minute: int = Field(600, ge=0, description="tokens asked for, per client address")
     cursor_key: SecretStr | None = Field(
         None,
