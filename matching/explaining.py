@@ -84,11 +84,7 @@ def reasons_of(
     if score.version:
         words = _words(score.version.text, score.text, _profile(score, account), telling)
         reasons += [phrases.common_words(words)] if words else []
-    titles = (
-        {item.id: _title(item, phrases.language) for item in account.record.evidence}
-        if score.items or score.quoted
-        else {}
-    )
+    titles = _titles(account, phrases) if score.items or score.quoted else {}
     for item in score.items:
         one = account.document.evidence[item.place]
         own = _words(item.version.evidence, item.impacts, _item(item, one.id, account), telling)
@@ -97,7 +93,8 @@ def reasons_of(
     structured += [phrases.part("unbacked")] if any(score.unbacked.values()) else []
     if not reasons and not structured:
         reasons = [phrases.nothing()]
-    return (*reasons, *_quoted_reasons(score, titles, phrases), *structured)
+    twins = [phrases.duplicate(titles[one], titles[other]) for one, other in score.duplicates[:MOST_LISTED]]
+    return (*reasons, *twins, *_quoted_reasons(score, titles, phrases), *structured)
 
 
 def shared_words(telling: Telling, *, score: PairScore, most: int = MOST_LISTED) -> tuple[str, ...]:
@@ -167,6 +164,25 @@ def _evidence_parts(
     counted = {account.document.evidence[item.place].id for item in score.items}
     for item_id in dict.fromkeys(item for item, _ in score.quoted if item and item not in counted):
         parts += _quoted_parts(score, item_id, telling.phrases)
+    return [*parts, *_uncounted_parts(score, account, telling.phrases)]
+
+
+def _uncounted_parts(score: PairScore, account: MemberAccount, phrases: Phrases) -> list[Part]:
+    """A part without points for each item that says nearly the same as one that counts, and one for those beyond the best."""
+    titles = _titles(account, phrases) if score.duplicates else {}
+    parts = [
+        Part(
+            component="evidence",
+            code="duplicate",
+            points=0,
+            evidence=one,
+            sentence=phrases.duplicate(titles[one], titles[other]),
+        )
+        for one, other in score.duplicates
+    ]
+    if score.further:
+        sentence = phrases.further(score.further)
+        parts.append(Part(component="evidence", code="further", points=0, sentence=sentence))
     return parts
 
 
@@ -320,6 +336,10 @@ def _words(
         if len(found) == MOST_LISTED:
             break
     return list(found)
+
+
+def _titles(account: MemberAccount, phrases: Phrases) -> dict[str, str]:
+    return {item.id: _title(item, phrases.language) for item in account.record.evidence}
 
 
 def _title(item: Evidence, language: str) -> str:

@@ -36,7 +36,9 @@ class PairScore:
 
     `text` are the profile's impacts that counted; `quoted` the passages that did not, each with the id of its evidence
     item (empty: the profile), whether what is left of the item counts or not; `cut` is what is left of the profile's text. `unbacked` are the points of declarations, by
-    component, that are left out of `components` because no text bears them out.
+    component, that are left out of `components` because no text bears them out. `duplicates` are the ids of items that do not
+    count beside one that says nearly the same, each with the id of that one; `further` is how many more would count but for
+    the best.
     """
 
     components: Mapping[str, int]
@@ -46,6 +48,8 @@ class PairScore:
     quoted: tuple[tuple[str, Passage], ...] = ()
     cut: Cut | None = None
     unbacked: Mapping[str, int]
+    duplicates: tuple[tuple[str, str], ...] = ()
+    further: int = 0
 
     @property
     def points(self) -> int:
@@ -74,19 +78,21 @@ def score_pair(
         impacts = cut.impacts
         text, version = _best_text(query, impacts)
         quoted += [("", passage) for passage in cut.passages]
-    items, left_out = score_items(query, document, weights, reading=reading, pairs=pairs)
+    chosen = score_items(query, document, weights, reading=reading, pairs=pairs)
     profile = document.profile
-    components = {"text": text, "evidence": sum(item.points for item in items)}
+    components = {"text": text, "evidence": sum(item.points for item in chosen.items)}
     components |= {name: met(query.structured[name], profile) for name in STRUCTURED}
     counted = backed(components, weights)
     return PairScore(
         components=counted,
         version=version,
-        items=items,
+        items=chosen.items,
         text=impacts,
-        quoted=(*quoted, *left_out),
+        quoted=(*quoted, *chosen.quoted),
         cut=cut,
         unbacked={name: points - counted[name] for name, points in components.items()},
+        duplicates=chosen.duplicates,
+        further=chosen.further,
     )
 
 
@@ -97,6 +103,16 @@ def declaring(query: Query, score: PairScore, declared: Mapping[str, int], weigh
     return sum(backed(components, weights).values())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenItems:
+    """The evidence items that count, dearest first, and what does not of any item (see `PairScore`)."""
+
+    items: tuple[ItemScore, ...] = ()
+    quoted: tuple[tuple[str, Passage], ...] = ()
+    duplicates: tuple[tuple[str, str], ...] = ()
+    further: int = 0
+
+
 def score_items(
     query: Query,
     document: MemberDocument,
@@ -104,10 +120,10 @@ def score_items(
     *,
     reading: Reading,
     pairs: Pairs | None = None,
-) -> tuple[tuple[ItemScore, ...], tuple[tuple[str, Passage], ...]]:
-    """Return the evidence items that count, dearest first, and the passages of any item that do not."""
+) -> ChosenItems:
+    """Choose the evidence items that count, and name what does not."""
     if not query.versions or not document.evidence:
-        return (), ()
+        return ChosenItems()
     scored, quoted = list[ItemScore](), list[tuple[str, Passage]]()
     for place, item in enumerate(document.evidence):
         one = _item_score(query, item.impacts, place)
@@ -122,7 +138,18 @@ def score_items(
         else pairs
     )
     chosen = best_items([one.points for one in scored], known, weights.evidence_items)
-    return tuple(scored[place] for place in chosen), tuple(quoted)
+    ids, duplicates, further = [item.id for item in document.evidence], list[tuple[str, str]](), 0
+    for one in scored:
+        if one.points and one.place not in chosen:
+            like = [place for place in chosen if tuple(sorted((place, one.place))) in known]
+            duplicates += [(ids[one.place], ids[like[0]])] if like else []
+            further += not like
+    return ChosenItems(
+        items=tuple(scored[place] for place in chosen),
+        quoted=tuple(quoted),
+        duplicates=tuple(duplicates),
+        further=further,
+    )
 
 
 def item_points(query: Query, impacts: Mapping[str, int]) -> int:

@@ -75,6 +75,14 @@ class Phrases:
         """Say that so many words of an evidence item are the project's own text."""
         return self._said("reason.quoted_evidence", title=title, words=words)
 
+    def duplicate(self, title: str, other: str) -> str:
+        """Say that an evidence item does not count beside one that says nearly the same."""
+        return self._said("part.duplicate", title=title, other=other)
+
+    def further(self, count: int) -> str:
+        """Say how many evidence items are on the subject beyond those that count."""
+        return self._said("part.further", count=count)
+
     def nothing(self) -> str:
         """Say that nothing is in common."""
         return self._said("reason.nothing")

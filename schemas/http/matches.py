@@ -78,7 +78,8 @@ class Part(Answered):
     """Points from one cause: weight times impact, in exact integers. `per_mille` is rounded so that parts add up.
 
     `quoted` names a passage that is not counted, `added` words of the project that were added to a profile since its
-    publication with too few others; `unbacked` takes off what no text bears out of offers or policy tags.
+    publication with too few others; `duplicate` an evidence item beside one that says nearly the same, `further` how many are
+    on the subject beyond the best that count; `unbacked` takes off what no text bears out of offers or policy tags.
     """
 
     component: str

@@ -10,10 +10,10 @@ import pytest
 from matching.changes import changes_of
 from matching.engine import Engine
 from matching.gaps import having
-from matching.records import Text
+from matching.records import Member, Text
 from matching.sentences import LANGUAGES, MOST_LISTED, phrases_in
 from matching.wording import LONGEST_PASSAGE
-from tests.matching.builders import DAY, MEMBERS, PROJECTS, member, offer, project
+from tests.matching.builders import DAY, MEMBERS, PROJECTS, member, offer, project, proof
 
 
 @pytest.fixture
@@ -265,3 +265,37 @@ def test_a_notice_says_the_reasons_and_the_dearest_words_of_the_explanation_in_e
                 assert told[language] == (words, explained.reasons)
                 shared.add(len(words))
     assert {0, MOST_LISTED} <= shared
+
+
+def test_evidence_that_does_not_count_beside_other_is_named(engine):
+    """One that says nearly the same as another, and what is beyond the best three: in a part without points each."""
+    text = "Broadband for rural schools and digital skills of their teachers in"
+    others = (
+        "Satellite links that connect rural schools",
+        "Training of teachers",
+        "Digital courses in schools",
+        "Skills of teachers",
+    )
+    items = [proof(f"e{number}", f"{text} {place}") for number, place in enumerate(("Chad", "Kenya"))]
+    items += [proof(f"f{number}", words) for number, words in enumerate(others)]
+    engine.put_project(PROJECTS[0])
+    engine.put_member(Member(id="m", evidence=tuple(items)))
+    view = engine.pin()
+    explained = view.explain("schools", "m", DAY)
+    assert sum(part.points for part in explained.parts) == explained.points
+    counted = {part.evidence for part in explained.parts if part.code == "threshold"}
+    assert len(counted) == 3
+    [twin] = [part for part in explained.parts if part.code == "duplicate"]
+    assert (twin.points, {twin.evidence} | counted & {"e0", "e1"}) == (0, {"e0", "e1"})
+    assert twin.sentence in explained.reasons
+    assert (
+        "Chad” says nearly the same as" in twin.sentence or "Kenya” says nearly the same as" in twin.sentence
+    )
+    [further] = [part for part in explained.parts if part.code == "further"]
+    assert (further.points, further.evidence, further.sentence[-2:]) == (0, "", "2.")
+    for language in LANGUAGES:
+        told = view.explain("schools", "m", DAY, language=language)
+        assert told.reasons == view.reasons("schools", "m", language=language)
+        assert all(part.sentence for part in told.parts if part.code in {"duplicate", "further"})
+    alone = view.explain("schools", "m", DAY, edited=Member(id="m", evidence=(items[0],)))
+    assert not {"duplicate", "further"} & {part.code for part in alone.parts}

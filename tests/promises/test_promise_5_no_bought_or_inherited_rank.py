@@ -88,17 +88,18 @@ async def test_past_work_beyond_the_best_three_adds_nothing(town: Town) -> None:
     project = await town.published("schools")
     await town.settle()
     everything = await town.row_of(project, "Ada")
-    counted = {part["evidence"] for part in everything["parts"] if part["component"] == "evidence"}
+    counted = {part["evidence"] for part in everything["parts"] if part["code"] == "threshold"}
     assert len(counted) == 3
+    assert [part["points"] for part in everything["parts"] if part["code"] == "further"] == [0]
     await town.organisation("Ada", evidence=[one for one in evidence if one["id"] in counted])
     await town.settle()
     three = await town.row_of(project, "Ada")
     assert three["components"]["evidence"] == everything["components"]["evidence"] > 0
     await town.organisation("Ada", evidence=[*evidence, *(item(10 + n, texts=VARIED[0]) for n in range(20))])
     await town.settle()
-    assert (await town.row_of(project, "Ada"))["components"]["evidence"] == everything["components"][
-        "evidence"
-    ]
+    copied = await town.row_of(project, "Ada")
+    assert copied["components"]["evidence"] == everything["components"]["evidence"]
+    assert sum(part["code"] == "duplicate" for part in copied["parts"]) == 20
 
 
 async def test_the_date_of_first_involvement_decides_the_newcomer_label_and_nothing_else(town: Town) -> None:
