@@ -17,6 +17,8 @@ from schemas.topics import LIST_REMOVED, LIST_VERSIONED, STANDING_CROSSED, STAND
 SOURCE = "/comity/feeds/matches"
 BATCH_CONTENT = "application/cloudevents-batch+json"
 ID_PATTERN = r"^[1-9][0-9]{0,9}-[1-9][0-9]{0,17}$"
+PLACE_PATTERN = r"^[1-9][0-9]{0,9}-(0|[1-9][0-9]{0,17})$"
+"""What a reader may go on from: the id of an entry, or that of the beginning, which a stream of an empty feed tells."""
 EXAMPLE: dict[str, Any] = {
     "id": "1-42",
     "specversion": "1.0",

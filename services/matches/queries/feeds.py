@@ -85,7 +85,12 @@ class Place:
     @property
     def id(self) -> str | None:
         """The id to go on from; None at the beginning."""
-        return f"{self.incarnation}-{self.position}" if self.position else None
+        return self.told if self.position else None
+
+    @property
+    def told(self) -> str:
+        """The id that a stream tells its reader: the beginning has one too, so that who comes back misses nothing."""
+        return f"{self.incarnation}-{self.position}"
 
 
 BEGINNING = Place()

@@ -140,7 +140,7 @@ class Streaming:
                     told = orjson.dumps({"detail": gone.detail, "current": CURRENT})
                     return newest, opening + b"\nevent: reset\ndata: " + told + b"\n\n"
                 return self.after, opening + b"\n"
-        return newest, opening + (b"id: " + newest.id.encode() if newest.id else b"") + b"\n\n"
+        return newest, opening + _moved(newest)
 
     async def _viewer(self, principal: Principal) -> Viewer:
         async with self.runtime.database.read() as connection:
@@ -149,7 +149,7 @@ class Streaming:
 
 def _moved(place: Place) -> bytes:
     """Return the block that tells a reader its place and nothing else: without data it is no event to anybody."""
-    return b"id: %b\n\n" % (place.id or "").encode()
+    return b"id: %b\n\n" % place.told.encode()
 
 
 def _pieces(frames: Iterable[bytes]) -> Iterable[bytes]:

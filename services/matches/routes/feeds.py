@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from schemas.feeds.matches import BATCH_CONTENT, EXAMPLE, ID_PATTERN, EntryType, FeedBatch
+from schemas.feeds.matches import BATCH_CONTENT, EXAMPLE, PLACE_PATTERN, EntryType, FeedBatch
 from schemas.http.projects import Level
 from schemas.http.texts import formed
 from services.chassis.identity.principal import principal_of
@@ -38,7 +38,7 @@ STATEMENT = '</v1/ranking-statement>; rel="describedby"'
 """Where it says what a list is: a suggestion, and how it is computed. Entries are the log's own, to the byte; so a link says it."""
 
 EVENT_ID = formed(
-    ID_PATTERN, "This is no id of an entry.", "Send an entry's id as the feed gave it, such as 2-17."
+    PLACE_PATTERN, "This is no id of an entry.", "Send an entry's id as the feed gave it, such as 2-17."
 )
 LONGEST_MILLISECONDS = 60_000
 LastEventId = Annotated[

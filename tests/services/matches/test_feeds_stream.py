@@ -184,6 +184,21 @@ async def test_a_stream_has_the_feeds_ids_and_resumes_exactly_and_its_signs_of_l
             assert (await next_data(stream))[1].id == fed[2]["id"]
 
 
+async def test_a_stream_of_a_feed_that_has_nothing_yet_has_a_place_to_come_back_to(tmp_path: Path) -> None:
+    async with served_here(tmp_path, heartbeat_seconds=0.1) as system:
+        port, headers = system.settings.http.port, bearer(system.settings)
+        places = []
+        for before in ({}, {"Last-Event-ID": "1-99"}):  # which is of another life of this feed
+            async with aclosing(frames(port, STREAM, headers | before)) as stream, asyncio.timeout(10):
+                while not (frame := await anext(stream)).id:
+                    pass
+                places.append(frame.id)
+        fed = await posted(system, headers, 2)
+        for place in places:
+            async with aclosing(frames(port, STREAM, headers | {"Last-Event-ID": place})) as stream:
+                assert [(await next_data(stream))[1].id for _ in range(2)] == [one["id"] for one in fed]
+
+
 async def test_a_reader_of_little_has_signs_of_life_and_a_place_while_entries_for_others_go_by(
     tmp_path: Path,
 ) -> None:
