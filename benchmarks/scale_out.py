@@ -25,9 +25,9 @@ from typing import Any
 from benchmarks.report import Claim, machine, report
 from benchmarks.write_to_list import content_of, make_town, put_all, settings
 from services.console.connection import Connection, saved_credentials, sentence_of
-from services.console.loading import wait_for_lists
 from services.console.parts.processes import Child, free_port
 from services.console.split import PROCESSES, Split
+from services.console.waiting import wait_for
 
 NOT_SLOWER = 1.0
 """Two workers on two processors, which much else needs too, must not be slower than one."""
@@ -83,7 +83,7 @@ def measure(workers: int, arguments: argparse.Namespace) -> dict[str, float]:
                 environment={**os.environ, **system.environment, "COMITY_HTTP__PORT": str(free_port())},
             )
             stack.callback(child.stop)
-        wait_for_lists(connection, tokens=tokens, report=lambda _done, _total: None)
+        wait_for(connection, tokens, report=lambda _done, _total: None)
         covered = time.perf_counter() - began
     return {"accepted_seconds": round(accepted, 2), "covered_seconds": round(covered, 2)}
 

@@ -38,9 +38,10 @@ from urllib.parse import urlsplit
 
 from benchmarks.report import Claim, machine, report
 from services.console.connection import Connection, saved_credentials, sentence_of
-from services.console.loading import DEMO_FOLDER, records, wait_for_lists
+from services.console.loading import DEMO_FOLDER, records
 from services.console.parts.processes import Child, free_port
 from services.console.split import Split
+from services.console.waiting import wait_for
 
 GOALS = {"embedded": (20.0, 60.0), "split": (100.0, 300.0)}
 HOPS = ("accept", "rank", "read")
@@ -124,7 +125,7 @@ def _sentences(texts: Any) -> list[str]:
 
 def fill(connection: Connection, town: Town) -> None:
     """Load the town over HTTP and wait until every list is complete."""
-    wait_for_lists(connection, tokens=put_all(connection, town), report=lambda _done, _total: None)
+    wait_for(connection, put_all(connection, town), report=lambda _done, _total: None)
 
 
 def put_all(connection: Connection, town: Town) -> list[dict[str, Any]]:

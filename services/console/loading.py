@@ -7,7 +7,6 @@ topic.
 """
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
@@ -16,9 +15,10 @@ from typing import Any
 
 from services.console.connection import Connection, sentence_of
 from services.console.exits import Exit, stop
+from services.console.parents import waves
+from services.console.waiting import wait_for
 
 DEMO_FOLDER = Path(__file__).resolve().parents[2] / "demo"
-PATIENCE_SECONDS = 300.0
 
 
 def records(folder: Path, stem: str) -> Iterator[dict[str, Any]]:
@@ -57,7 +57,9 @@ def load(
     today = datetime.now(UTC).date()
     initiatives = [kept_open(item, today) for item in records(folder, "initiatives")]
     tokens: list[Any] = []
-    for wave in _waves(organisations):
+    for wave in waves(
+        organisations, id_of=lambda one: str(one["id"]), parent_of=lambda one: one.get("parent")
+    ):
         tokens += _put_all(
             connection, "/v1/organisations", wave, lambda done, total: report("organisations", done, total)
         )
@@ -79,28 +81,7 @@ def load(
         lambda done, total: report("projects", done, total),
         publish=True,
     )
-    wait_for_lists(connection, tokens=tokens, report=lambda done, total: report("lists", done, total))
-
-
-def wait_for_lists(
-    connection: Connection, *, tokens: Sequence[Any], report: Callable[[int, int], None]
-) -> dict[str, Any]:
-    """Wait until every write of `tokens` is archived and every list covers it; the answer is the ranking's progress.
-
-    Complete means: each of these is archived, every topic is consumed to its end, and `ranked_to` covers what is archived.
-    """
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        answer = connection.send("POST", "/v1/ranking-progress", body={"tokens": tokens[-20_000:]})
-        if answer.status_code >= 400:
-            stop(Exit.REFUSED, sentence_of(answer))
-        progress: dict[str, Any] = answer.json()
-        report(progress["lists"], progress["projects"])
-        if progress["complete"]:
-            return progress
-        if time.monotonic() > deadline:
-            stop(Exit.FAILED, f"The lists are not complete after {PATIENCE_SECONDS:.0f} s: {progress}.")
-        time.sleep(0.1)
+    wait_for(connection, tokens, report=lambda done, total: report("lists", done, total))
 
 
 def _later(day: str, years: int) -> date:
@@ -110,24 +91,6 @@ def _later(day: str, years: int) -> date:
         return then.replace(year=then.year + years)
     except ValueError:
         return then.replace(year=then.year + years, day=28)
-
-
-def _waves(organisations: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Organisations in waves: each wave's parents stand in an earlier one."""
-    pending = list(organisations)
-    here = {item["id"] for item in pending}
-    placed: set[str] = set()
-    waves = []
-    while pending:
-        wave = [item for item in pending if item.get("parent") not in here or item["parent"] in placed]
-        if not wave:
-            stop(
-                Exit.BAD_INPUT, f"The parents of {[item['id'] for item in pending]} form a circle; break it."
-            )
-        waves.append(wave)
-        placed |= {item["id"] for item in wave}
-        pending = [item for item in pending if item["id"] not in placed]
-    return waves
 
 
 def _put_all(

@@ -26,8 +26,9 @@ from schemas.envelope import Event
 from services.chassis.lifecycle import open_transport
 from services.chassis.settings import load_settings
 from services.console.connection import Connection
-from services.console.loading import DEMO_FOLDER, kept_open, records, wait_for_lists
+from services.console.loading import DEMO_FOLDER, kept_open, records
 from services.console.parts.processes import free_port
+from services.console.waiting import wait_for
 from tests.journeys.conftest import Demo, Started, computed_list, same_list, started
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -237,7 +238,7 @@ def test_promise_8_nothing_lost(tmp_path: Path) -> None:
                 writer.write(client, done)  # only what was not answered
         accepted = [write for writer in everybody for write in writer.accepted]
         tokens = [token for writer in everybody for token in writer.tokens]
-        wait_for_lists(connection, tokens=tokens, report=silent)
+        wait_for(connection, tokens, report=silent)
         wanted = last_revisions(accepted)
         revisions = {
             resource: sorted(one["revision"] for one in connection.items(f"{resource}/revisions", "items"))
@@ -262,7 +263,7 @@ def _lists_of_a_clean_run(folder: Path, accepted: Sequence[Write]) -> dict[str, 
                 answer = write.send(client)
                 assert answer.status_code in {200, 201}, answer.text
                 tokens.append(answer.json()["token"])
-        wait_for_lists(connection, tokens=tokens, report=silent)
+        wait_for(connection, tokens, report=silent)
         return lists_of(connection, accepted)
 
 
@@ -306,10 +307,10 @@ def test_promise_8_lists_complete_on_the_other_worker(demo: Demo, split_demo: De
             tokens.append(_rewrite(split, one, descriptions))
             if number == len(changed) // 2:
                 os.kill(workers[0], SIGKILL)
-        wait_for_lists(split, tokens=tokens, report=silent)
+        wait_for(split, tokens, report=silent)
         assert owners_of_partitions(split) == {workers[1]}
         tokens = [_rewrite(embedded, one, said) for one, said in zip(changed, texts, strict=True)]
-        wait_for_lists(embedded, tokens=tokens, report=silent)
+        wait_for(embedded, tokens, report=silent)
         assert [project for project in projects if not same_list(split, embedded, project)] == []
 
 

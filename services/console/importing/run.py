@@ -27,6 +27,7 @@ from services.console.importing.past import past_projects
 from services.console.importing.sending import Outcome, RowUnanswered, Sender, Sent
 from services.console.mapping.bodies import Mapper, RowRefused
 from services.console.mapping.language import MapError, load_map
+from services.console.parents import waves
 
 SENDERS = 8
 IN_FLIGHT = 4 * SENDERS
@@ -107,7 +108,7 @@ class Import:
         try:
             with ThreadPoolExecutor(SENDERS) as pool:
                 self._send(pool, sender, self._parents_first(self._ready(progressed), waiting))
-                for wave in _waves(waiting):
+                for wave in waves(waiting, id_of=_id, parent_of=_parent):
                     self._send(pool, sender, wave)
         except Ended:
             account = self.account
@@ -173,7 +174,7 @@ class Import:
     def _parents_first(self, rows: Iterator[Ready], waiting: list[Ready]) -> Iterator[Ready]:
         """Yield rows without a parent; the others are put aside, for their parent may stand further down."""
         for ready in rows:
-            if getattr(ready.body, "parent", None) is None:
+            if _parent(ready) is None:
                 yield ready
             else:
                 waiting.append(ready)
@@ -221,13 +222,10 @@ class Import:
         self._bad(f"line {line}:{field_name} {first.rule}: {first.detail.rstrip('.')}. {first.fix}{more}")
 
 
-def _waves(waiting: Sequence[Ready]) -> Iterator[list[Ready]]:
-    """Rows with parents in waves, each wave's parents in an earlier one; a circle goes last, for the server to refuse."""
-    pending = list(waiting)
-    here = {ready.id for ready in pending}
-    while pending:
-        wave = [ready for ready in pending if str(getattr(ready.body, "parent", "")) not in here] or pending
-        yield wave
-        gone = {ready.id for ready in wave}
-        here -= gone
-        pending = [ready for ready in pending if ready.id not in gone]
+def _id(ready: Ready) -> str:
+    return ready.id
+
+
+def _parent(ready: Ready) -> str | None:
+    parent = getattr(ready.body, "parent", None)
+    return None if parent is None else str(parent)

@@ -105,8 +105,8 @@ def _import(
 ) -> None:
     from services.console.importing.files import FileFault
     from services.console.importing.run import Import
-    from services.console.importing.waiting import wait_for
     from services.console.mapping.language import MapError
+    from services.console.waiting import wait_for
 
     errors = Console(stderr=True)
     try:

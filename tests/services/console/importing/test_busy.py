@@ -19,8 +19,8 @@ from typer.testing import CliRunner, Result
 from services.console.connection import Connection
 from services.console.importing import app
 from services.console.importing.run import Import
-from services.console.importing.waiting import wait_for
 from services.console.mapping.identifiers import identifier_of
+from services.console.waiting import wait_for
 
 MAP = Path(__file__).parents[3] / "data" / "maps" / "calls.toml"
 Reply = tuple[int, dict[str, str], bytes]

@@ -1,4 +1,4 @@
-"""Waiting until every list covers what an import wrote.
+"""Waiting until every list covers what was written.
 
 What: asks the ranking, with the tokens that the writes returned, until it is complete. Why tokens: a write may still
 stand in an outbox, where the ranking cannot see it. It must not look into a table or a topic.
@@ -13,6 +13,7 @@ from services.console.connection import Connection, sentence_of
 from services.console.exits import Ended, Exit
 
 AT_ONCE = 1_000
+PAUSE_SECONDS = 0.1
 PATIENCE_SECONDS = 900.0
 """Without any progress for so long, the command gives up."""
 
@@ -41,11 +42,11 @@ def wait_for(
                 return progress
         elif state != seen:
             seen, since = state, time.monotonic()
-            time.sleep(0.2)
+            time.sleep(PAUSE_SECONDS)
         elif time.monotonic() - since > PATIENCE_SECONDS:
             raise Ended(
                 Exit.FAILED,
                 f"Nothing has moved for {PATIENCE_SECONDS:.0f} s; waiting for {progress['waiting_for']}.",
             )
         else:
-            time.sleep(0.2)
+            time.sleep(PAUSE_SECONDS)
