@@ -1,7 +1,7 @@
-"""What stuffing a profile pays: nineteen attacks by organisations that do not fit, copies of one that does, and one honest sentence.
+"""What stuffing a profile pays: nineteen attacks by organisations that do not fit, in an edit and in a first profile; copies; and one honest sentence.
 
 What: on the demo data, each attacker (a candidate from the lower half of a list) edits its profile, is rescored exactly,
-and its place before and after is compared; what the door refuses (a text in another language than declared) changes nothing. Why: a defence that nobody attacks is a hope. It must not publish a recipe
+and its place before and after is compared; then the same in a profile whose first revision comes after the project's publication, beside that profile without the attack. What the door refuses (a text in another language than declared) changes nothing. Why: a defence that nobody attacks is a hope. It must not publish a recipe
 that the ranking statement does not already give. Copies of the first of a list, each an organisation of its own (Sybil), are no
 matter of points: how many of the places that are placed they take, with a declared parent and without one.
 
@@ -29,7 +29,10 @@ from services.matches.commands import first_epoch
 
 DAY = "2026-11-24"
 RECORDED_ON, PUBLISHED_ON = "2026-10-01", "2026-11-02"
-"""Profiles stand before the projects are published; an attack is an edit that comes after it."""
+"""Profiles stand before the projects are published; an attack is an edit that comes after it, or a first profile that does."""
+
+ANEW = "0190163d-8694-739b-aea5-966c26f8ad91"
+"""Who comes with a first profile: no other organisation's id."""
 
 NO_SUBJECT = tuple(f"Quetzal{number}" for number in range(30))
 """Words that no project has."""
@@ -266,6 +269,7 @@ PROBES: Mapping[str, Put] = {
 }
 """Where each of the ten words is put."""
 
+HONEST = "honest sentence"
 COPIES = 9
 """With the one that is copied as many as a head has places."""
 
@@ -300,12 +304,14 @@ def attackers(view: View, pairs: int, chance: random.Random) -> list[tuple[Proje
     return found[:pairs]
 
 
-def measured(view: View, pairs: int) -> dict[str, list[Outcome]]:
-    """Run every attack over the same pairs."""
+def measured(view: View, pairs: int, *, first: bool = False) -> dict[str, list[Outcome]]:
+    """Run every attack over the same pairs; `first`: in a first profile, of which nothing is on record."""
     chance, checks = random.Random(7), load_language_checks()
-    outcomes: dict[str, list[Outcome]] = {name: [] for name in (*ATTACKS, *PROBES, "honest sentence")}
-    for project, member, before, candidates in attackers(view, pairs, chance):
-        for name, attack in {**ATTACKS, "honest sentence": honest}.items():
+    outcomes: dict[str, list[Outcome]] = {name: [] for name in (*ATTACKS, *PROBES, HONEST)}
+    for project, found, place, candidates in attackers(view, pairs, chance):
+        member = replace(found, id=ANEW, recorded=Recorded()) if first else found
+        before = view.what_if(project.id, member, DAY).rank if first else place
+        for name, attack in {**ATTACKS, HONEST: honest}.items():
             attempted = accepted(attack(Attempt(member, project, chance)), member, checks)
             after = view.what_if(project.id, attempted, DAY).rank
             outcomes[name].append(Outcome(before=before, after=after, candidates=candidates))
@@ -338,12 +344,14 @@ def main() -> None:
     before, engine = machine(), demo_engine()
     view = engine.pin()
     outcomes = measured(view, given.pairs)
+    anew = measured(view, given.pairs, first=True)
+    outcomes |= {f"{name}, in a first profile": found for name, found in anew.items()}
     claims: list[Claim] = []
     figures: dict[str, Any] = {"pairs": given.pairs}
     for name, found in outcomes.items():
         gain = round(median(one.gain for one in found), 1)
         head = round(100 * sum(one.after <= FIRST for one in found) / len(found), 1)
-        if name == "honest sentence":
+        if name.startswith(HONEST):
             claims.append(Claim(name=f"{name}: median gain", value=gain, unit="%", goal=0.1))
             continue
         claims.append(

@@ -245,11 +245,12 @@ def main() -> None:
     largest = max(given.sizes)
     claims = [
         Claim(
-            name=f"{engine} over comity, {largest:,} candidates, 150 words, p50",
-            value=ratios[f"{engine} over comity, {largest} candidates, 150 words"],
+            name=f"{engine} over comity, {largest:,} candidates, {words} words, p50",
+            value=ratios[f"{engine} over comity, {largest} candidates, {words} words"],
             unit="times",
             goal=goal,
         )
+        for words in reversed(LENGTHS)
         for engine, goal in GOALS.items()
         if engine in here
     ]
