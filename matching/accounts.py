@@ -8,20 +8,19 @@ of a pair, which depend on its two records alone, whoever else is on the list. N
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from functools import cached_property
+from itertools import islice
 
-from matching.analysis import AddedWords, Analysed, Analyser, FieldsOf, FieldStems
+from matching.analysis import AddedWords, Analysed, Analyser, FieldsOf, FieldStems, ToldRun
 from matching.bridges import DomainWords
 from matching.cache import Cache
 from matching.documents import DocumentBuilder, MemberDocument, count_terms, given
 from matching.epoch import EVIDENCE, PROFILE, Epoch
-from matching.quoting import Quoting, Reading
+from matching.quoting import Cut, Quoting, Reading
 from matching.records import Member, Project, Text
-from matching.wording import Wording
+from matching.wording import Wording, left_of
 
-FIELDS = ("mission", "expertise", "offers")
-"""The fields of a profile's text."""
 _KEPT = 1_024
 _TOLD = 16_384
 """Pairs whose reasons are kept: about a kilobyte each."""
@@ -33,15 +32,13 @@ class Source:
     def __init__(
         self,
         fields: tuple[FieldStems, ...],
-        texts: Sequence[Text],
+        told: Callable[[], Iterable[ToldRun]],
         *,
         kind: str,
-        analyser: Analyser,
         epoch: Epoch,
     ) -> None:
         self._fields = fields
-        self._texts = texts
-        self._analyser = analyser
+        self._told = told
         self._epoch = epoch
         self._kind = kind
         self._own = DomainWords(fields, kind=kind, epoch=epoch)
@@ -50,7 +47,7 @@ class Source:
     @cached_property
     def wording(self) -> Wording:
         """The words of the texts; most reasons name the project's alone."""
-        return Wording(self._analyser.told(self._texts), self._epoch.lexicon)
+        return Wording(self._told(), self._epoch.lexicon)
 
     def bridged_from(self, term: str) -> str:
         """The term that a concept was reached through, empty where the document's own term is at least as strong."""
@@ -101,36 +98,56 @@ class Sources:
     @cached_property
     def profile(self) -> Source:
         """The source of the profile's text."""
-        return self._source(self._fields(""), self._texts(FIELDS), kind=PROFILE)
+        return self._source(self._fields(""), self._texts(""), kind=PROFILE)
 
-    def profile_left(self, fields: tuple[FieldStems, ...]) -> Source:
+    def profile_left(self, cut: Cut) -> Source:
         """Return the source of what is left of the profile's text without quoted passages; it is not kept."""
-        return self._source(fields, self._texts({field.name for field in fields if field.runs}), kind=PROFILE)
+        return self._source(cut.fields, self._texts(""), kind=PROFILE, cut=cut)
 
     def evidence(self, item: str) -> Source:
         """Return the source of one evidence item."""
         found = self._evidence.get(item)
         if found is None:
-            found = self._evidence[item] = self.evidence_left(item, self._fields(item))
+            found = self._source(self._fields(item), self._texts(item), kind=EVIDENCE)
+            self._evidence[item] = found
         return found
 
-    def evidence_left(self, item: str, fields: tuple[FieldStems, ...]) -> Source:
+    def evidence_left(self, item: str, cut: Cut) -> Source:
         """Return the source of what is left of an evidence item; it is not kept."""
-        texts = next(one.texts for one in self.record.evidence if one.id == item)
-        return self._source(fields, texts, kind=EVIDENCE)
+        return self._source(cut.fields, self._texts(item), kind=EVIDENCE, cut=cut)
 
-    def _texts(self, fields: Container[str]) -> tuple[Text, ...]:
-        """The texts of these fields of the profile that are its own words, as the analyser takes them."""
+    def _texts(self, document: str) -> Mapping[str, tuple[Text, ...]]:
+        """The texts of a document (an item's id; empty: the profile's own words) by field, as the analyser takes them."""
         record = self.record
-        named = {
+        if document:
+            return {"evidence": next(one.texts for one in record.evidence if one.id == document)}
+        return {
             "mission": given(record, "descriptions", record.descriptions),
             "expertise": given(record, "expertise", record.expertise),
             "offers": tuple(text for offer in given(record, "offers", record.offers) for text in offer.texts),
         }
-        return tuple(text for name, texts in named.items() if name in fields for text in texts)
 
-    def _source(self, fields: tuple[FieldStems, ...], texts: Sequence[Text], *, kind: str) -> Source:
-        return Source(fields, texts, kind=kind, analyser=self._analyser, epoch=self._epoch)
+    def _source(
+        self,
+        fields: tuple[FieldStems, ...],
+        texts: Mapping[str, tuple[Text, ...]],
+        *,
+        kind: str,
+        cut: Cut | None = None,
+    ) -> Source:
+        return Source(fields, lambda: self._told(texts, cut), kind=kind, epoch=self._epoch)
+
+    def _told(self, texts: Mapping[str, tuple[Text, ...]], cut: Cut | None) -> Iterator[ToldRun]:
+        """Yield the runs of texts, by field; of one that is cut those words that are left, for no other gave points."""
+        for name, own in texts.items():
+            runs = self._analyser.told(own)
+            if cut is None:
+                yield from runs
+                continue
+            fields = zip(cut.fields, cut.counted, strict=True)
+            counted = {field.language: iter(words) for field, words in fields if field.name == name}
+            for run in runs:
+                yield from left_of(run, list(islice(counted[run.language], len(run.pairs))))
 
 
 class MemberAccount:

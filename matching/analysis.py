@@ -78,11 +78,12 @@ class Analysed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToldRun:
-    """A run as it was written: its text, and (word, token) in order."""
+    """A run as it was written: its text, and (word, token) in order; `before` are those that stand before, left out here."""
 
     language: str
     text: str
     pairs: tuple[Pair, ...]
+    before: tuple[Pair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

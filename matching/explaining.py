@@ -189,13 +189,13 @@ def _uncounted_parts(score: PairScore, account: MemberAccount, phrases: Phrases)
 def _profile(score: PairScore, account: MemberAccount) -> Source:
     """The source of the profile's text as it counted: without quoted passages."""
     sources = account.sources
-    return sources.profile if score.cut is None else sources.profile_left(score.cut.fields)
+    return sources.profile if score.cut is None else sources.profile_left(score.cut)
 
 
 def _item(score: ItemScore, item: str, account: MemberAccount) -> Source:
     """The source of an evidence item as it counted."""
     sources = account.sources
-    return sources.evidence(item) if score.cut is None else sources.evidence_left(item, score.cut.fields)
+    return sources.evidence(item) if score.cut is None else sources.evidence_left(item, score.cut)
 
 
 def _term_parts(

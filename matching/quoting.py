@@ -50,10 +50,14 @@ class Passage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """A document without its quoted passages: the impacts that are left, the fields that make them, and the passages."""
+    """A document without its quoted passages: the impacts that are left, the fields that make them, and the passages.
+
+    `counted` says of each field which of its words are left, in the order of its text.
+    """
 
     impacts: Mapping[str, int]
     fields: tuple[FieldStems, ...]
+    counted: tuple[tuple[bool, ...], ...]
     passages: tuple[Passage, ...]
 
 
@@ -199,12 +203,12 @@ class Quoting:
         texts = [(field, _terms(field)) for field in fields]
         if not looked.added and not self._near(terms for _, terms in texts):
             return None
-        left, passages = self._without(texts, looked)
+        counted, passages = self._without(texts, looked)
         cut: Cut | None = None
-        if passages and item is None:
-            cut = Cut(impacts=self._builder.text(left), fields=left, passages=passages)
-        elif passages and item is not None:
-            cut = Cut(impacts=self._builder.item(left, *item), fields=left, passages=passages)
+        if passages:
+            left = tuple(_left(field, words) for field, words in zip(fields, counted, strict=True))
+            impacts = self._builder.text(left) if item is None else self._builder.item(left, *item)
+            cut = Cut(impacts=impacts, fields=left, counted=counted, passages=passages)
         return self._cuts.keep(key, (cut,))[0]
 
     def _near(self, texts: Iterable[Sequence[str]]) -> bool:
@@ -213,7 +217,8 @@ class Quoting:
 
     def _without(
         self, texts: Sequence[tuple[FieldStems, Sequence[str]]], looked: Looked
-    ) -> tuple[tuple[FieldStems, ...], tuple[Passage, ...]]:
+    ) -> tuple[tuple[tuple[bool, ...], ...], tuple[Passage, ...]]:
+        """Return which words of each field are left, and the passages; nothing where all of them are."""
         found = [self._passages(terms) if looked.whole else [] for _, terms in texts]
         if looked.whole and self._own.echoed(
             term for (_, terms), here in zip(texts, found, strict=True) for term in _outside(terms, here)
@@ -223,7 +228,7 @@ class Quoting:
         alone = self._alone(texts, added, looked)
         if not any(found) and not alone:
             return (), ()
-        left, passages = [], []
+        counted, passages = [], []
         for (field, terms), here, counts in zip(texts, found, added, strict=True):
             marked = [False] * len(terms)
             for start, stop in reversed(here):
@@ -235,10 +240,8 @@ class Quoting:
             words = _mark(marked, terms, range(len(terms)), counts, of=self._own.words) if alone else 0
             if words:
                 passages.append(Passage(field=field.name, language=field.language, words=words, code="added"))
-            left.append(
-                FieldStems(name=field.name, language=field.language, runs=tuple(_rest(field.runs, marked)))
-            )
-        return (tuple(left), tuple(passages)) if passages else ((), ())
+            counted.append(tuple(not one for one in marked))
+        return tuple(counted), tuple(passages)
 
     def _passages(self, terms: Sequence[str]) -> list[tuple[int, int]]:
         """Where passages stand in a field; silent words lengthen none and end none."""
@@ -376,13 +379,17 @@ def _outside(terms: Sequence[str], passages: Iterable[tuple[int, int]]) -> Itera
     yield from terms[start:]
 
 
-def _rest(runs: Iterable[str], marked: Sequence[bool]) -> Iterator[str]:
+def _left(field: FieldStems, counted: Sequence[bool]) -> FieldStems:
+    return FieldStems(name=field.name, language=field.language, runs=tuple(_rest(field.runs, counted)))
+
+
+def _rest(runs: Iterable[str], counted: Sequence[bool]) -> Iterator[str]:
     """Yield what is left of runs: words on both sides of a passage stand together no more."""
     place = 0
     for run in runs:
         left = list[str]()
         for token in run.split(" "):
-            if not marked[place]:
+            if counted[place]:
                 left.append(token)
             elif left:
                 yield " ".join(left)

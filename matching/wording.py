@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
 
 from matching.analysis import ToldRun
 from matching.chinese import HAN, UNSPACED, written
@@ -108,12 +110,23 @@ def slices_of(run: ToldRun) -> Iterator[Slice]:
     kept = [place for place, character in enumerate(run.text) if character not in _HYPHENS]
     bare = "".join(run.text[place] for place in kept)
     end = 0
-    for word, _ in run.pairs:
+    for number, (word, _) in enumerate((*run.before, *run.pairs)):
         at = _whole(run.text, bare, kept, word, end)
         if at < 0:
             at = max(0, _whole(run.text, bare, kept, word, 0))
         end = at + len(word)
-        yield kept[at], kept[end - 1] + 1
+        if number >= len(run.before):
+            yield kept[at], kept[end - 1] + 1
+
+
+def left_of(run: ToldRun, counted: Sequence[bool]) -> Iterator[ToldRun]:
+    """Yield what is left of a run where some of its words are not counted: words on both sides of those stand together no more."""
+    start = 0
+    for counts, some in groupby(counted):
+        stop = start + len(list(some))
+        if counts:
+            yield replace(run, before=run.pairs[:start], pairs=run.pairs[start:stop])
+        start = stop
 
 
 def _whole(text: str, bare: str, kept: Sequence[int], word: str, start: int) -> int:

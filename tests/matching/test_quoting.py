@@ -65,6 +65,32 @@ def test_the_projects_own_words_in_a_row_add_nothing_to_a_profile(quoted, taken)
     assert points(quoted(alone), "m") > 0
 
 
+OWN = "Weavers mend antennas near Bukhara, glue phones in Merv, sell batteries around Khiva, praise panels through winter"
+
+
+@pytest.mark.parametrize("text", [f"{CALL} {OWN}.", f"{OWN}. {CALL}"])
+@pytest.mark.parametrize("document", ["profile", "evidence"])
+def test_the_words_and_the_passage_shown_are_of_what_counts(quoted, text, document):
+    """A passage that is not counted gave no points, so none of its sentences may stand beside them."""
+    one = member(
+        "m", text if document == "profile" else "", evidence=(proof("e", text),) * (document != "profile")
+    )
+    explained = quoted(one).explain("p", "m", DAY, passages=True)
+    [part] = [part for part in explained.parts if part.asked == "antennas"]
+    assert part.points > 0
+    assert "quoted" in codes(explained)
+    assert (part.found, part.found_passage) == ("antennas", OWN)
+
+
+def test_a_sentence_that_quotes_in_part_is_cut_around_its_own_words(quoted):
+    """A word is looked for behind what stands before it, also where that is not counted."""
+    one = member("m", f"{' '.join(WORDS)} {'zebras graze ' * 15}near glue and antennas of Samarkand")
+    explained = quoted(one).explain("p", "m", DAY, passages=True)
+    [part] = [part for part in explained.parts if part.asked == "antennas"]
+    assert "quoted" in codes(explained)
+    assert part.found_passage.endswith("glue and antennas of Samarkand")
+
+
 def test_a_pasted_evidence_item_gives_nothing_and_is_named(quoted):
     view = quoted(member("m", HONEST, evidence=(proof("e", CALL),)))
     explained = view.explain("p", "m", DAY)
