@@ -41,6 +41,18 @@ def test_every_body_has_an_example_that_its_schema_takes(document: dict[str, Any
     assert wrong == []
 
 
+def test_the_headers_that_a_client_goes_on_with_are_named(document: dict[str, Any]) -> None:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            parameters = {one["name"] for one in operation.get("parameters", ())}
+            for status in {"200", "201"} & operation["responses"].keys():
+                named = set(operation["responses"][status].get("headers", ()))
+                expected = {"ETag"} if method == "get" or "If-Match" in parameters else set()
+                assert named == expected | ({"Link"} if "cursor" in parameters else set()), (method, path)
+    for status in (429, 503):
+        assert "Retry-After" in document["components"]["responses"][f"Problem{status}"]["headers"]
+
+
 def names_in(code: CodeType) -> Iterator[str]:
     """Every name that a function's code asks for, and the code of those within it."""
     yield from code.co_names

@@ -98,6 +98,17 @@ _REASON = {
     },  # 4 bytes a character, each %XX
     "example": "Agreed with the administration on 3 November.",
 }
+_HEADERS = {
+    "ETag": {
+        "description": "What was answered, as If-None-Match takes it; of one record, what a write of it takes as If-Match.",
+        "schema": {"type": "string"},
+    },
+    "Link": {
+        "description": "The `first` page, and the `next` one while there is one.",
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "string", "pattern": "^[0-9]+$"}},
+}
 _PLAIN_TEXT = f"^[^{MISLEADING}]*$"  # what the edge lets through in an address
 Responses = dict[int | str, dict[str, Any]]
 """What a route can answer with, by status, as FastAPI takes it."""
@@ -142,6 +153,7 @@ def document(
     schemas.pop("ValidationError", None)
     schemas["Problem"] = _PROBLEM
     components["responses"] = {f"Problem{status}": _response(status) for status in _TITLES}
+    components["headers"] = _HEADERS
     for path in made.get("paths", {}).values():
         for method, operation in path.items():
             if method in _METHODS:
@@ -209,22 +221,33 @@ def _older_schema(plain: dict[str, Any]) -> dict[str, Any]:
 
 def _complete(method: str, operation: dict[str, Any]) -> None:
     operation.setdefault("security", [{"bearer": []}])
+    parameters = operation.setdefault("parameters", [])
+    _add_parameters(method, operation, parameters)
+    named = {one["name"] for one in parameters}
     responses = operation.setdefault("responses", {})
     if _is_frameworks_own(responses.get("422")):
         del responses["422"]
-    parameters = operation.setdefault("parameters", [])
-    named = {(one.get("in"), str(one.get("name", "")).lower()) for one in parameters}
-    by_method = method in {"put", "patch", "delete"} and not operation.get(UNCONDITIONAL, False)
-    matched = by_method or ("header", "if-match") in named
+    matched = "If-Match" in named
     statuses = _OF_EVERY_OPERATION if method == "get" else _OF_EVERY_OPERATION + _OF_WRITES
     for status in statuses + (_OF_CONDITIONS if matched else ()):
         responses.setdefault(str(status), {"$ref": f"#/components/responses/Problem{status}"})
     if method == "get":
         responses.setdefault("304", {"description": "Not changed since the ETag in If-None-Match"})
+    if method == "get" or matched:
+        headers = _named_headers("ETag", *(["Link"] if "cursor" in named else []))
+        for status in {"200", "201"} & responses.keys():
+            responses[status].setdefault("headers", {}).update(headers)
+    if not parameters:
+        del operation["parameters"]
+
+
+def _add_parameters(method: str, operation: Mapping[str, Any], parameters: list[dict[str, Any]]) -> None:
+    named = {one["name"] for one in parameters}
     question = operation.get(QUESTION, False)
-    if method == "post" and not question and ("header", "idempotency-key") not in named:
+    if method == "post" and not question and "Idempotency-Key" not in named:
         parameters.append(_IDEMPOTENCY)
-    if matched and ("header", "if-match") not in named:
+    conditional = method in {"put", "patch", "delete"} and not operation.get(UNCONDITIONAL, False)
+    if conditional and "If-Match" not in named:
         parameters.append(IF_MATCH)
     if method != "get" and not question:
         parameters.append(_REASON)
@@ -232,8 +255,6 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
         one["schema"] = _without_null(one.get("schema", {}))
         if one.get("in") in {"query", "path"}:
             _bound_text(one["schema"])
-    if not parameters:
-        del operation["parameters"]
 
 
 def _without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -254,11 +275,16 @@ def _is_frameworks_own(response: Mapping[str, Any] | None) -> bool:
     return response is not None and "HTTPValidationError" in str(response)
 
 
+def _named_headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
 def _response(status: int) -> dict[str, Any]:
-    return {
+    made = {
         "description": _TITLES[status],
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
+    return made | ({"headers": _named_headers("Retry-After")} if status in {429, 503} else {})
 
 
 def _security_schemes(public_url: str) -> dict[str, Any]:
