@@ -78,12 +78,12 @@ class Http(Section):
     requests_per_minute: int = Field(
         60_000,
         ge=0,
-        description="per principal and process, of requests that reach a route; 0 sets no limit",
+        description="per principal, service and process, of requests that reach a route; 0 sets no limit",
     )
     anonymous_requests_per_minute: int = Field(
         6_000,
         ge=0,
-        description="per client address and process, of requests that reach a route; 0 sets no limit. What is refused before that (no "
+        description="per client address, service and process, of requests that reach a route; 0 sets no limit. What is refused before that (no "
         "route, a body that cannot be read) is a gateway's to limit",
     )
     token_requests_per_minute: int = Field(600, ge=0, description="tokens asked for, per client address")

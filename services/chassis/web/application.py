@@ -30,16 +30,9 @@ from services.chassis.web.parameters import refuse_unknown_parameters
 from services.chassis.web.secrets import cursor_key
 
 
-def build_application(
-    runtime: Runtime,
-    *,
-    verifier: Verifier | None = None,
-    limits: RateLimits | None = None,
-    house: bool = True,
-) -> FastAPI:
+def build_application(runtime: Runtime, *, verifier: Verifier | None = None, house: bool = True) -> FastAPI:
     """Return the application of one service. `house=False` leaves out the routes that a whole process has once."""
-    title = f"Comity {runtime.service.name}"
-    application = _bare(runtime, title=title, verifier=verifier, limits=limits)
+    application = _bare(runtime, title=f"Comity {runtime.service.name}", verifier=verifier)
     for router in runtime.service.routers():
         application.include_router(router)
     if house:
@@ -57,14 +50,11 @@ def merge_applications(
     `routes=False` serves health, metrics and the pages only, as a process without the role "api" does.
     """
     shared = verifier or Verifier.from_settings(runtimes[0].settings)
-    limits = RateLimits(runtimes[0].settings.http, runtimes[0].clock)
     applications = {
-        runtime.service.name: build_application(runtime, verifier=shared, limits=limits, house=False)
+        runtime.service.name: build_application(runtime, verifier=shared, house=False)
         for runtime in (runtimes if routes else ())
     }
-    shell = _bare(
-        runtimes[0], title="Comity", verifier=shared
-    )  # health is asked for also by who is over the limit
+    shell = _bare(runtimes[0], title="Comity", verifier=shared)
     by_name = {runtime.service.name: runtime for runtime in runtimes}
     shell.include_router(house_routes(by_name, lambda: _document([*applications.values(), shell], runtimes)))
     return Door(
@@ -124,9 +114,7 @@ def check_disjoint(services: Iterable[Service]) -> None:
                 )
 
 
-def _bare(
-    runtime: Runtime, *, title: str, verifier: Verifier | None, limits: RateLimits | None = None
-) -> FastAPI:
+def _bare(runtime: Runtime, *, title: str, verifier: Verifier | None) -> FastAPI:
     settings = runtime.settings
     application = FastAPI(
         title=title,
@@ -152,7 +140,7 @@ def _bare(
     )
     application.state.runtime = runtime
     application.state.verifier = verifier or Verifier.from_settings(settings)
-    application.state.rate_limits = limits or RateLimits(settings.http, runtime.clock)
+    application.state.rate_limits = RateLimits(settings.http, runtime.clock)
     application.state.cursors = Cursors(cursor_key(settings))
     application.state.keys_in_flight = set()
     application.state.declared_parameters = {}

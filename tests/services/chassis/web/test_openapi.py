@@ -99,21 +99,6 @@ async def test_a_process_without_the_role_api_answers_health_only(bench: Any) ->
         assert (await client.get("/v1/notes")).status_code == 404
 
 
-async def test_a_limit_counts_the_requests_to_every_service_of_a_process_together(bench: Any) -> None:
-    http = bench.runtime.settings.http.model_copy(update={"requests_per_minute": 3})
-    settings = bench.runtime.settings.model_copy(update={"http": http})
-    runtimes = [
-        replace(bench.runtime, settings=settings),
-        replace(bench.runtime, settings=settings, service=other_service(bench)),
-    ]
-    whole = merge_applications(runtimes, verifier=bench.application.state.verifier)
-    transport = httpx2.ASGITransport(app=whole)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://comity.test") as client:
-        paths = ("/v1/notes", "/v1/things/blue", "/v1/notes", "/v1/things/blue", "/healthz")
-        statuses = [(await client.get(path, headers=bench.bearer())).status_code for path in paths]
-    assert statuses == [200, 200, 200, 429, 200]
-
-
 async def test_the_whole_systems_document_is_valid_in_both_dialects(bench: Any) -> None:
     from openapi_spec_validator import OpenAPIV30SpecValidator
 
