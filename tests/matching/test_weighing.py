@@ -144,7 +144,7 @@ def test_numbers_that_64_bits_cannot_hold_are_reckoned_in_python(analyser, joine
 def test_terms_of_an_epoch_that_no_text_can_say_change_nothing(analyser, joined):
     frequencies = {**joined.profile.frequencies, "b:en:network": 3, "b:en: network": 3, "b:en:a b c": 3}
     lexicon = joined.lexicon.to_json()
-    lexicon["net"].append(["en", "", "nothing"])
+    lexicon["net"].append(["en", "NOTHING", "nothing"])
     odd = replace(
         joined, profile=replace(joined.profile, frequencies=frequencies), lexicon=Lexicon.from_json(lexicon)
     )
