@@ -53,6 +53,8 @@ IN_FULL = 20
 """So many projects a mail tells of with their reasons; it names the others in a line each."""
 MOST_NAMED = 200
 """So many projects one mail has room for; what is in no mail was not told, so it stays ready for the next."""
+MOST_REASONS = 3
+"""So many sentences of why a mail has for each of the first: with more of them the largest is cut off where it is read."""
 LOOK_AGAIN = timedelta(minutes=1)
 """When news is looked at again that was ready and could not be told: its project is being read anew, or about to be told as ended."""
 AT_ONCE = 500
@@ -382,7 +384,7 @@ def digest_letter(
                 "deadline": data["deadline"],
                 "rule": _reason(one, known.get(project)) or data["why"]["rule"],
                 "terms": data["why"]["shared_terms"],
-                "reasons": data["why"]["reasons"],
+                "reasons": data["why"]["reasons"][:MOST_REASONS],
                 # What anybody may open, in a browser that has no token: an open project, and nothing of a list.
                 "project": None if one["type"] in OVER else address + data["links"]["project"],
             }

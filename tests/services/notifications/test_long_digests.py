@@ -9,6 +9,7 @@ from babel.dates import format_date
 
 from services.notifications.mail.letters import LANGUAGES, isolated, words_of
 from services.notifications.worker import digests
+from services.notifications.worker.reasons import SENTENCES_TOLD
 from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.office import Page, Sink, confirmed
 
@@ -93,11 +94,18 @@ async def test_who_has_chosen_a_mail_a_month_is_told_of_each_project_in_the_mont
         assert told(sink.digests()[-1]) == [f"{month}-{n}" for n in range(25)]
 
 
-async def test_the_largest_mail_is_shown_whole(office: tuple[Hall, Sink]) -> None:
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_largest_mail_is_shown_whole(office: tuple[Hall, Sink], language: str) -> None:
     """Some readers' programs cut an HTML mail off at 102 kB, and with it the way to leave."""
     hall, sink = office
-    await confirmed(hall, sink)
+    await confirmed(hall, sink, language=language)
     title = "A network of schools and clinics in the north, number"
+    ada = uuid_of("Ada")
+    reason = "И в проекте, и в профиле говорится о “школах”, “сообществах”, “сетях”, “связи”, “данных”."
+    hall.lists.rows_of[ada] = {
+        "reasons": [reason] * SENTENCES_TOLD,
+        "shared_terms": ["community network"] * 10,
+    }
     await found_all(hall, [f"{title} {n}" for n in range(digests.MOST_NAMED + 1)])
     await a_week_later(hall)
     [digest] = sink.digests()
