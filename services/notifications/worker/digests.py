@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from heapq import nsmallest
-from typing import Any, Final, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -31,7 +31,7 @@ from services.notifications.commands.queueing import delivery_row
 from services.notifications.mail.letters import Letter, isolated, render, words_of
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import CAP_WINDOW, FURTHEST, next_digest, next_under_cap, released
-from services.notifications.rules.conditions import BAND_ORDER, reaches_band
+from services.notifications.rules.conditions import reaches_band
 from services.notifications.rules.identifiers import identifier_of, identifier_of_news
 from services.notifications.rules.keys import keys_of
 from services.notifications.tables import (
@@ -43,12 +43,11 @@ from services.notifications.tables import (
     SUBSCRIPTIONS,
 )
 from services.notifications.worker.cycles import AWAY
+from services.notifications.worker.knowing import Known, known_by, what_changed
 from services.notifications.worker.readying import TELLABLE, title_in
-from services.notifications.worker.telling import ENDS, FELL, LEFT, PROJECT_CHANGED
+from services.notifications.worker.telling import ENDS, FELL, LEFT
 
 DIGEST = "digest"
-ROSE: Final = "band-rose"
-"""The rule of a rise to a higher band than the reader knows."""
 IN_FULL = 20
 """So many projects a mail tells of with their reasons; it names the others in a line each."""
 MOST_NAMED = 200
@@ -61,16 +60,6 @@ AT_ONCE = 500
 """Of one step. All that are due are put in order first, so that whoever subscribed early is in no earlier batch."""
 _SECTION = {OPPORTUNITY_CLOSING_SOON: "closing", MATCH_WITHDRAWN: "fallen"} | dict.fromkeys(OVER, "ended")
 SECTIONS = ("new", "changed", "closing", "fallen", "ended")
-
-
-class Known(NamedTuple):
-    """What a reader knows of a project that is open, by the last word of it: another word is news, the same is none."""
-
-    fits: bool
-    """It is what is asked for; if not, nothing else of it matters."""
-    band: str | None
-    facts: str | None
-    """Its needs and countries, as a hash; None: before that was kept."""
 
 
 async def step(runtime: Runtime) -> int:
@@ -202,7 +191,7 @@ async def _ready(
     same = {
         project
         for project, one in word.items()
-        if known.get(project) is not None and known[project] == _known_by(one)
+        if known.get(project) is not None and known[project] == known_by(one)
     }
     dropped = {
         one["id"]
@@ -213,15 +202,6 @@ async def _ready(
         await connection.execute(update(NOTICES).where(NOTICES.c.id.in_(dropped)).values(state="dropped"))
         notices = [one for one in notices if one["id"] not in dropped]
     return notices, known, not_yet
-
-
-def _known_by(notice: Mapping[str, Any]) -> Known | None:
-    """Return what a notice says of its project; None of an end, or if that is not kept."""
-    if notice["type"] in ENDS or notice["data"] is None:
-        return None
-    if not notice["fits"]:
-        return Known(fits=False, band=None, facts=None)
-    return Known(fits=True, band=orjson.loads(notice["data"])["band"], facts=notice["facts"])
 
 
 def _gone(notice: Mapping[str, Any], least: str | None) -> bool:
@@ -290,7 +270,7 @@ async def _known(connection: AsyncConnection, subscription: str) -> dict[str, Kn
         .order_by(NOTICES.c.id)
     )
     last = {one["project"]: dict(one) for one in (await connection.execute(sent)).mappings()}
-    return {project: _known_by(one) for project, one in last.items() if one["type"] not in ENDS}
+    return {project: known_by(one) for project, one in last.items() if one["type"] not in ENDS}
 
 
 async def _mailed(
@@ -341,12 +321,8 @@ def cap_of(runtime: Runtime, row: Mapping[str, Any]) -> int:
 
 def _reason(notice: Mapping[str, Any], known: Known | None) -> Rule | None:
     """Return the rule of what is another than the reader knows; None: that of the notice."""
-    now = None if notice["type"] == OPPORTUNITY_CLOSING_SOON else _known_by(notice)
-    if now is None or known is None or not (now.fits and known.fits):
-        return None
-    if now.band is None or known.band is None or now.band == known.band:
-        return PROJECT_CHANGED
-    return ROSE if BAND_ORDER[now.band] > BAND_ORDER[known.band] else FELL
+    now = None if notice["type"] == OPPORTUNITY_CLOSING_SOON else known_by(notice)
+    return None if now is None or known is None else what_changed(known, now)
 
 
 def digest_letter(

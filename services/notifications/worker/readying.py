@@ -31,6 +31,7 @@ from services.notifications.commands.leaving import DISMISSED, NEEDS_REASONS, OV
 from services.notifications.mail.letters import words_of
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import next_digest
+from services.notifications.rules.conditions import reaches_band
 from services.notifications.rules.identifiers import identifier_of_news
 from services.notifications.tables import (
     DELIVERIES,
@@ -43,6 +44,7 @@ from services.notifications.tables import (
     SUBSCRIPTIONS,
 )
 from services.notifications.worker.cycles import AWAY, LISTENING
+from services.notifications.worker.knowing import Known, last_words, moves
 from services.notifications.worker.reasons import READER, Asked, ListReader, ListsAway, NoAnswer, Rows
 from services.notifications.worker.reminders import causes_of
 
@@ -68,6 +70,7 @@ _READY = (
     .where(NOTICES.c.id == bindparam("this_id"), NOTICES.c.state == "waiting")
     .values(
         state=bindparam("new_state"),
+        type=bindparam("new_type"),
         rule=bindparam("new_rule"),
         data=bindparam("new_data"),
         deadline=bindparam("new_deadline"),
@@ -140,6 +143,7 @@ async def _ready(runtime: Runtime, project: str, *, asks: bool) -> int:
         )
         row = (await connection.execute(record)).first()
         terms = await _terms_told(connection, project, waiting)
+        last = await last_words(connection, project, waiting)
     if not waiting or row is None:
         return 0  # taken back since, or the log is being read anew
     asked = _asked(waiting)
@@ -150,7 +154,7 @@ async def _ready(runtime: Runtime, project: str, *, asks: bool) -> int:
     known: Mapping[str, Any] = NOTHING_SAID if row.state == "erased" else orjson.loads(row.facts)
     now = runtime.clock.now()
     notices, deliveries, digests = await asyncio.to_thread(
-        _made, runtime, waiting, rows, facts=known, facts_hash=row.facts_hash, terms=terms, now=now
+        _made, runtime, waiting, rows, facts=known, facts_hash=row.facts_hash, terms=terms, last=last, now=now
     )
     if not notices:
         return 0
@@ -175,17 +179,25 @@ def _made(
     facts: Mapping[str, Any],
     facts_hash: str,
     terms: Mapping[str, list[str]],
+    last: Mapping[str, Known],
     now: datetime,
 ) -> tuple[list[dict[str, Any]], list[tuple[str, dict[str, Any]]], list[tuple[str, str, datetime]]]:
     """Return what becomes of waiting notices, the webhook of each, and when mails that are told at once are due. A thread's work."""
     notices, deliveries, digests = [], [], []
-    for notice in waiting:
+    moved = moves(waiting, rows, last, facts_hash=facts_hash)
+    for waits in waiting:
+        notice = moved.get(waits["id"], waits)
+        if notice is None:
+            notices.append(_settled(waits, "dropped", None, waits["delivery"], facts=None))
+            continue
         row = rows.get((notice["language"], notice["organisation"]))
         excluded = row is not None and row["fit"] is None
         if excluded != (notice["type"] == MATCH_WITHDRAWN):
             row = None  # it stands there again, or not any more
         if row is None and notice["type"] in NEEDS_REASONS and (notice["standing"] or notice["fresh"]):
             continue  # the list is ahead of the log: the record that the pair fell, or stands again, is on its way
+        if row is not None and notice["fits"] and not reaches_band(row["band"], _least(notice, "band")):
+            continue  # so is the one that it is in a band that was not asked for
         data = _data(notice, facts, row, terms=terms.get(notice["subscription"], []))
         if data is None:
             kept = orjson.loads(notice["data"]) if notice["tried"] and notice["data"] is not None else None
@@ -233,7 +245,7 @@ def _queued(connection: AsyncConnection) -> Insert:
     Its hour too, if that had come: it has waited for that of its cadence once.
     """
     statement = insert_for(connection, DELIVERIES)
-    anew = ("endpoint", "body", "state", "place", "ended_at")
+    anew = ("type", "endpoint", "body", "state", "place", "ended_at")
     begun = or_(DELIVERIES.c.attempts > 0, DELIVERIES.c.due_at <= DELIVERIES.c.ended_at)
     earlier = begun & (DELIVERIES.c.due_at < statement.excluded.due_at)
     due_at = case((earlier, DELIVERIES.c.due_at), else_=statement.excluded.due_at)
@@ -395,7 +407,7 @@ def _data(
     if notice["type"] in NEEDS_REASONS:
         if row is None:
             return None  # and no record on its way will tell of the pair
-        least = orjson.loads(notice["conditions"]).get("minimum_confidence")
+        least = _least(notice, "confidence")
         first = notice["type"] == MATCH_PROPOSED or not notice["told"]
         if least is not None and row["confidence"] < least and notice["fits"] and first:
             return None
@@ -424,6 +436,10 @@ def _data(
         },
         "statement": statement_in(notice["language"]),
     }
+
+
+def _least(notice: Mapping[str, Any], what: str) -> Any:
+    return orjson.loads(notice["conditions"]).get(f"minimum_{what}")
 
 
 def statement_in(language: str) -> str:
@@ -480,6 +496,7 @@ def _settled(
     return {
         "this_id": notice["id"],
         "new_state": state,
+        "new_type": notice["type"],
         "new_rule": notice["rule"] if data is None else data["why"]["rule"],
         "new_data": None if data is None else orjson.dumps(data),
         "new_deadline": None if data is None else data["deadline"] or "",

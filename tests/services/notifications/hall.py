@@ -53,16 +53,21 @@ class Lists:
     """The lists' API in the hands of a test: whoever stands above the floor has a row."""
 
     rows_of: dict[str, dict[str, Any]] = field(default_factory=dict)
+    bands: dict[tuple[str, str], str] = field(
+        default_factory=dict
+    )  # as the log says, by project and organisation
     below: set[str] = field(default_factory=set)  # those who have none: the list is ahead of the log
     away: bool = False
     client: Any = None
 
-    async def rows(self, _project: str, asked: Asked) -> Rows:
+    async def rows(self, project: str, asked: Asked) -> Rows:
         if self.away:
             raise ListsAway("closed for the test")
         plain = {"fit": 100, "band": "good", "confidence": 500, "shared_terms": ["school"]}
         return {
-            (language, one): plain | {"reasons": [f"Why, in {language}."]} | self.rows_of.get(one, {})
+            (language, one): plain
+            | {"band": self.bands.get((project, one), "good"), "reasons": [f"Why, in {language}."]}
+            | self.rows_of.get(one, {})
             for one, languages in asked.items()
             for language in languages
             if one not in self.below
@@ -198,6 +203,7 @@ class Hall:
         events = []
         for one, band in crossed.items():
             events.append(self.crossing(project_id, one, band, number))
+            self.lists.bands[project_id, one] = band
         for one in lost:
             key = f"{project_id}/{one}"
             events.append(self.event("standings.v1", STANDING_LOST, key, None, version=number))

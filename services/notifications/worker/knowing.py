@@ -1,0 +1,116 @@
+"""What a subscriber knows of a project by the last word of it, and what another word says that is new.
+
+*What.* A band, with needs and countries; or that it is not what is asked for. *Why looked at again when a word is made ready.* Its figures are
+of that moment: the list may be ahead of the log, and a pair moves on while its news waits for a pause or a list to end. A rise
+that names a lower band is no reason, and one to the band that is known is no news. *Never:* look at a rank.
+"""
+
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
+
+import orjson
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.webhooks.notifications import MATCH_RESCORED, OPPORTUNITY_UPDATED, Rule
+from services.notifications.commands.leaving import NEEDS_REASONS
+from services.notifications.rules.conditions import BAND_ORDER
+from services.notifications.tables import NOTICES
+from services.notifications.worker.reasons import Rows
+from services.notifications.worker.telling import ENDS, FELL, PROJECT_CHANGED
+
+ROSE: Final = "band-rose"
+"""The rule of a rise to a higher band than the reader knows."""
+AT_ONCE = 500
+"""So many subscriptions are looked up together."""
+
+
+class Known(NamedTuple):
+    """What a reader knows of a project that is open, by the last word of it: another word is news, the same is none."""
+
+    fits: bool
+    """It is what is asked for; if not, nothing else of it matters."""
+    band: str | None
+    facts: str | None
+    """Its needs and countries, as a hash; None: before that was kept."""
+
+
+NOT_ASKED_FOR = Known(fits=False, band=None, facts=None)
+
+
+def known_by(notice: Mapping[str, Any]) -> Known | None:
+    """Return what a notice says of its project; None of an end, or if that is not kept."""
+    if notice["type"] in ENDS or notice["data"] is None:
+        return None
+    if not notice["fits"]:
+        return NOT_ASKED_FOR
+    return Known(fits=True, band=orjson.loads(notice["data"])["band"], facts=notice["facts"])
+
+
+def what_changed(known: Known, now: Known) -> Rule | None:
+    """Return the rule of what is another than is known; None if either is of a project that is not asked for."""
+    if not (now.fits and known.fits):
+        return None
+    if now.band is None or known.band is None or now.band == known.band:
+        return PROJECT_CHANGED
+    return ROSE if BAND_ORDER[now.band] > BAND_ORDER[known.band] else FELL
+
+
+async def last_words(
+    connection: AsyncConnection, project: str, waiting: Sequence[Mapping[str, Any]]
+) -> dict[str, Known]:
+    """Return, by subscription, what is known of a project to those for whom news waits that a pair moved."""
+    asking = sorted({one["subscription"] for one in waiting if one["type"] == MATCH_RESCORED})
+    found: dict[str, Known] = {}
+    for start in range(0, len(asking), AT_ONCE):
+        newest = (
+            select(func.max(NOTICES.c.id))
+            .where(
+                NOTICES.c.project == project,
+                NOTICES.c.subscription.in_(asking[start : start + AT_ONCE]),
+                NOTICES.c.state.in_(("ready", "sent")),
+                NOTICES.c.fits.is_not(None),
+            )
+            .group_by(NOTICES.c.subscription)
+        )
+        words = (
+            select(NOTICES.c.subscription, NOTICES.c.type, NOTICES.c.fits, NOTICES.c.data, NOTICES.c.facts)
+            .where(NOTICES.c.id.in_(newest))
+        )  # fmt: skip
+        for one in (await connection.execute(words)).mappings():
+            known = known_by(dict(one))
+            if known is not None:
+                found[one["subscription"]] = known
+    return found
+
+
+def moves(
+    waiting: Sequence[Mapping[str, Any]],
+    rows: Rows,
+    known: Mapping[str, Known],
+    *,
+    facts_hash: str,
+) -> dict[str, Mapping[str, Any] | None]:
+    """Return, by id, what news that a pair moved is told as, by its row of now and what its reader knows by then; None: nothing is new.
+
+    One that was tried may have been read: it is told in any case, as what has moved since it was made.
+    """
+    last, found = dict(known), dict[str, Mapping[str, Any] | None]()
+    for notice in sorted(waiting, key=itemgetter("id")):
+        row = rows.get((notice["language"], notice["organisation"]))
+        if notice["type"] not in NEEDS_REASONS or row is None or row["band"] is None:
+            continue
+        now = Known(fits=True, band=row["band"], facts=facts_hash)
+        if notice["type"] == MATCH_RESCORED:
+            before = known_by(notice) if notice["tried"] else last.get(notice["subscription"])
+            rule = None if before is None else what_changed(before, now)
+            if before == now and not notice["tried"]:
+                found[notice["id"]] = None
+                continue
+            if rule == PROJECT_CHANGED and notice["fits"] and not notice["tried"]:
+                found[notice["id"]] = {**notice, "type": OPPORTUNITY_UPDATED, "rule": rule}
+            elif rule in {ROSE, FELL}:
+                found[notice["id"]] = {**notice, "rule": rule}
+        last[notice["subscription"]] = now if notice["fits"] else NOT_ASKED_FOR
+    return found

@@ -1,0 +1,117 @@
+"""What a message says of a move is true of its figures, and is news to whoever knows the last word of the project."""
+
+import pytest
+
+from tests.services.notifications.hall import Hall, uuid_of
+from tests.services.notifications.test_coming_back import FELL, PROPOSED, ROSE, SDG_9, Story, heard
+from tests.services.notifications.test_other_conditions import passes, saved
+from tests.services.notifications.test_what_is_over import by_webhook
+from tests.services.notifications.village import Receiver
+
+CHANGED = ("opportunity.updated", "project-changed")
+
+
+def bands(receiver: Receiver) -> list[str]:
+    return [one["data"]["band"] for one in receiver.events()]
+
+
+@pytest.mark.parametrize("by", ["a pause", "a dismissal"])
+async def test_a_pair_that_fell_while_its_rise_waited_is_told_to_have_fallen(
+    hall: Hall, receiver: Receiver, by: str
+) -> None:
+    subscription = await by_webhook(hall, receiver, cadence="weekly", conditions={"themes": SDG_9})
+    story = Story(hall)
+    await story.begins()
+    await passes(hall)
+    await story.ranked("strong")
+    if by == "a pause":
+        await saved(hall, subscription, {"themes": SDG_9}, paused=True)
+        await story.ranked("possible")
+        await saved(hall, subscription, {"themes": SDG_9})
+        await hall.settle()
+    else:
+        await story.goes_on("dismissed")
+        await story.ranked("possible")
+        await story.goes_on("undismissed")
+    await passes(hall)
+    assert (heard(receiver), bands(receiver)) == ([PROPOSED, FELL], ["good", "possible"])
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        ("strong possible", [FELL]),
+        ("possible strong", [ROSE]),
+        ("strong good", []),
+        ("strong good strong", [ROSE]),
+        ("strong changed good", [CHANGED]),
+    ],
+)
+async def test_moves_that_waited_for_a_list_are_told_as_one(
+    hall: Hall, receiver: Receiver, steps: str, told: list[tuple[str, str]]
+) -> None:
+    await by_webhook(hall, receiver)
+    story = Story(hall)
+    await story.begins()
+    hall.lists.away = True
+    for step in steps.split():
+        if step == "changed":
+            story.changes["countries"] = ["TZA"]
+            await hall.open_project(**story.changes)
+        else:
+            await story.ranked(step)
+    hall.lists.away = False
+    await hall.settle()
+    assert heard(receiver) == [PROPOSED, *told]
+    assert bands(receiver)[-1] == steps.rsplit(maxsplit=1)[-1]
+
+
+async def test_a_move_that_the_first_word_has_told_already_is_no_news(hall: Hall, receiver: Receiver) -> None:
+    await by_webhook(hall, receiver)
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    hall.lists.rows_of[ada] = {"band": "strong"}  # the list is a version ahead of the log
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    await hall.rank(project, 2, {ada: "strong"})
+    await hall.settle()
+    assert (heard(receiver), bands(receiver)) == ([PROPOSED], ["strong"])
+    hall.lists.rows_of[ada] = {"band": "good"}
+    await hall.rank(project, 3, {ada: "good"})
+    await hall.settle()
+    assert (heard(receiver), bands(receiver)) == ([PROPOSED, FELL], ["strong", "good"])
+
+
+async def test_a_list_that_is_ahead_in_a_band_that_was_not_asked_for_is_waited_for(
+    hall: Hall, receiver: Receiver
+) -> None:
+    await by_webhook(hall, receiver, conditions={"minimum_band": "good"})
+    ada, project = await hall.member("Ada"), await hall.open_project()
+    hall.lists.rows_of[ada] = {"band": "possible"}
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+    assert heard(receiver) == []
+    await hall.rank(project, 2, {ada: "possible"})
+    await hall.settle()
+    assert heard(receiver) == []
+    hall.lists.rows_of[ada] = {"band": "good"}
+    await hall.rank(project, 3, {ada: "good"})
+    await hall.settle()
+    assert (heard(receiver), bands(receiver)) == ([PROPOSED], ["good"])
+
+
+async def test_a_rise_that_may_have_been_read_is_told_to_its_end(hall: Hall, receiver: Receiver) -> None:
+    await by_webhook(hall, receiver, conditions={"themes": SDG_9})
+    story = Story(hall)
+    await story.begins()
+    receiver.status = 503
+    await story.ranked("strong")
+    assert heard(receiver)[1:] == [ROSE]
+    receiver.status = 200
+    await story.goes_on("dismissed")
+    await story.ranked("good")
+    await story.goes_on("undismissed")
+    while await hall.until_due():
+        pass
+    assert set(heard(receiver)[2:]) == {FELL}
+    assert {one["id"] for one in receiver.events()[1:]} == {receiver.events()[1]["id"]}
+    assert uuid_of("schools") == receiver.events()[-1]["data"]["project"]
