@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import ColumnElement, and_, delete, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -231,11 +232,13 @@ async def cancel_unwanted(connection: AsyncConnection, deliveries: Sequence[str]
 
     Whoever ends a subscription, gives an endpoint up, or takes news back finds what waits; this finds what was out meanwhile.
     What is to wait, as its project came to rest or was dismissed, its subscription was paused, or its organisation withdrew, is put back, and so is what names a
-    deadline that was moved. A digest of which something was taken back is made anew.
+    deadline that was moved, or is in a language that was chosen no more. A digest of which something was taken back is made anew.
     """
     if not deliveries:
         return
-    await put_back(connection, NOTICES.c.delivery.in_(deliveries) & (HELD | OUTDATED), now=now)
+    spoken = await _in_another_language(connection, deliveries)
+    anew = or_(HELD, OUTDATED, NOTICES.c.id.in_(spoken))
+    await put_back(connection, NOTICES.c.delivery.in_(deliveries) & anew, now=now)
     given_up = select(ENDPOINTS.c.id).where(ENDPOINTS.c.state == "disabled")
     silent = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.state != "active")
     asked = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.state == "unconfirmed")
@@ -254,6 +257,23 @@ async def cancel_unwanted(connection: AsyncConnection, deliveries: Sequence[str]
         .values(state="cancelled", ended_at=now)
     )
     await open_digests(connection, DELIVERIES.c.id.in_(deliveries) & DELIVERIES.c.body.is_(None), now=now)
+
+
+async def _in_another_language(connection: AsyncConnection, deliveries: Sequence[str]) -> list[str]:
+    """Return which notices of these webhooks are in another language than their subscription, saved since, has now."""
+    saved = (
+        select(NOTICES.c.id, NOTICES.c.data, SUBSCRIPTIONS.c.language)
+        .join(DELIVERIES, DELIVERIES.c.id == NOTICES.c.delivery)
+        .join(SUBSCRIPTIONS, SUBSCRIPTIONS.c.id == NOTICES.c.subscription)
+        .where(
+            DELIVERIES.c.id.in_(deliveries),
+            DELIVERIES.c.channel == "webhook",
+            SUBSCRIPTIONS.c.changed_at >= DELIVERIES.c.created_at,
+            NOTICES.c.data.is_not(None),
+        )
+    )
+    rows = (await connection.execute(saved)).all()
+    return [row.id for row in rows if orjson.loads(row.data)["language"] != row.language]
 
 
 async def cancel_unsent(connection: AsyncConnection, *, subscription: str, now: str) -> None:

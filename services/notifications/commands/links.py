@@ -152,7 +152,7 @@ async def _confirm(unit: Unit, row: Row) -> Row:
         update(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == row["id"]).values(changed)
     )
     if row["state"] == "paused":
-        await take_back_unasked(unit, row)
+        await take_back_unasked(unit.connection, row, unit.runtime.state["reference"], now=unit.now)
         await look_again(unit, row)
         await put_back(unit.connection, NOTICES.c.subscription == row["id"], now=now)
     await unit.audit(

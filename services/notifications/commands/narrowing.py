@@ -1,15 +1,16 @@
 """Conditions that their owner changes: what waits of projects that they do not ask for any more is taken back.
 
-*What.* Of one subscription, in the transaction that saves it. *Why nothing is said.* Who changed them knows; who was told of such a
+*What.* Of one subscription, in the transaction that saves it; what was out then, before a mail is made of it again. *Why nothing is said.* Who changed them knows; who was told of such a
 project hears that it is not asked for with the next news of it. *Why a look again.* What was taken back, or was told that it does not fit, may be what
 they ask for after all, once they are put right, or their subscription is taken up. *Never:* take back the word of an end, or that a project has
 left: those are told whatever is asked for.
 """
 
-from datetime import date
+from datetime import date, datetime
 
 import orjson
 from sqlalchemy import and_, func, not_, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.reference import Reference
 from services.chassis.runtime import timestamp
@@ -21,9 +22,10 @@ from services.notifications.rules.conditions import asked_of
 from services.notifications.tables import DELIVERIES, LISTS, NOTICES, PROJECTS, STANDINGS
 
 
-async def take_back_unasked(unit: Unit, row: Row) -> None:
+async def take_back_unasked(
+    connection: AsyncConnection, row: Row, reference: Reference, *, now: datetime
+) -> None:
     """Take back what has not arrived of projects for which the saved row's conditions do not ask; its subscription is locked."""
-    reference: Reference = unit.runtime.state["reference"]
     not_arrived = select(DELIVERIES.c.id).where(
         DELIVERIES.c.subscription == row["id"], DELIVERIES.c.state.in_((*UNENDED, "cancelled", "exhausted"))
     )
@@ -50,16 +52,16 @@ async def take_back_unasked(unit: Unit, row: Row) -> None:
         )
         .order_by(PROJECTS.c.id)
     )
-    for project in (await unit.connection.execute(known)).all():
-        day = date.fromisoformat(project.told_day) if project.told_day else unit.now.date()
+    for project in (await connection.execute(known)).all():
+        day = date.fromisoformat(project.told_day) if project.told_day else now.date()
         asked = asked_of(reference, orjson.loads(project.facts), day=day)
         if not asked(row["conditions"], project.band):
             await take_back(
-                unit.connection,
+                connection,
                 project=project.id,
                 subscriptions=[row["id"]],
                 states=("waiting", "ready"),
-                now=timestamp(unit.now),
+                now=timestamp(now),
             )
 
 

@@ -80,7 +80,9 @@ async def _settle(unit: Unit, before: Row | None, row: Row) -> None:
     """Do with what waits what the saved row says: send it where it says, or not at all; ask an address that is new."""
     subscription, now = row["id"], timestamp(unit.now)
     if before is not None and (before["conditions"] != row["conditions"] or before["state"] == "paused"):
-        await take_back_unasked(unit, row)  # during a pause it left without a word
+        await take_back_unasked(
+            unit.connection, row, unit.runtime.state["reference"], now=unit.now
+        )  # during a pause it left without a word
         if row["state"] in {"active", "unconfirmed"}:
             await look_again(unit, row)
     if row["state"] not in {"active", "unconfirmed"}:

@@ -20,14 +20,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import MATCH_WITHDRAWN, OPPORTUNITY_CLOSING_SOON, Rule
 from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.leaving import DISMISSED, ERASED, HELD, OUTDATED, OVER, RESTING
+from services.notifications.commands.narrowing import take_back_unasked
 from services.notifications.commands.queueing import delivery_row
+from services.notifications.consumers import REFERENCE
 from services.notifications.mail.letters import Letter, isolated, render, words_of
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules.cadence import CAP_WINDOW, FURTHEST, next_digest, next_under_cap, released
@@ -112,6 +114,7 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
         return
     if not written_to:
         return
+    await _narrow(runtime, connection, row, now=now)
     notices, known, not_yet = await _ready(connection, row, open_now)
     if not_yet:
         await _due_again(connection, subscription, now + LOOK_AGAIN)
@@ -156,6 +159,18 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
     )
 
 
+async def _narrow(
+    runtime: Runtime, connection: AsyncConnection, row: Mapping[str, Any], *, now: datetime
+) -> None:
+    """Take back what conditions do not ask for that were saved while a mail was out with it that nobody took."""
+    ready = select(func.min(NOTICES.c.made_at)).where(
+        NOTICES.c.subscription == row["id"], NOTICES.c.state == "ready"
+    )
+    oldest = await connection.scalar(ready)
+    if oldest is not None and row["changed_at"] >= oldest:
+        await take_back_unasked(connection, row, runtime.state[REFERENCE], now=now)
+
+
 async def _ready(
     connection: AsyncConnection, row: Mapping[str, Any], open_now: frozenset[str]
 ) -> tuple[list[dict[str, Any]], Mapping[str, Known | None], bool]:
@@ -173,6 +188,10 @@ async def _ready(
     anew = select(NOTICES.c.id).join(PROJECTS, PROJECTS.c.id == NOTICES.c.project).where(shown, TELLABLE)
     ready = select(NOTICES).where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready")
     notices = [dict(one) for one in (await connection.execute(ready.order_by(NOTICES.c.id))).mappings()]
+    other = {one["id"] for one in notices if orjson.loads(one["data"])["language"] != row["language"]}
+    if other:  # saved while a mail was out, as above
+        await connection.execute(update(NOTICES).where(NOTICES.c.id.in_(other)).values(state="waiting"))
+        notices = [one for one in notices if one["id"] not in other]
     known = await _known(connection, subscription)
     newest = {one["project"]: one["type"] for one in notices}
     told = {project for project, kind in newest.items() if kind in ENDS or project in open_now}

@@ -16,14 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.webhooks.notifications import MATCH_RESCORED, OPPORTUNITY_UPDATED, Rule
 from services.notifications.commands.leaving import NEEDS_REASONS
 from services.notifications.rules.conditions import BAND_ORDER
-from services.notifications.tables import NOTICES
+from services.notifications.tables import NOTICES, SUBSCRIPTIONS
 from services.notifications.worker.reasons import Rows
 from services.notifications.worker.telling import ENDS, FELL, PROJECT_CHANGED
 
 ROSE: Final = "band-rose"
 """The rule of a rise to a higher band than the reader knows."""
 AT_ONCE = 500
-"""So many subscriptions are looked up together."""
+"""So many subscriptions are looked up together, and what they were told is parsed before anything else has its turn."""
 
 
 class Known(NamedTuple):
@@ -82,6 +82,36 @@ async def last_words(
             known = known_by(dict(one))
             if known is not None:
                 found[one["subscription"]] = known
+    return found
+
+
+async def terms_told(
+    connection: AsyncConnection, project: str, waiting: Sequence[Mapping[str, Any]]
+) -> Mapping[str, list[str]]:
+    """Return, by subscription, the shared terms of what was told of a project last, where a notice asks for none anew.
+
+    Of all that was told the newest is read alone, of some subscriptions at a time: who waits may be thousands.
+    """
+    asking = sorted({one["subscription"] for one in waiting if one["type"] not in NEEDS_REASONS})
+    newest = (
+        select(NOTICES.c.data)
+        .where(
+            NOTICES.c.subscription == SUBSCRIPTIONS.c.id,
+            NOTICES.c.project == project,
+            NOTICES.c.state.in_(("ready", "sent")),
+            NOTICES.c.data.is_not(None),
+        )
+        .order_by(NOTICES.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    found = {}
+    for start in range(0, len(asking), AT_ONCE):
+        some = asking[start : start + AT_ONCE]
+        told = select(SUBSCRIPTIONS.c.id, newest.label("data")).where(SUBSCRIPTIONS.c.id.in_(some))
+        for row in await connection.execute(told):
+            if row.data is not None:
+                found[row.id] = orjson.loads(row.data)["why"]["shared_terms"]
     return found
 
 

@@ -44,7 +44,7 @@ from services.notifications.tables import (
     SUBSCRIPTIONS,
 )
 from services.notifications.worker.cycles import AWAY, LISTENING
-from services.notifications.worker.knowing import Known, last_words, moves
+from services.notifications.worker.knowing import Known, last_words, moves, terms_told
 from services.notifications.worker.reasons import READER, Asked, ListReader, ListsAway, NoAnswer, Rows
 from services.notifications.worker.reminders import causes_of
 
@@ -59,9 +59,6 @@ NOTHING_SAID: Mapping[str, Any] = MappingProxyType({"titles": ()})
 
 SILENT = "silent-list"
 """Whose list gave no answer last."""
-
-TERMS_AT_ONCE = 500
-"""So many subscriptions are looked up together, and what they were told is parsed before anything else has its turn."""
 
 _log = structlog.get_logger(__name__)
 
@@ -142,7 +139,7 @@ async def _ready(runtime: Runtime, project: str, *, asks: bool) -> int:
             PROJECTS.c.id == project
         )
         row = (await connection.execute(record)).first()
-        terms = await _terms_told(connection, project, waiting)
+        terms = await terms_told(connection, project, waiting)
         last = await last_words(connection, project, waiting)
     if not waiting or row is None:
         return 0  # taken back since, or the log is being read anew
@@ -362,36 +359,6 @@ async def _waiting(connection: AsyncConnection, project: str) -> Sequence[Mappin
         .order_by(NOTICES.c.place)
     )
     return [dict(row) for row in (await connection.execute(query)).mappings()]
-
-
-async def _terms_told(
-    connection: AsyncConnection, project: str, waiting: Sequence[Mapping[str, Any]]
-) -> Mapping[str, list[str]]:
-    """Return, by subscription, the shared terms of what was told of a project last, where a notice asks for none anew.
-
-    Of all that was told the newest is read alone, of some subscriptions at a time: who waits may be thousands.
-    """
-    asking = sorted({one["subscription"] for one in waiting if one["type"] not in NEEDS_REASONS})
-    newest = (
-        select(NOTICES.c.data)
-        .where(
-            NOTICES.c.subscription == SUBSCRIPTIONS.c.id,
-            NOTICES.c.project == project,
-            NOTICES.c.state.in_(("ready", "sent")),
-            NOTICES.c.data.is_not(None),
-        )
-        .order_by(NOTICES.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    found = {}
-    for start in range(0, len(asking), TERMS_AT_ONCE):
-        some = asking[start : start + TERMS_AT_ONCE]
-        told = select(SUBSCRIPTIONS.c.id, newest.label("data")).where(SUBSCRIPTIONS.c.id.in_(some))
-        for row in await connection.execute(told):
-            if row.data is not None:
-                found[row.id] = orjson.loads(row.data)["why"]["shared_terms"]
-    return found
 
 
 def _data(

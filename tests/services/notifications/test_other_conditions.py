@@ -186,3 +186,23 @@ async def test_what_waited_before_somebody_opted_in_anew_is_not_told_for_other_c
     await hall.settle()
     await passes(hall)
     assert heard(receiver) == []
+
+
+@pytest.mark.parametrize("conditions", OTHERS)
+async def test_a_mail_that_was_out_meanwhile_and_no_server_took_announces_it_no_more(
+    office: tuple[Hall, Sink], conditions: dict[str, Any]
+) -> None:
+    hall, sink = office
+    subscription = await confirmed(hall, sink, cadence="weekly")
+    await Story(hall).begins()
+
+    async def narrowed() -> str:
+        sink.ask = None
+        await saved(hall, subscription, conditions, email=ADDRESS)
+        return "451 4.3.2 later"
+
+    sink.ask = narrowed
+    for _ in range(3):
+        await passes(hall)
+    assert sink.ask is None
+    assert sink.digests() == []

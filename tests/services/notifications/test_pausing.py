@@ -287,6 +287,44 @@ async def test_a_digest_that_no_server_took_comes_in_the_new_language_a_moment_l
     assert "Écoles" in digest.get_body(("plain",)).get_content()
 
 
+@pytest.mark.parametrize("channel", ["webhook", "email"])
+async def test_what_is_out_meanwhile_is_tried_again_in_the_new_language(
+    post: Post, receiver: Receiver, channel: str
+) -> None:
+    hall, sink, _ = post
+    if channel == "email":
+        subscription, way = await confirmed(hall, sink, cadence="weekly"), MAIL
+    else:
+        subscription = await by_webhook(hall, receiver, cadence="weekly")
+        way = await way_of(hall, subscription)
+    ada, project = await hall.member("Ada"), await hall.open_project(titles=TITLES)
+    await hall.rank(project, 1, {ada: "good"})
+    await hall.settle()
+
+    async def chosen(_body: object = None) -> str:
+        sink.ask = receiver.look = None
+        await saved(hall, subscription, **way, language="fr")
+        return "451 4.3.2 later"
+
+    if channel == "email":
+        sink.ask = chosen
+    else:
+        receiver.look, receiver.status = chosen, 503
+    await a_week_later(hall)
+    receiver.status = 200
+    for _ in range(3):
+        hall.clock.moment += timedelta(minutes=2)
+        await hall.settle()
+    if channel == "email":
+        [digest] = sink.digests()
+        plain = digest.get_body(("plain",)).get_content()
+        assert ("Écoles" in plain, "Schools" in plain) == (True, False)
+    else:
+        first, second = receiver.events()
+        assert [one["data"]["title"] for one in (first, second)] == ["Schools", "Écoles"]
+        assert first["id"] == second["id"]
+
+
 async def test_who_fell_during_a_pause_is_reminded_of_no_date(post: Post, receiver: Receiver) -> None:
     hall, _, _ = post
     subscription = await by_webhook(hall, receiver, cadence="instant")

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notifications.worker import readying, reminders
+from services.notifications.worker import knowing, reminders
 from tests.services.notifications.hall import Hall
 from tests.services.notifications.office import Sink, confirmed
 from tests.services.notifications.test_what_is_over import by_webhook
@@ -159,7 +159,7 @@ async def test_what_was_told_is_read_of_the_newest_notice_of_who_waits_alone(
     post: tuple[Hall, Sink, Receiver], monkeypatch: pytest.MonkeyPatch, *, ends: bool
 ) -> None:
     hall, _, _ = post
-    monkeypatch.setattr(readying, "TERMS_AT_ONCE", 2)
+    monkeypatch.setattr(knowing, "AT_ONCE", 2)
     crossed = {}
     for name in ("Ada", "Ben", "Cleo", "Dora", "Emil", "Fay"):
         crossed[await hall.member(name)] = "good"
