@@ -1,7 +1,7 @@
 """Kinds of values that settings have: what is no such value is refused at the start, with what to write instead.
 
-*Why here.* A wrong value that is found when it is first used is found in production. *Never:* read anything; a value
-is judged by itself alone.
+*Why here.* A wrong value that is found when it is first used is found in production. *Never:* read anything, a
+setting that was not given included.
 """
 
 import ipaddress
@@ -53,8 +53,20 @@ def _one_sender(value: str) -> str:
 Sender = Annotated[str, AfterValidator(_one_sender)]
 
 
-def is_this_machine(host: str) -> bool:
-    """Whether nothing but this machine is reached by the name or address of a host."""
+def links_open(mail_host: str | None, public_url: str | None) -> None:
+    """See that mails link where their readers get by https, which the one click of RFC 8058 needs; a server on loopback has none but this machine.
+
+    Raises ValueError.
+    """
+    if mail_host is None or _is_loopback(mail_host) or (public_url or "").startswith("https:"):
+        return
+    raise ValueError(
+        f"its host is {mail_host}, and public_url, under which mails link here, is {public_url or 'none'}; set an https one, "
+        "which the one click that ends a subscription needs (RFC 8058): https://comity.example.org"
+    )
+
+
+def _is_loopback(host: str) -> bool:
     with suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return host.lower() == "localhost"
