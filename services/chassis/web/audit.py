@@ -5,18 +5,18 @@ without its effect, would make the trail worthless. Nothing updates or deletes a
 that the owner's first migration creates refuses it. The readers are the auditor and the BDT administrator.
 """
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text, select
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, RowMapping, Table, Text, select
 
 from services.chassis.identity.principal import principal_of
 from services.chassis.web.access import require
 from services.chassis.web.cursors import cursors_of
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.reading import respond_page
+from services.chassis.web.runtime import runtime_in
 
 READERS = ("auditor", "bdt_admin")
 
@@ -64,7 +64,7 @@ def router(service: str, table: Table) -> APIRouter:
             query = query.where(table.c.subject == subject)
         if cursor is not None:
             query = query.where(table.c.position < cursors_of(request).unseal(kind, cursor, principal))
-        async with request.app.state.runtime.database.read() as connection:
+        async with runtime_in(request).database.read() as connection:
             rows = (await connection.execute(query)).mappings().all()
         page = rows[:limit]
         following = (
@@ -75,7 +75,7 @@ def router(service: str, table: Table) -> APIRouter:
     return routes
 
 
-def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+def _row(row: RowMapping) -> dict[str, Any]:
     return {
         "position": row["position"],
         "at": row["at"],

@@ -27,13 +27,14 @@ from services.chassis.bus.delivery import replay
 from services.chassis.bus.failures import classify
 from services.chassis.bus.transport import TopicPartition
 from services.chassis.identity.principal import principal_of
-from services.chassis.runtime import Runtime, timestamp
+from services.chassis.runtime import timestamp
 from services.chassis.web.access import require
 from services.chassis.web.cursors import cursors_of
 from services.chassis.web.operation import Answer, Unit, execute
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.problems import Conflict, NotFound
 from services.chassis.web.reading import respond, respond_page
+from services.chassis.web.runtime import runtime_in
 
 READERS = ("auditor", "bdt_admin")
 ADMINISTRATOR = "bdt_admin"
@@ -87,7 +88,7 @@ def _add_reading(routes: APIRouter, service: str) -> None:
         wanted = {"group": group, "topic": topic, "key": key, "state": state}
         kind = f"dead-letters {service} {wanted}"
         after = 0 if cursor is None else cursors_of(request).unseal(kind, cursor, principal)
-        async with _runtime(request).database.read() as connection:
+        async with runtime_in(request).database.read() as connection:
             found = await deadletters.listed(connection, after=after, limit=limit + 1, **wanted)
         page = found[:limit]
         following = cursors_of(request).seal(kind, page[-1].id, principal) if len(found) > limit else None
@@ -102,7 +103,7 @@ def _add_reading(routes: APIRouter, service: str) -> None:
     async def list_halted(request: Request) -> Response:
         """Return each partition that stands still, because too much of it could not be applied, with the last fault."""
         require(principal_of(request), *READERS)
-        async with _runtime(request).database.read() as connection:
+        async with runtime_in(request).database.read() as connection:
             found = await limits.halted(connection)
         return respond_page(request, [_halted(one) for one in found], next_cursor=None)
 
@@ -115,7 +116,7 @@ def _add_reading(routes: APIRouter, service: str) -> None:
     async def get_letter(request: Request, letter_id: LetterId) -> Response:
         """Return the record's headers and value, and where the fault was raised."""
         require(principal_of(request), *READERS)
-        async with _runtime(request).database.read() as connection:
+        async with runtime_in(request).database.read() as connection:
             letter = await deadletters.one(connection, letter_id)
         if letter is None:
             raise NotFound
@@ -157,7 +158,7 @@ def _add_deciding(routes: APIRouter, service: str) -> None:
 async def _decide(request: Request, command: Any) -> Response:
     require(principal_of(request), ADMINISTRATOR)
     response = await execute(request, command)
-    runtime = _runtime(request)
+    runtime = runtime_in(request)
     for reader in runtime.service.readers:
         runtime.signals.notify(f"consumed:{reader.group}")
     return response
@@ -231,11 +232,6 @@ async def _letter(unit: Unit, letter_id: int) -> Letter:
     if letter is None:
         raise NotFound
     return letter
-
-
-def _runtime(request: Request) -> Runtime:
-    runtime: Runtime = request.app.state.runtime
-    return runtime
 
 
 def _short(letter: Letter) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from services.chassis.web.conditions import Conditions
 from services.chassis.web.problems import Conflict
 from services.chassis.web.reading import encode, etag_of
 from services.chassis.web.reason import HEADER, read_reason
+from services.chassis.web.runtime import runtime_in
 
 _AUDIT = text(
     "INSERT INTO audit (at, principal, roles, action, subject, revision_before, revision_after, why, details, request_id) "
@@ -142,7 +143,7 @@ async def execute(request: Request, command: Command, *, audit_required: bool = 
                     request, command, conditions, key, reason=reason, audit_required=audit_required
                 )
             except Contended:
-                runtime: Runtime = request.app.state.runtime
+                runtime = runtime_in(request)
                 runtime.metrics.contended.labels(runtime.service.name).inc()
                 if attempt == _TRIES:
                     raise
@@ -159,7 +160,7 @@ async def _transact(
     audit_required: bool,
 ) -> Response:
     """Run the command in one transaction. Raises Contended where another was in its way: nothing is stored then."""
-    runtime: Runtime = request.app.state.runtime
+    runtime = runtime_in(request)
     async with runtime.database.write() as connection:
         unit = Unit(
             connection=connection,

@@ -15,6 +15,7 @@ from services.chassis.web.operation import execute
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.problems import NotFound
 from services.chassis.web.reading import respond, respond_page
+from services.chassis.web.runtime import runtime_in
 from services.identity.commands import clients as commands
 from services.identity.queries import find_client, list_clients
 from services.identity.rules import READERS, may_see
@@ -101,7 +102,7 @@ def _add_reads(routes: APIRouter) -> None:
             whose = principal.organisation or ""
         kind = f"clients {whose}"
         after = cursors_of(request).unseal(kind, cursor, principal) if cursor else None
-        async with request.app.state.runtime.database.read() as connection:
+        async with runtime_in(request).database.read() as connection:
             rows = await list_clients(connection, organisation=whose, after=after, limit=limit + 1)
         following = (
             cursors_of(request).seal(kind, rows[limit - 1]["id"], principal) if len(rows) > limit else None
@@ -115,7 +116,7 @@ def _add_reads(routes: APIRouter) -> None:
         """Return it with its secrets' ids, never their text."""
         principal = principal_of(request)
         require(principal, *READERS)
-        async with request.app.state.runtime.database.read() as connection:
+        async with runtime_in(request).database.read() as connection:
             found = await find_client(connection, str(client_id))
         if found is None or not may_see(principal, found["organisation"]):
             raise NotFound

@@ -14,6 +14,7 @@ from services.chassis.web.operation import execute
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.problems import NotFound
 from services.chassis.web.reading import respond, respond_page
+from services.chassis.web.runtime import runtime_in
 from services.identity.commands import people as commands
 from services.identity.queries import find_person, list_people, person_answer
 from services.identity.rules import READERS, may_see, may_see_names
@@ -37,7 +38,7 @@ def router() -> APIRouter:
             whose = principal.organisation or ""
         kind = f"people {whose}"
         after = cursors_of(request).unseal(kind, cursor, principal) if cursor else None
-        async with request.app.state.runtime.database.read() as connection:
+        async with runtime_in(request).database.read() as connection:
             rows = await list_people(connection, organisation=whose, after=after, limit=limit + 1)
         following = (
             cursors_of(request).seal(kind, rows[limit - 1]["id"], principal) if len(rows) > limit else None
@@ -52,7 +53,7 @@ def router() -> APIRouter:
         """Without name and address for auditors."""
         principal = principal_of(request)
         require(principal, *READERS)
-        async with request.app.state.runtime.database.read() as connection:
+        async with runtime_in(request).database.read() as connection:
             found = await find_person(connection, str(person_id))
         if found is None or not may_see(principal, found["organisation"]):
             raise NotFound

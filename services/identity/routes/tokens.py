@@ -5,12 +5,12 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from schemas.http.identity import KeySet, TokenAnswer
-from services.chassis.runtime import Runtime
 from services.chassis.web.access import PUBLIC
 from services.chassis.web.bodies import FORM
 from services.chassis.web.openapi import QUESTION
 from services.chassis.web.problems import UnsupportedMedia
 from services.chassis.web.reading import respond
+from services.chassis.web.runtime import runtime_in
 from services.identity.commands.tokens import GRANT, issue_token, key_set, read_request
 
 _TEXT = {"type": "string", "maxLength": 300}
@@ -55,7 +55,7 @@ def router() -> APIRouter:
         if not request.headers.get("content-type", "").lower().startswith(FORM):
             raise UnsupportedMedia(f"Send {FORM}.", headers={"Accept": FORM})
         credentials = read_request(await request.body(), request.headers.get("authorization"))
-        runtime: Runtime = request.app.state.runtime
+        runtime = runtime_in(request)
         token = await issue_token(runtime, credentials)
         return respond(request, token, headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
 
@@ -68,7 +68,7 @@ def router() -> APIRouter:
     )
     async def get_keys(request: Request) -> Response:
         """Return a JSON Web Key Set, and which tokens are revoked; a key that is new here signs from now on."""
-        keys = await key_set(request.app.state.runtime)
+        keys = await key_set(runtime_in(request))
         return respond(request, keys, headers={"Cache-Control": "public, no-cache"})
 
     return routes

@@ -8,8 +8,9 @@ from fastapi import APIRouter, Query, Request, Response
 from schemas.http.texts import formed
 from services.chassis.web.access import PUBLIC
 from services.chassis.web.reading import is_known, respond_bytes
+from services.chassis.web.runtime import runtime_in
 from services.matches.queries.atom import Choice, opportunities
-from services.matches.routes.parameters import check_region, runtime_in
+from services.matches.routes.parameters import check_region
 
 MEDIA_TYPE = "application/atom+xml"
 FRESH = {"Cache-Control": "public, max-age=300", "Vary": "Accept"}

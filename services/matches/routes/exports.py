@@ -17,13 +17,14 @@ from services.chassis.web.access import PUBLIC
 from services.chassis.web.openapi import refusals
 from services.chassis.web.problems import NotFound, UnknownParameter
 from services.chassis.web.reading import is_known, respond
+from services.chassis.web.runtime import runtime_in
 from services.matches.queries import exports as queries
 from services.matches.queries.exports import Chosen, Export
 from services.matches.queries.filters import Filters
 from services.matches.queries.listing import open_listing, project_and_version
 from services.matches.queries.sheets import MEDIA_TYPES, Form
 from services.matches.queries.spool import Spool
-from services.matches.routes.parameters import check_country, check_region, filters_in, runtime_in
+from services.matches.routes.parameters import check_country, check_region, filters_in
 from services.matches.routes.sending import Opened, Sent, only_headers
 from services.matches.rules import rights
 from services.matches.rules.dictionary import dictionary_json

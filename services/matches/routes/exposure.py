@@ -7,8 +7,9 @@ from services.chassis.identity.principal import principal_of
 from services.chassis.web.access import PUBLIC
 from services.chassis.web.openapi import refusals
 from services.chassis.web.reading import respond
+from services.chassis.web.runtime import runtime_in
 from services.matches.queries import exposure as queries
-from services.matches.routes.parameters import OrganisationId, runtime_in
+from services.matches.routes.parameters import OrganisationId
 from services.matches.rules import rights
 
 

@@ -13,6 +13,7 @@ from schemas.http.texts import formed
 from services.chassis.identity.principal import principal_of
 from services.chassis.web.openapi import refusals
 from services.chassis.web.reading import is_known, respond_bytes
+from services.chassis.web.runtime import runtime_in
 from services.matches.queries import feeds as queries
 from services.matches.queries.feeds import (
     BEGINNING,
@@ -24,7 +25,7 @@ from services.matches.queries.feeds import (
     place_at,
     place_of,
 )
-from services.matches.routes.parameters import check_region, runtime_in
+from services.matches.routes.parameters import check_region
 from services.matches.rules.feeds import Asked, Viewer, is_for, reads_everything
 from services.matches.worker.tail import FED, Tail
 

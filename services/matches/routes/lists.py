@@ -14,6 +14,7 @@ from services.chassis.web.openapi import QUESTION, refusals
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.problems import InvalidParameter, NotFound, Unauthenticated
 from services.chassis.web.reading import page_links, respond
+from services.chassis.web.runtime import runtime_in
 from services.matches.queries import candidates as queries
 from services.matches.queries.archive import announced
 from services.matches.queries.candidates import Asked
@@ -42,7 +43,6 @@ from services.matches.routes.parameters import (
     check_region,
     filters_in,
     language_in,
-    runtime_in,
     told_in,
 )
 from services.matches.rules import rights

@@ -13,8 +13,9 @@ from services.chassis.web.openapi import refusals
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.problems import InvalidParameter
 from services.chassis.web.reading import page_links, respond
+from services.chassis.web.runtime import runtime_in
 from services.matches.queries.opportunities import opportunities
-from services.matches.routes.parameters import language_in, runtime_in, told_in
+from services.matches.routes.parameters import language_in, told_in
 from services.matches.rules import rights
 
 

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal, get_args
 from uuid import UUID
 
-from fastapi import Header, Path, Query, Request
+from fastapi import Header, Path, Query
 
 from schemas.events.parts import NeedKind
 from schemas.http.matches import Category, Language, Scope, Sector
@@ -100,12 +100,6 @@ Eligibility = Annotated[
     Query(description="`excluded` pages through those whom a hard rule leaves out; it takes no filters."),
 ]
 Include = Annotated[Literal["parts"] | None, Query(description="`parts` adds every exact part to each row.")]
-
-
-def runtime_in(request: Request) -> Runtime:
-    """Return the runtime that this application was built on."""
-    found: Runtime = request.app.state.runtime
-    return found
 
 
 def check_country(runtime: Runtime, country: str | None) -> None:

@@ -21,12 +21,13 @@ from services.chassis.web.operation import execute
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.problems import Unavailable
 from services.chassis.web.reading import respond, respond_bytes, respond_page
+from services.chassis.web.runtime import runtime_in
 from services.matches import commands
 from services.matches.queries import epochs as queries
 from services.matches.queries.progress import progress
 from services.matches.queries.statement import statement
 from services.matches.queries.waiting import read_token
-from services.matches.routes.parameters import EpochNumber, runtime_in
+from services.matches.routes.parameters import EpochNumber
 from services.matches.rules import rights
 from services.matches.worker.index import Index
 

@@ -9,10 +9,10 @@ from pydantic import BeforeValidator
 
 from services.chassis.identity.principal import Principal
 from services.chassis.identity.verification import Verifier
+from services.chassis.web.runtime import runtime_in
 from services.matches.queries.feeds import place_of
 from services.matches.queries.streaming import Streaming, Verify
 from services.matches.routes.feeds import EVENT_ID, STATEMENT, Wanted
-from services.matches.routes.parameters import runtime_in
 from services.matches.routes.sending import Opened, Sent, only_headers
 
 MEDIA_TYPE = "text/event-stream"

@@ -8,10 +8,11 @@ from services.chassis.web.cursors import cursors_of
 from services.chassis.web.openapi import refusals
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.reading import respond, respond_page
+from services.chassis.web.runtime import runtime_in
 from services.matches.queries import versions as queries
 from services.matches.queries.archive import project_of
 from services.matches.queries.listing import version_line
-from services.matches.routes.parameters import ProjectId, VersionNumber, runtime_in
+from services.matches.routes.parameters import ProjectId, VersionNumber
 from services.matches.rules import rights
 
 RESTRICTED = refusals(rights.ListRestricted)

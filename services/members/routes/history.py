@@ -10,8 +10,9 @@ from services.chassis.web.cursors import cursors_of
 from services.chassis.web.openapi import refusals
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.reading import respond, respond_page
+from services.chassis.web.runtime import runtime_in
 from services.members import queries
-from services.members.routes.parameters import OrganisationId, profile_row, runtime_in
+from services.members.routes.parameters import OrganisationId, profile_row
 from services.members.rules.problems import OrganisationErased
 
 

@@ -15,8 +15,9 @@ from services.chassis.web.openapi import refusals
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.problems import Forbidden, InvalidParameter, NotFound, Unauthenticated
 from services.chassis.web.reading import respond, respond_page
+from services.chassis.web.runtime import runtime_in
 from services.members import queries
-from services.members.routes.parameters import OrganisationId, profile_row, runtime_in, shown_to
+from services.members.routes.parameters import OrganisationId, profile_row, shown_to
 from services.members.rules import rights
 from services.members.rules.problems import OrganisationErased
 from services.members.rules.standing import study_group_role

@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import Path, Request
 
 from services.chassis.identity.principal import Principal, principal_of
-from services.chassis.runtime import Runtime
 from services.chassis.web.problems import Forbidden, Unauthenticated
+from services.chassis.web.runtime import runtime_in
 from services.members import queries
 from services.members.queries import Row
 from services.members.rules import rights
@@ -20,12 +20,6 @@ OrganisationId = Annotated[
         examples=["018f3c2a-7d10-7000-8000-000000000001"],
     ),
 ]
-
-
-def runtime_in(request: Request) -> Runtime:
-    """Return the runtime that this application was built on."""
-    found: Runtime = request.app.state.runtime
-    return found
 
 
 def shown_to(principal: Principal, organisation_id: str) -> View:

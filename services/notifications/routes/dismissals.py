@@ -12,10 +12,11 @@ from services.chassis.web.openapi import refusals
 from services.chassis.web.operation import execute
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.reading import respond, respond_page
+from services.chassis.web.runtime import runtime_in
 from services.notifications.commands.dismissals import dismiss, undismiss
 from services.notifications.queries import finding
 from services.notifications.queries.reading import dismissal_json
-from services.notifications.routes.parameters import ProjectId, Whose, named, runtime_in
+from services.notifications.routes.parameters import ProjectId, Whose, named
 from services.notifications.rules import rights
 from services.notifications.rules.problems import OrganisationErased, OrganisationWithdrawn
 from services.notifications.tables import DISMISSALS

@@ -22,10 +22,11 @@ from services.chassis.web.openapi import refusals
 from services.chassis.web.operation import execute
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.reading import respond, respond_page
+from services.chassis.web.runtime import runtime_in
 from services.notifications.commands import endpoints as commands
 from services.notifications.queries import finding
 from services.notifications.queries.reading import endpoint_json
-from services.notifications.routes.parameters import EndpointId, Whose, named, runtime_in
+from services.notifications.routes.parameters import EndpointId, Whose, named
 from services.notifications.rules import rights
 from services.notifications.rules.problems import (
     EndpointInUse,

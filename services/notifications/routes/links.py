@@ -9,10 +9,11 @@ from services.chassis.web.access import PUBLIC
 from services.chassis.web.openapi import QUESTION, refusals
 from services.chassis.web.operation import execute
 from services.chassis.web.reading import respond
+from services.chassis.web.runtime import runtime_in
 from services.notifications.commands.links import follow_link, link_json, linked
 from services.notifications.mail.pages import dead_link_page, link_page
 from services.notifications.queries.finding import name_of
-from services.notifications.routes.parameters import LinkToken, runtime_in
+from services.notifications.routes.parameters import LinkToken
 from services.notifications.rules.keys import keys_of
 from services.notifications.rules.problems import LinkInvalid
 

@@ -3,9 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Path, Query, Request
-
-from services.chassis.runtime import Runtime
+from fastapi import Path, Query
 
 SubscriptionId = Annotated[
     UUID,
@@ -31,12 +29,6 @@ LinkToken = Annotated[
         description="As the mail gave it. One that a mail program has cut or added to leads nowhere, and says so."
     ),
 ]
-
-
-def runtime_in(request: Request) -> Runtime:
-    """Return the runtime that this application was built on."""
-    found: Runtime = request.app.state.runtime
-    return found
 
 
 def named(organisation: UUID | None) -> str | None:

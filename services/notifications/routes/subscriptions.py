@@ -18,11 +18,12 @@ from services.chassis.web.operation import execute
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.problems import InvalidBody
 from services.chassis.web.reading import respond, respond_page
+from services.chassis.web.runtime import runtime_in
 from services.notifications.commands import subscriptions as commands
 from services.notifications.queries import finding
 from services.notifications.queries.previews import preview
 from services.notifications.queries.reading import subscription_json
-from services.notifications.routes.parameters import SubscriptionId, Whose, named, runtime_in
+from services.notifications.routes.parameters import SubscriptionId, Whose, named
 from services.notifications.rules import rights
 from services.notifications.rules.conditions import unknown_codes
 from services.notifications.rules.problems import OrganisationErased, OrganisationWithdrawn, TooManyEndpoints

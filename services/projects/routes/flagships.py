@@ -19,9 +19,10 @@ from services.chassis.web.openapi import IF_MATCH, Responses, refusals
 from services.chassis.web.operation import execute
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.reading import encode, respond, respond_page
+from services.chassis.web.runtime import runtime_in
 from services.projects.commands.flagships import put_flagship
 from services.projects.queries import flagships as queries
-from services.projects.routes.parameters import FlagshipId, codebook_in, runtime_in
+from services.projects.routes.parameters import FlagshipId, codebook_in
 from services.projects.rules import problems as ours
 
 DECLARED: Responses = {201: {"model": FlagshipAnswer, "description": "Declared"}}

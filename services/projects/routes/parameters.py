@@ -9,9 +9,9 @@ from schemas.http.texts import MISLEADING, formed
 from services.chassis.reference import Reference
 from services.chassis.reference.faults import Codebook
 from services.chassis.reference.rows import Refusal
-from services.chassis.runtime import Runtime
 from services.chassis.web.faults import codebook_of
 from services.chassis.web.problems import ErrorEntry, InvalidParameter
+from services.chassis.web.runtime import runtime_in
 
 ProjectId = Annotated[
     UUID,
@@ -56,12 +56,6 @@ TagFilter = Annotated[
 def codebook_in(request: Request) -> Codebook:
     """Return the published lists of this process."""
     return codebook_of(runtime_in(request))
-
-
-def runtime_in(request: Request) -> Runtime:
-    """Return the runtime that this application was built on."""
-    found: Runtime = request.app.state.runtime
-    return found
 
 
 def _check_tag(reference: Reference, tag: str) -> Refusal | None:

@@ -20,6 +20,7 @@ from services.chassis.web.openapi import Responses, refusals
 from services.chassis.web.operation import execute
 from services.chassis.web.parameters import Cursor, Limit
 from services.chassis.web.reading import respond, respond_page
+from services.chassis.web.runtime import runtime_in
 from services.projects.commands.erasure import erase_project
 from services.projects.commands.writing import put_project
 from services.projects.queries import projects as queries
@@ -31,7 +32,6 @@ from services.projects.routes.parameters import (
     TagFilter,
     check_codes,
     codebook_in,
-    runtime_in,
 )
 from services.projects.rules import problems as ours
 
