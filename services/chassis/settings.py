@@ -76,15 +76,13 @@ class Http(Section):
     max_body_bytes: int = Field(1_000_000, ge=1_000, description="a larger request body is refused with 413")
     max_json_depth: int = Field(32, ge=4, le=200, description="deeper nested JSON is refused with 400")
     requests_per_minute: int = Field(
-        60_000,
-        ge=0,
-        description="per principal, service and process, of requests that reach a route; 0 sets no limit",
+        60_000, ge=0, description="per principal, service and process; 0 sets no limit"
     )
     anonymous_requests_per_minute: int = Field(
         6_000,
         ge=0,
-        description="per client address, service and process, of requests that reach a route; 0 sets no limit. What is refused before that (no "
-        "route, a body that cannot be read) is a gateway's to limit",
+        description="per client address, service and process; 0 sets no limit. Both count requests that reach a route: what is "
+        "refused before that (no route, a body that cannot be read) is a gateway's to limit",
     )
     token_requests_per_minute: int = Field(600, ge=0, description="tokens asked for, per client address")
     cursor_key: SecretStr | None = Field(
@@ -429,8 +427,7 @@ class Settings(BaseSettings):
 
 def settings_file() -> Path | None:
     """Return the settings file in use: COMITY_CONFIG (which must exist), else ./comity.toml, else none."""
-    named = os.environ.get("COMITY_CONFIG")
-    if named:
+    if named := os.environ.get("COMITY_CONFIG"):
         if not Path(named).is_file():
             raise SettingsError(f"COMITY_CONFIG names {named}, which is not a file.")
         return Path(named)
@@ -443,15 +440,13 @@ def load_settings(**overrides: Any) -> Settings:
 
     Raises SettingsError naming every key that is unknown or has a value out of bounds.
     """
-    unknown = unknown_variables()
-    if unknown:
+    if unknown := unknown_variables():
         raise SettingsError(" ".join(unknown))
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        raise SettingsError(
-            " ".join(_sentence(cast("dict[str, Any]", one)) for one in error.errors())
-        ) from None
+        faults = (_sentence(cast("dict[str, Any]", one)) for one in error.errors())
+        raise SettingsError(" ".join(faults)) from None
 
 
 def unknown_variables() -> list[str]:
