@@ -168,7 +168,7 @@ def _evidence_parts(
 
 
 def _uncounted_parts(score: PairScore, account: MemberAccount, phrases: Phrases) -> list[Part]:
-    """A part without points for each item that says nearly the same as one that counts, and one for those beyond the best."""
+    """A part without points for each item that says nearly the same as one that counts, one for those beyond the best, one for those below the threshold."""
     titles = _titles(account, phrases) if score.duplicates else {}
     parts = [
         Part(
@@ -180,10 +180,11 @@ def _uncounted_parts(score: PairScore, account: MemberAccount, phrases: Phrases)
         )
         for one, other in score.duplicates
     ]
-    if score.further:
-        sentence = phrases.further(score.further)
-        parts.append(Part(component="evidence", code="further", points=0, sentence=sentence))
-    return parts
+    return parts + [
+        Part(component="evidence", code=code, points=0, sentence=phrases.uncounted(code, count))
+        for code, count in (("further", score.further), ("below", score.below))
+        if count
+    ]
 
 
 def _profile(score: PairScore, account: MemberAccount) -> Source:

@@ -18,6 +18,7 @@ class Part:
     `component` is one of COMPONENTS; `code` names the kind of reason (``word``, ``phrase``, ``name``, ``concept``,
     ``bridge``, ``threshold``, ``quoted`` (no points: a passage that is not counted),
     ``duplicate`` (no points: an item beside one that says nearly the same), ``further`` (no points: items beyond the best),
+    ``below`` (no points: items that have too few words in common),
     ``unbacked`` (taken off: declarations beyond what the texts bear out), ``need``, ``country``, ``region``, ``tag``, ``language``); `term` is the index term;
     `asked` and `found` are the words of the project's and of the organisation's text; `fields` name where it was found;
     `asked_passage` and `found_passage` are the sentences that they first stand in, given where one pair is explained;

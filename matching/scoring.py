@@ -20,13 +20,15 @@ from matching.weights import Weights
 class ItemScore:
     """One evidence item that counts: its place in the document, its best version and its points above the threshold.
 
-    `impacts` are those that counted: without quoted passages, where `cut` says what is left.
+    `impacts` are those that counted: without quoted passages, where `cut` says what is left. `below`: it has words in common
+    with the project, and not enough to reach the threshold.
     """
 
     place: int
     version: Version
     points: int
     impacts: Mapping[str, int]
+    below: bool = False
     cut: Cut | None = None
 
 
@@ -38,7 +40,7 @@ class PairScore:
     item (empty: the profile), whether what is left of the item counts or not; `cut` is what is left of the profile's text. `unbacked` are the points of declarations, by
     component, that are left out of `components` because no text bears them out. `duplicates` are the ids of items that do not
     count beside one that says nearly the same, each with the id of that one; `further` is how many more would count but for
-    the best.
+    the best, `below` how many have words in common with the project and do not reach the threshold.
     """
 
     components: Mapping[str, int]
@@ -50,6 +52,7 @@ class PairScore:
     unbacked: Mapping[str, int]
     duplicates: tuple[tuple[str, str], ...] = ()
     further: int = 0
+    below: int = 0
 
     @property
     def points(self) -> int:
@@ -93,6 +96,7 @@ def score_pair(
         unbacked={name: points - counted[name] for name, points in components.items()},
         duplicates=chosen.duplicates,
         further=chosen.further,
+        below=chosen.below,
     )
 
 
@@ -111,6 +115,7 @@ class ChosenItems:
     quoted: tuple[tuple[str, Passage], ...] = ()
     duplicates: tuple[tuple[str, str], ...] = ()
     further: int = 0
+    below: int = 0
 
 
 def score_items(
@@ -149,6 +154,7 @@ def score_items(
         quoted=tuple(quoted),
         duplicates=tuple(duplicates),
         further=further,
+        below=sum(one.below for one in scored),
     )
 
 
@@ -179,4 +185,5 @@ def _item_score(query: Query, impacts: Mapping[str, int], place: int) -> ItemSco
         version=query.versions[best],
         points=max(0, sums[best] - query.threshold),
         impacts=impacts,
+        below=0 < sums[best] <= query.threshold,
     )

@@ -79,9 +79,9 @@ class Phrases:
         """Say that an evidence item does not count beside one that says nearly the same."""
         return self._said("part.duplicate", title=title, other=other)
 
-    def further(self, count: int) -> str:
-        """Say how many evidence items are on the subject beyond those that count."""
-        return self._said("part.further", count=count)
+    def uncounted(self, code: str, count: int) -> str:
+        """Say how many evidence items are on the subject beyond those that count (``further``), or too little so (``below``)."""
+        return self._said(f"part.{code}", count=count)
 
     def nothing(self) -> str:
         """Say that nothing is in common."""

@@ -79,7 +79,7 @@ class Part(Answered):
 
     `quoted` names a passage that is not counted, `added` words of the project that were added to a profile since its
     publication with too few others; `duplicate` an evidence item beside one that says nearly the same, `further` how many are
-    on the subject beyond the best that count; `unbacked` takes off what no text bears out of offers or policy tags.
+    on the subject beyond the best that count, `below` how many have too few words in common with the project to count; `unbacked` takes off what no text bears out of offers or policy tags.
     """
 
     component: str

@@ -278,6 +278,8 @@ def test_evidence_that_does_not_count_beside_other_is_named(engine):
     )
     items = [proof(f"e{number}", f"{text} {place}") for number, place in enumerate(("Chad", "Kenya"))]
     items += [proof(f"f{number}", words) for number, words in enumerate(others)]
+    opera = "Opera and marble, quarries and choirs, orchestras and weavers, boats and locks of an old museum with schools"
+    items += [proof("g", opera), proof("h", "Marble quarries")]
     engine.put_project(PROJECTS[0])
     engine.put_member(Member(id="m", evidence=tuple(items)))
     view = engine.pin()
@@ -293,9 +295,11 @@ def test_evidence_that_does_not_count_beside_other_is_named(engine):
     )
     [further] = [part for part in explained.parts if part.code == "further"]
     assert (further.points, further.evidence, further.sentence[-2:]) == (0, "", "2.")
+    [below] = [part for part in explained.parts if part.code == "below"]
+    assert (below.points, below.evidence, below.sentence[-2:]) == (0, "", "1.")
     for language in LANGUAGES:
         told = view.explain("schools", "m", DAY, language=language)
         assert told.reasons == view.reasons("schools", "m", language=language)
-        assert all(part.sentence for part in told.parts if part.code in {"duplicate", "further"})
+        assert all(part.sentence for part in told.parts if part.code in {"duplicate", "further", "below"})
     alone = view.explain("schools", "m", DAY, edited=Member(id="m", evidence=(items[0],)))
-    assert not {"duplicate", "further"} & {part.code for part in alone.parts}
+    assert not {"duplicate", "further", "below"} & {part.code for part in alone.parts}
