@@ -17,6 +17,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from services.console.connection import Connection
+from services.console.exits import Ended, Exit
 from services.console.importing import app
 from services.console.importing.run import Import
 from services.console.mapping.identifiers import identifier_of
@@ -134,7 +135,7 @@ def test_a_server_that_takes_nothing_for_now_stops_the_import_and_no_row_is_call
     assert next(asked) > 3 * 2  # each was tried several times
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize("status", [409, 429, 502, 503, 504])  # 409: the same request is being worked on
 def test_what_is_busy_once_is_asked_again(system: Connection, tmp_path: Path, status: int) -> None:
     forward, seen = gateway(system), set[tuple[str, str]]()
     past = {"Retry-After": format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True)}
@@ -192,3 +193,16 @@ def test_a_row_at_which_the_server_fails_is_unsent_and_the_others_are_taken(
     counts = said(result)
     assert (counts["created"], counts["refused"], counts["unsent"]) == (2, 0, 1)
     assert "line 2: the server failed at it: 500" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(503, Exit.UNREACHABLE), (502, Exit.UNREACHABLE), (401, Exit.REFUSED)]
+)
+def test_a_token_that_nobody_can_give_now_is_not_called_refused(status: int, code: Exit) -> None:
+    with (
+        served(lambda *_: problem(status, "x")) as url,
+        Connection({"": url}) as connection,
+        pytest.raises(Ended) as ended,
+    ):
+        connection.take_token("client", "secret")
+    assert ended.value.code == code
