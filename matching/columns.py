@@ -1,7 +1,6 @@
 """Columns: the facts of members and projects that rules, labels and filters read, one fixed-width row each.
 
-Names (of organisations, owners, parents) and countries are numbers here, given out once by `Numbers`. A pinned copy is
-one memory copy. No points here.
+Names (of organisations, owners, parents) and countries are numbers here, given out once by `Numbers`. No points here.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from matching.lists import COMPONENTS, OFFER_KINDS, SECTORS
 from matching.queries import Query
 from matching.records import Member, Project
 from matching.reference import MOST_COUNTRIES, ReferenceData
+from matching.sharing import SharedArray
 from matching.ties import id_bytes
 
 CATEGORIES = ("member_state", "sector_member", "associate", "academia", "other_entity", "prospect")
@@ -111,32 +111,16 @@ class Numbers:
 
 
 class MemberColumns:
-    """Members' facts, one contiguous array for each field of MEMBER_ROW, so that a list reads only what it needs."""
+    """Members' facts at one moment, one contiguous array for each field of MEMBER_ROW, so that a list reads only what it needs."""
 
     def __init__(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         self._arrays = dict(arrays)
-
-    @classmethod
-    def empty(cls, size: int) -> MemberColumns:
-        """Make columns of absent members."""
-        blank = np.zeros(size, MEMBER_ROW)
-        return cls({name: np.ascontiguousarray(blank[name]) for name in MEMBER_ROW.names or ()})
 
     def __len__(self) -> int:
         return len(self._arrays["present"])
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         return self._arrays[name]
-
-    def set(self, row: int, facts: Mapping[str, Any]) -> None:
-        """Write one member's facts by name."""
-        for name, fact in facts.items():
-            self._arrays[name][row] = fact
-
-    def clear(self, row: int) -> None:
-        """Make one member absent."""
-        for column in self._arrays.values():
-            column[row] = 0
 
     def at(self, row: int) -> dict[str, Any]:
         """Return one member's facts by name."""
@@ -146,16 +130,33 @@ class MemberColumns:
         """Return some rows, apart from these."""
         return MemberColumns({name: column[rows] for name, column in self._arrays.items()})
 
-    def copy(self, size: int) -> MemberColumns:
-        """Return the first `size` rows, apart from these."""
-        return MemberColumns({name: column[:size].copy() for name, column in self._arrays.items()})
 
-    def grown(self) -> MemberColumns:
-        """Return columns of twice the length."""
-        more = MemberColumns.empty(len(self))
-        return MemberColumns(
-            {name: np.concatenate((column, more[name])) for name, column in self._arrays.items()}
-        )
+class MemberRows:
+    """Members' facts as they come and go; a revision costs a pin only the columns that it changes."""
+
+    def __init__(self) -> None:
+        kinds = (MEMBER_ROW[name] for name in MEMBER_ROW.names or ())
+        self._columns = {
+            name: SharedArray(kind.base, shape=kind.shape)
+            for name, kind in zip(MEMBER_ROW.names or (), kinds, strict=True)
+        }
+
+    def __getitem__(self, name: str) -> SharedArray:
+        return self._columns[name]
+
+    def set(self, row: int, facts: Mapping[str, Any]) -> None:
+        """Write one member's facts by name."""
+        for name, fact in facts.items():
+            self._columns[name].set(row, fact)
+
+    def clear(self, row: int) -> None:
+        """Make one member absent."""
+        for name, column in self._columns.items():
+            column.set(row, np.zeros(MEMBER_ROW[name].shape, MEMBER_ROW[name].base))
+
+    def pin(self, rows: int) -> MemberColumns:
+        """Return the first so many rows as they are now."""
+        return MemberColumns({name: column.pin(rows) for name, column in self._columns.items()})
 
 
 class Geography:

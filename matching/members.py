@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from matching.columns import Geography, MemberColumns, Numbers, day_number, facts_of
+from matching.columns import Geography, MemberColumns, MemberRows, Numbers, day_number, facts_of
 from matching.family import root_of
 from matching.index import Index, PinnedIndex
 from matching.items import Pairs, near_duplicates
@@ -20,12 +20,16 @@ from matching.judging import enrolled_rows
 from matching.kernel import Asked
 from matching.quoting import MemberStems
 from matching.records import Member
+from matching.sharing import PinnedRows, SharedArray, SharedRows
 from matching.snapshots import Kept
 from matching.texts import PinnedTexts, Texts
 from matching.weighed import Weighed
 from matching.weights import Weights
 
 _OPEN_END = 99_999_999
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,7 +59,7 @@ class PinnedMembers:
 
     rows: MemberColumns
     ids: npt.NDArray[np.object_]
-    states: tuple[MemberState | None, ...]
+    states: PinnedRows[MemberState | None]
     row_of: Mapping[str, int]
     profiles: PinnedIndex
     texts: PinnedTexts
@@ -93,18 +97,19 @@ class MemberStore:
         self._willing_reaches = bool(weights.willing_reaches)
         self._limit = weights.near_duplicate
         self._keeps_stems = any(weights.quoted.values())
-        self._rows = MemberColumns.empty(64)
-        self._roots = np.zeros(64, np.int64)
+        self._rows = MemberRows()
+        self._roots = SharedArray(np.int64)
         self._id_column = np.empty(64, object)
-        self._states: list[MemberState | None] = []
+        self._states = SharedRows[MemberState | None]()
         self._row_of: dict[str, int] = {}
         self._profiles = Index(np.uint8)
         self._texts = Texts()
         self._items = Index(np.uint8)
-        self._owners = np.full(64, -1, np.int32)
-        self._conflicts: dict[int, MemberState] = {}
-        self._intervals: dict[int, tuple[tuple[int, int], ...]] = {}
-        self._parents: dict[str, str] = {}
+        self._owners = SharedArray(np.int32, blank=-1)
+        self._conflicts = _Known[int, MemberState]()
+        self._intervals = _Known[int, tuple[tuple[int, int], ...]]()
+        self._parents = _Known[str, str]()
+        self._resolved: tuple[Mapping[str, str], npt.NDArray[np.int64]] | None = None
         self._pinned: PinnedMembers | None = None
 
     def put(self, member: Member, weighed: Weighed) -> None:
@@ -125,7 +130,7 @@ class MemberStore:
             pairs=near_duplicates([item.words for item in weighed.items], self._limit),
             stems=weighed.stems if self._keeps_stems else None,
         )
-        self._states[row] = state
+        self._states.set(row, state)
         if state.stems is not None:
             self._texts.put(
                 row,
@@ -133,8 +138,8 @@ class MemberStore:
                 recorded=day_number(member.recorded.texts),
                 added=state.stems.last_added,
             )
-        _set(self._conflicts, row, state if state.pairs else None)
-        _set(self._intervals, row, active_terms(member) or None)
+        self._conflicts.set(row, state if state.pairs else None)
+        self._intervals.set(row, active_terms(member) or None)
         number = self._names[member.id]
         facts = facts_of(
             member,
@@ -144,8 +149,8 @@ class MemberStore:
             willing_reaches=self._willing_reaches,
         )
         self._rows.set(row, facts)
-        _set(self._parents, member.id, member.parent or None)
-        self._roots[row] = number
+        self._parents.set(member.id, member.parent or None)
+        self._roots.set(row, number)
         self._pinned = None
 
     def remove(self, member: str) -> bool:
@@ -157,11 +162,11 @@ class MemberStore:
         self._drop_items(state)
         self._profiles.clear(row)
         self._texts.clear(row)
-        self._states[row] = None
-        _set(self._conflicts, row, None)
-        _set(self._intervals, row, None)
+        self._states.set(row, None)
+        self._conflicts.set(row, None)
+        self._intervals.set(row, None)
         self._rows.clear(row)
-        _set(self._parents, member, None)
+        self._parents.set(member, None)
         self._pinned = None
         return True
 
@@ -171,18 +176,18 @@ class MemberStore:
             size = len(self._states)
             items = self._items.pin()
             self._pinned = PinnedMembers(
-                rows=self._rows.copy(size),
+                rows=self._rows.pin(size),
                 ids=self._id_column[:size],
-                states=tuple(self._states),
+                states=self._states.pin(),
                 row_of=self._row_of,
                 profiles=self._profiles.pin(),
                 texts=self._texts.pin(size),
                 items=items,
-                owners=self._owners[: items.entries].copy(),
-                conflicts=tuple(self._conflicts.values()),
-                intervals=dict(self._intervals),
+                owners=self._owners.pin(items.entries),
+                conflicts=tuple(self._conflicts.pin().values()),
+                intervals=self._intervals.pin(),
                 roots=self._resolved_roots(size),
-                parents=dict(self._parents),
+                parents=self._parents.pin(),
             )
         return self._pinned
 
@@ -194,9 +199,9 @@ class MemberStore:
                 profile=state.profile,
                 items=state.items,
                 stems=state.stems,
-                has_data=tuple(self._rows["has_data"][row].tolist()),
+                has_data=tuple(self._rows["has_data"][state.row].tolist()),
             )
-            for row, state in enumerate(self._states)
+            for state in map(self._states.__getitem__, range(len(self._states)))
             if state is not None and state.stems is not None and state.record.id in keys
         ]
 
@@ -206,9 +211,6 @@ class MemberStore:
 
     def _new_row(self, member: str) -> int:
         row = self._profiles.new_entry()
-        if row == len(self._rows):
-            self._rows = self._rows.grown()
-            self._roots = np.concatenate((self._roots, np.zeros(row, np.int64)))
         if row == len(self._id_column):
             self._id_column = np.concatenate((self._id_column, np.empty(row, object)))
         self._id_column[row] = member
@@ -219,22 +221,25 @@ class MemberStore:
     def _drop_items(self, state: MemberState | None) -> None:
         for entry in state.entries if state else ():
             self._items.drop(entry)
-            self._owners[entry] = -1
+            self._owners.set(entry, -1)
 
     def _put_item(self, row: int, terms: npt.NDArray[np.int32], impacts: npt.NDArray[Any]) -> int:
         entry = self._items.new_entry()
-        if entry >= len(self._owners):
-            self._owners = np.concatenate((self._owners, np.full(len(self._owners), -1, np.int32)))
-        self._owners[entry] = row
+        self._owners.set(entry, row)
         self._items.put(entry, terms, impacts)
         return entry
 
     def _resolved_roots(self, size: int) -> npt.NDArray[np.int64]:
-        """Each row's root: itself, but for those that have a parent."""
-        roots = self._roots[:size].copy()
-        for member in self._parents:
-            roots[self._row_of[member]] = self._names[root_of(member, self._parents)]
-        return roots
+        """Each row's root: itself, but for those that have a parent; made anew where a parent or a row is."""
+        parents = self._parents.pin()
+        if self._resolved is None or self._resolved[0] is not parents or len(self._resolved[1]) != size:
+            roots = self._roots.pin(size)
+            if parents:
+                roots = roots.copy()
+                for member in parents:
+                    roots[self._row_of[member]] = self._names[root_of(member, parents)]
+            self._resolved = parents, roots
+        return self._resolved[1]
 
 
 def active_terms(member: Member) -> tuple[tuple[int, int], ...]:
@@ -246,9 +251,25 @@ def active_terms(member: Member) -> tuple[tuple[int, int], ...]:
     )
 
 
-def _set(mapping: dict[Any, Any], key: Any, value: Any) -> None:
-    """Set a value, or forget the key where there is none."""
-    if value is None:
-        mapping.pop(key, None)
-    else:
-        mapping[key] = value
+class _Known(Generic[Key, Value]):
+    """What is known of some, of which a pin shares the mapping until it changes."""
+
+    def __init__(self) -> None:
+        self._mapping: dict[Key, Value] = {}
+        self._pinned: Mapping[Key, Value] | None = None
+
+    def set(self, key: Key, value: Value | None) -> None:
+        """Set a value, or forget the key where there is none."""
+        if self._mapping.get(key) == value:
+            return
+        self._pinned = None
+        if value is None:
+            del self._mapping[key]
+        else:
+            self._mapping[key] = value
+
+    def pin(self) -> Mapping[Key, Value]:
+        """Return the mapping as it is now; the same one as long as nothing changes."""
+        if self._pinned is None:
+            self._pinned = dict(self._mapping)
+        return self._pinned

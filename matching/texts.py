@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from matching.sharing import SharedArray
+
 _FIRST_WORDS = 4_096
-_FIRST_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,42 +37,50 @@ class Texts:
     def __init__(self) -> None:
         self._words = np.empty(_FIRST_WORDS, np.int32)
         self._used = self._living = 0
-        # starts, lengths, days of record and of the last addition
-        self._rows = np.zeros((4, _FIRST_ROWS), np.int64)
+        self._rows = 0  # up to which row something was put
+        self._starts, self._lengths, self._recorded, self._added = (SharedArray(np.int64) for _ in range(4))
 
     def put(self, row: int, words: npt.NDArray[np.int32], *, recorded: int, added: int = 0) -> None:
         """Take a row's words in, in place of those that were here."""
-        while row >= self._rows.shape[1]:
-            self._rows = np.concatenate((self._rows, np.zeros_like(self._rows)), axis=1)
-        self.clear(row)
+        self._rows = max(self._rows, row + 1)
+        self._living -= int(self._lengths[row])
         if self._used + len(words) > len(self._words):
+            self._lengths.set(row, 0)
             self._make_room(len(words))
         self._words[self._used : self._used + len(words)] = words
-        self._rows[:, row] = self._used, len(words), recorded, added
+        self._starts.set(row, self._used)
+        self._lengths.set(row, len(words))
+        self._recorded.set(row, recorded)
+        self._added.set(row, added)
         self._used += len(words)
         self._living += len(words)
 
     def clear(self, row: int) -> None:
         """Forget a row's words."""
-        if row < self._rows.shape[1]:
-            self._living -= int(self._rows[1, row])
-            self._rows[:, row] = 0
+        if row < self._rows:
+            self._living -= int(self._lengths[row])
+            for column in (self._starts, self._lengths, self._recorded, self._added):
+                column.set(row, 0)
 
     def pin(self, rows: int) -> PinnedTexts:
         """Return the texts of the first so many rows as they are now."""
-        found = np.zeros((4, rows), np.int64)
-        known = min(rows, self._rows.shape[1])
-        found[:, :known] = self._rows[:, :known]
-        starts, lengths, recorded, added = found
-        return PinnedTexts(words=self._words, starts=starts, lengths=lengths, recorded=recorded, added=added)
+        return PinnedTexts(
+            words=self._words,
+            starts=self._starts.pin(rows),
+            lengths=self._lengths.pin(rows),
+            recorded=self._recorded.pin(rows),
+            added=self._added.pin(rows),
+        )
 
     def _make_room(self, more: int) -> None:
         """Move what lives into a new array, which has room for as much again."""
         moved = np.empty(max(_FIRST_WORDS, 2 * (self._living + more)), np.int32)
         used = 0
-        for row in np.flatnonzero(self._rows[1]).tolist():
-            start, length = int(self._rows[0, row]), int(self._rows[1, row])
-            moved[used : used + length] = self._words[start : start + length]
-            self._rows[0, row] = used
-            used += length
+        for row in range(self._rows):
+            length = int(self._lengths[row])
+            if length:
+                start = int(self._starts[row])
+                moved[used : used + length] = self._words[start : start + length]
+                self._starts.set(row, used)
+                used += length
         self._words, self._used = moved, used

@@ -3,8 +3,10 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from matching.columns import MEMBER_ROW
 from matching.engine import AnotherAnalyser, Engine
 from matching.recording import as_recorded
 from matching.records import Member, Term, Text
@@ -452,3 +454,20 @@ def test_an_edited_copy_has_its_own_parent_and_no_other(engine, before, after):
     assert told == [then.explain(name, "kid", DAY).failed_rules for name in ("schools", "own")]
     assert ranks == [then.rank(name, DAY).position_of("kid") or 0 for name in ("schools", "own")]
     assert ("affiliate_of_owner" in told[0]) == (after == "ministry")
+
+
+def test_a_pin_copies_of_many_facts_those_that_a_revision_changes(engine):
+    for number in range(200):
+        engine.put_member(replace(MEMBERS[0], id=f"member {number}"))
+    before = engine.pin()._members
+    engine.put_member(replace(MEMBERS[0], id="member 7", revision=2))
+    after = engine.pin()._members
+    shared = {name for name in MEMBER_ROW.names if np.shares_memory(before.rows[name], after.rows[name])}
+    assert set(MEMBER_ROW.names) - shared == {"revision"}
+    assert (before.rows["revision"][7], after.rows["revision"][7]) == (1, 2)
+    assert np.shares_memory(before.roots, after.roots)
+    assert (before.parents, before.intervals) == (after.parents, after.intervals)
+    assert before.parents is after.parents
+    assert before.intervals is after.intervals
+    assert before.state("member 7") is not after.state("member 7")
+    assert before.state("member 8") is after.state("member 8")
