@@ -101,6 +101,7 @@ def _row(of: index.Index, record: Any) -> Any:
         incarnation=1,
         record=record.value,
         traceparent=None,
+        content_hash="",
         analysed=of.runtime.state["analysis"].of(kind, record.value),
     )
 

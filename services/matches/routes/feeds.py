@@ -38,9 +38,10 @@ in it once they move. So those are asked for again, which costs no entry.
 STATEMENT = '</v1/ranking-statement>; rel="describedby"'
 """Where it says what a list is: a suggestion, and how it is computed. Entries are the log's own, to the byte; so a link says it."""
 
-EVENT_ID = formed(
-    PLACE_PATTERN, "This is no id of an entry.", "Send an entry's id as the feed gave it, such as 2-17."
-)
+_NO_ID = ("This is no id of an entry.", "Send an entry's id as the feed gave it, such as 2-17.")
+EVENT_ID = formed(PLACE_PATTERN, *_NO_ID)
+EVENT_ID_OR_EMPTY = formed(f"^$|{PLACE_PATTERN}", *_NO_ID)
+"""As the header: some clients send it empty until they have one."""
 LONGEST_MILLISECONDS = 60_000
 LastEventId = Annotated[
     Annotated[str, *EVENT_ID] | None,

@@ -5,14 +5,13 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import BeforeValidator
 
 from services.chassis.identity.principal import Principal
 from services.chassis.identity.verification import Verifier
 from services.chassis.web.runtime import runtime_in
 from services.matches.queries.feeds import place_of
 from services.matches.queries.streaming import Streaming, Verify
-from services.matches.routes.feeds import EVENT_ID, STATEMENT, Wanted
+from services.matches.routes.feeds import EVENT_ID, EVENT_ID_OR_EMPTY, STATEMENT, Wanted
 from services.matches.routes.sending import Opened, Sent, only_headers
 
 MEDIA_TYPE = "text/event-stream"
@@ -54,11 +53,10 @@ def router() -> APIRouter:
             Query(alias="lastEventId", description="As the header `Last-Event-ID`, for who cannot send it."),
         ] = None,
         header: Annotated[
-            Annotated[str, *EVENT_ID] | None,
-            BeforeValidator(lambda text: text or None),  # some clients send it empty until they have one
+            Annotated[str, *EVENT_ID_OR_EMPTY] | None,
             Header(
                 alias="Last-Event-ID",
-                description="The id of the last entry that you have; outranks `lastEventId`. Without either, from now on.",
+                description="The id of the last entry that you have; outranks `lastEventId`. Empty is none. Without either, from now on.",
             ),
         ] = None,
     ) -> Response:
