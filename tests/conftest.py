@@ -21,10 +21,10 @@ from typing import Any
 import pytest
 import structlog
 from fastapi.dependencies import models as classified
-from structlog.testing import capture_logs
 
 from services.console.parts import postgresql
 from services.console.parts.cache import REPOSITORY, locked
+from tests.logs import captured
 
 TESTS = Path(__file__).resolve().parent
 START_SECONDS = 300  # the first time of all, the parts are fetched
@@ -167,14 +167,9 @@ def pytest_runtest_teardown() -> None:
 
 @pytest.fixture
 def logged() -> Iterator[list[MutableMapping[str, Any]]]:
-    """Collect every log entry of the test, whatever level an earlier test of this process has set."""
-    before = structlog.get_config()
-    structlog.reset_defaults()
-    try:
-        with capture_logs() as entries:
-            yield entries
-    finally:
-        structlog.configure(**before)
+    """Collect every log entry of the test."""
+    with captured() as entries:
+        yield entries
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

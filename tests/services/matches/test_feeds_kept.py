@@ -7,6 +7,9 @@ from services.matches.worker.feeding import prune_once
 from tests.services.matches.test_feeds import CURRENT, FEED, as_fed, as_read, busy, compacted, read
 from tests.services.matches.town import Town, uuid_of
 
+LATER = {"deadline": "2029-06-30", "period": {"start": "2026-12-01", "end": "2030-12-31"}}
+"""The time that entries are kept for passes, and the project is open still."""
+
 
 async def followed(town: Town, path: str, *, who: Any = "bdt_admin") -> tuple[list[dict[str, Any]], str]:
     """Follow the links `next` to an empty batch of the feed; the entries, and where it goes on."""
@@ -35,9 +38,9 @@ async def pruned(town: Town) -> None:
 async def test_what_is_superseded_goes_in_time_and_nobody_misses_it(town: Town) -> None:
     await town.organisation("One")
     await town.organisation("Two")
-    project = await town.published("schools", deadline="2029-06-30")
+    project = await town.published("schools", **LATER)
     await town.settle()
-    await town.draft("schools", deadline="2029-06-30", countries=["UGA"])
+    await town.draft("schools", **LATER, countries=["UGA"])
     await town.settle()
     whole = await read(town, FEED)
     assert await prune_once(town.runtimes["matches"]) == 0
@@ -77,7 +80,7 @@ async def test_who_was_away_while_a_deletion_went_is_told_and_begins_anew(town: 
 
 async def test_a_reader_of_little_or_nothing_begins_anew_and_goes_on(town: Town) -> None:
     await town.organisation("One")
-    quiet = await town.published("quiet", deadline="2029-06-30")
+    quiet = await town.published("quiet", **LATER)
     await town.settle()
     await town.organisation("Leaving")
     await town.settle()

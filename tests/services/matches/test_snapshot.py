@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from services.matches.worker import snapshot
+from tests.logs import captured
 from tests.services.matches.test_epoch_switch import publish
 from tests.services.matches.town import Town, open_town, uuid_of
 
@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 async def started(folder: Path) -> AsyncIterator[tuple[Town, Told]]:
     """A process on the folder, and what it said of snapshots at its start; it stops gracefully at the end."""
     async with AsyncExitStack() as stack:
-        with capture_logs() as told:
+        with captured() as told:
             town = await open_town(folder, stack)
         yield town, [one for one in told if "snapshot" in one["event"]]
         stop = asyncio.Event()
@@ -200,7 +200,7 @@ async def test_where_none_can_be_written_the_stop_is_a_good_one(folder: Path) ->
     _, before = await settled(folder)
     async with started(folder) as (town, _):
         (folder / FILE).mkdir()
-        with capture_logs() as told:
+        with captured() as told:
             stop = asyncio.Event()
             stop.set()
             await town.worker.index.run(stop)
