@@ -155,7 +155,7 @@ async def test_a_held_reminder_comes_before_the_deadline_or_not_at_all(
 async def test_what_was_paused_before_its_hour_waits_and_was_not_told(
     hall: Hall, receiver: Receiver, after: str
 ) -> None:
-    """Taken up, it is told if it holds still, and no end is told of what nobody heard of."""
+    """Taken up, it is told if it holds still, as it is then, and no end is told of what nobody heard of."""
     subscription = await weekly(hall, receiver)
     project = await crossing(hall)
     endpoint = (await hall.call("GET", f"/v1/subscriptions/{subscription}"))["endpoint"]
@@ -167,4 +167,7 @@ async def test_what_was_paused_before_its_hour_waits_and_was_not_told(
     else:
         await hall.end(number=2)
     await hall.settle()
-    assert said(receiver) == (["match.proposed.v1", "match.rescored.v1"] if after == "rises" else [])
+    told = [
+        (one, event["data"]["band"]) for one, event in zip(said(receiver), receiver.events(), strict=True)
+    ]
+    assert told == ([("match.proposed.v1", "strong")] if after == "rises" else [])
