@@ -184,6 +184,8 @@ async def _ready(
     held = update(NOTICES).where(mine, RESTING | DISMISSED)
     await connection.execute(held.values(state="waiting"))  # since a mail was out with it that nobody took
     await connection.execute(update(NOTICES).where(mine, OUTDATED).values(state="waiting"))
+    emptied = update(NOTICES).where(mine, NOTICES.c.data.is_(None))  # its project was erased meanwhile
+    await connection.execute(emptied.values(state="dropped"))
     shown = (NOTICES.c.subscription == subscription) & NOTICES.c.position.is_not(None)  # it was ready before
     anew = select(NOTICES.c.id).join(PROJECTS, PROJECTS.c.id == NOTICES.c.project).where(shown, TELLABLE)
     ready = select(NOTICES).where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready")

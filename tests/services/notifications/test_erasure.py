@@ -9,7 +9,7 @@ import pytest
 from schemas.topics import ORGANISATION_ERASED, PROJECT_ERASED
 from services.notifications.consumers import absent, erase, forget
 from services.notifications.mail.letters import words_of
-from services.notifications.worker import retention
+from services.notifications.worker import digests, retention
 from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.office import ADDRESS, Sink, confirmed, crossing
 from tests.services.notifications.village import Receiver
@@ -238,3 +238,31 @@ async def test_for_an_organisation_that_has_withdrawn_nothing_new_is_saved_until
     await hall.call(
         "DELETE", f"/v1/subscriptions/{subscription}", status=204, If_Match='"1"'
     )  # it can end it
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_mail_that_no_server_took_is_made_anew_without_a_project_that_was_erased_while_it_was_out(
+    office: tuple[Hall, Sink], *, told: bool
+) -> None:
+    hall, sink = office
+    await confirmed(hall, sink, cadence="daily")
+    projects = [await crossing(hall, name=name) for name in ("schools", "another")]
+
+    async def goes() -> str:
+        sink.ask = None
+        await hall.say(hall.event("projects.v1", PROJECT_ERASED, projects[0], None))
+        if told:
+            await hall.herald()
+        return "451 4.3.2 later"
+
+    sink.ask = goes
+    hall.clock.moment += timedelta(days=1)
+    await hall.settle()
+    assert sink.ask is None
+    for _ in range(2):
+        hall.clock.moment += timedelta(days=1)
+        await digests.step(hall.runtime)  # maybe before the end is told
+        await hall.settle()
+    [text] = [one.get_body(("plain",)).get_content() for one in sink.digests()]
+    assert [project in text for project in projects] == [False, True]
+    assert await hall.rows("SELECT id FROM notices WHERE state = 'ready'") == []
