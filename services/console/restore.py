@@ -52,7 +52,7 @@ def restore(
     """Let a stopped service go on from a backup of its database; exit code 1 if it runs, and nothing is changed then.
 
     Nor is anything changed where accepted writes wait in the outbox of the database that would be replaced, for they stand
-    nowhere else, or where the log is not the one that the restored database has spoken to.
+    nowhere else, or where the log is not the one that the restored database has spoken to, or holds more of an earlier life.
     Ended on its way it leaves the old state, or a service that refuses to start: then run it again, as before or without
     --from.
     """
@@ -96,6 +96,8 @@ async def _restore(
             async with _opened(service.name, copy) as database:
                 if not another_log:
                     await said.on_this_log(transport, database, service.name)
+                    async with database.read() as connection:
+                        await said.on_this_branch(transport, connection, service.name)
                 if not discard_outbox:
                     await _refuse_waiting(settings, service.name, transport, database)
             async with transport.appender(service.name):  # whatever the log refuses, it refuses now

@@ -211,6 +211,47 @@ def test_a_restore_on_another_log_changes_nothing_unless_told_to(how: str, tmp_p
         assert names(world, kept) == before
 
 
+def test_a_backup_of_a_life_begun_on_an_older_copy_of_the_log_replaces_nothing(tmp_path: Path) -> None:
+    """It counts in this log, as far as that went then; what was said here since would be old to the life begun there."""
+    site, older, right = Site(folder=tmp_path / "var"), tmp_path / "older", tmp_path / "right"
+
+    def moved(there: Path) -> None:
+        there.mkdir()
+        for name in ("members.db", "log.db"):
+            for file in site.folder.glob(f"{name}*"):
+                shutil.move(file, there)
+
+    with started(site.folder) as world:
+        kept, _ = world.new_organisation()
+        relayed(world)
+        site.comity("backup", str(older), "--service", "members", "--service", "log")
+        revise(world, kept, "Accepted Since (fictional)")
+        relayed(world)
+        before = names(world, kept)
+    stood = revisions(site.folder)
+
+    moved(right)
+    for copy in older.iterdir():
+        shutil.copy(copy, site.folder)
+    assert "incarnation 2" in site.comity("restore", "members")
+    site.comity("backup", str(tmp_path / "since"), "--service", "members")
+    moved(tmp_path / "gone")
+    for file in right.iterdir():
+        shutil.move(file, site.folder)
+
+    words = ("restore", "members", "--from", str(tmp_path / "since" / "members.db"))
+    refusal = site.comity(*words, code=1)
+    assert "said in its incarnation 1" in refusal
+    assert "nothing was changed" in refusal
+    assert revisions(site.folder) == stood
+    assert not list(site.folder.glob("*.restore-*"))
+    with started(site.folder) as world:
+        assert names(world, kept) == before
+        revise(world, kept, "And on it goes (fictional)")
+        relayed(world)
+    assert newest_on_the_log(site.folder, kept) == Sequence(1, 3)
+
+
 def test_a_database_whose_log_is_lost_for_good_is_restored_on_another(tmp_path: Path) -> None:
     site, backups = Site(folder=tmp_path / "var"), tmp_path / "backups"
     with started(site.folder) as world:

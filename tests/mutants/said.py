@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from services.chassis import lifecycle
-from services.chassis.bus import positions, restoring, said
+from services.chassis.bus import positions, said
 from services.console import restore
 from tests.mutants.mutant import Mutant, Patch
 
@@ -48,10 +48,10 @@ def _stay_on_the_log_before(patch: Patch) -> None:
 
 
 def _any_life(patch: Patch) -> None:
-    async def refuse_fork(*_: Any) -> None:
+    async def on_this_branch(*_: Any) -> None:
         return
 
-    patch.setattr(restoring, "_refuse_fork", refuse_fork)
+    patch.setattr(said, "on_this_branch", on_this_branch)
 
 
 def _leave_it_to_the_relay(patch: Patch) -> None:
@@ -136,6 +136,7 @@ MUTANTS = (
         patch=_any_life,
         tests=(
             f"{CONFORMANCE}::test_a_restore_takes_nothing_for_old_that_was_said_before_a_life_begun_elsewhere[sqlite]",
+            f"{PUT_BACK}::test_a_backup_of_a_life_begun_on_an_older_copy_of_the_log_replaces_nothing",
         ),
     ),
     Mutant(

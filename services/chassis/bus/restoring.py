@@ -9,7 +9,7 @@ what the backup does not know. All of it is one transaction: it stands whole, or
 Nothing is appended here: the relay does that. Whoever restores makes sure that the service does not run meanwhile.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel
@@ -19,11 +19,10 @@ from schemas import contracts
 from schemas.envelope import EnvelopeError, Event
 from schemas.topics import Topic, topics_of
 from services.chassis.bus import incarnation, outbox, said
-from services.chassis.bus.errors import LogReplaced
 from services.chassis.bus.host import Host
 from services.chassis.bus.owner import Owner, Say
 from services.chassis.bus.rebuilding import everything
-from services.chassis.bus.transport import Record, TopicPartition
+from services.chassis.bus.transport import TopicPartition
 
 _CHUNK = 500
 
@@ -74,12 +73,11 @@ async def restore(runtime: Host, owner: Owner, *, another_log: bool = False) -> 
     # Entering fences whatever relay of this outbox is left, so that what is read to the end is all there is.
     async with runtime.transport.appender(runtime.service.name), runtime.database.write() as connection:
         life = await incarnation.current(connection)
-        known = {} if another_log else await said.known(runtime.transport, connection)
+        if not another_log:
+            await said.on_this_branch(runtime.transport, connection, runtime.service.name)
         highest, standing, gone = life, set[str](), set[str]()
         for topic in topics_of(runtime.service.name):
-            async for record, event, data in _events(runtime, topic, done):
-                if event.sequence.incarnation < life:
-                    await _refuse_fork(connection, runtime, record, event, life, known)
+            async for event, data in _events(runtime, topic, done):
                 highest = max(highest, event.sequence.incarnation)
                 if topic.compacted and not event.tombstone:
                     standing.add(event.key)
@@ -110,31 +108,6 @@ async def restore(runtime: Host, owner: Owner, *, another_log: bool = False) -> 
     return done
 
 
-async def _refuse_fork(
-    connection: AsyncConnection,
-    runtime: Host,
-    record: Record,
-    event: Event,
-    life: int,
-    known: Mapping[TopicPartition, int],
-) -> None:
-    """Raise LogReplaced for what an earlier life said beyond all that was known when the present one began.
-
-    Whoever restores reads the log to its end before it begins a life, so that was done on another log or on an older copy of
-    this one. By its sequence the record would be old, and an accepted write lost. What waited then is in the outbox still.
-    """
-    at = TopicPartition(record.topic, record.partition)
-    if record.offset < known.get(at, record.offset + 1) or await outbox.standing(connection, [event.id]):
-        return
-    name = runtime.service.name
-    raise LogReplaced(
-        f"The log holds at {record.offset} of {at} what {name} said in its incarnation {event.sequence.incarnation}, and its "
-        f"database, which does not know that, is in incarnation {life}: it was restored on another log, or on an older copy of "
-        "this one. Taken for old, accepted writes would be lost, so nothing was changed. Put a backup of before that restore in place "
-        f"(`comity restore {name} --from BACKUP`; on PostgreSQL pg_restore first), or give them up with --another-log."
-    )
-
-
 async def _say(connection: AsyncConnection, runtime: Host, say: Say, keys: Sequence[str]) -> int:
     events = await say(connection, runtime, keys)
     await outbox.post_all(connection, events, max_record_bytes=runtime.settings.log.max_record_bytes)
@@ -143,7 +116,7 @@ async def _say(connection: AsyncConnection, runtime: Host, say: Say, keys: Seque
 
 async def _events(
     runtime: Host, topic: Topic, done: Restored
-) -> AsyncIterator[tuple[Record, Event, BaseModel | None]]:
+) -> AsyncIterator[tuple[Event, BaseModel | None]]:
     """Read a topic to its end. What is no event of ours was never said by this owner, and is only counted."""
     for number in range(await runtime.transport.partitions(topic.name)):
         async for record in everything(runtime.transport, TopicPartition(topic.name, number)):
@@ -154,4 +127,4 @@ async def _events(
             except (EnvelopeError, contracts.ContractError):
                 done.unread += 1
             else:
-                yield record, event, data
+                yield event, data

@@ -134,12 +134,30 @@ async def on_this_log(transport: Transport, database: Database, service: str) ->
         )
 
 
-async def known(transport: Transport, connection: AsyncConnection) -> dict[TopicPartition, int]:
-    """Return up to where the database knows its own partitions, of those whose positions count in this log."""
-    stored = await positions.all_of(connection, GROUP)
-    return {
-        held.at: held.next_offset for held in stored if held.log == await transport.identity(held.at.topic)
-    }
+async def on_this_branch(transport: Transport, connection: AsyncConnection, service: str) -> None:
+    """Prove that nothing was said here by an earlier life beyond what was known when the present one began. Raises LogReplaced.
+
+    Whoever restores reads the log to its end before it begins a life, so that was done on another log or on an older copy of
+    this one. By its sequence the record would be old, and an accepted write lost. What waited then is in the outbox still.
+    """
+    life = await incarnation.current(connection)
+    if life == incarnation.FIRST:
+        return
+    for held in await positions.all_of(connection, GROUP):
+        if held.log != await transport.identity(held.at.topic):
+            continue
+        async for record in everything(transport, held.at, begin=held.next_offset):
+            event = _event(record)
+            if event is None or event.sequence.incarnation >= life:
+                continue
+            if not await outbox.standing(connection, [event.id]):
+                raise LogReplaced(
+                    f"The log holds at {record.offset} of {held.at} what {service} said in its incarnation {event.sequence.incarnation}, and "
+                    f"the database to be restored, which does not know that, is in incarnation {life}: it was restored on another log, or on "
+                    "an older copy of this one. Taken for old, accepted writes would be lost, so nothing was changed. Put a backup of before "
+                    f"that restore in place (`comity restore {service} --from BACKUP`; on PostgreSQL pg_restore first), or give them up with "
+                    "--another-log."
+                )
 
 
 async def leave_out_what_stands_elsewhere(
