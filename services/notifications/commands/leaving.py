@@ -260,7 +260,7 @@ async def cancel_unwanted(connection: AsyncConnection, deliveries: Sequence[str]
 
 
 async def _in_another_language(connection: AsyncConnection, deliveries: Sequence[str]) -> list[str]:
-    """Return which notices of these webhooks are in another language than their subscription, saved since, has now."""
+    """Return which notices of these webhooks, not taken back, are in another language than their subscription, saved since, has now."""
     saved = (
         select(NOTICES.c.id, NOTICES.c.data, SUBSCRIPTIONS.c.language)
         .join(DELIVERIES, DELIVERIES.c.id == NOTICES.c.delivery)
@@ -268,6 +268,7 @@ async def _in_another_language(connection: AsyncConnection, deliveries: Sequence
         .where(
             DELIVERIES.c.id.in_(deliveries),
             DELIVERIES.c.channel == "webhook",
+            DELIVERIES.c.body.is_not(None),
             SUBSCRIPTIONS.c.changed_at >= DELIVERIES.c.created_at,
             NOTICES.c.data.is_not(None),
         )

@@ -325,6 +325,26 @@ async def test_what_is_out_meanwhile_is_tried_again_in_the_new_language(
         assert first["id"] == second["id"]
 
 
+async def test_what_was_taken_back_while_it_was_out_is_not_sent_again_in_the_new_language_either(
+    post: Post, receiver: Receiver
+) -> None:
+    hall, _, _ = post
+    subscription = await by_webhook(hall, receiver)
+    way = await way_of(hall, subscription, cadence="instant")
+
+    async def chosen(_body: object) -> None:
+        receiver.look = None
+        await saved(hall, subscription, **way, language="fr", conditions={"levels": ["global"]})
+
+    receiver.look, receiver.status = chosen, 503
+    await crossing(hall)
+    receiver.status = 200
+    for _ in range(3):
+        hall.clock.moment += timedelta(minutes=2)
+        await hall.settle()
+    assert [one["data"]["language"] for one in receiver.events()] == ["en"]
+
+
 async def test_who_fell_during_a_pause_is_reminded_of_no_date(post: Post, receiver: Receiver) -> None:
     hall, _, _ = post
     subscription = await by_webhook(hall, receiver, cadence="instant")
