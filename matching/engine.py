@@ -101,7 +101,7 @@ class Engine:
         keys = {
             member: key for member, (at, key) in archived.items() if self._member_sequences.get(member) == at
         }
-        return pieces(basis, self._members.kept(keys), self._vocabulary)
+        yield from pieces(basis, self._members.kept(keys), self._vocabulary)
 
     def put_member(
         self, member: Member, analysed: Analysed | None = None, *, incarnation: int = 0, key: str = ""

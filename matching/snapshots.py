@@ -26,6 +26,9 @@ from matching.vocabulary import Vocabulary
 from matching.weighed import MemberWeigher, Weighed, WeighedItem
 
 FORM = "comity snapshot 2"
+PIECE = 4 * 1_024 * 1_024
+"""Bytes of a piece, at most: whoever writes one looks between two whether there is time for more."""
+
 _DIGEST = 32
 _LENGTH = 8
 _UNKNOWN = -2  # a term that has no number in this process yet; END is -1
@@ -111,9 +114,12 @@ def pieces(basis: Basis, kept: Sequence[Kept], vocabulary: Vocabulary) -> Iterat
         _ends([len(stems.numbers) for _, stems in documents]),
         _joined([stems.numbers for _, stems in documents], np.int32),
     )
-    used = np.unique(np.concatenate((arrays.terms, arrays.words)))
-    used = used[used >= 0]
-    local = np.full(len(vocabulary) + 1, END, np.int32)  # its last stands for END
+    met = np.zeros(len(vocabulary) + 1, np.bool_)  # its last stands for END
+    met[arrays.terms] = True
+    met[arrays.words] = True
+    met[END] = False
+    used = np.flatnonzero(met)
+    local = np.full(len(vocabulary) + 1, END, np.int32)
     local[used] = np.arange(len(used), dtype=np.int32)
     arrays = arrays._replace(terms=local[arrays.terms], words=local[arrays.words])
     header = {
@@ -126,12 +132,14 @@ def pieces(basis: Basis, kept: Sequence[Kept], vocabulary: Vocabulary) -> Iterat
     }
     digest = hashlib.sha256()
     said = json.dumps(header).encode()
-    parts: list[bytes | memoryview] = [len(said).to_bytes(_LENGTH, "big"), said]
+    parts = [memoryview(len(said).to_bytes(_LENGTH, "big")), memoryview(said)]
     for array, kind in zip(arrays, _TYPES, strict=True):
         parts.append(np.asarray(array, kind).data.cast("B"))
-    for piece in parts:
-        digest.update(piece)
-        yield piece
+    for part in parts:
+        for begin in range(0, len(part), PIECE):
+            piece = part[begin : begin + PIECE]
+            digest.update(piece)
+            yield piece
     yield digest.digest()
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from matching import snapshots
 from matching.engine import Engine
 from matching.passages import END
 from matching.records import Addition, Recorded
@@ -113,6 +114,14 @@ def test_what_was_added_is_read_from_the_record(made):
     first = filled(made(), members)
     again = filled(made(), members, read(saved(first, members), basis=BASIS))
     assert everything(again) == everything(first)
+
+
+def test_no_piece_is_a_large_one(made, monkeypatch):
+    whole = saved(filled(made(), MEMBERS))
+    monkeypatch.setattr(snapshots, "PIECE", 100)
+    parts = list(filled(made(), MEMBERS).snapshot(BASIS, archived(MEMBERS)))
+    assert max(map(len, parts)) == 100
+    assert b"".join(parts) == whole
 
 
 @pytest.mark.parametrize("place", [0, 9, 300, -40, -1])

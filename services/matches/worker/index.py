@@ -7,6 +7,7 @@ transaction sees below the committed positions, so a view never shows half of a 
 """
 
 import asyncio
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -225,7 +226,12 @@ class Index:
         except DatabaseAway:
             logger.warning("the database is away; no snapshot is left")
             return
-        await asyncio.to_thread(lambda: self._snapshot.write(self._engines.snapshot(basis, archived)))
+        given_up = threading.Event()
+        try:
+            await asyncio.to_thread(self._snapshot.write, self._engines.snapshot(basis, archived), given_up)
+        except asyncio.CancelledError:
+            given_up.set()
+            raise
 
     async def follow(self) -> bool:
         """Apply one batch; True if there was anything. The watchers' changes grow, and FOLLOWED is signalled."""

@@ -10,6 +10,7 @@ index: the archive does, row by row.
 import hashlib
 import os
 import secrets
+import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
@@ -58,18 +59,24 @@ class SnapshotFile:
         logger.info("the index snapshot is taken", organisations=len(found))
         return found
 
-    def write(self, pieces: Iterable[bytes | memoryview]) -> None:
-        """Write the file, whole or not at all. Where that fails the next start weighs; the log says why."""
+    def write(self, pieces: Iterable[bytes | memoryview], given_up: threading.Event) -> None:
+        """Write the file, whole or not at all. Where that fails the next start weighs; the log says why.
+
+        `given_up`: set by whoever waits no longer, for nobody can cancel the thread of this.
+        """
         draft = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}")
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.writelines(pieces)
+                for piece in pieces:
+                    if given_up.is_set():
+                        raise TimeoutError("the stop is past its time")  # noqa: TRY301 - the draft goes below
+                    file.write(piece)
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self._path)
-        except OSError as error:
-            logger.warning("no index snapshot is left", why=str(error))
+        except Exception as error:  # noqa: BLE001 - a cache: whatever it is, the stop is a good one without
+            logger.warning("no index snapshot is left", why=f"{type(error).__name__}: {error}")
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
 

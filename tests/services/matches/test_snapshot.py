@@ -2,13 +2,15 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from matching import engine
 from services.matches.worker import snapshot
 from tests.logs import captured
 from tests.services.matches.test_epoch_switch import publish
@@ -209,3 +211,55 @@ async def test_where_none_can_be_written_the_stop_is_a_good_one(folder: Path) ->
     async with started(folder) as (town, told):
         assert told[0]["event"] == "the index snapshot cannot be read; every organisation is weighed"
         assert await lists(town) == before
+
+
+async def test_where_one_cannot_be_made_the_stop_is_a_good_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: Any) -> Iterator[bytes]:
+        yield b"so far"
+        raise MemoryError
+
+    await settled(folder)
+    async with started(folder) as (town, _):
+        monkeypatch.setattr(engine, "pieces", failing)
+        with captured() as told:
+            stop = asyncio.Event()
+            stop.set()
+            await town.worker.index.run(stop)
+        assert [(one["event"], one["why"]) for one in told] == [
+            ("no index snapshot is left", "MemoryError: ")
+        ]
+        assert left_in(folder) == []
+
+
+async def test_a_stop_that_is_past_its_time_leaves_no_part_of_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can cancel the thread that writes: it looks between two pieces whether it is waited for still."""
+    under_way, go_on = threading.Event(), threading.Event()
+    original = engine.pieces
+
+    def slow(*given: Any) -> Iterator[bytes | memoryview]:
+        for piece in original(*given):
+            yield piece
+            under_way.set()
+            go_on.wait(60)
+
+    await settled(folder)
+    async with started(folder) as (town, _):
+        with monkeypatch.context() as patch:
+            patch.setattr(engine, "pieces", slow)
+            stop = asyncio.Event()
+            stop.set()
+            stopping = asyncio.create_task(town.worker.index.run(stop))
+            await asyncio.to_thread(under_way.wait, 60)
+            stopping.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await stopping
+            assert len(left_in(folder)) == 1  # the draft
+            go_on.set()
+            async with asyncio.timeout(60):
+                while left_in(folder, f"{FILE}.*"):  # noqa: ASYNC110 - nobody tells us
+                    await asyncio.sleep(0.01)
+        assert left_in(folder) == []
