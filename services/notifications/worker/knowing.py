@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import MATCH_RESCORED, OPPORTUNITY_UPDATED, Rule
 from services.notifications.commands.leaving import NEEDS_REASONS
-from services.notifications.rules.conditions import BAND_ORDER
+from services.notifications.rules.conditions import BAND_ORDER, Asked, reaches_band
 from services.notifications.tables import NOTICES, SUBSCRIPTIONS
 from services.notifications.worker.reasons import Rows
-from services.notifications.worker.telling import ENDS, FELL, PROJECT_CHANGED
+from services.notifications.worker.telling import ENDS, FELL, LEFT, PROJECT_CHANGED
 
 ROSE: Final = "band-rose"
 """The rule of a rise to a higher band than the reader knows."""
@@ -121,10 +121,12 @@ def moves(
     known: Mapping[str, Known],
     *,
     facts_hash: str,
+    asked: Asked,
 ) -> dict[str, Mapping[str, Any] | None]:
     """Return, by id, what news that a pair moved is told as, by its row of now and what its reader knows by then; None: nothing is new.
 
-    One that was tried may have been read: it is told in any case, as what has moved since it was made.
+    One that was tried may have been read: it is told in any case, as what has moved since it was made. A fall out of what was
+    `asked` for is no news once the pair is back, and if its project left meanwhile, that is what keeps it away.
     """
     last, found = dict(known), dict[str, Mapping[str, Any] | None]()
     for notice in sorted(waiting, key=itemgetter("id")):
@@ -132,6 +134,15 @@ def moves(
         if notice["type"] not in NEEDS_REASONS or row is None or row["band"] is None:
             continue
         now = Known(fits=True, band=row["band"], facts=facts_hash)
+        if notice["type"] == MATCH_RESCORED and not notice["fits"] and not notice["tried"]:
+            conditions = bytes(notice["conditions"])
+            if asked(conditions, row["band"]):
+                found[notice["id"]] = None
+                continue
+            if reaches_band(row["band"], orjson.loads(conditions).get("minimum_band")):
+                found[notice["id"]] = {**notice, "type": OPPORTUNITY_UPDATED, "rule": LEFT}
+                last[notice["subscription"]] = NOT_ASKED_FOR
+                continue
         if notice["type"] == MATCH_RESCORED:
             before = known_by(notice) if notice["tried"] else last.get(notice["subscription"])
             rule = None if before is None else what_changed(before, now)

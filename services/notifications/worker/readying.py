@@ -8,7 +8,7 @@ of that record takes it back, or finds that the pair stands again. *Never:* send
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -28,14 +28,17 @@ from schemas.webhooks.notifications import (
 from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.leaving import DISMISSED, NEEDS_REASONS, OVER, PAUSED, TRIED, WITHDRAWN
+from services.notifications.consumers import REFERENCE
 from services.notifications.mail.letters import words_of
 from services.notifications.queries.reading import quiet_of
+from services.notifications.rules import conditions
 from services.notifications.rules.cadence import next_digest
-from services.notifications.rules.conditions import reaches_band
+from services.notifications.rules.conditions import asked_of, reaches_band
 from services.notifications.rules.identifiers import identifier_of_news
 from services.notifications.tables import (
     DELIVERIES,
     ENDPOINTS,
+    LISTS,
     NOTICE_HEAD,
     NOTICES,
     ORGANISATIONS,
@@ -135,8 +138,10 @@ async def step(runtime: Runtime) -> int:
 async def _ready(runtime: Runtime, project: str, *, asks: bool) -> int:
     async with runtime.database.read() as connection:
         waiting = await _waiting(connection, project)
-        record = select(PROJECTS.c.facts, PROJECTS.c.facts_hash, PROJECTS.c.state).where(
-            PROJECTS.c.id == project
+        record = (
+            select(PROJECTS.c.facts, PROJECTS.c.facts_hash, PROJECTS.c.state, LISTS.c.told_day)
+            .outerjoin(LISTS, LISTS.c.project == PROJECTS.c.id)
+            .where(PROJECTS.c.id == project)
         )
         row = (await connection.execute(record)).first()
         terms = await terms_told(connection, project, waiting)
@@ -150,8 +155,18 @@ async def _ready(runtime: Runtime, project: str, *, asks: bool) -> int:
     rows = await reader.rows(project, asked)
     known: Mapping[str, Any] = NOTHING_SAID if row.state == "erased" else orjson.loads(row.facts)
     now = runtime.clock.now()
+    day = date.fromisoformat(row.told_day) if row.told_day else now.date()
     notices, deliveries, digests = await asyncio.to_thread(
-        _made, runtime, waiting, rows, facts=known, facts_hash=row.facts_hash, terms=terms, last=last, now=now
+        _made,
+        runtime,
+        waiting,
+        rows,
+        facts=known,
+        facts_hash=row.facts_hash,
+        asked=asked_of(runtime.state[REFERENCE], known, day=day),
+        terms=terms,
+        last=last,
+        now=now,
     )
     if not notices:
         return 0
@@ -175,13 +190,14 @@ def _made(
     *,
     facts: Mapping[str, Any],
     facts_hash: str,
+    asked: conditions.Asked,
     terms: Mapping[str, list[str]],
     last: Mapping[str, Known],
     now: datetime,
 ) -> tuple[list[dict[str, Any]], list[tuple[str, dict[str, Any]]], list[tuple[str, str, datetime]]]:
     """Return what becomes of waiting notices, the webhook of each, and when mails that are told at once are due. A thread's work."""
     notices, deliveries, digests = [], [], []
-    moved = moves(waiting, rows, last, facts_hash=facts_hash)
+    moved = moves(waiting, rows, last, facts_hash=facts_hash, asked=asked)
     for waits in waiting:
         notice = moved.get(waits["id"], waits)
         if notice is None:

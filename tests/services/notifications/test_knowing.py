@@ -2,8 +2,19 @@
 
 import pytest
 
+from services.notifications.rules.conditions import BAND_ORDER
 from tests.services.notifications.hall import Hall, uuid_of
-from tests.services.notifications.test_coming_back import FELL, PROPOSED, ROSE, SDG_9, Story, heard
+from tests.services.notifications.test_coming_back import (
+    BACK,
+    CLOSED,
+    FELL,
+    LEFT,
+    PROPOSED,
+    ROSE,
+    SDG_9,
+    Story,
+    heard,
+)
 from tests.services.notifications.test_other_conditions import passes, saved
 from tests.services.notifications.test_what_is_over import by_webhook
 from tests.services.notifications.village import Receiver
@@ -115,3 +126,35 @@ async def test_a_rise_that_may_have_been_read_is_told_to_its_end(hall: Hall, rec
     assert set(heard(receiver)[2:]) == {FELL}
     assert {one["id"] for one in receiver.events()[1:]} == {receiver.events()[1]["id"]}
     assert uuid_of("schools") == receiver.events()[-1]["data"]["project"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        ("possible strong", [ROSE]),
+        ("possible good", []),
+        ("possible left strong", [LEFT]),
+        ("possible left good", [LEFT]),
+        ("possible left", [FELL]),
+    ],
+)
+async def test_a_fall_out_of_what_was_asked_for_that_waited_is_told_as_what_holds_and_once(
+    hall: Hall, receiver: Receiver, steps: str, told: list[tuple[str, str]]
+) -> None:
+    await by_webhook(hall, receiver, conditions={"minimum_band": "good", "themes": SDG_9})
+    story = Story(hall)
+    await story.begins()
+    hall.lists.away = True
+    for step in steps.split():
+        await (story.ranked(step) if step in BAND_ORDER else story.goes_on(step))
+    hall.lists.away = False
+    await hall.settle()
+    assert heard(receiver) == [PROPOSED, *told]
+    await story.ranked("good")
+    await story.goes_on("back")
+    back = [] if told[-1:] not in ([LEFT], [FELL]) else [BACK]
+    fell = [FELL] if told == [ROSE] else []
+    assert heard(receiver) == [PROPOSED, *told, *fell, *back]
+    await hall.end(number=story.number + 1)
+    await hall.settle()
+    assert heard(receiver)[-1] == CLOSED
