@@ -278,3 +278,44 @@ async def test_of_a_log_that_was_cut_nothing_is_noted_before_something_is_append
     moved = [one for one in await noted(bench) if one.next_offset < 1000]
     assert [one.at for one in moved] == [one.at for one in right if one.next_offset]
     await send(bench)
+
+
+async def test_a_log_that_was_cut_is_the_owners_again_once_all_was_said_anew(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The embedded log leaves out what it has, so nothing is appended; and what a relay notes beside that is no cut."""
+
+    async def keys(_: Any, after: str, limit: int) -> Sequence[str]:
+        return [ONE] if after < ONE else []
+
+    async def say(*_: Any) -> Sequence[Event]:
+        return [revised(ONE, 1)]
+
+    owner = replace(holding(ONE), keys=keys, say=say)
+    await make_tables(bench.database, LIVES)
+    await bench.post(revised(ONE, 1))
+    await send(bench, owner)
+    await bench.execute("UPDATE positions SET next_offset = next_offset + 1000")
+    with pytest.raises(LogReplaced, match="it was cut"):
+        await restore(bench.process, owner)
+    await republish(bench.process, owner)
+    await send(bench, owner)
+    assert (await restore(bench.process, owner)).incarnation == 2
+    await send(bench, owner)
+
+    original, asked = said.verify, list[Any]()
+
+    async def verify(*given: Any, **how: Any) -> Any:
+        ends = await original(*given, **how)
+        if not asked:
+            asked.append(ends)
+            await bench.post(*(revised(key, 2) for key in FILLERS))
+            await send(bench, owner)
+            asked.append(await noted(bench))
+        return ends
+
+    monkeypatch.setattr(said, "verify", verify)
+    await republish(bench.process, owner)
+    assert any(one.next_offset > asked[0][one.at].next_offset for one in asked[1])
+    assert await noted(bench) == asked[1]
+    await send(bench, owner)

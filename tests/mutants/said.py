@@ -113,10 +113,11 @@ MUTANTS = (
     Mutant(
         name="owner-never-moved-over",
         rule="R8",
-        how="an owner that has said everything again on another log still counts in the one before",
+        how="an owner that has said everything again on another log, or on one that was cut, still counts in the one before",
         patch=_stay_on_the_log_before,
         tests=(
             f"{CONFORMANCE}::test_an_owner_speaks_on_no_other_log_than_before_until_all_is_said_again_there[sqlite]",
+            f"{CONFORMANCE}::test_a_log_that_was_cut_is_the_owners_again_once_all_was_said_anew[sqlite]",
         ),
     ),
     Mutant(

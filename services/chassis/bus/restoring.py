@@ -55,7 +55,7 @@ async def republish(runtime: Host, owner: Owner, keys: Sequence[str] | None = No
             chunk = await owner.keys(connection, after, _CHUNK)
             posted += await _say(connection, runtime, owner.say, chunk)
             if len(chunk) < _CHUNK:
-                await said.move_over(connection, ends)
+                await said.move_over(runtime, connection, ends)
         if len(chunk) < _CHUNK:
             return posted
         after = chunk[-1]

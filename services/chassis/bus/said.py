@@ -15,6 +15,7 @@ asked of each record whether it holds it, as a restore asks, and all that this w
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -24,7 +25,7 @@ from schemas import contracts
 from schemas.envelope import EnvelopeError, Event
 from schemas.topics import topics_of
 from services.chassis.bus import incarnation, outbox, positions
-from services.chassis.bus.errors import DatabaseBehind, LogReplaced
+from services.chassis.bus.errors import DatabaseBehind, LogReplaced, PositionMoved
 from services.chassis.bus.host import Host
 from services.chassis.bus.owner import Owner
 from services.chassis.bus.positions import Position
@@ -100,12 +101,21 @@ async def enter(host: Host, owner: Owner | None) -> Said:
     return Said(ends, cut)
 
 
-async def move_over(connection: AsyncConnection, ends: Mapping[TopicPartition, Position]) -> None:
-    """Let positions of another log count in this one from here, when all has been said again: `ends` as verified."""
+async def move_over(host: Host, connection: AsyncConnection, ends: Mapping[TopicPartition, Position]) -> None:
+    """Let positions of another log, or beyond the end of one that was cut, count in this one from here: all has been said again.
+
+    `ends` as verified before that. A relay beside this may be further by now, which is no cut: so the log is asked after the
+    positions, and one that moves meanwhile stays.
+    """
     stored = {one.at: one for one in await positions.all_of(connection, GROUP)}
+    present = await _ends(host)
     for at, end in ends.items():
-        if at not in stored or stored[at].log != end.log:
+        held = stored.get(at)
+        if held is None or held.log != end.log:
             await positions.put(connection, end)
+        elif held.next_offset > present[at].next_offset:
+            with suppress(PositionMoved):
+                await positions.move(connection, held, present[at])
 
 
 async def on_this_log(transport: Transport, database: Database, service: str) -> None:
