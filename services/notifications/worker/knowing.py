@@ -13,12 +13,12 @@ import orjson
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.webhooks.notifications import MATCH_RESCORED, OPPORTUNITY_UPDATED, Rule
+from schemas.webhooks.notifications import MATCH_PROPOSED, MATCH_RESCORED, OPPORTUNITY_UPDATED, Rule
 from services.notifications.commands.leaving import NEEDS_REASONS
 from services.notifications.rules.conditions import BAND_ORDER, Asked, reaches_band
 from services.notifications.tables import NOTICES, SUBSCRIPTIONS
 from services.notifications.worker.reasons import Rows
-from services.notifications.worker.telling import ENDS, FELL, LEFT, PROJECT_CHANGED
+from services.notifications.worker.telling import ENDS, FELL, LEFT, MEETS, PROJECT_CHANGED
 
 ROSE: Final = "band-rose"
 """The rule of a rise to a higher band than the reader knows."""
@@ -123,10 +123,9 @@ def moves(
     facts_hash: str,
     asked: Asked,
 ) -> dict[str, Mapping[str, Any] | None]:
-    """Return, by id, what news that a pair moved is told as, by its row of now and what its reader knows by then; None: nothing is new.
+    """Return, by id, what news that a pair stands is told as, by its row of now and what its reader knows by then; None: nothing is new.
 
-    One that was tried may have been read: it is told in any case, as what has moved since it was made. A fall out of what was
-    `asked` for is no news once the pair is back, and if its project left meanwhile, that is what keeps it away.
+    One that was tried may have been read: it is told in any case, as what has moved since it was made.
     """
     last, found = dict(known), dict[str, Mapping[str, Any] | None]()
     for notice in sorted(waiting, key=itemgetter("id")):
@@ -134,24 +133,47 @@ def moves(
         if notice["type"] not in NEEDS_REASONS or row is None or row["band"] is None:
             continue
         now = Known(fits=True, band=row["band"], facts=facts_hash)
-        if notice["type"] == MATCH_RESCORED and not notice["fits"] and not notice["tried"]:
-            conditions = bytes(notice["conditions"])
-            if asked(conditions, row["band"]):
-                found[notice["id"]] = None
-                continue
-            if reaches_band(row["band"], orjson.loads(conditions).get("minimum_band")):
-                found[notice["id"]] = {**notice, "type": OPPORTUNITY_UPDATED, "rule": LEFT}
-                last[notice["subscription"]] = NOT_ASKED_FOR
-                continue
-        if notice["type"] == MATCH_RESCORED:
-            before = known_by(notice) if notice["tried"] else last.get(notice["subscription"])
-            rule = None if before is None else what_changed(before, now)
-            if before == now and not notice["tried"]:
-                found[notice["id"]] = None
-                continue
-            if rule == PROJECT_CHANGED and notice["fits"] and not notice["tried"]:
-                found[notice["id"]] = {**notice, "type": OPPORTUNITY_UPDATED, "rule": rule}
-            elif rule in {ROSE, FELL}:
-                found[notice["id"]] = {**notice, "rule": rule}
-        last[notice["subscription"]] = now if notice["fits"] else NOT_ASKED_FOR
+        if notice["tried"]:
+            told: Mapping[str, Any] | None = _tried_as(notice, now)
+        else:
+            told = _told_as(notice, last.get(notice["subscription"]), now, asked=asked)
+        found[notice["id"]] = told
+        if told is not None:
+            last[notice["subscription"]] = now if notice["fits"] else NOT_ASKED_FOR
     return found
+
+
+def _tried_as(notice: Mapping[str, Any], now: Known) -> Mapping[str, Any]:
+    before = known_by(notice)
+    rule = None if before is None else what_changed(before, now)
+    return {**notice, "rule": rule} if notice["type"] == MATCH_RESCORED and rule in {ROSE, FELL} else notice
+
+
+def _told_as(
+    notice: Mapping[str, Any], before: Known | None, now: Known, *, asked: Asked
+) -> Mapping[str, Any] | None:
+    """Return what a notice is told as to whom it is the first word of its news; None: nothing is new.
+
+    A fall out of what was asked for is none once the pair is back, and if its project left meanwhile, that is what keeps it
+    away. Who never heard that it was not what they ask for does not hear that it is again, but what is another.
+    """
+    kind, fits = notice["type"], notice["fits"]
+    if kind == MATCH_RESCORED and not fits:
+        conditions = bytes(notice["conditions"])
+        if asked(conditions, now.band):
+            return None
+        if reaches_band(now.band, orjson.loads(conditions).get("minimum_band")):
+            return {**notice, "type": OPPORTUNITY_UPDATED, "rule": LEFT}
+    elif kind == MATCH_PROPOSED or not fits:
+        return notice
+    if before == now:
+        return None
+    rule = None if before is None else what_changed(before, now)
+    as_it_is = kind != MATCH_RESCORED and notice["rule"] != MEETS
+    if rule is None or as_it_is or (rule == PROJECT_CHANGED and not fits):
+        return notice
+    return {
+        **notice,
+        "type": OPPORTUNITY_UPDATED if rule == PROJECT_CHANGED else MATCH_RESCORED,
+        "rule": rule,
+    }

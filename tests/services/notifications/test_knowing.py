@@ -158,3 +158,35 @@ async def test_a_fall_out_of_what_was_asked_for_that_waited_is_told_as_what_hold
     await hall.end(number=story.number + 1)
     await hall.settle()
     assert heard(receiver)[-1] == CLOSED
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        ("strong changed good", [CHANGED]),
+        ("strong changed possible", [FELL]),
+        ("changed strong good", [CHANGED]),
+        ("possible left strong back", [ROSE]),
+        ("possible left good back", []),
+        ("possible left changed good back", [CHANGED]),
+    ],
+)
+async def test_a_record_that_moved_while_a_list_was_away_is_told_once_as_what_is_another_than_is_known(
+    hall: Hall, receiver: Receiver, steps: str, told: list[tuple[str, str]]
+) -> None:
+    await by_webhook(
+        hall, receiver, conditions={"minimum_band": "good", "themes": SDG_9} if "left" in steps else {}
+    )
+    story = Story(hall)
+    await story.begins()
+    hall.lists.away = True
+    for step in steps.split():
+        if step == "changed":
+            story.changes["countries"] = ["TZA"]
+            await hall.open_project(**story.changes)
+            await story.ranked()
+        else:
+            await (story.ranked(step) if step in BAND_ORDER else story.goes_on(step))
+    hall.lists.away = False
+    await hall.settle()
+    assert heard(receiver) == [PROPOSED, *told]
