@@ -71,6 +71,7 @@ class Lane:
         on_room: Callable[[], None],
         burials: Burials | None = None,
         ahead: Ahead | None = None,
+        begun: int = 0,
     ) -> None:
         self._runtime = runtime
         self._handle = handle
@@ -82,8 +83,8 @@ class Lane:
         self._arrived = asyncio.Event()
         self._closing = asyncio.Event()
         self._burials = burials or Burials(group=position.group, at=position.at)
-        self._begun = 0  # the horizon when offset 0 was read, if it was here
         self._letters = True  # whether keys may be parked here; after the first look only this lane parks any
+        self.begun = begun  # the horizon when offset 0 was read, if it was in this process
         self.position = position
         self.expected = position.next_offset
         self.done_to = position.next_offset
@@ -190,8 +191,8 @@ class Lane:
         reads from the beginning while the log is compacted.
         """
         if batch.offset == 0:
-            self._begun = batch.horizon or 0
-        elif batch.lacks(self._begun):
+            self.begun = batch.horizon or 0
+        elif batch.lacks(self.begun):
             raise RebuildNeeded(
                 f"The log was compacted before {self.position.group} read on from {batch.offset} of {batch.at}, and tombstones "
                 "that it has not read may be gone; stop every process of the service that reads and run `comity rebuild` for it."
@@ -342,7 +343,7 @@ class Lane:
                 self.position,
                 now=microseconds(self._runtime),
                 tombstone_seconds=self._runtime.settings.log.tombstone_seconds,
-                begun=self._begun,
+                begun=self.begun,
             )
 
     async def _committed(self) -> None:

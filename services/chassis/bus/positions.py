@@ -185,11 +185,18 @@ async def advance(connection: AsyncConnection, group: str, at: TopicPartition, *
 
 
 async def verify(
-    transport: Transport, position: Position, *, now: int, compacted: bool, tombstone_seconds: int
+    transport: Transport,
+    position: Position,
+    *,
+    now: int,
+    compacted: bool,
+    tombstone_seconds: int,
+    begun: int = 0,
 ) -> None:
     """Prove that a stored position belongs to this log. Raises LogReplaced or RebuildNeeded.
 
-    `tombstone_seconds`: how long a state topic keeps a tombstone, for logs that have no horizon to compare with.
+    `tombstone_seconds`: how long a state topic keeps a tombstone, for logs that have no horizon to compare with; `begun` as in
+    `verify_tombstones`.
     """
     at = position.at
     identity = await transport.identity(at.topic)
@@ -206,7 +213,9 @@ async def verify(
         )
     await _verify_last(transport, position)
     if compacted:
-        await verify_tombstones(transport, position, now=now, tombstone_seconds=tombstone_seconds)
+        await verify_tombstones(
+            transport, position, now=now, tombstone_seconds=tombstone_seconds, begun=begun
+        )
 
 
 async def _verify_last(transport: Transport, position: Position) -> None:

@@ -188,6 +188,57 @@ async def test_who_reads_a_log_that_was_compacted_before_is_not_stopped(
     assert (await rebuild(bench.process, READER)).records == 5
 
 
+async def test_who_reads_a_log_that_was_compacted_before_goes_on_where_the_log_was_away(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It joins anew below the horizon, and has missed nothing; what goes after that it has."""
+    known_ends, stands, mended, went = (
+        bench.transport.known_ends,
+        asyncio.Event(),
+        asyncio.Event(),
+        list[str](),
+    )
+
+    async def handle(delivery: Delivery) -> None:
+        if delivery.event.key == BAD and not mended.is_set():
+            stands.set()
+            raise Transient("Something does not answer.")
+        await apply(delivery)
+
+    async def away() -> Any:
+        monkeypatch.setattr(bench.transport, "known_ends", known_ends)
+        went.append("away")
+        raise DatabaseAway("The log does not answer.")
+
+    async def joined(running: Any, times: int) -> None:
+        """Let the log be away, and wait until the lane is worked on again."""
+        stands.clear()
+        monkeypatch.setattr(bench.transport, "known_ends", away)
+
+        async def again() -> bool:
+            return running.task.done() or (len(went) == times and stands.is_set())
+
+        await eventually(again)
+
+    await bench.append(organisation(ONE, version=1), organisation(BAD, version=1))
+    await bench.append(organisation(MORE[0], version=1), erased(MORE[0], version=2))
+    await bench.append(organisation(MORE[1], version=1))
+    await expire(bench)
+    assert await horizon(bench) == 4
+    async with bench.consuming(handle, batch=1) as running:
+        await stands.wait()
+        assert await position(bench) == 1
+        for times in (1, 2):
+            await joined(running, times)
+            assert not running.task.done()
+        await bench.append(erased(ONE, version=2), organisation(MORE[1], version=2))
+        assert await expire(bench) > 0
+        monkeypatch.setattr(bench.transport, "known_ends", away)
+        with pytest.raises(RebuildNeeded, match=STOPPED):
+            await ended(running)
+    assert await bench.things() == {ONE: (1, "Kigali Fibre")}
+
+
 async def test_who_has_kept_up_is_not_stopped_by_what_goes(bench: Bench) -> None:
     """The tombstone of what it holds as erased goes, and its position is the horizon; then superseded records go ahead of it."""
     async with bench.consuming(batch=1) as running:
