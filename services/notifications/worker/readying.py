@@ -209,8 +209,11 @@ def _made(
             row = None  # it stands there again, or not any more
         if row is None and notice["type"] in NEEDS_REASONS and (notice["standing"] or notice["fresh"]):
             continue  # the list is ahead of the log: the record that the pair fell, or stands again, is on its way
-        if row is not None and notice["fits"] and not reaches_band(row["band"], _least(notice, "band")):
-            continue  # so is the one that it is in a band that was not asked for
+        least = _least(notice, "band")
+        if row is not None and notice["fits"] and not reaches_band(row["band"], least):
+            if notice["fresh"] or reaches_band(notice["standing_band"], least):
+                continue  # so is the one that it is in a band that was not asked for
+            row = None
         data = _data(notice, facts, row, terms=terms.get(notice["subscription"], []))
         if data is None:
             kept = orjson.loads(notice["data"]) if notice["tried"] and notice["data"] is not None else None
@@ -359,6 +362,7 @@ async def _waiting(connection: AsyncConnection, project: str) -> Sequence[Mappin
             ORGANISATIONS.c.state.label("organisation_state"),
             STANDINGS.c.standing,
             STANDINGS.c.fresh,
+            STANDINGS.c.band.label("standing_band"),
             PROJECTS.c.deadline.label("project_deadline"),
             TRIED.label("tried"),
             TOLD.label("told"),

@@ -190,3 +190,18 @@ async def test_a_record_that_moved_while_a_list_was_away_is_told_once_as_what_is
     hall.lists.away = False
     await hall.settle()
     assert heard(receiver) == [PROPOSED, *told]
+
+
+async def test_what_waited_for_a_band_that_no_record_on_its_way_will_bring_waits_no_more(
+    hall: Hall, receiver: Receiver
+) -> None:
+    await by_webhook(hall, receiver, cadence="weekly", conditions={"minimum_band": "good"})
+    story = Story(hall)
+    await story.begins()
+    await story.goes_on("dismissed")
+    await hall.call("DELETE", f"/v1/dismissals/{story.project}", If_Match='"1"', status=204)
+    await story.ranked("possible")  # before a cycle has looked at it again
+    assert await hall.rows("SELECT id FROM notices WHERE state = 'waiting'") == []
+    await story.ranked("good")
+    await passes(hall)
+    assert (heard(receiver), bands(receiver)) == ([PROPOSED], ["good"])
