@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.http.suggestion import SUGGESTION
 from schemas.webhooks.notifications import (
     MATCH_PROPOSED,
+    MATCH_RESCORED,
     MATCH_WITHDRAWN,
     OPPORTUNITY_CLOSING_SOON,
     Rule,
@@ -200,10 +201,11 @@ def _made(
     moved = moves(waiting, rows, last, facts_hash=facts_hash, asked=asked)
     for waits in waiting:
         notice = moved.get(waits["id"], waits)
+        row = rows.get((waits["language"], waits["organisation"]))
         if notice is None:
-            notices.append(_settled(waits, "dropped", None, waits["delivery"], facts=None))
+            dropped = _settled(waits, "dropped", None, waits["delivery"], facts=None)
+            notices += [dropped] if _agree(waits, row) else []
             continue
-        row = rows.get((notice["language"], notice["organisation"]))
         excluded = row is not None and row["fit"] is None
         if excluded != (notice["type"] == MATCH_WITHDRAWN):
             row = None  # it stands there again, or not any more
@@ -231,6 +233,11 @@ def _made(
         state = "ready" if notice["channel"] == "email" else "sent"
         notices.append(_settled(notice, state, data, delivery, facts=facts_hash))
     return notices, deliveries, digests
+
+
+def _agree(notice: Mapping[str, Any], row: Mapping[str, Any] | None) -> bool:
+    """Whether list and log have a pair in one band: until then, that it has moved may be news still."""
+    return notice["type"] != MATCH_RESCORED or (row is not None and row["band"] == notice["standing_band"])
 
 
 async def _settle(

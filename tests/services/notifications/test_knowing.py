@@ -205,3 +205,24 @@ async def test_what_waited_for_a_band_that_no_record_on_its_way_will_bring_waits
     await story.ranked("good")
     await passes(hall)
     assert (heard(receiver), bands(receiver)) == ([PROPOSED], ["good"])
+
+
+@pytest.mark.parametrize(("band", "rule"), [("strong", ROSE), ("possible", FELL)])
+@pytest.mark.parametrize("comes", ["the list", "a record"])
+async def test_a_move_that_its_list_does_not_show_waits_until_list_and_log_agree(
+    hall: Hall, receiver: Receiver, band: str, rule: tuple[str, str], comes: str
+) -> None:
+    await by_webhook(hall, receiver, conditions={"minimum_band": "good"})
+    story = Story(hall)
+    await story.begins()
+    ada = uuid_of("Ada")
+    await hall.rank(story.project, 2, {ada: band})  # the list shows what is known
+    await hall.settle()
+    assert heard(receiver) == [PROPOSED]
+    if comes == "the list":
+        hall.lists.rows_of[ada] = {"band": band}
+    else:
+        await hall.rank(story.project, 3, {ada: "good"})
+    await hall.settle()
+    assert heard(receiver) == ([PROPOSED, rule] if comes == "the list" else [PROPOSED])
+    assert await hall.rows("SELECT id FROM notices WHERE state = 'waiting'") == []
