@@ -111,10 +111,10 @@ def measure(members: int, projects: int, *, workers: int, lists: int) -> dict[st
     return {
         "lists": len(ranked),
         "workers": workers,
-        "wall_seconds": round(seconds, 2),
-        "busiest_processor_seconds": round(busy, 2),
+        "wall_seconds": round(seconds, 4),
+        "busiest_processor_seconds": round(busy, 4),
         "processor_ms_a_list": round(1000 * busy * workers / len(ranked), 2),
-        "fill_seconds": round(filling, 2),
+        "fill_seconds": round(filling, 4),
         "fill_ms_a_member": round(1000 * putting / members, 3),
         "scikit_learn_ms_a_list": round(1000 * peer, 2),
     }
@@ -199,9 +199,9 @@ def main() -> None:
         seconds = row["busiest_processor_seconds"] * projects / row["lists"]
         paced = f", at the pace of {row['lists']}" if row["lists"] < projects else ""
         claims.append(
-            Claim(name=f"{name}{paced}", value=round(seconds, 2), unit="s", goal=goal, at_least=False)
+            Claim(name=f"{name}{paced}", value=round(seconds, 4), unit="s", goal=goal, at_least=False)
         )
-        whole = round(seconds + row["fill_seconds"], 2)
+        whole = round(seconds + row["fill_seconds"], 4)
         filled = f"{name}{paced}, the engine filled before"
         claims.append(Claim(name=filled, value=whole, unit="s", goal=goal, at_least=False))
     report(ratios=ratios, claims=claims, figures=figures, machine=before, as_json=given.json)
