@@ -7,6 +7,7 @@ deployment is meant: `comity run` is for that.
 
 import asyncio
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -31,6 +32,8 @@ class Embedded:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._settled = threading.Event()
+        # Not the thread's own state: a Ctrl-C during its `join` marks it as ended while it still runs.
+        self._ended = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="comity", daemon=True)
 
@@ -49,16 +52,16 @@ class Embedded:
 
     def stop(self) -> None:
         """Stop within the deadline of the settings; raises what ended the system, if it ended by itself."""
-        if self._loop is not None and self._stop is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(self.settings.lifecycle.stop_seconds + 10)
+        if self._loop is not None and self._stop is not None:
+            with suppress(RuntimeError):  # its loop is closed: it has just ended by itself
+                self._loop.call_soon_threadsafe(self._stop.set)
+        self._ended.wait(self.settings.lifecycle.stop_seconds + 10)
         if self._error is not None:
             raise self._error
 
     def wait(self) -> None:
         """Block until the system ends by itself or the person presses Ctrl-C."""
-        while self._thread.is_alive():
-            self._thread.join(0.5)
+        self._ended.wait()
 
     def _run(self) -> None:
         try:
@@ -68,6 +71,7 @@ class Embedded:
             self._error = error
         finally:
             self._settled.set()
+            self._ended.set()
 
     async def _main(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()

@@ -198,6 +198,9 @@ def test_a_public_address_is_what_the_demo_prints_and_its_answers_name(tmp_path:
             assert asking.read(f"/v1/lists/{PRINTED}/candidates?limit=1")["view"] == "whole"
             assert asking.read("/openapi.json")["servers"] == [{"url": public}]
             assert asking.send("GET", "/v1/nothing").json()["type"] == f"{public}/problems/not-found"
+        assert serving.stop() == 0
+    # every database was closed: the stop was in good order
+    assert not list((tmp_path / "var").glob("**/*.db-wal"))
     assert f"{public}/v1/lists/{PRINTED}/candidates" in printed
     assert f"{public}/docs" in printed
     assert addresses[""] not in printed
