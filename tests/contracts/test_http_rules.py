@@ -102,6 +102,12 @@ def test_every_read_has_a_strong_etag_that_answers_304(world: World, document: d
     assert seen > 25
 
 
+def test_a_stream_has_no_etag_and_is_never_known_already(world: World) -> None:
+    answer = world.ask("admin", "GET", "/v1/streams/matches", headers={"If-None-Match": "*"})
+    assert answer.status_code == 200
+    assert "etag" not in answer.headers
+
+
 def test_every_write_to_what_exists_asks_for_if_match(world: World) -> None:
     draft, etag = world.new_project()
     published, _ = world.new_project()

@@ -41,13 +41,31 @@ def test_every_body_has_an_example_that_its_schema_takes(document: dict[str, Any
     assert wrong == []
 
 
+STREAM = "/v1/streams/matches"
+
+
+def tagged(method: str, path: str) -> bool:
+    """Whether it is a read whose answer has an ETag; a stream has none."""
+    return method == "get" and path != STREAM
+
+
+def test_if_none_match_is_taken_where_there_is_an_etag_to_send(document: dict[str, Any]) -> None:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            [*taken] = [one for one in operation.get("parameters", ()) if one["name"] == "If-None-Match"]
+            makes = "If-Match" in str(operation.get("parameters")) and "201" in operation["responses"]
+            assert len(taken) == (tagged(method, path) or makes), (method, path)
+            assert ("304" in operation["responses"]) == tagged(method, path), (method, path)
+            assert all((one["schema"].get("const") == "*") == makes for one in taken), (method, path)
+
+
 def test_the_headers_that_a_client_goes_on_with_are_named(document: dict[str, Any]) -> None:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             parameters = {one["name"] for one in operation.get("parameters", ())}
             for status in {"200", "201"} & operation["responses"].keys():
                 named = set(operation["responses"][status].get("headers", ()))
-                expected = {"ETag"} if method == "get" or "If-Match" in parameters else set()
+                expected = {"ETag"} if tagged(method, path) or "If-Match" in parameters else set()
                 assert named == expected | ({"Link"} if "cursor" in parameters else set()), (method, path)
     for status in (429, 503):
         assert "Retry-After" in document["components"]["responses"][f"Problem{status}"]["headers"]

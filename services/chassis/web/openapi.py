@@ -109,6 +109,10 @@ _HEADERS = {
     },
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "string", "pattern": "^[0-9]+$"}},
 }
+_NOT_CHANGED = {
+    "description": "Not changed since the ETag in If-None-Match",
+    "headers": {"ETag": {"$ref": "#/components/headers/ETag"}},
+}
 _PLAIN_TEXT = f"^[^{MISLEADING}]*$"  # what the edge lets through in an address
 Responses = dict[int | str, dict[str, Any]]
 """What a route can answer with, by status, as FastAPI takes it."""
@@ -121,6 +125,18 @@ IF_MATCH = {
     "schema": {"type": "string", "pattern": '^"[0-9]+"$', "minLength": 3, "maxLength": 20},
 }
 """The parameter that `document` adds to PUT, PATCH and DELETE; a POST that compares revisions names it in `openapi_extra`."""
+
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string"},
+}
+_KNOWN = _IF_NONE_MATCH | {"description": "ETags that you have: where one still holds, 304 without a body."}
+_NEW = _IF_NONE_MATCH | {
+    "description": "`*`: only make it; 412 where it exists already.",
+    "schema": {"type": "string", "const": "*"},
+}
 
 UNCONDITIONAL = "x-unconditional"
 """A route's `openapi_extra` key for a PUT or DELETE that compares no revision, and so takes no If-Match."""
@@ -231,9 +247,10 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
     statuses = _OF_EVERY_OPERATION if method == "get" else _OF_EVERY_OPERATION + _OF_WRITES
     for status in statuses + (_OF_CONDITIONS if matched else ()):
         responses.setdefault(str(status), {"$ref": f"#/components/responses/Problem{status}"})
-    if method == "get":
-        responses.setdefault("304", {"description": "Not changed since the ETag in If-None-Match"})
-    if method == "get" or matched:
+    tagged = method == "get" and not _is_stream(operation)
+    if tagged:
+        responses["304"] = _NOT_CHANGED
+    if tagged or matched:
         headers = _named_headers("ETag", *(["Link"] if "cursor" in named else []))
         for status in {"200", "201"} & responses.keys():
             responses[status].setdefault("headers", {}).update(headers)
@@ -249,12 +266,21 @@ def _add_parameters(method: str, operation: Mapping[str, Any], parameters: list[
     conditional = method in {"put", "patch", "delete"} and not operation.get(UNCONDITIONAL, False)
     if conditional and "If-Match" not in named:
         parameters.append(IF_MATCH)
+    if method == "get" and not _is_stream(operation):
+        parameters.append(_KNOWN)
+    if conditional and "201" in operation["responses"]:
+        parameters.append(_NEW)
     if method != "get" and not question:
         parameters.append(_REASON)
     for one in parameters:
         one["schema"] = _without_null(one.get("schema", {}))
         if one.get("in") in {"query", "path"}:
             _bound_text(one["schema"])
+
+
+def _is_stream(operation: Mapping[str, Any]) -> bool:
+    """Whether it is answered with what comes, which has no ETag: nobody has it already."""
+    return "text/event-stream" in operation["responses"]["200"].get("content", {})
 
 
 def _without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
