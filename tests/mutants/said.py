@@ -16,7 +16,7 @@ PUT_BACK = "tests/journeys/test_put_back.py"
 
 
 def _believe_the_log(patch: Patch) -> None:
-    async def look(host: Any, connection: Any, waiting: dict[str, Any]) -> None:
+    async def look(_connection: Any, waiting: dict[str, Any], _refuse: Any) -> None:
         waiting.clear()
 
     patch.setattr(said, "_look", look)

@@ -14,10 +14,11 @@ asked of each record whether it holds it, as a restore asks, and all that this w
 *and* without records there is nothing to compare. This module must not mend anything.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,7 +26,7 @@ from schemas import contracts
 from schemas.envelope import EnvelopeError, Event
 from schemas.topics import topics_of
 from services.chassis.bus import incarnation, outbox, positions
-from services.chassis.bus.errors import DatabaseBehind, LogReplaced, PositionMoved
+from services.chassis.bus.errors import BusError, DatabaseBehind, LogReplaced, PositionMoved
 from services.chassis.bus.host import Host
 from services.chassis.bus.owner import Owner
 from services.chassis.bus.positions import Position
@@ -82,7 +83,8 @@ async def verify(
                     raise _another(host, held, end)
                 strange.append((held, end))
             elif held.next_offset < end.next_offset:
-                await _in_outbox(host, connection, held, end)
+                beyond = everything(host.transport, at, begin=held.next_offset, end=end.next_offset)
+                await _in_outbox(connection, beyond, partial(_behind, host))
     for held, end in strange:
         if owner is not None and end.next_offset:
             await _holds(host, owner, held, end)
@@ -126,9 +128,11 @@ async def on_this_log(transport: Transport, database: Database, service: str) ->
     """
     async with database.read() as connection:
         stored = await positions.all_of(connection, GROUP)
+    topics = {held.at.topic for held in stored}
+    logs = {topic: await transport.identity(topic) for topic in topics}
+    ends = {topic: await transport.ends(topic) for topic in topics}
     for held in stored:
-        log = await transport.identity(held.at.topic)
-        end = (await transport.ends(held.at.topic)).get(held.at.partition, 0)
+        log, end = logs[held.at.topic], ends[held.at.topic].get(held.at.partition, 0)
         if held.next_offset and held.log != log:
             this = f"on log {held.log}, but this is log {log}"
         elif held.next_offset > end:
@@ -154,20 +158,9 @@ async def on_this_branch(transport: Transport, connection: AsyncConnection, serv
     if life == incarnation.FIRST:
         return
     for held in await positions.all_of(connection, GROUP):
-        if held.log != await transport.identity(held.at.topic):
-            continue
-        async for record in everything(transport, held.at, begin=held.next_offset):
-            event = _event(record)
-            if event is None or event.sequence.incarnation >= life:
-                continue
-            if not await outbox.standing(connection, [event.id]):
-                raise LogReplaced(
-                    f"The log holds at {record.offset} of {held.at} what {service} said in its incarnation {event.sequence.incarnation}, and "
-                    f"the database to be restored, which does not know that, is in incarnation {life}: it was restored on another log, or on "
-                    "an older copy of this one. Taken for old, accepted writes would be lost, so nothing was changed. Put a backup of before "
-                    f"that restore in place (`comity restore {service} --from BACKUP`; on PostgreSQL pg_restore first), or give them up with "
-                    "--another-log."
-                )
+        if held.log == await transport.identity(held.at.topic):
+            beyond = everything(transport, held.at, begin=held.next_offset)
+            await _in_outbox(connection, beyond, partial(_forked, service, life), before=life)
 
 
 async def leave_out_what_stands_elsewhere(
@@ -220,23 +213,31 @@ async def _note(connection: AsyncConnection, ends: Mapping[TopicPartition, Posit
     return cut
 
 
-async def _in_outbox(host: Host, connection: AsyncConnection, held: Position, end: Position) -> None:
-    """Check that what stands beyond the position waits in the outbox."""
+async def _in_outbox(
+    connection: AsyncConnection,
+    records: AsyncIterator[Record],
+    refuse: Callable[[Record], BusError],
+    *,
+    before: int | None = None,
+) -> None:
+    """Check that what these records say waits in the outbox, or what was said in a life `before` one; raises what `refuse` makes."""
     waiting: dict[str, Record] = {}
-    async for record in everything(host.transport, end.at, begin=held.next_offset, end=end.next_offset):
+    async for record in records:
         event = _event(record)
-        if event is not None:
+        if event is not None and (before is None or event.sequence.incarnation < before):
             waiting[event.id] = record
         if len(waiting) >= _CHUNK:
-            await _look(host, connection, waiting)
-    await _look(host, connection, waiting)
+            await _look(connection, waiting, refuse)
+    await _look(connection, waiting, refuse)
 
 
-async def _look(host: Host, connection: AsyncConnection, waiting: dict[str, Record]) -> None:
+async def _look(
+    connection: AsyncConnection, waiting: dict[str, Record], refuse: Callable[[Record], BusError]
+) -> None:
     there = await outbox.standing(connection, tuple(waiting))
     for event_id, record in waiting.items():
         if event_id not in there:
-            raise _behind(host, record)
+            raise refuse(record)
     waiting.clear()
 
 
@@ -269,6 +270,17 @@ def _behind(host: Host, record: Record) -> DatabaseBehind:
         f"The log holds what {name} has said at {record.offset} of {record.topic}/{record.partition}, and the database "
         f"of {name} does not know it: it was put back from a backup, or made anew. What is written now would be dropped "
         f"as old. Stop every process of {name} and run `comity restore {name}`, which takes back what the log holds."
+    )
+
+
+def _forked(service: str, life: int, record: Record) -> LogReplaced:
+    said_in = Event.from_record(record).sequence.incarnation
+    return LogReplaced(
+        f"The log holds at {record.offset} of {record.topic}/{record.partition} what {service} said in its incarnation {said_in}, and "
+        f"the database to be restored, which does not know that, is in incarnation {life}: it was restored on another log, or on "
+        "an older copy of this one. Taken for old, accepted writes would be lost, so nothing was changed. Put a backup of before "
+        f"that restore in place (`comity restore {service} --from BACKUP`; on PostgreSQL pg_restore first), or give them up with "
+        "--another-log."
     )
 
 
