@@ -72,11 +72,11 @@ class Batch:
     horizon: int | None = None
 
     def lacks(self, begun: int) -> bool:
-        """Whether tombstones that would be learnt from it may be gone, of what was read before it.
+        """Whether tombstones that would be learnt from it may be gone, of what was read before it; not for one read at 0.
 
         `begun`: the horizon when offset 0 was read, else 0. What a tombstone below that erased was gone by then as well.
         """
-        return self.offset > 0 and (self.horizon or 0) > max(self.offset, begun)
+        return (self.horizon or 0) > max(self.offset, begun)
 
     @property
     def size(self) -> int:
