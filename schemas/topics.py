@@ -111,3 +111,8 @@ TOPIC_OF = MappingProxyType({event_type: topic for topic in _ALL for event_type 
 def topics_of(owner: str) -> tuple[Topic, ...]:
     """Return the topics that a service owns, in catalogue order."""
     return tuple(topic for topic in _ALL if topic.owner == owner)
+
+
+def is_state(name: str) -> bool:
+    """Whether this is a state topic of the catalogue."""
+    return name in TOPICS and TOPICS[name].compacted

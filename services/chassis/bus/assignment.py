@@ -15,7 +15,7 @@ from typing import Literal
 
 import structlog
 
-from schemas.topics import TOPICS
+from schemas.topics import is_state
 from services.chassis.bus import limits, positions
 from services.chassis.bus.delivery import Ahead, Handler, microseconds
 from services.chassis.bus.errors import PositionMoved
@@ -161,12 +161,11 @@ class Assignment:
                 )
                 self._burials[at] = await limits.load(connection, self._group, at)
         for position in taken:
-            topic = position.at.topic
             await positions.verify(
                 transport,
                 position,
                 now=now,
-                compacted=topic in TOPICS and TOPICS[topic].compacted,
+                compacted=is_state(position.at.topic),
                 tombstone_seconds=self._runtime.settings.log.tombstone_seconds,
                 begun=self._begun.get(position.at, 0),
             )

@@ -27,7 +27,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.envelope import Event
-from schemas.topics import TOPICS
+from schemas.topics import is_state
 from services.chassis.bus import deadletters, limits, positions
 from services.chassis.bus.delivery import Ahead, Handler, Together, deliver, microseconds
 from services.chassis.bus.errors import PositionMoved, RebuildNeeded
@@ -337,7 +337,7 @@ class Lane:
 
     async def _prove_absence(self) -> None:
         at = self.position.at
-        if at.topic in TOPICS and TOPICS[at.topic].compacted:
+        if is_state(at.topic):
             await positions.verify_tombstones(
                 self._runtime.transport,
                 self.position,
