@@ -71,6 +71,7 @@ def _set_without_comparing(patch: Patch) -> None:
             last_offset=bindparam("new_last_offset"),
             last_event=bindparam("new_last_event"),
             at_end_on=bindparam("new_at_end_on"),
+            begun=bindparam("new_begun"),
         )
     )
     patch.setattr(positions, "_MOVE", blind)
@@ -129,6 +130,11 @@ def _every_gap(patch: Patch) -> None:
         return bool(batch.offset > 0 and (batch.horizon or 0) > batch.offset)
 
     patch.setattr(transport.Batch, "lacks", lacks)
+
+
+def _forget_beginnings(patch: Patch) -> None:
+    original = positions._position
+    patch.setattr(positions, "_position", lambda row: replace(original(row), begun=0))
 
 
 def _stand_before_gaps(patch: Patch) -> None:
@@ -267,6 +273,13 @@ MUTANTS = (
         how="who reads a log from the beginning that was compacted long ago is stopped before its horizon",
         patch=_every_gap,
         tests=(f"{OVERTAKEN}::test_who_reads_a_log_that_was_compacted_before_is_not_stopped",),
+    ),
+    Mutant(
+        name="first-reading-forgotten",
+        rule="T21",
+        how="a restart forgets where a first reading began, which is then stopped below the horizon though it has missed nothing",
+        patch=_forget_beginnings,
+        tests=(f"{OVERTAKEN}::test_a_first_reading_that_a_restart_interrupts_goes_on_below_the_horizon",),
     ),
     Mutant(
         name="position-before-a-gap",

@@ -67,7 +67,6 @@ class Assignment:
         self._ahead = ahead
         self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
         self._burials: dict[TopicPartition, limits.Burials] = {}  # of partitions that are about to be opened
-        self._begun: dict[TopicPartition, int] = {}  # what lanes that were drained knew (`Lane.begun`)
         self.told = False  # whether the group has said what is ours, and that stands
         self.held: set[TopicPartition] = set()  # what the group gives us, while a lane is changed too
         self.lanes: dict[TopicPartition, Lane] = {}
@@ -167,7 +166,6 @@ class Assignment:
                 now=now,
                 compacted=is_state(position.at.topic),
                 tombstone_seconds=self._runtime.settings.log.tombstone_seconds,
-                begun=self._begun.get(position.at, 0),
             )
         return taken
 
@@ -190,7 +188,6 @@ class Assignment:
             on_room=room,
             burials=self._burials.pop(position.at, None),
             ahead=self._ahead,
-            begun=self._begun.get(position.at, 0),
         )
         task = asyncio.create_task(lane.run(), name=f"{self._group} {position.at}")
         self.lanes[position.at] = lane
@@ -208,9 +205,8 @@ class Assignment:
 
     async def _drain(self, leaving: list[TopicPartition]) -> None:
         tasks = [self._tasks.pop(at) for at in leaving]
-        lanes = {at: self.lanes.pop(at) for at in leaving}
-        for at, lane in lanes.items():
-            lane.close()
+        for at in leaving:
+            self.lanes.pop(at).close()
             self.moved.discard(at)
         if not tasks:
             return
@@ -219,7 +215,6 @@ class Assignment:
             task.cancel()
         if late:
             await asyncio.wait(late)
-        self._begun.update({at: lane.begun for at, lane in lanes.items()})
 
     def fail(self, error: BaseException) -> None:
         """Make the consumer end with this error at its next turn; the first one counts."""

@@ -71,7 +71,6 @@ class Lane:
         on_room: Callable[[], None],
         burials: Burials | None = None,
         ahead: Ahead | None = None,
-        begun: int = 0,
     ) -> None:
         self._runtime = runtime
         self._handle = handle
@@ -84,7 +83,6 @@ class Lane:
         self._closing = asyncio.Event()
         self._burials = burials or Burials(group=position.group, at=position.at)
         self._letters = True  # whether keys may be parked here; after the first look only this lane parks any
-        self.begun = begun  # the horizon when offset 0 was read, if it was in this process
         self.position = position
         self.expected = position.next_offset
         self.done_to = position.next_offset
@@ -191,8 +189,8 @@ class Lane:
         reads from the beginning while the log is compacted.
         """
         if batch.offset == 0:
-            self.begun = batch.horizon or 0
-        elif batch.lacks(self.begun):
+            self.position = replace(self.position, begun=batch.horizon or 0)
+        elif batch.lacks(self.position.begun):
             raise RebuildNeeded(
                 f"The log was compacted before {self.position.group} read on from {batch.offset} of {batch.at}, and tombstones "
                 "that it has not read may be gone; stop every process of the service that reads and run `comity rebuild` for it."
@@ -343,7 +341,6 @@ class Lane:
                 self.position,
                 now=microseconds(self._runtime),
                 tombstone_seconds=self._runtime.settings.log.tombstone_seconds,
-                begun=self.begun,
             )
 
     async def _committed(self) -> None:

@@ -47,6 +47,7 @@ _ROWS = table(
     column("last_offset", BigInteger),
     column("last_event", Text),
     column("at_end_on", BigInteger),
+    column("begun", BigInteger),
 )
 _THIS = (
     (_ROWS.c.group_name == bindparam("this_group"))
@@ -69,6 +70,7 @@ _MOVE = (
         last_offset=bindparam("new_last_offset"),
         last_event=bindparam("new_last_event"),
         at_end_on=bindparam("new_at_end_on"),
+        begun=bindparam("new_begun"),
     )
 )
 
@@ -94,6 +96,9 @@ def attach(metadata: MetaData) -> Table:
         Column(
             "at_end_on", BigInteger, nullable=False
         ),  # Unix microseconds when the end was last seen, to the day
+        Column(
+            "begun", BigInteger, nullable=False, server_default="0"
+        ),  # the horizon when the group read offset 0, 0 where it did not
     )
 
 
@@ -108,6 +113,7 @@ class Position:
     last_offset: int | None
     last_event: str | None
     at_end_on: int
+    begun: int = 0
 
     def past(self, record: Record, event_id: str | None) -> "Position":
         """Return the position just after a record."""
@@ -172,6 +178,7 @@ async def move(connection: AsyncConnection, before: Position, after: Position) -
             "new_last_offset": after.last_offset,
             "new_last_event": after.last_event,
             "new_at_end_on": after.at_end_on,
+            "new_begun": after.begun,
         },
     )
     if moved.rowcount != 1:
@@ -185,18 +192,11 @@ async def advance(connection: AsyncConnection, group: str, at: TopicPartition, *
 
 
 async def verify(
-    transport: Transport,
-    position: Position,
-    *,
-    now: int,
-    compacted: bool,
-    tombstone_seconds: int,
-    begun: int = 0,
+    transport: Transport, position: Position, *, now: int, compacted: bool, tombstone_seconds: int
 ) -> None:
     """Prove that a stored position belongs to this log. Raises LogReplaced or RebuildNeeded.
 
-    `tombstone_seconds`: how long a state topic keeps a tombstone, for logs that have no horizon to compare with; `begun` as in
-    `verify_tombstones`.
+    `tombstone_seconds`: how long a state topic keeps a tombstone, for logs that have no horizon to compare with.
     """
     at = position.at
     identity = await transport.identity(at.topic)
@@ -213,9 +213,7 @@ async def verify(
         )
     await _verify_last(transport, position)
     if compacted:
-        await verify_tombstones(
-            transport, position, now=now, tombstone_seconds=tombstone_seconds, begun=begun
-        )
+        await verify_tombstones(transport, position, now=now, tombstone_seconds=tombstone_seconds)
 
 
 async def _verify_last(transport: Transport, position: Position) -> None:
@@ -235,11 +233,11 @@ async def _verify_last(transport: Transport, position: Position) -> None:
 
 
 async def verify_tombstones(
-    transport: Transport, position: Position, *, now: int, tombstone_seconds: int, begun: int = 0
+    transport: Transport, position: Position, *, now: int, tombstone_seconds: int
 ) -> None:
     """Check the absence: a group that was away longer than tombstones are kept may never learn what was erased.
 
-    `begun`: the horizon when the group read offset 0, where it has since; see `Batch.lacks`. Raises RebuildNeeded.
+    What tombstones below `begun` erased it has never had; see `Batch.lacks`. Raises RebuildNeeded.
     """
     if position.next_offset == 0:  # it has nothing that could have been erased
         return
@@ -247,7 +245,7 @@ async def verify_tombstones(
     if horizons is None:
         gone = now - position.at_end_on > tombstone_seconds * 1_000_000
     else:
-        gone = horizons.get(position.at.partition, 0) > max(position.next_offset, begun)
+        gone = horizons.get(position.at.partition, 0) > max(position.next_offset, position.begun)
     if gone:
         clock = ";" if horizons is not None else _clocks(position, now)
         raise RebuildNeeded(
@@ -289,6 +287,7 @@ def _row(position: Position) -> dict[str, object]:
         "last_offset": position.last_offset,
         "last_event": position.last_event,
         "at_end_on": position.at_end_on,
+        "begun": position.begun,
     }
 
 
@@ -301,4 +300,5 @@ def _position(row: RowMapping) -> Position:
         last_offset=row["last_offset"],
         last_event=row["last_event"],
         at_end_on=row["at_end_on"],
+        begun=row["begun"],
     )

@@ -171,7 +171,7 @@ async def _begin(connection: AsyncConnection, runtime: Host, reader: Reader, at:
     log = await runtime.transport.identity(at.topic)
     held = await positions.take(connection, reader.group, at, log=log, now=now)
     await limits.forget(connection, reader.group, at)
-    return replace(held, next_offset=0, log=log, last_offset=None, last_event=None, at_end_on=now)
+    return replace(held, next_offset=0, log=log, last_offset=None, last_event=None, at_end_on=now, begun=0)
 
 
 async def _apply(

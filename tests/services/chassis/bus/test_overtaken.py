@@ -239,6 +239,37 @@ async def test_who_reads_a_log_that_was_compacted_before_goes_on_where_the_log_w
     assert await bench.things() == {ONE: (1, "Kigali Fibre")}
 
 
+async def test_a_first_reading_that_a_restart_interrupts_goes_on_below_the_horizon(bench: Bench) -> None:
+    """What the tombstones before it erased it has never had; one that goes while it is away stops it."""
+
+    async def handle(delivery: Delivery) -> None:
+        if delivery.event.key == BAD:
+            stands.set()
+            raise Transient("Something does not answer.")
+        await apply(delivery)
+
+    async def stopped_or_stands() -> bool:
+        return bool(running.task.done() or stands.is_set())
+
+    stands = asyncio.Event()
+    await bench.append(organisation(ONE, version=1), organisation(BAD, version=1))
+    await bench.append(organisation(MORE[0], version=1), erased(MORE[0], version=2))
+    await bench.append(organisation(MORE[1], version=1))
+    await expire(bench)
+    assert await horizon(bench) == 4
+    for _ in ("it begins", "it goes on"):
+        stands.clear()
+        async with bench.consuming(handle, batch=1) as running:
+            await eventually(stopped_or_stands)
+            assert not running.task.done()
+        assert await position(bench) == 1
+    await bench.append(erased(ONE, version=2), organisation(MORE[1], version=2))
+    await expire(bench)
+    with pytest.raises(RebuildNeeded, match=STOPPED):
+        await bench.consume()
+    assert await bench.things() == {ONE: (1, "Kigali Fibre")}
+
+
 async def test_who_has_kept_up_is_not_stopped_by_what_goes(bench: Bench) -> None:
     """The tombstone of what it holds as erased goes, and its position is the horizon; then superseded records go ahead of it."""
     async with bench.consuming(batch=1) as running:
