@@ -11,6 +11,7 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, RowMapping, Table, Text, select
 
+from schemas.http.audit import AuditPage
 from services.chassis.identity.principal import principal_of
 from services.chassis.web.access import require
 from services.chassis.web.cursors import cursors_of
@@ -51,7 +52,13 @@ def router(service: str, table: Table) -> APIRouter:
     """Return the routes that read a service's audit trail, newest first: `GET /v1/audit/<service>`."""
     routes = APIRouter(prefix=f"/v1/audit/{service}", tags=["audit"])
 
-    @routes.get("", operation_id=f"list_audit_{service}", summary=f"Audit trail of {service}, newest first")
+    @routes.get(
+        "",
+        operation_id=f"list_audit_{service}",
+        summary=f"Audit trail of {service}, newest first",
+        response_model=AuditPage,
+        response_class=Response,
+    )
     async def list_audit(
         request: Request, limit: Limit = 50, cursor: Cursor = None, subject: Subject = None
     ) -> Response:

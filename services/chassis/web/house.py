@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
+from schemas.http.health import Liveness, ProcessProgress, Readiness
 from services.chassis.runtime import Runtime
 from services.chassis.web import health, pages
 from services.chassis.web.access import PUBLIC
@@ -43,12 +44,28 @@ def house_routes(runtimes: Mapping[str, Runtime], made: Callable[[], dict[str, A
 
 
 def _add_health(routes: APIRouter, runtimes: Mapping[str, Runtime]) -> None:
-    @routes.get("/healthz", operation_id="get_liveness", tags=["health"], openapi_extra=PUBLIC)
+    @routes.get(
+        "/healthz",
+        operation_id="get_liveness",
+        summary="Whether the process is alive",
+        response_model=Liveness,
+        response_class=Response,
+        tags=["health"],
+        openapi_extra=PUBLIC,
+    )
     async def healthz(request: Request) -> Response:
         """Whether the process is alive; asks nothing else of anybody."""
         return respond(request, {"alive": True}, headers={"Cache-Control": "no-store"})
 
-    @routes.get("/readyz", operation_id="get_readiness", tags=["health"], openapi_extra=PUBLIC)
+    @routes.get(
+        "/readyz",
+        operation_id="get_readiness",
+        summary="Whether requests can be served now",
+        response_model=Readiness,
+        response_class=Response,
+        tags=["health"],
+        openapi_extra=PUBLIC,
+    )
     async def readyz(request: Request) -> Response:
         """Whether requests can be served now: each part with the reason why not, or null."""
         parts = await health.gathered_readiness(runtimes)
@@ -57,7 +74,15 @@ def _add_health(routes: APIRouter, runtimes: Mapping[str, Runtime]) -> None:
             raise Unavailable(" ".join(f"{part}: {reason}" for part, reason in faults.items()), parts=parts)
         return respond(request, {"ready": True, "parts": parts}, headers={"Cache-Control": "no-store"})
 
-    @routes.get("/progress", operation_id="get_progress", tags=["health"], openapi_extra=PUBLIC)
+    @routes.get(
+        "/progress",
+        operation_id="get_progress",
+        summary="What waits, and how far the work is",
+        response_model=ProcessProgress,
+        response_class=Response,
+        tags=["health"],
+        openapi_extra=PUBLIC,
+    )
     async def progress(request: Request) -> Response:
         """Return what waits and how far the work is, for each service of this process."""
         figures = {name: await health.progress(runtime) for name, runtime in runtimes.items()}

@@ -19,7 +19,8 @@ import orjson
 import xlsxwriter
 from xlsxwriter.worksheet import Worksheet
 
-from services.matches.rules.dictionary import Column, Dataset, Kind
+from schemas.http.exports import Kind
+from services.matches.rules.dictionary import Column, Dataset
 
 Form = Literal["csv", "xlsx", "jsonl"]
 Cells = Sequence[Any]

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from schemas.http.exports import DataDictionary
 from schemas.http.projects import Level
 from schemas.http.texts import formed
 from services.chassis.identity.principal import principal_of
@@ -64,6 +65,8 @@ def router() -> APIRouter:
         "/dictionary",
         operation_id="get_data_dictionary",
         summary="Every column of every export: its type and its meaning",
+        response_model=DataDictionary,
+        response_class=Response,
         openapi_extra=PUBLIC,
     )
     async def get_data_dictionary(request: Request) -> Response:

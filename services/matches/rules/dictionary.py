@@ -6,12 +6,10 @@ rename a column; who refreshes a report by name would find it broken. New ones g
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
 from matching.lists import COMPONENTS
+from schemas.http.exports import Kind
 from schemas.http.suggestion import SUGGESTION
-
-Kind = Literal["text", "list", "integer", "boolean", "date", "moment"]
 
 
 @dataclass(frozen=True, slots=True)
