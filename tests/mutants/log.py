@@ -64,6 +64,20 @@ def _no_horizon(patch: Patch) -> None:
     patch.setattr(
         compaction, "_HORIZON", text("UPDATE log_partition SET horizon = horizon WHERE :before < 0")
     )
+    patch.setattr(
+        compaction,
+        "_TOMBSTONES",
+        text("DELETE FROM log_record WHERE value IS NULL AND appended_at < :before"),
+    )
+
+
+def _wait_for_nobody(patch: Patch) -> None:
+    original = log.compact
+
+    async def compact(database: Any, **more: Any) -> int:
+        return await original(database, **more | {"unread": {}})
+
+    patch.setattr(log, "compact", compact)
 
 
 def _any_count(patch: Patch) -> None:
@@ -120,6 +134,15 @@ MUTANTS = (
         how="compaction removes tombstones at once",
         patch=_tombstones_at_once,
         tests=(f"{TESTS}::test_a_tombstone_stays_for_its_retention_and_then_raises_the_horizon",),
+    ),
+    Mutant(
+        name="compaction-waits-for-nobody",
+        rule="T21",
+        how="compaction takes tombstones that a group on its way through the log has yet to read",
+        patch=_wait_for_nobody,
+        tests=(
+            "tests/services/chassis/bus/test_overtaken.py::test_the_log_keeps_tombstones_until_the_groups_that_are_here_have_committed_them",
+        ),
     ),
     Mutant(
         name="compaction-without-horizon",

@@ -7,7 +7,8 @@ an offset. Three kinds of offset matter, and every one of them is *the next* one
   which transaction markers push on, so that it can be larger than "last record + 1");
 - the **fetch position** of a member is where its next fetch reads; *caught up* means that it has reached the end;
 - the **stored position** of a group is a row in the consumer's own database, moved in the same transaction as
-  the effects (`positions`). What a member *reports* to the log is only for the eyes of operators.
+  the effects (`positions`). What a member *reports* of it to the log is for the eyes of operators, and keeps
+  tombstones in the embedded log until they are committed.
 
 Offsets rise; compaction and markers leave gaps, so nobody may count with them. Records of one key stand in one
 partition in the order of their sequences. Nothing is promised across partitions.
@@ -170,7 +171,7 @@ class Membership(Protocol):
         ...
 
     async def report(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Tell the log the stored positions, for operators' eyes. Best effort: never raises, decides nothing.
+        """Tell the log the stored positions. Best effort: never raises, and moves nobody.
 
         The listener hears of a report that was refused.
         """

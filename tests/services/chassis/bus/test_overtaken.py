@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import delete, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.chassis.bus import limits, positions, rebuilding
+from services.chassis.bus import consumer, limits, positions, rebuilding
 from services.chassis.bus.delivery import Delivery
 from services.chassis.bus.errors import Overtaken, RebuildNeeded, Transient
 from services.chassis.bus.lane import LaneRules
@@ -76,6 +76,10 @@ async def until_halted(bench: Bench) -> None:
             return bool(await limits.halted(connection))
 
     await eventually(halted)
+
+
+async def reported(running: Any) -> bool:
+    return bool(running.consumer._reported.get(AT) == 5)
 
 
 async def resume(bench: Bench) -> None:
@@ -157,6 +161,39 @@ async def test_a_group_that_reads_from_the_beginning_while_the_log_is_compacted_
     assert (await bench.things())[ONE] == (1, "Kigali Fibre")
     await rebuild(bench.process, READER)
     assert ONE not in await bench.things()
+
+
+async def test_the_log_keeps_tombstones_until_the_groups_that_are_here_have_committed_them(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log that stood still is compacted a minute after its start, and then every hour: whoever reads it anew is on the way."""
+    away = asyncio.Event()
+
+    async def handle(delivery: Delivery) -> None:
+        if delivery.event.key == BAD:
+            stands.set()
+            if not away.is_set():
+                raise Transient("Something does not answer.")
+        await apply(delivery)
+
+    async def passed() -> int:
+        return await bench.transport.compact(now=time.time_ns() // 1_000 + 31 * DAY * 1_000_000)
+
+    stands = asyncio.Event()
+    await bench.append(organisation(ONE, version=1), organisation(BAD, version=1))
+    await bench.append(organisation(MORE[0], version=1), erased(MORE[0], version=2), erased(ONE, version=2))
+    monkeypatch.setattr(consumer, "_REPORT_SECONDS", 0.0)
+    async with bench.consuming(handle, batch=1) as running:
+        await stands.wait()
+        assert (await passed(), await horizon(bench)) == (2, 0)  # what is superseded goes all the same
+        away.set()
+        await bench.caught_up(running)
+        await eventually(lambda: reported(running))
+        assert (await passed(), await horizon(bench)) == (2, 5)
+        assert not running.task.done()
+    assert await bench.things() == {BAD: (1, "Kigali Fibre"), MORE[0]: (2, None), ONE: (2, None)}
+    await bench.append(erased(BAD, version=2))
+    assert (await passed(), await horizon(bench)) == (2, 6)  # nobody is here that it would wait for
 
 
 async def test_who_reads_a_log_that_was_compacted_before_is_not_stopped(

@@ -63,7 +63,7 @@ class SqlTransport:
             TopicPartition, tuple[Record, ...]
         ] = {}  # of the last append to each, if it was small
         self._appends = 0
-        self._members: dict[str, asyncio.Event] = {}
+        self._members: dict[str, SqlMembership] = {}
         self._lost: LogBusy | None = None
 
     async def open(self) -> None:
@@ -157,6 +157,20 @@ class SqlTransport:
             end = await end_of(connection, at)
             return await read_batch(connection, at, offset=offset, limit=limit, end=end)
 
+    async def compact(self, *, now: int) -> int:
+        """Run one pass of compaction; returns how many records went. `now`: Unix microseconds."""
+        unread: dict[TopicPartition, int] = {}
+        for member in self._members.values():
+            for at, offset in member.unread.items():
+                unread[at] = min(offset, unread.get(at, offset))
+        return await compact(
+            self.database,
+            now=now,
+            lag_seconds=self._lag,
+            tombstone_seconds=self._tombstones,
+            unread=unread,
+        )
+
     def appender(self, outbox: str) -> SqlAppender:
         """Return the right to append for one outbox."""
         return SqlAppender(self.database, outbox, appended=self._advance, failed=self._forget_ends)
@@ -165,16 +179,16 @@ class SqlTransport:
         """Return the one membership of a group."""
         return SqlMembership(self, group, topics, listener)
 
-    def join(self, group: str, wake: asyncio.Event) -> None:
+    def join(self, group: str, member: SqlMembership) -> None:
         """Register the group's member, which reads what stands in the tables by now. Raises GroupBusy if there is one."""
         if group in self._members:
             raise GroupBusy(f"The group {group} has its one member already; more members need Kafka.")
-        self._members[group] = wake
+        self._members[group] = member
         self._newest.clear()
 
-    def leave(self, group: str, wake: asyncio.Event) -> None:
+    def leave(self, group: str, member: SqlMembership) -> None:
         """Forget the group's member."""
-        if self._members.get(group) is wake:
+        if self._members.get(group) is member:
             del self._members[group]
 
     async def known_ends(self) -> Mapping[TopicPartition, int]:
@@ -227,8 +241,8 @@ class SqlTransport:
 
     def _wake_members(self) -> None:
         self._appends += 1
-        for wake in self._members.values():
-            wake.set()
+        for member in self._members.values():
+            member.wake.set()
 
     async def _learn_identity(self) -> None:
         async with self.database.write() as connection:
@@ -242,12 +256,7 @@ class SqlTransport:
             await asyncio.sleep(seconds)
             seconds = _PASS_SECONDS
             try:
-                await compact(
-                    self.database,
-                    now=time.time_ns() // 1000,
-                    lag_seconds=self._lag,
-                    tombstone_seconds=self._tombstones,
-                )
+                await self.compact(now=time.time_ns() // 1000)
             except TRANSIENT as error:
                 _log.warning("log.compaction", error=str(error))
             except Exception as error:  # noqa: BLE001 - nobody awaits this task: it would end without a word

@@ -27,10 +27,11 @@ class SqlMembership:
         self._assigned: frozenset[TopicPartition] = frozenset()
         self._fetched: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()
-        self._wake = asyncio.Event()
+        self.wake = asyncio.Event()
+        self.unread: dict[TopicPartition, int] = {}  # from where on the group may not have committed
 
     async def __aenter__(self) -> Self:
-        self._log.join(self._group, self._wake)
+        self._log.join(self._group, self)
         try:
             everything = frozenset(
                 [
@@ -39,10 +40,11 @@ class SqlMembership:
                     for partition in range(await self._log.partitions(topic))
                 ]
             )
-            self._assigned = everything
+            self._assigned, self.unread = everything, dict.fromkeys(everything, 0)
             self._fetched = dict(await self._listener.assigned(everything))
+            self.unread |= self._fetched
         except BaseException:
-            self._log.leave(self._group, self._wake)
+            self._log.leave(self._group, self)
             raise
         return self
 
@@ -53,17 +55,17 @@ class SqlMembership:
             await self._listener.revoked(self._assigned)
         finally:
             self._fetched.clear()
-            self._log.leave(self._group, self._wake)
+            self._log.leave(self._group, self)
 
     async def fetch(self, *, timeout: float, limit: int) -> Sequence[Batch]:  # noqa: ASYNC109 - waits for the log
         """Read what is there, or wait for an append and read then."""
         # Cleared before looking: an append during the look sets it again.
-        self._wake.clear()
+        self.wake.clear()
         batches = await self._read(limit)
         if batches:
             return batches
         try:
-            await asyncio.wait_for(self._wake.wait(), timeout)
+            await asyncio.wait_for(self.wake.wait(), timeout)
         except TimeoutError:
             return ()
         return await self._read(limit)
@@ -71,7 +73,7 @@ class SqlMembership:
     def seek(self, at: TopicPartition, offset: int) -> None:
         """Set where the next fetch reads."""
         self._fetched[at] = offset
-        self._wake.set()
+        self.wake.set()
 
     def pause(self, partitions: frozenset[TopicPartition]) -> None:
         """Leave these out."""
@@ -80,10 +82,11 @@ class SqlMembership:
     def resume(self, partitions: frozenset[TopicPartition]) -> None:
         """Take these in again."""
         self._paused -= partitions
-        self._wake.set()
+        self.wake.set()
 
     async def report(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Nothing to tell: in one process everybody can see the stored positions."""
+        """Remember from where on the log has to keep tombstones for this group."""
+        self.unread |= positions
 
     async def _read(self, limit: int) -> Sequence[Batch]:
         ends = await self._log.known_ends()
