@@ -41,12 +41,12 @@ def test_every_body_has_an_example_that_its_schema_takes(document: dict[str, Any
     assert wrong == []
 
 
-def test_every_json_answer_says_what_is_in_it(document: dict[str, Any]) -> None:
+def test_every_answer_says_what_is_in_it(document: dict[str, Any]) -> None:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            for status, answer in operation["responses"].items():
-                for media, content in answer.get("content", {}).items():
-                    assert content["schema"] or not media.endswith("json"), (method, path, status)
+            for status in {"200", "201", "202"} & operation["responses"].keys():
+                content = operation["responses"][status]["content"]
+                assert all(one["schema"] for one in content.values()), (method, path, status)
 
 
 STREAM = "/v1/streams/matches"

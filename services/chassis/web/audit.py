@@ -57,7 +57,6 @@ def router(service: str, table: Table) -> APIRouter:
         operation_id=f"list_audit_{service}",
         summary=f"Audit trail of {service}, newest first",
         response_model=AuditPage,
-        response_class=Response,
     )
     async def list_audit(
         request: Request, limit: Limit = 50, cursor: Cursor = None, subject: Subject = None

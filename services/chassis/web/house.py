@@ -49,7 +49,6 @@ def _add_health(routes: APIRouter, runtimes: Mapping[str, Runtime]) -> None:
         operation_id="get_liveness",
         summary="Whether the process is alive",
         response_model=Liveness,
-        response_class=Response,
         tags=["health"],
         openapi_extra=PUBLIC,
     )
@@ -62,7 +61,6 @@ def _add_health(routes: APIRouter, runtimes: Mapping[str, Runtime]) -> None:
         operation_id="get_readiness",
         summary="Whether requests can be served now",
         response_model=Readiness,
-        response_class=Response,
         tags=["health"],
         openapi_extra=PUBLIC,
     )
@@ -79,7 +77,6 @@ def _add_health(routes: APIRouter, runtimes: Mapping[str, Runtime]) -> None:
         operation_id="get_progress",
         summary="What waits, and how far the work is",
         response_model=ProcessProgress,
-        response_class=Response,
         tags=["health"],
         openapi_extra=PUBLIC,
     )

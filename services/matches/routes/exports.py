@@ -66,7 +66,6 @@ def router() -> APIRouter:
         operation_id="get_data_dictionary",
         summary="Every column of every export: its type and its meaning",
         response_model=DataDictionary,
-        response_class=Response,
         openapi_extra=PUBLIC,
     )
     async def get_data_dictionary(request: Request) -> Response:
