@@ -18,6 +18,8 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from matching.blocks import Alive, Block, Head
 
+_STRETCH = 256  # sums whose largest is found at once
+
 Ints = npt.NDArray[np.int32]
 Asked = tuple[Ints, npt.NDArray[Any]]
 """A query: term numbers, each once, and their weights (or impacts), of equal length."""
@@ -95,8 +97,10 @@ def _sum_block(  # pragma: no cover - compiled
                 for slot in range(sums.shape[0]):
                     sums[slot] += weight * np.int32(dense[row, slot])
             else:
-                for j in range(offsets[place], offsets[place + 1]):
-                    sums[slots[j]] += weight * np.int32(values[j])
+                postings = slice(offsets[place], offsets[place + 1])
+                met_slots, met_values = slots[postings], values[postings]
+                for j in range(met_slots.shape[0]):  # from 0, so that no place is looked at for a sign
+                    sums[met_slots[j]] += weight * np.int32(met_values[j])
         if met and not direct:
             _scatter(sums, entries, alive, out[query])
 
@@ -176,23 +180,34 @@ def _most(sums: Any) -> Any:  # pragma: no cover - compiled
 
 
 @numba.njit(cache=True, nogil=True)
+def _insert(sums: Any, found: Any, count: Any, entry: Any) -> Any:  # pragma: no cover - compiled
+    if count == found.shape[0]:
+        if sums[entry] <= sums[found[count - 1]]:
+            return count
+        count -= 1
+    place = count
+    while place > 0 and sums[found[place - 1]] < sums[entry]:
+        found[place] = found[place - 1]
+        place -= 1
+    found[place] = entry
+    return count + 1
+
+
+@numba.njit(cache=True, nogil=True)
 def _largest(sums: Any, found: Any) -> None:  # pragma: no cover - compiled
-    most = found.shape[0]
-    for start in range(0, sums.shape[0], 256):
-        stretch = sums[start : start + 256]
-        if start >= most and _most(stretch) <= sums[found[most - 1]]:
-            continue  # most stretches: a maximum is found many values at a time
-        for entry in range(start, start + stretch.shape[0]):
-            if entry < most:
-                place = entry
-            elif sums[entry] > sums[found[most - 1]]:
-                place = most - 1
-            else:
-                continue
-            while place > 0 and sums[found[place - 1]] < sums[entry]:
-                found[place] = found[place - 1]
-                place -= 1
-            found[place] = entry
+    """Find what each stretch has at most, many values at a time, and look only into those that reach what the last place needs."""
+    most = np.empty((sums.shape[0] + _STRETCH - 1) // _STRETCH, sums.dtype)
+    for i in range(most.shape[0]):
+        most[i] = _most(sums[i * _STRETCH : (i + 1) * _STRETCH])
+    needed, count = most.min(), 0
+    if most.shape[0] > found.shape[0]:
+        for i in range(most.shape[0]):
+            count = _insert(most, found, count, i)
+        needed, count = most[found[count - 1]], 0
+    for i in range(most.shape[0]):
+        if most[i] >= needed:
+            for entry in range(i * _STRETCH, min((i + 1) * _STRETCH, sums.shape[0])):
+                count = _insert(sums, found, count, entry)
 
 
 def sum_block(block: Block, alive: Alive, asks: Asks, out: Ints) -> None:

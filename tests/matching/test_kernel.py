@@ -164,6 +164,12 @@ def test_largest_names_the_lower_place_among_equals():
     assert largest(sums[:0], 3).tolist() == []
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(1, 2_000), st.integers(1, 120), st.sampled_from([2, 40, 10**9]))
+def test_largest_is_what_a_stable_sort_puts_first(seed, many, most, different):
+    sums = np.random.default_rng(seed).integers(-different, different, many).astype(np.int32)
+    assert largest(sums, most).tolist() == np.argsort(-sums, kind="stable")[:most].tolist()
+
+
 def test_a_block_refuses_more_slots_than_it_has_numbers_for():
     many = 65_537
     head = Head(
