@@ -14,7 +14,8 @@ import orjson
 
 from matching.changes import WhatIf
 from matching.explanation import Explanation
-from matching.lists import STEPS, RankedList, Row
+from matching.lists import RankedList, Row
+from matching.placement import STEP_BITS
 from matching.rules import codes_of
 from matching.sentences import phrases_in
 from services.chassis.web.problems import InvalidParameter, NotFound
@@ -27,8 +28,6 @@ from services.matches.queries.pages import Page, Place, page
 from services.matches.queries.showing import candidate_json, row_of, rules_json
 from services.matches.queries.telling import Telling
 from services.matches.rules.rights import View, stepped
-
-_CAPPED = 1 << STEPS.index("parent_cap")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +220,7 @@ def margin(ranked: RankedList, rank: int, *, view: View) -> dict[str, Any] | Non
     if not len(reached):
         return None
     above = int(reached[-1])
-    if above < ranked.head and int(ranked.steps[mine]) & _CAPPED:
+    if above < ranked.head and int(ranked.steps[mine]) & STEP_BITS["parent_cap"]:
         return None
     fit = int(ranked.fit[above]) - int(ranked.fit[mine])
     if view == "own":

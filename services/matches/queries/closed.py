@@ -26,7 +26,8 @@ from matching.engine import Engine
 from matching.epoch import Epoch
 from matching.explanation import Explanation
 from matching.ledger_rows import ROW
-from matching.lists import OFFER_KINDS, SECTORS, STEPS, RankedList
+from matching.lists import OFFER_KINDS, SECTORS, RankedList
+from matching.placement import STEP_BITS
 from matching.queries import build_query
 from matching.records import Member
 from matching.rules import BITS
@@ -39,9 +40,8 @@ from services.matches.queries.telling import Telling
 from services.matches.tables import LIST_VERSIONS
 from services.matches.worker.documents import MEMBER, PROJECT, Analysis, member_of, project_of, unpack
 
-_BELOW_FLOOR = 1 << STEPS.index("below_floor")
-_OUTSIDE = (1 << STEPS.index("parent_cap")) | (1 << STEPS.index("made_room"))
-_PLACED = (1 << STEPS.index("local_minimum")) | (1 << STEPS.index("newcomer_minimum"))
+_OUTSIDE = STEP_BITS["parent_cap"] | STEP_BITS["made_room"]
+_PLACED = STEP_BITS["local_minimum"] | STEP_BITS["newcomer_minimum"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +157,7 @@ def _assembled(epoch: Epoch, stored: _Stored) -> Computed:
         components=packed["components"].astype(np.int64),
         fit=fit,
         band=np.array([epoch.band_of(int(one)) for one in fit], np.uint8),
-        above_floor=(steps & _BELOW_FLOOR) == 0,
+        above_floor=(steps & STEP_BITS["below_floor"]) == 0,
         confidence=np.zeros(len(ids), np.int32),
         labels=packed["labels"].astype(np.uint32),
         steps=steps,
