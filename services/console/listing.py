@@ -232,7 +232,7 @@ def _sum_of(row: Mapping[str, Any]) -> str:
 
 def _words(part: Mapping[str, Any]) -> tuple[str, str, str]:
     """The words of both texts and where they were found; what is taken off or not counted has neither and says what it is."""
-    if part["code"] in {"threshold", "quoted", "added", "duplicate", "further", "below", "unbacked"}:
+    if "term" not in part:
         return f"  {part['sentence']}", "", ""
     fields = ", ".join(_FIELDS.get(field, field) for field in part.get("fields", ()))
     where = f"{part['code']} in {fields}" if fields else part["code"]
