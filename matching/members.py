@@ -99,7 +99,7 @@ class MemberStore:
         self._keeps_stems = any(weights.quoted.values())
         self._rows = MemberRows()
         self._roots = SharedArray(np.int64)
-        self._id_column = np.empty(64, object)
+        self._ids = SharedArray(object)
         self._states = SharedRows[MemberState | None]()
         self._row_of: dict[str, int] = {}
         self._profiles = Index(np.uint8)
@@ -177,7 +177,7 @@ class MemberStore:
             items = self._items.pin()
             self._pinned = PinnedMembers(
                 rows=self._rows.pin(size),
-                ids=self._id_column[:size],
+                ids=self._ids.pin(size),
                 states=self._states.pin(),
                 row_of=self._row_of,
                 profiles=self._profiles.pin(),
@@ -211,9 +211,7 @@ class MemberStore:
 
     def _new_row(self, member: str) -> int:
         row = self._profiles.new_entry()
-        if row == len(self._id_column):
-            self._id_column = np.concatenate((self._id_column, np.empty(row, object)))
-        self._id_column[row] = member
+        self._ids.set(row, member)
         self._states.append(None)
         self._row_of[member] = row
         return row
