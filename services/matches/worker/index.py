@@ -8,7 +8,7 @@ transaction sees below the committed positions, so a view never shows half of a 
 
 import asyncio
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -349,7 +349,9 @@ class Index:
     def _follows(self, kind: str, identifier: str) -> bool:
         return identifier in (self._inputs if kind == MEMBER else self._partition_of)
 
-    def _apply(self, rows: Iterable[Row[Any]], changes: Changes | None) -> None:
+    def _apply(self, rows: Sequence[Row[Any]], changes: Changes | None) -> None:
+        if any(row.kind == MEMBER and row.record is None for row in rows):
+            self._snapshot.remove()  # another process of this folder may have left one that holds them
         for row in rows:
             if row.kind == MEMBER:
                 self._apply_member(row, changes)
@@ -360,7 +362,6 @@ class Index:
         known = self._inputs.get(row.id)
         if row.record is None:
             self._inputs.pop(row.id, None)
-            self._snapshot.remove()  # another process of this folder may have left one that holds it
             for engine in self._engines:
                 engine.remove_member(row.id)
             changed = known is not None
