@@ -15,7 +15,6 @@ on one core and every row sorted, over as many of the lists as fit.
 """
 
 import argparse
-import gc
 import multiprocessing
 import time
 import uuid
@@ -32,6 +31,7 @@ from matching.epoch import Epoch
 from matching.lists import OFFER_KINDS
 from matching.records import Evidence, Member, Need, Offer, Project
 from matching.view import View
+from services.chassis.lifecycle import collected_seldom
 from services.matches.commands import first_epoch
 
 DAY = "2026-11-24"
@@ -81,6 +81,7 @@ class Town:
         return FieldStems(name=name, language="en", runs=runs)
 
 
+@collected_seldom()  # as in a process that fills an index
 def measure(members: int, projects: int, *, workers: int, lists: int) -> dict[str, Any]:
     """Fill an engine, rank, and return the figures of one size."""
     epoch = Epoch.loads(first_epoch(None))
@@ -182,9 +183,6 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     before = machine()
-    gc.set_threshold(
-        20_000, 20, 50
-    )  # as seldom as in a process that fills an index (`services.chassis.lifecycle`)
     claims, figures, ratios = [], {}, {}
     sizes = [tuple(int(part) for part in size.split("x")) for size in given.sizes]
     for members, projects in sizes:
