@@ -7,7 +7,7 @@ that names a lower band is no reason, and one to the band that is known is no ne
 
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import func, select
@@ -18,10 +18,8 @@ from services.notifications.commands.leaving import NEEDS_REASONS
 from services.notifications.rules.conditions import BAND_ORDER, Asked, reaches_band
 from services.notifications.tables import NOTICES, SUBSCRIPTIONS
 from services.notifications.worker.reasons import Rows
-from services.notifications.worker.telling import ENDS, FELL, LEFT, MEETS, PROJECT_CHANGED
+from services.notifications.worker.telling import ENDS, FELL, LEFT, MEETS, PROJECT_CHANGED, ROSE
 
-ROSE: Final = "band-rose"
-"""The rule of a rise to a higher band than the reader knows."""
 AT_ONCE = 500
 """So many subscriptions are looked up together, and what they were told is parsed before anything else has its turn."""
 

@@ -25,6 +25,8 @@ ENDS = OVER | {MATCH_WITHDRAWN}
 """Types of news after which a subscriber takes a project for over."""
 PROJECT_CHANGED: Final = "project-changed"
 """The rule of news that the needs or countries of a project are others."""
+ROSE: Final = "band-rose"
+"""The rule of a rise to a higher band than the reader knows."""
 FELL: Final = "band-fell"
 """The rule of a fall to a lower band: the last word, if that is none of those that were asked for, until it is one again."""
 LEFT: Final = "left-conditions"
@@ -99,7 +101,7 @@ def _of_known(pair: Mapping[str, Any], *, changed: bool) -> Word | None:
     if _moved(pair):
         if pair["told_band"] not in BAND_ORDER:
             return Word(MATCH_PROPOSED, "above-floor-again")
-        return Word(MATCH_RESCORED, "band-rose" if _rise(pair) > 0 else FELL)
+        return Word(MATCH_RESCORED, ROSE if _rise(pair) > 0 else FELL)
     return Word(OPPORTUNITY_UPDATED, PROJECT_CHANGED) if changed else None
 
 
@@ -115,7 +117,7 @@ def _of_left(pair: Mapping[str, Any], *, changed: bool, revised: bool) -> Word |
     if changed:
         return Word(OPPORTUNITY_UPDATED, PROJECT_CHANGED)
     if _moved(pair) and _rise(pair) > 0 and not revised:
-        return Word(MATCH_RESCORED, "band-rose")
+        return Word(MATCH_RESCORED, ROSE)
     if _moved(pair) or _looked_at_again(pair) or revised:
         return Word(OPPORTUNITY_UPDATED, MEETS)
     return None
