@@ -6,7 +6,7 @@ they ask for after all, once they are put right, or their subscription is taken 
 left: those are told whatever is asked for.
 """
 
-from datetime import date, datetime
+from datetime import datetime
 
 import orjson
 from sqlalchemy import and_, func, not_, or_, select
@@ -18,7 +18,7 @@ from services.chassis.web.operation import Unit
 from services.notifications.commands.dismissals import look_again_at
 from services.notifications.commands.leaving import UNENDED, take_back
 from services.notifications.queries.reading import Row
-from services.notifications.rules.conditions import asked_of
+from services.notifications.rules.conditions import asked_of, day_told
 from services.notifications.tables import DELIVERIES, LISTS, NOTICES, PROJECTS, STANDINGS
 
 
@@ -53,7 +53,7 @@ async def take_back_unasked(
         .order_by(PROJECTS.c.id)
     )
     for project in (await connection.execute(known)).all():
-        day = date.fromisoformat(project.told_day) if project.told_day else now.date()
+        day = day_told(project.told_day, now.date())
         asked = asked_of(reference, orjson.loads(project.facts), day=day)
         if not asked(row["conditions"], project.band):
             await take_back(

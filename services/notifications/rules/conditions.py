@@ -99,6 +99,11 @@ def asked_of(reference: Reference, facts: Facts, *, day: date) -> Asked:
     return asked
 
 
+def day_told(told: str | None, today: date) -> date:
+    """Return the reference date by which conditions saw a list last: as it is kept, else today's."""
+    return date.fromisoformat(told) if told else today
+
+
 def regrouped(reference: Reference, countries: Iterable[str], *, since: date, day: date) -> bool:
     """Whether any of these countries has come into a group that conditions look at, or has left it, since a day."""
     return any(

@@ -8,7 +8,7 @@ of that record takes it back, or finds that the pair stands again. *Never:* send
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -34,7 +34,7 @@ from services.notifications.mail.letters import words_of
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules import conditions
 from services.notifications.rules.cadence import next_digest
-from services.notifications.rules.conditions import asked_of, reaches_band
+from services.notifications.rules.conditions import asked_of, day_told, reaches_band
 from services.notifications.rules.identifiers import identifier_of_news
 from services.notifications.tables import (
     DELIVERIES,
@@ -156,7 +156,6 @@ async def _ready(runtime: Runtime, project: str, *, asks: bool) -> int:
     rows = await reader.rows(project, asked)
     known: Mapping[str, Any] = NOTHING_SAID if row.state == "erased" else orjson.loads(row.facts)
     now = runtime.clock.now()
-    day = date.fromisoformat(row.told_day) if row.told_day else now.date()
     notices, deliveries, digests = await asyncio.to_thread(
         _made,
         runtime,
@@ -164,7 +163,7 @@ async def _ready(runtime: Runtime, project: str, *, asks: bool) -> int:
         rows,
         facts=known,
         facts_hash=row.facts_hash,
-        asked=asked_of(runtime.state[REFERENCE], known, day=day),
+        asked=asked_of(runtime.state[REFERENCE], known, day=day_told(row.told_day, now.date())),
         terms=terms,
         last=last,
         now=now,

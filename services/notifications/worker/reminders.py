@@ -19,7 +19,7 @@ from schemas.webhooks.notifications import OPPORTUNITY_CLOSING_SOON
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.consumers import REFERENCE
 from services.notifications.rules.cadence import REMINDED_BEFORE, day_reminded
-from services.notifications.rules.conditions import BEST_BAND, asked_of
+from services.notifications.rules.conditions import BEST_BAND, asked_of, day_told
 from services.notifications.tables import LISTS, NOTICES, PROJECTS, STANDINGS
 from services.notifications.worker.cycles import newest_version, told_of
 from services.notifications.worker.news import News, insert_notices
@@ -123,7 +123,7 @@ async def _news(
     made = {(row.subscription, row.cause) for row in await connection.execute(reminded)}
     news = []
     days_of = cache(lambda cadence, zone: day_reminded(today, cadence, zone))
-    told_day = date.fromisoformat(found.told_day) if found.told_day else today
+    told_day = day_told(found.told_day, today)
     asked = asked_of(runtime.state[REFERENCE], orjson.loads(found.facts), day=told_day)
     fallen = set(
         await connection.scalars(_BELOW, {"this_project": project})
