@@ -145,13 +145,13 @@ async def _ready(runtime: Runtime, project: str, *, asks: bool) -> int:
             .where(PROJECTS.c.id == project)
         )
         row = (await connection.execute(record)).first()
+        if not waiting or row is None:
+            return 0  # taken back since, or the log is being read anew
+        asked = _asked(waiting)
+        if asked and not asks:
+            return 0
         terms = await terms_told(connection, project, waiting)
         last = await last_words(connection, project, waiting)
-    if not waiting or row is None:
-        return 0  # taken back since, or the log is being read anew
-    asked = _asked(waiting)
-    if asked and not asks:
-        return 0
     reader: ListReader = runtime.state[READER]
     rows = await reader.rows(project, asked)
     known: Mapping[str, Any] = NOTHING_SAID if row.state == "erased" else orjson.loads(row.facts)
