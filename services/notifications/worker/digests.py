@@ -45,7 +45,7 @@ from services.notifications.tables import (
     SUBSCRIPTIONS,
 )
 from services.notifications.worker.cycles import AWAY
-from services.notifications.worker.knowing import Known, known_by, what_changed
+from services.notifications.worker.knowing import Known, known_by, parsed, what_changed
 from services.notifications.worker.readying import TELLABLE, title_in
 from services.notifications.worker.telling import ENDS, FELL, LEFT
 
@@ -189,8 +189,8 @@ async def _ready(
     shown = (NOTICES.c.subscription == subscription) & NOTICES.c.position.is_not(None)  # it was ready before
     anew = select(NOTICES.c.id).join(PROJECTS, PROJECTS.c.id == NOTICES.c.project).where(shown, TELLABLE)
     ready = select(NOTICES).where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready")
-    notices = [dict(one) for one in (await connection.execute(ready.order_by(NOTICES.c.id))).mappings()]
-    other = {one["id"] for one in notices if orjson.loads(one["data"])["language"] != row["language"]}
+    notices = [parsed(one) for one in (await connection.execute(ready.order_by(NOTICES.c.id))).mappings()]
+    other = {one["id"] for one in notices if one["data"]["language"] != row["language"]}
     if other:  # saved while a mail was out, as above
         await connection.execute(update(NOTICES).where(NOTICES.c.id.in_(other)).values(state="waiting"))
         notices = [one for one in notices if one["id"] not in other]
@@ -229,7 +229,7 @@ def _gone(notice: Mapping[str, Any], least: str | None) -> bool:
     """Whether a notice says that its project has ended, or is not what the subscription asks for: a mail was out meanwhile that nobody took."""
     if notice["type"] in ENDS or notice["rule"] == LEFT:
         return True
-    return notice["rule"] == FELL and not reaches_band(orjson.loads(notice["data"])["band"], least)
+    return notice["rule"] == FELL and not reaches_band(notice["data"]["band"], least)
 
 
 async def _open_of(connection: AsyncConnection, subscription: str) -> frozenset[str]:
@@ -268,7 +268,7 @@ def _in_order(notices: Sequence[dict[str, Any]]) -> list[str]:
     """Return the projects of these notices: what closes soon first, by its deadline, then what has waited longest."""
     oldest = dict.fromkeys(one["project"] for one in notices)
     closing = {
-        one["project"]: orjson.loads(one["data"])["deadline"] or ""
+        one["project"]: one["data"]["deadline"] or ""
         for one in notices
         if one["type"] == OPPORTUNITY_CLOSING_SOON
     }
@@ -290,7 +290,7 @@ async def _known(connection: AsyncConnection, subscription: str) -> dict[str, Kn
         )
         .order_by(NOTICES.c.id)
     )
-    last = {one["project"]: dict(one) for one in (await connection.execute(sent)).mappings()}
+    last = {one["project"]: parsed(one) for one in (await connection.execute(sent)).mappings()}
     return {project: known_by(one) for project, one in last.items() if one["type"] not in ENDS}
 
 
@@ -367,7 +367,7 @@ def digest_letter(
     groups: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for place, project in enumerate(order):
         one = newest[project]
-        data = orjson.loads(one["data"])
+        data = one["data"]
         flagship = data.get("flagship") or ""
         if flagship in flagships:
             flagship = title_in(orjson.loads(flagships[flagship]), row["language"])

@@ -37,13 +37,18 @@ class Known(NamedTuple):
 NOT_ASKED_FOR = Known(fits=False, band=None, facts=None)
 
 
+def parsed(notice: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a notice with its data read."""
+    return {**notice, "data": None if notice["data"] is None else orjson.loads(notice["data"])}
+
+
 def known_by(notice: Mapping[str, Any]) -> Known | None:
-    """Return what a notice says of its project; None of an end, or if that is not kept."""
+    """Return what a notice, `parsed`, says of its project; None of an end, or if that is not kept."""
     if notice["type"] in ENDS or notice["data"] is None:
         return None
     if not notice["fits"]:
         return NOT_ASKED_FOR
-    return Known(fits=True, band=orjson.loads(notice["data"])["band"], facts=notice["facts"])
+    return Known(fits=True, band=notice["data"]["band"], facts=notice["facts"])
 
 
 def what_changed(known: Known, now: Known) -> Rule | None:
@@ -77,7 +82,7 @@ async def last_words(
             .where(NOTICES.c.id.in_(newest))
         )  # fmt: skip
         for one in (await connection.execute(words)).mappings():
-            known = known_by(dict(one))
+            known = known_by(parsed(one))
             if known is not None:
                 found[one["subscription"]] = known
     return found
@@ -142,7 +147,7 @@ def moves(
 
 
 def _tried_as(notice: Mapping[str, Any], now: Known) -> Mapping[str, Any]:
-    before = known_by(notice)
+    before = known_by(parsed(notice))
     rule = None if before is None else what_changed(before, now)
     return {**notice, "rule": rule} if notice["type"] == MATCH_RESCORED and rule in {ROSE, FELL} else notice
 

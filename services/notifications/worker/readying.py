@@ -210,12 +210,14 @@ def _made(
             row = None  # it stands there again, or not any more
         if row is None and notice["type"] in NEEDS_REASONS and (notice["standing"] or notice["fresh"]):
             continue  # the list is ahead of the log: the record that the pair fell, or stands again, is on its way
-        least = _least(notice, "band")
+        chosen = orjson.loads(notice["conditions"])
+        least = chosen.get("minimum_band")
         if row is not None and notice["fits"] and not reaches_band(row["band"], least):
             if notice["fresh"] or reaches_band(notice["standing_band"], least):
                 continue  # so is the one that it is in a band that was not asked for
             row = None
-        data = _data(notice, facts, row, terms=terms.get(notice["subscription"], []))
+        confidence = chosen.get("minimum_confidence")
+        data = _data(notice, facts, row, terms=terms.get(notice["subscription"], []), least=confidence)
         if data is None:
             kept = orjson.loads(notice["data"]) if notice["tried"] and notice["data"] is not None else None
             state = "sent" if notice["tried"] else "dropped"
@@ -393,14 +395,14 @@ def _data(
     row: Mapping[str, Any] | None,
     *,
     terms: Sequence[str],
+    least: int | None,
 ) -> dict[str, Any] | None:
-    """Return what the notice says, None if it is not to be told (any more); `terms` are those told before."""
+    """Return what the notice says, None if it is not to be told (any more); `terms` are those told before, `least` the confidence asked for."""
     if notice["subscription_state"] not in LISTENING or notice["organisation_state"] in AWAY:
         return None
     if notice["type"] in NEEDS_REASONS:
         if row is None:
             return None  # and no record on its way will tell of the pair
-        least = _least(notice, "confidence")
         first = notice["type"] == MATCH_PROPOSED or not notice["told"]
         if least is not None and row["confidence"] < least and notice["fits"] and first:
             return None
@@ -429,10 +431,6 @@ def _data(
         },
         "statement": statement_in(notice["language"]),
     }
-
-
-def _least(notice: Mapping[str, Any], what: str) -> Any:
-    return orjson.loads(notice["conditions"]).get(f"minimum_{what}")
 
 
 def statement_in(language: str) -> str:
