@@ -40,9 +40,14 @@ async def started(folder: Path) -> AsyncIterator[tuple[Town, Told]]:
         with captured() as told:
             town = await open_town(folder, stack)
         yield town, [one for one in told if "snapshot" in one["event"]]
-        stop = asyncio.Event()
-        stop.set()
-        await town.worker.index.run(stop)
+        await stopped(town)
+
+
+async def stopped(town: Town) -> None:
+    """Stop following, as a process does that ends gracefully."""
+    stop = asyncio.Event()
+    stop.set()
+    await town.worker.index.run(stop)
 
 
 async def settled(folder: Path) -> tuple[dict[str, int], list[Any]]:
@@ -203,9 +208,7 @@ async def test_where_none_can_be_written_the_stop_is_a_good_one(folder: Path) ->
     async with started(folder) as (town, _):
         (folder / FILE).mkdir()
         with captured() as told:
-            stop = asyncio.Event()
-            stop.set()
-            await town.worker.index.run(stop)
+            await stopped(town)
         assert [one["event"] for one in told] == ["no index snapshot is left"]
         assert left_in(folder) == [FILE]  # no draft
     async with started(folder) as (town, told):
@@ -224,9 +227,7 @@ async def test_where_one_cannot_be_made_the_stop_is_a_good_one(
     async with started(folder) as (town, _):
         monkeypatch.setattr(engine, "pieces", failing)
         with captured() as told:
-            stop = asyncio.Event()
-            stop.set()
-            await town.worker.index.run(stop)
+            await stopped(town)
         assert [(one["event"], one["why"]) for one in told] == [
             ("no index snapshot is left", "MemoryError: ")
         ]
@@ -250,9 +251,7 @@ async def test_a_stop_that_is_past_its_time_leaves_no_part_of_one(
     async with started(folder) as (town, _):
         with monkeypatch.context() as patch:
             patch.setattr(engine, "pieces", slow)
-            stop = asyncio.Event()
-            stop.set()
-            stopping = asyncio.create_task(town.worker.index.run(stop))
+            stopping = asyncio.create_task(stopped(town))
             await asyncio.to_thread(under_way.wait, 60)
             stopping.cancel()
             with pytest.raises(asyncio.CancelledError):
