@@ -21,7 +21,7 @@ from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text, delet
 
 from schemas.envelope import Event, Sequence, new_event
 from schemas.topics import ORGANISATION_ERASED, ORGANISATION_REVISED, TOPICS
-from services.chassis.bus import deadletters, outbox, positions
+from services.chassis.bus import deadletters, limits, outbox, positions
 from services.chassis.bus.consumer import Consumer, Delivery
 from services.chassis.bus.failpoints import armed
 from services.chassis.bus.relay import Relay
@@ -294,6 +294,11 @@ class Bench:
         async with self.database.read() as connection:
             return list(await deadletters.listed(connection, limit=1_000))
 
+    async def halted(self) -> list[limits.Burials]:
+        """The partitions that stand still."""
+        async with self.database.read() as connection:
+            return list(await limits.halted(connection))
+
     async def execute(self, statement: str, **values: Any) -> None:
         """Meddle with the service's database."""
         async with self.database.write() as connection:
@@ -368,7 +373,7 @@ class Bench:
         await until(once_each)
 
 
-async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 20) -> None:
+async def until(condition: Callable[[], Awaitable[object]], *, seconds: float = 20) -> None:
     """Wait for something outside this process; nobody tells us when it has happened."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 - see above

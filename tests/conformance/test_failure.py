@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.chassis.bus import deadletters, limits
+from services.chassis.bus import deadletters
 from services.chassis.bus.consumer import Delivery
 from services.chassis.bus.errors import Transient
 from services.chassis.bus.failpoints import armed
@@ -152,12 +152,6 @@ async def test_a_discard_counts_what_is_parked_while_it_is_made(bench: Bench) ->
     assert [one.state for one in await bench.letters()] == ["parked"]
 
 
-async def halted(bench: Bench) -> dict[int, int | None]:
-    """Partition → offset of the record before which it stands still."""
-    async with bench.database.read() as connection:
-        return {one.at.partition: one.halted_offset for one in await limits.halted(connection)}
-
-
 async def test_c24_at_the_limit_a_partition_halts_over_restarts_and_the_others_go_on(
     site: Site, bench: Bench
 ) -> None:
@@ -176,14 +170,15 @@ async def test_c24_at_the_limit_a_partition_halts_over_restarts_and_the_others_g
         async with now.consuming(bad_release, rules=few):
 
             async def stands(now: Bench = now) -> bool:
-                return list(await halted(now)) == [0] and elsewhere in await now.things()
+                halted = [one.at.partition for one in await now.halted()]
+                return halted == [0] and elsewhere in await now.things()
 
             await until(stands)
         assert [letter.key for letter in await now.letters()] == keys[:3]  # not three more at each start
 
     mended = await site.successor()
     await mended.consume(rules=few)
-    assert await halted(mended) == {}
+    assert await mended.halted() == []
     assert sorted(await mended.effects()) == sorted((key, 1) for key in (*keys[3:], elsewhere))
 
 

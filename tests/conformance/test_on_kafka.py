@@ -281,10 +281,6 @@ async def test_a_partition_that_was_halted_for_longer_than_tombstones_are_kept_s
     async def handle(_: Delivery) -> None:
         raise ZeroDivisionError("a bug of ours")
 
-    async def halted() -> bool:
-        async with bench.database.read() as connection:
-            return bool(await limits.halted(connection))
-
     async def resume() -> None:
         async with bench.database.write() as connection:
             assert await limits.resume(connection, "things", at)
@@ -294,9 +290,9 @@ async def test_a_partition_that_was_halted_for_longer_than_tombstones_are_kept_s
     await bench.consume()
     await bench.append(revised(KEYS[0], 2))
     async with bench.consuming(handle, rules=LaneRules(tries=1, limits=Limits(in_a_row=0))) as running:
-        await until(halted)
+        await until(bench.halted)
         await resume()  # it was at the end a moment ago, so it halts again
-        await until(halted)
+        await until(bench.halted)
         bench.process.clock = Wrong(timedelta(days=31))
         await resume()
         await asyncio.wait([running.task], timeout=10)

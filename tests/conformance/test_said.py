@@ -37,6 +37,18 @@ def holding(*known: str) -> Owner:
     return Owner(keys=none, say=none, take_back=take_back)
 
 
+def saying(version: int) -> Owner:
+    """An owner that holds one key, and says it in this version."""
+
+    async def keys(_: Any, after: str, limit: int) -> Sequence[str]:
+        return [ONE] if after < ONE else []
+
+    async def say(*_: Any) -> Sequence[Event]:
+        return [revised(ONE, version)]
+
+    return replace(holding(ONE), keys=keys, say=say)
+
+
 async def send(bench: Bench, owner: Owner | None = None) -> None:
     """Start a relay, and stop it once it has looked and the outbox is empty; raises what ended it."""
     relay, stop = Relay(bench.process, owner=owner), asyncio.Event()
@@ -169,13 +181,7 @@ async def test_an_owner_speaks_on_no_other_log_than_before_until_all_is_said_aga
         await said.verify(bench.process, holding(), filling=True)
     assert (await noted(bench), await bench.waiting()) == (other, [again])
 
-    async def keys(_: Any, after: str, limit: int) -> Sequence[str]:
-        return [ONE] if after < ONE else []
-
-    async def say(*_: Any) -> Sequence[Event]:
-        return [revised(ONE, 2)]
-
-    assert await republish(bench.process, replace(holding(ONE), keys=keys, say=say)) == 1
+    assert await republish(bench.process, saying(2)) == 1
     await send(bench, holding(ONE))
     assert {one.log for one in await noted(bench)} == {await bench.transport.identity("members.v1")}
     assert (await bench.versions())[ONE][-1] == 2
@@ -184,17 +190,11 @@ async def test_an_owner_speaks_on_no_other_log_than_before_until_all_is_said_aga
 async def test_a_restore_goes_over_to_no_other_log_unless_told_to(bench: Bench) -> None:
     """It raises the incarnation, and what the right log holds would look old to it, once that is back."""
 
-    async def keys(_: Any, after: str, limit: int) -> Sequence[str]:
-        return [ONE] if after < ONE else []
-
-    async def say(*_: Any) -> Sequence[Event]:
-        return [revised(ONE, 2)]
-
     async def life() -> int:
         async with bench.database.read() as connection:
             return await incarnation.current(connection)
 
-    owner = replace(holding(ONE), keys=keys, say=say)
+    owner = saying(2)
     await make_tables(bench.database, LIVES)
     await bench.post(revised(ONE, 1))
     await send(bench, owner)
@@ -285,13 +285,7 @@ async def test_a_log_that_was_cut_is_the_owners_again_once_all_was_said_anew(
 ) -> None:
     """The embedded log leaves out what it has, so nothing is appended; and what a relay notes beside that is no cut."""
 
-    async def keys(_: Any, after: str, limit: int) -> Sequence[str]:
-        return [ONE] if after < ONE else []
-
-    async def say(*_: Any) -> Sequence[Event]:
-        return [revised(ONE, 1)]
-
-    owner = replace(holding(ONE), keys=keys, say=say)
+    owner = saying(1)
     await make_tables(bench.database, LIVES)
     await bench.post(revised(ONE, 1))
     await send(bench, owner)

@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text, delet
 
 from schemas.envelope import Event, Sequence, new_event
 from schemas.topics import ORGANISATION_ERASED, ORGANISATION_REVISED, TOPICS
-from services.chassis.bus import deadletters, outbox, positions
+from services.chassis.bus import deadletters, limits, outbox, positions
 from services.chassis.bus.consumer import Consumer, Delivery
 from services.chassis.bus.relay import Relay
 from services.chassis.bus.transports.sql.log import SqlTransport
@@ -93,7 +93,7 @@ def erased(key: str, *, version: int) -> Event:
     )
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], *, seconds: float = 20) -> None:
+async def eventually(condition: Callable[[], Awaitable[object]], *, seconds: float = 20) -> None:
     """Wait for something that another task does."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 - the condition is in a database
@@ -190,6 +190,11 @@ class Bench:
     async def letters(self) -> list[deadletters.Letter]:
         async with self.database.read() as connection:
             return list(await deadletters.listed(connection, limit=1_000))
+
+    async def halted(self) -> list[limits.Burials]:
+        """The partitions that stand still."""
+        async with self.database.read() as connection:
+            return list(await limits.halted(connection))
 
     def consumer(self, handle: Callable[[Delivery], Awaitable[None]] = apply, **more: Any) -> Consumer:
         return Consumer(self.process, group="things", topics=["members.v1"], handle=handle, **more)

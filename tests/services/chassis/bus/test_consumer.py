@@ -281,11 +281,6 @@ def same_partition(count):
     return home, [one for one in keys if partition_for(one, 8) == home][:count]
 
 
-async def halted(bench):
-    async with bench.database.read() as connection:
-        return list(await limits.halted(connection))
-
-
 async def buggy(delivery):
     raise ZeroDivisionError("a bad deploy")
 
@@ -304,11 +299,7 @@ async def test_many_dead_letters_in_a_row_halt_their_partition_and_no_other(benc
 
     await bench.append(*(organisation(one, version=1) for one in keys))
     async with bench.consuming(handle, rules=THREE) as running:
-
-        async def halts():
-            return bool(await halted(bench))
-
-        await eventually(halts)
+        await eventually(bench.halted)
         await bench.append(organisation(elsewhere, version=1))
 
         async def applied():
@@ -318,7 +309,7 @@ async def test_many_dead_letters_in_a_row_halt_their_partition_and_no_other(benc
         trouble = (await running.consumer.progress())["partitions"][f"members.v1/{home}"]["trouble"]
     assert trouble.startswith("halted: 3 records in a row could not be applied; the last fault: ZeroDivision")
     assert len(await bench.letters()) == 3
-    (row,) = await halted(bench)
+    (row,) = await bench.halted()
     assert (row.group, row.at, row.halted_offset) == ("things", TopicPartition("members.v1", home), 3)
 
 
@@ -336,7 +327,7 @@ async def test_a_halt_outlives_restarts_and_ends_when_the_handler_is_mended(benc
             await eventually(in_trouble)
         assert len(await bench.letters()) == 3  # not three more with each restart
     await bench.consume(rules=THREE)
-    assert await halted(bench) == []
+    assert await bench.halted() == []
     assert set(await bench.things()) == set(keys[3:])
 
 
@@ -346,7 +337,7 @@ async def test_a_resumed_partition_buries_on_and_halts_at_the_next_limit(bench):
     async with bench.consuming(buggy, rules=THREE):
 
         async def halts_at(offset):
-            return [row.halted_offset for row in await halted(bench)] == [offset]
+            return [row.halted_offset for row in await bench.halted()] == [offset]
 
         await eventually(lambda: halts_at(3))
         at = TopicPartition("members.v1", home)
@@ -368,12 +359,8 @@ async def test_a_large_share_of_failures_halts_though_others_succeed_between_the
     await bench.append(*(organisation(one, version=1) for one in keys))
     rules = LaneRules(limits=Limits(in_a_row=3, share=0.25, window=20), tries=1)
     async with bench.consuming(every_other, rules=rules):
-
-        async def halts():
-            return bool(await halted(bench))
-
-        await eventually(halts)
-    (row,) = await halted(bench)
+        await eventually(bench.halted)
+    (row,) = await bench.halted()
     assert row.reason.startswith("5 of the last 20 records could not be applied")
     assert (row.halted_offset, len(await bench.letters())) == (11, 5)
 

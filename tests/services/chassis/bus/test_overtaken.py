@@ -70,14 +70,6 @@ async def until_full(running: Any) -> None:
     await eventually(full)
 
 
-async def until_halted(bench: Bench) -> None:
-    async def halted() -> bool:
-        async with bench.database.read() as connection:
-            return bool(await limits.halted(connection))
-
-    await eventually(halted)
-
-
 async def reported(running: Any) -> bool:
     return bool(running.consumer._reported.get(AT) == 5)
 
@@ -131,9 +123,9 @@ async def test_a_partition_that_was_halted_while_tombstones_went_stops_as_it_is_
 
     await bench.append(organisation(ONE, version=1), organisation(BAD, version=1), erased(ONE, version=2))
     async with bench.consuming(handle, rules=LaneRules(limits=Limits(in_a_row=0)), batch=1) as running:
-        await until_halted(bench)
+        await eventually(bench.halted)
         await resume(bench)  # nothing went meanwhile, so it halts again at the same record
-        await until_halted(bench)
+        await eventually(bench.halted)
         assert (await expire(bench), await horizon(bench), await position(bench)) == (2, 3, 1)
         await resume(bench)
         with pytest.raises(RebuildNeeded, match=STOPPED):
@@ -215,7 +207,7 @@ async def test_who_reads_a_log_that_was_compacted_before_is_not_stopped(
     await expire(bench)
     assert await horizon(bench) == 13
     async with bench.consuming(handle, rules=LaneRules(limits=Limits(in_a_row=0)), batch=1) as running:
-        await until_halted(bench)
+        await eventually(bench.halted)
         mended.set()
         await resume(bench)
         await bench.caught_up(running)
