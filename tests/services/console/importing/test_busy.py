@@ -22,19 +22,11 @@ from services.console.importing import app
 from services.console.importing.run import Import
 from services.console.mapping.identifiers import identifier_of
 from services.console.waiting import wait_for
+from tests.services.console.importing.test_import import MAPS, PLAIN, said
 
-MAP = Path(__file__).parents[3] / "data" / "maps" / "calls.toml"
 Reply = tuple[int, dict[str, str], bytes]
 Replier = Callable[[str, str, bytes, dict[str, str]], Reply]
 AT_ONCE = {"Retry-After": "0"}
-ORGANISATION = {
-    "legal_name": "Beta",
-    "category": "other_entity",
-    "hq_country": "FRA",
-    "descriptions": [{"language": "en", "text": "We build radio links for islands."}],
-    "offers": [{"kind": "training", "texts": [{"language": "en", "text": "Courses on radio links."}]}],
-    "contact": {"name": "Desk", "email": "desk@example.org"},
-}
 
 
 def problem(status: int, code: str, headers: dict[str, str] = AT_ONCE) -> Reply:
@@ -94,7 +86,7 @@ def gateway(system: Connection) -> Callable[[str, str, bytes, dict[str, str]], R
 
 def calls(folder: Path, prefix: str, rows: int) -> Path:
     review = folder / "calls.toml"
-    review.write_text(MAP.read_text("utf-8") + 'review_by = "2199-12-31"\n', "utf-8")
+    review.write_text((MAPS / "calls.toml").read_text("utf-8") + 'review_by = "2199-12-31"\n', "utf-8")
     file = folder / "calls.jsonl"
     lines = [{"ref": f"{prefix}-{n}", "title": f"Radio {n}", "goal": "Links."} for n in range(rows)]
     file.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
@@ -104,11 +96,6 @@ def calls(folder: Path, prefix: str, rows: int) -> Path:
 def imported(folder: Path, file: Path, url: str, *more: str, token: str = "t") -> Result:
     at = ("--map", str(folder / "calls.toml"), "--url", url, "--token", token, "--json")
     return CliRunner().invoke(app, ["projects", str(file), *at, *more])
-
-
-def said(result: Result) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
-    return found
 
 
 @pytest.mark.parametrize(
@@ -170,7 +157,7 @@ def test_a_write_whose_answer_the_gateway_lost_is_made_once_and_waited_for_as_an
     map_name: str | None = str(tmp_path / "calls.toml")
     if kind == "organisations":
         id_, map_name = str(uuid4()), None
-        file.write_text(json.dumps({"id": id_, **ORGANISATION}) + "\n", "utf-8")
+        file.write_text(json.dumps({"id": id_, **PLAIN}) + "\n", "utf-8")
     with served(lossy) as url, Connection({"": url}, token=system.token) as connection:
         work = Import(kind, file, map_name=map_name, evidence=None)
         work.run(connection)
