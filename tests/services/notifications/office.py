@@ -126,6 +126,11 @@ def mail_to(port: int) -> dict[str, Any]:
     }
 
 
+def unmarked(message: EmailMessage) -> str:
+    """The text of a mail, without the marks around what may run the other way."""
+    return str(message.get_body(("plain",)).get_content().translate(dict.fromkeys((0x2068, 0x2069))))
+
+
 def link_in(message: EmailMessage, hall: Hall) -> str:
     text = message.get_body(("plain",)).get_content()
     start = text.index("/v1/mail-links/")
@@ -149,10 +154,9 @@ async def confirmed(hall: Hall, sink: Sink, **body: Any) -> str:
     return subscription
 
 
-async def crossing(hall: Hall, *, flagship: str | None = None, name: str = "schools") -> str:
-    ada = await hall.member("Ada")
-    changes = {} if flagship is None else {"flagship": flagship}
-    project = await hall.open_project(name, **changes)
+async def crossing(hall: Hall, *, name: str = "schools", **changes: Any) -> str:
+    """Ada comes to stand above the floor of a project that opens; its id."""
+    ada, project = await hall.member("Ada"), await hall.open_project(name, **changes)
     await hall.rank(project, 1, {ada: "good"})
     await hall.settle()
     return project

@@ -12,7 +12,7 @@ from services.notifications.consumers import forget
 from services.notifications.tables import DISMISSALS, LISTS, PROJECTS
 from tests.services.matches.town import project as project_body
 from tests.services.notifications.hall import Hall, uuid_of
-from tests.services.notifications.office import Sink
+from tests.services.notifications.office import Sink, crossing
 from tests.services.notifications.village import Receiver
 
 PROPOSED = "org.comity.match.proposed.v1"
@@ -28,10 +28,7 @@ async def told(hall: Hall) -> list[str]:
 async def opened(hall: Hall, **conditions: Any) -> str:
     """Open a project for Kenya, of which Ada is told."""
     await hall.subscribe(channel="feed", conditions=conditions)
-    ada, project = await hall.member("Ada"), await hall.open_project(countries=["KEN"])
-    await hall.rank(project, 1, {ada: "good"})
-    await hall.settle()
-    return project
+    return await crossing(hall, countries=["KEN"])
 
 
 async def changed(

@@ -91,9 +91,7 @@ async def test_what_was_told_by_a_clock_that_was_ahead_is_not_the_last_word_for_
     hall: Hall, receiver: Receiver
 ) -> None:
     await by_webhook(hall, receiver, conditions={"themes": SDG_9})
-    ada, project = await hall.member("Ada"), await hall.open_project(tags=SDG_9)
-    await hall.rank(project, 1, {ada: "good"})
-    await hall.settle()
+    project = await crossing(hall, tags=SDG_9)
     [first] = await hall.rows("SELECT id FROM notices")
     drawn = UUID(int=UUID(first["id"]).int + (int(AHEAD.total_seconds() * 1000) << 80))  # by its time
     async with hall.runtime.database.write() as connection:

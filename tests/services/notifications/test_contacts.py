@@ -14,7 +14,7 @@ from services.notifications.rules.redaction import shortened
 from services.notifications.rules.yearly import ASKED_WITHIN, MOST_QUESTIONS
 from services.notifications.worker import endpoints
 from tests.services.notifications.hall import Hall, uuid_of
-from tests.services.notifications.office import Page, Sink, confirmed, link_in
+from tests.services.notifications.office import Page, Sink, confirmed, link_in, unmarked
 from tests.services.notifications.village import Receiver, receiving
 
 DESK = "desk@ada.example"
@@ -85,7 +85,7 @@ async def test_the_contact_hears_after_a_day_and_when_it_is_disabled_after_five_
     await fail(hall, identifier, days=9)
     assert about_endpoints(sink, language) == [(DESK, FAILING), (DESK, DISABLED)]
     for _, message in sink.taken[-2:]:
-        plain = message.get_body(("plain",)).get_content().translate(dict.fromkeys((0x2068, 0x2069)))
+        plain = unmarked(message)
         page = Page(message.get_body(("html",)).get_content())
         assert (page.root["lang"], message["Content-Language"]) == (language, language)
         assert page.root["dir"] == ("rtl" if language == "ar" else "ltr")

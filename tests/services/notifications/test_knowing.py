@@ -26,6 +26,21 @@ def bands(receiver: Receiver) -> list[str]:
     return [one["data"]["band"] for one in receiver.events()]
 
 
+async def waited(story: Story, steps: str) -> None:
+    """Let these steps come while the list is away; `changed`: in other countries, `version`: of the list, the pair as it was."""
+    story.hall.lists.away = True
+    for step in steps.split():
+        if step == "changed":
+            story.changes["countries"] = ["TZA"]
+            await story.hall.open_project(**story.changes)
+        elif step in {"version", *BAND_ORDER}:
+            await story.ranked(None if step == "version" else step)
+        else:
+            await story.goes_on(step)
+    story.hall.lists.away = False
+    await story.hall.settle()
+
+
 @pytest.mark.parametrize("by", ["a pause", "a dismissal"])
 async def test_a_pair_that_fell_while_its_rise_waited_is_told_to_have_fallen(
     hall: Hall, receiver: Receiver, by: str
@@ -64,15 +79,7 @@ async def test_moves_that_waited_for_a_list_are_told_as_one(
     await by_webhook(hall, receiver)
     story = Story(hall)
     await story.begins()
-    hall.lists.away = True
-    for step in steps.split():
-        if step == "changed":
-            story.changes["countries"] = ["TZA"]
-            await hall.open_project(**story.changes)
-        else:
-            await story.ranked(step)
-    hall.lists.away = False
-    await hall.settle()
+    await waited(story, steps)
     assert heard(receiver) == [PROPOSED, *told]
     assert bands(receiver)[-1] == steps.rsplit(maxsplit=1)[-1]
 
@@ -144,11 +151,7 @@ async def test_a_fall_out_of_what_was_asked_for_that_waited_is_told_as_what_hold
     await by_webhook(hall, receiver, conditions={"minimum_band": "good", "themes": SDG_9})
     story = Story(hall)
     await story.begins()
-    hall.lists.away = True
-    for step in steps.split():
-        await (story.ranked(step) if step in BAND_ORDER else story.goes_on(step))
-    hall.lists.away = False
-    await hall.settle()
+    await waited(story, steps)
     assert heard(receiver) == [PROPOSED, *told]
     await story.ranked("good")
     await story.goes_on("back")
@@ -163,12 +166,12 @@ async def test_a_fall_out_of_what_was_asked_for_that_waited_is_told_as_what_hold
 @pytest.mark.parametrize(
     ("steps", "told"),
     [
-        ("strong changed good", [CHANGED]),
-        ("strong changed possible", [FELL]),
-        ("changed strong good", [CHANGED]),
+        ("strong changed version good", [CHANGED]),
+        ("strong changed version possible", [FELL]),
+        ("changed version strong good", [CHANGED]),
         ("possible left strong back", [ROSE]),
         ("possible left good back", []),
-        ("possible left changed good back", [CHANGED]),
+        ("possible left changed version good back", [CHANGED]),
     ],
 )
 async def test_a_record_that_moved_while_a_list_was_away_is_told_once_as_what_is_another_than_is_known(
@@ -179,16 +182,7 @@ async def test_a_record_that_moved_while_a_list_was_away_is_told_once_as_what_is
     )
     story = Story(hall)
     await story.begins()
-    hall.lists.away = True
-    for step in steps.split():
-        if step == "changed":
-            story.changes["countries"] = ["TZA"]
-            await hall.open_project(**story.changes)
-            await story.ranked()
-        else:
-            await (story.ranked(step) if step in BAND_ORDER else story.goes_on(step))
-    hall.lists.away = False
-    await hall.settle()
+    await waited(story, steps)
     assert heard(receiver) == [PROPOSED, *told]
 
 

@@ -19,7 +19,7 @@ from services.notifications.mail.letters import LANGUAGES, Letter, message_of, w
 from services.notifications.rules.yearly import ASKED_WITHIN, MOST_QUESTIONS
 from services.notifications.worker import digests, retention
 from tests.services.notifications.hall import Hall, uuid_of
-from tests.services.notifications.office import ADDRESS, Page, Sink, confirmed, crossing, link_in
+from tests.services.notifications.office import ADDRESS, Page, Sink, confirmed, crossing, link_in, unmarked
 from tests.services.notifications.test_following import saved
 
 
@@ -70,7 +70,7 @@ async def test_a_digest_in_each_language_has_text_and_html_that_say_the_same(
     await hall.settle()
     [digest] = sink.digests()
     words = words_of(language)
-    text = digest.get_body(("plain",)).get_content().translate(dict.fromkeys((0x2068, 0x2069)))
+    text = unmarked(digest)
     source = digest.get_body(("html",)).get_content()
     page = Page(source)
     assert page.root["lang"] == language

@@ -9,7 +9,7 @@ import pytest
 
 from services.notifications.worker import cycles
 from tests.services.notifications.hall import Hall, open_hall
-from tests.services.notifications.office import ADDRESS, Sink, confirmed
+from tests.services.notifications.office import ADDRESS, Sink, confirmed, crossing
 from tests.services.notifications.test_coming_back import (
     CLOSED,
     ENTERED,
@@ -148,9 +148,7 @@ async def test_conditions_that_are_saved_while_a_cycle_tells_are_those_that_are_
 
 async def test_conditions_that_are_put_right_lose_nothing_that_waited(hall: Hall, receiver: Receiver) -> None:
     subscription = await by_webhook(hall, receiver, cadence="weekly", conditions={"themes": SDG_9})
-    ada, project = await hall.member("Ada"), await hall.open_project(tags=SDG_9)
-    await hall.rank(project, 1, {ada: "good"})
-    await hall.settle()
+    await crossing(hall, tags=SDG_9)
     await saved(hall, subscription, {"themes": SDG_4})
     await hall.settle()
     await saved(hall, subscription, {"themes": SDG_9})

@@ -27,6 +27,15 @@ async def way_of(hall: Hall, subscription: str, **changes: Any) -> dict[str, Any
     return {"channel": "webhook", "endpoint": endpoint, "cadence": "weekly"} | changes
 
 
+async def weekly_by(channel: str, post: Post, receiver: Receiver, **asked: Any) -> tuple[str, dict[str, Any]]:
+    """Subscribe by mail or by webhook, told once a week; the subscription, and what saves it as it is."""
+    hall, sink, _ = post
+    if channel == "email":
+        return await confirmed(hall, sink, cadence="weekly", **asked), MAIL | asked
+    subscription = await by_webhook(hall, receiver, cadence="weekly", **asked)
+    return subscription, await way_of(hall, subscription, **asked)
+
+
 async def a_week_later(hall: Hall) -> None:
     hall.clock.moment += timedelta(days=7)
     await hall.settle()
@@ -38,15 +47,8 @@ async def test_who_takes_a_subscription_up_is_told_of_what_has_waited_what_still
     post: Post, receiver: Receiver, channel: str, meanwhile: str
 ) -> None:
     hall, sink, _ = post
-    asked: dict[str, Any] = {"cadence": "weekly", "conditions": {"themes": SDG_9}}
-    if channel == "email":
-        subscription, way = await confirmed(hall, sink, **asked), MAIL | asked
-    else:
-        subscription = await by_webhook(hall, receiver, **asked)
-        way = await way_of(hall, subscription, **asked)
-    ada, project = await hall.member("Ada"), await hall.open_project(tags=SDG_9)
-    await hall.rank(project, 1, {ada: "good"})
-    await hall.settle()
+    subscription, way = await weekly_by(channel, post, receiver, conditions={"themes": SDG_9})
+    project = await crossing(hall, tags=SDG_9)
     await saved(hall, subscription, **way, paused=True)
     await a_week_later(hall)
     if meanwhile == "fell":
@@ -151,8 +153,7 @@ async def test_what_was_recovered_after_a_pause_is_known_as_told(
     post: Post, receiver: Receiver, how: str
 ) -> None:
     hall, _, _ = post
-    subscription = await by_webhook(hall, receiver, cadence="weekly")
-    way = await way_of(hall, subscription)
+    subscription, way = await weekly_by("webhook", post, receiver)
     project = await crossing(hall)
     [message] = await hall.rows("SELECT id FROM deliveries WHERE subscription IS NOT NULL")
     await saved(hall, subscription, **way, paused=True)
@@ -174,8 +175,7 @@ async def test_of_what_was_left_nothing_is_sent_under_its_id_saved_anew(
     post: Post, receiver: Receiver, left: str, how: str
 ) -> None:
     hall, _, _ = post
-    subscription = await by_webhook(hall, receiver, cadence="weekly")
-    way = await way_of(hall, subscription)
+    subscription, way = await weekly_by("webhook", post, receiver)
     await crossing(hall)
     await tried_in_vain(hall, receiver)
     messages = await hall.rows("SELECT id FROM deliveries WHERE subscription IS NOT NULL ORDER BY id")
@@ -248,14 +248,8 @@ async def test_what_waits_is_told_in_the_language_that_its_subscriber_has_chosen
     post: Post, receiver: Receiver, channel: str
 ) -> None:
     hall, sink, _ = post
-    if channel == "email":
-        subscription, way = await confirmed(hall, sink, cadence="weekly"), MAIL
-    else:
-        subscription = await by_webhook(hall, receiver, cadence="weekly")
-        way = await way_of(hall, subscription)
-    ada, project = await hall.member("Ada"), await hall.open_project(titles=TITLES)
-    await hall.rank(project, 1, {ada: "good"})
-    await hall.settle()
+    subscription, way = await weekly_by(channel, post, receiver)
+    await crossing(hall, titles=TITLES)
     await saved(hall, subscription, **way, language="fr")
     await hall.settle()
     await a_week_later(hall)
@@ -273,9 +267,7 @@ async def test_what_waits_is_told_in_the_language_that_its_subscriber_has_chosen
 async def test_a_digest_that_no_server_took_comes_in_the_new_language_a_moment_later(post: Post) -> None:
     hall, sink, _ = post
     subscription = await confirmed(hall, sink, cadence="weekly")
-    ada, project = await hall.member("Ada"), await hall.open_project(titles=TITLES)
-    await hall.rank(project, 1, {ada: "good"})
-    await hall.settle()
+    await crossing(hall, titles=TITLES)
     sink.refuse = "451 4.3.2 later"
     await a_week_later(hall)
     sink.refuse = ""
@@ -292,14 +284,8 @@ async def test_what_is_out_meanwhile_is_tried_again_in_the_new_language(
     post: Post, receiver: Receiver, channel: str
 ) -> None:
     hall, sink, _ = post
-    if channel == "email":
-        subscription, way = await confirmed(hall, sink, cadence="weekly"), MAIL
-    else:
-        subscription = await by_webhook(hall, receiver, cadence="weekly")
-        way = await way_of(hall, subscription)
-    ada, project = await hall.member("Ada"), await hall.open_project(titles=TITLES)
-    await hall.rank(project, 1, {ada: "good"})
-    await hall.settle()
+    subscription, way = await weekly_by(channel, post, receiver)
+    await crossing(hall, titles=TITLES)
 
     async def chosen(_body: object = None) -> str:
         sink.ask = receiver.look = None
@@ -348,9 +334,7 @@ async def test_what_was_taken_back_while_it_was_out_is_not_sent_again_in_the_new
 async def test_who_fell_during_a_pause_is_reminded_of_no_date(post: Post, receiver: Receiver) -> None:
     hall, _, _ = post
     subscription = await by_webhook(hall, receiver, cadence="instant")
-    ada, project = await hall.member("Ada"), await hall.open_project(deadline="2027-06-30")
-    await hall.rank(project, 1, {ada: "good"})
-    await hall.settle()
+    project = await crossing(hall, deadline="2027-06-30")
     way = await way_of(hall, subscription, cadence="instant")
     await saved(hall, subscription, **way, paused=True)
     await hall.rank(project, 2, {}, lost=[uuid_of("Ada")])
@@ -360,7 +344,7 @@ async def test_who_fell_during_a_pause_is_reminded_of_no_date(post: Post, receiv
     await hall.remind()
     await hall.settle()
     assert said(receiver) == [PROPOSED]
-    await hall.rank(project, 3, {ada: "good"})  # it is above the floor again, and the day is near
+    await hall.rank(project, 3, {uuid_of("Ada"): "good"})  # it is above the floor again, and the day is near
     await hall.settle()
     assert len(said(receiver)) == 2
 
@@ -372,19 +356,17 @@ async def test_what_fell_and_rose_during_a_pause_is_told_to_who_takes_it_up_and_
     hall, _, _ = post
     subscription = await by_webhook(hall, receiver, cadence="daily")
     way = await way_of(hall, subscription, cadence="daily")
-    ada, project = await hall.member("Ada"), await hall.open_project()
-    await hall.rank(project, 1, {ada: "good"})
-    await hall.settle()
+    project = await crossing(hall)
     if before != "waits":
         await a_week_later(hall)
-        await hall.rank(project, 2, {}, lost=[ada])
+        await hall.rank(project, 2, {}, lost=[uuid_of("Ada")])
         await hall.settle()
         await a_week_later(hall)
     heard_before = said(receiver)
     await saved(hall, subscription, **way, paused=True)
-    await hall.rank(project, 3, {}, lost=[ada])
+    await hall.rank(project, 3, {}, lost=[uuid_of("Ada")])
     await hall.settle()
-    await hall.rank(project, 4, {ada: "good"})
+    await hall.rank(project, 4, {uuid_of("Ada"): "good"})
     await hall.settle()
     await saved(hall, subscription, **way)
     await hall.settle()
@@ -403,9 +385,7 @@ async def test_a_reminder_that_waits_when_a_pause_begins_does_not_come_beside_th
     hall, _, _ = post
     subscription = await by_webhook(hall, receiver, cadence="daily")
     way = await way_of(hall, subscription, cadence="daily")
-    ada, project = await hall.member("Ada"), await hall.open_project(deadline="2027-06-30")
-    await hall.rank(project, 1, {ada: "good"})
-    await hall.settle()
+    await crossing(hall, deadline="2027-06-30")
     await a_week_later(hall)
     hall.clock.moment = datetime(2027, 6, 25, 12, tzinfo=UTC)
     await hall.remind()

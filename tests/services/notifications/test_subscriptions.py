@@ -10,7 +10,7 @@ from services.notifications.commands.subscriptions import MOST_SUBSCRIPTIONS
 from services.notifications.worker import cycles, readying
 from services.notifications.worker.reasons import ListsAway
 from tests.services.notifications.hall import Hall, uuid_of
-from tests.services.notifications.office import Sink
+from tests.services.notifications.office import Sink, crossing
 from tests.services.notifications.test_metrics import measured
 from tests.services.notifications.village import Receiver
 
@@ -300,9 +300,7 @@ async def test_notices_are_followed_from_page_to_page_and_from_day_to_day(hall: 
 
 async def test_reminders_come_five_days_and_one_day_before_and_once_each(hall: Hall) -> None:
     await hall.subscribe(channel="feed")
-    ada, project = await hall.member("Ada"), await hall.open_project(deadline="2026-12-20")
-    await hall.rank(project, 1, {ada: "good"})
-    await hall.settle()
+    await crossing(hall, deadline="2026-12-20")
     days = []
     while hall.clock.moment.date().isoformat() <= "2026-12-21":
         before = len(await notices(hall))
@@ -316,9 +314,7 @@ async def test_reminders_come_five_days_and_one_day_before_and_once_each(hall: H
 
 async def test_who_was_just_told_of_a_deadline_is_not_reminded_of_it_before_the_day(hall: Hall) -> None:
     await hall.subscribe(channel="feed")
-    ada, project = await hall.member("Ada"), await hall.open_project(deadline="2026-11-27")
-    await hall.rank(project, 1, {ada: "good"})
-    await hall.settle()
+    await crossing(hall, deadline="2026-11-27")
     while hall.clock.moment.date().isoformat() < "2026-11-26":
         await hall.remind()
         assert len(await notices(hall)) == 1

@@ -17,6 +17,7 @@ from services.chassis.web.openapi import older_dialect
 from services.notifications import SERVICE
 from services.notifications.mail.letters import LANGUAGES, words_of
 from tests.services.notifications.hall import Hall, uuid_of
+from tests.services.notifications.office import crossing
 from tests.services.notifications.test_schedule import send_test
 from tests.services.notifications.village import Receiver, receiving
 
@@ -109,9 +110,7 @@ async def test_news_is_what_was_published_in_every_language(
     hall: Hall, receiver: Receiver, document: dict[str, Any], language: str
 ) -> None:
     await hall.subscribe(channel="webhook", endpoint=await hall.endpoint(receiver), language=language)
-    ada, project = await hall.member("Ada"), await hall.open_project()
-    await hall.rank(project, 1, {ada: "good"})
-    await hall.settle()
+    await crossing(hall)
     [event] = receiver.events()
     assert faults_of(document, event) == []
 

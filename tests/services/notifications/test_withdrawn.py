@@ -123,9 +123,7 @@ async def test_back_again_it_hears_of_what_came_to_be_asked_for_meanwhile_unless
     hall, _, _ = post
     await by_webhook(hall, receiver, conditions={"levels": ["regional"]})
     knows = await hall.subscribe(channel="feed")
-    ada, project = await hall.member("Ada"), await hall.open_project(level="national")
-    await hall.rank(project, 1, {ada: "good"})
-    await hall.settle()
+    project = await crossing(hall, level="national")
     await hall.member("Ada", state="withdrawn")
     await hall.open_project(level="regional")
     await hall.rank(project, 2, {}, above=1)
@@ -144,9 +142,7 @@ async def test_back_again_it_hears_of_no_project_that_has_left_what_it_asks_for_
 ) -> None:
     hall, _, _ = post
     await by_webhook(hall, receiver, cadence="weekly", conditions={"levels": ["national"]})
-    ada, project = await hall.member("Ada"), await hall.open_project(level="national")
-    await hall.rank(project, 1, {ada: "good"})
-    await hall.settle()
+    project = await crossing(hall, level="national")
     await hall.member("Ada", state="withdrawn")
     for number, level in ((2, "regional"), *([(3, "national")] if back else [])):
         await hall.open_project(level=level)
