@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, Field, RootModel
 
 from schemas.envelope import JSON_CONTENT, SPECIFICATION, Event
 from schemas.topics import LIST_REMOVED, LIST_VERSIONED, STANDING_CROSSED, STANDING_LOST
@@ -19,28 +19,6 @@ BATCH_CONTENT = "application/cloudevents-batch+json"
 ID_PATTERN = r"^[1-9][0-9]{0,9}-[1-9][0-9]{0,17}$"
 PLACE_PATTERN = r"^[1-9][0-9]{0,9}-(0|[1-9][0-9]{0,17})$"
 """What a reader may go on from: the id of an entry, or that of the beginning, which a stream of an empty feed tells."""
-EXAMPLE: dict[str, Any] = {
-    "id": "1-42",
-    "specversion": "1.0",
-    "type": STANDING_CROSSED,
-    "source": SOURCE,
-    "subject": "018f3c2a-7d10-7000-8000-0000000000aa/018f3c2a-7d10-7000-8000-000000000001",
-    "time": "2026-11-24T10:00:00.000000Z",
-    "sequence": "0000000001.000000000000000001",
-    "eventid": "019ab3c2-7d4e-7f00-8a11-3c5e9d7b2f60",
-    "datacontenttype": "application/json",
-    "dataschema": "urn:comity:schema:org.comity.standing.crossed.v1:1",
-    "data": {
-        "project": "018f3c2a-7d10-7000-8000-0000000000aa",
-        "organisation": "018f3c2a-7d10-7000-8000-000000000001",
-        "number": 1,
-        "points": 207245980,
-        "fit": 113,
-        "band": "good",
-        "above_floor": True,
-    },
-}
-
 
 EntryType = Literal[
     "org.comity.list.versioned.v1",
@@ -56,8 +34,6 @@ class FeedEntry(BaseModel):
     `method: DELETE` has no data: the subject is gone. Of one subject the entry with the highest `sequence` counts, of two with the
     same the later one.
     """
-
-    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     id: Annotated[str, Field(pattern=ID_PATTERN)]
     specversion: Literal["1.0"]

@@ -5,33 +5,16 @@ system decides on each with the record before them as it stands on the log. *Nev
 holds.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StrictInt
 
 from schemas.http.parts import WHOLE
 from schemas.http.texts import Label, Shape, ShortText
 
-LETTER: dict[str, Any] = {
-    "id": 7,
-    "group": "matches",
-    "topic": "members.v1",
-    "partition": 3,
-    "offset": 4711,
-    "key": "018f3c2a-7d10-7000-8000-000000000001",
-    "state": "dead",
-    "kind": "unexpected",
-    "reason": "ZeroDivisionError: division by zero",
-    "attempts": 3,
-    "appended_at": "2026-11-24T10:00:00.000000Z",
-    "buried_at": "2026-11-24T10:00:01.000000Z",
-}
-
 
 class DeadLetter(Shape):
     """One record set aside. `dead`: it could not be applied; `parked`: it waits behind a dead one of its key."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [LETTER]})
 
     id: int
     group: str

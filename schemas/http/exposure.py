@@ -7,7 +7,7 @@ from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from schemas.http.matches import Answered, Count, Digest, PerMille
 
@@ -63,20 +63,6 @@ class Month(Answered):
 
 class ExposureAnswer(Answered):
     """The exposure report. `organisations` is null where there are fewer than five and not every cell may be seen."""
-
-    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [{
-        "statement": "A suggestion, not an endorsement.", "view": "cells_of_five",
-        "epoch": "0" * 64, "reference_date": "2026-11-24", "data_as_of": "2026-11-24T09:00:00.000000Z",
-        "head": 10, "first": 20, "lane": 8, "projects": 12, "projects_with_local": 9, "projects_with_local_share": 750,
-        "organisations": {"known": 240, "fitting": 201, "shown": 163, "shown_first": 88, "shown_share": 679,
-                          "shown_first_share": 366, "gini": 702, "gini_first": 861},
-        "groups": [{"grouping": "ldc", "cells": [
-            {"codes": ["no"], "organisations": 211, "fitting": 176, "shown": 140, "shown_first": 80, "places": 101,
-             "places_share": 841, "given_share": 852, "deserved_share": 870},
-            {"codes": ["yes"], "organisations": 29, "fitting": 25, "shown": 23, "shown_first": 8, "places": 19,
-             "places_share": 158, "given_share": 147, "deserved_share": 129}]}],
-        "trend": [{"day": "2026-11-01", "projects": 10, "fitting": 190, "shown": 141, "shown_share": 742, "gini": 711}],
-    }]})  # fmt: skip
 
     statement: str
     view: Literal["every_cell", "cells_of_five"]

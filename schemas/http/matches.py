@@ -145,16 +145,6 @@ class TieGroup(Answered):
 class Candidate(OrganisationFacts):
     """One row: its rank in the whole list, exact points, and why."""
 
-    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [{
-        "rank": 1, "organisation": "018f3c2a-7d10-7000-8000-000000000001", "revision": 3,
-        "name": "Mwangaza Community Networks (fictional)", "category": "prospect", "hq_country": "KEN",
-        "sector": "other", "fictional": True, "points": 612345678, "fit": 322, "band": "strong", "above_floor": True,
-        "confidence": 640, "labels": ["newcomer", "local"], "steps": [], "tie_group": None,
-        "components": {"text": 300000000, "evidence": 62345678, "needs": 250000000},
-        "shown": {"text": 158, "evidence": 33, "needs": 131},
-        "reasons": ["Your texts share: solar, rural schools, community network."],
-    }]})  # fmt: skip
-
     rank: Annotated[int, Field(ge=1)]
     revision: Annotated[int, Field(ge=1)]
     points: Count

@@ -11,7 +11,6 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from schemas.http.members import (
-    EXAMPLE,
     Category,
     Contact,
     MembershipState,
@@ -21,21 +20,6 @@ from schemas.http.members import (
 from schemas.http.parts import Day
 from schemas.http.texts import Shape, ShortText
 from schemas.http.write_token import WriteToken
-
-PROFILE: dict[str, Any] = EXAMPLE | {
-    "id": "018f3c2a-7d10-7000-8000-000000000001",
-    "revision": 1,
-    "state": "active",
-    "membership_state": "none",
-    "completeness": 40,
-    "missing": ["sme", "operating_countries", "expertise", "evidence", "languages", "first_involved_on"],
-    "registered_at": "2026-11-24T10:00:00.000000Z",
-    "revised_at": "2026-11-24T10:00:00.000000Z",
-    "recorded": {"since": "2026-11-24", "texts": "2026-11-24", "evidence": {}},
-    "warnings": [],
-    "view": "full",
-}
-"""A profile as its own organisation reads it; used in OpenAPI."""
 
 
 class Caution(Shape):
@@ -49,11 +33,6 @@ class Caution(Shape):
 
 class PublicOrganisation(Shape):
     """What everybody sees of an organisation: that it exists, its name, its country, its category."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [
-        {"id": "018f3c2a-7d10-7000-8000-000000000001", "legal_name": "Mwangaza Community Networks (fictional)",
-         "category": "prospect", "hq_country": "KEN", "fictional": True, "view": "public"},
-    ]})  # fmt: skip
 
     id: UUID
     legal_name: str
@@ -93,7 +72,9 @@ class Profile(OrganisationBody):
     answer of a write: with it the candidates of a project can be waited for until this revision counts.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [PROFILE]})
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_extra=None
+    )  # the body's example is none of an answer
 
     id: UUID
     revision: int

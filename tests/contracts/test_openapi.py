@@ -1,5 +1,6 @@
 """Who reads the document alone can send every request: each body has an example, each condition its header."""
 
+import re
 from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from fastapi.routing import APIRoute
 from jsonschema import Draft202012Validator
 
+from schemas.http.examples import FILE, examples
 from services.catalogue import SERVICES
 from services.chassis.settings import load_settings
 from services.chassis.web.application import merged_openapi
@@ -47,6 +49,33 @@ def test_every_answer_says_what_is_in_it(document: dict[str, Any]) -> None:
             for status in {"200", "201", "202"} & operation["responses"].keys():
                 content = operation["responses"][status]["content"]
                 assert all(one["schema"] for one in content.values()), (method, path, status)
+
+
+def test_every_json_answer_has_an_example_that_its_schema_takes(document: dict[str, Any]) -> None:
+    without, wrong, shown = set(), [], set()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for status, answer in operation["responses"].items():
+                for media, content in answer.get("content", {}).items():
+                    if not media.endswith("json") or not status.startswith("2"):
+                        continue
+                    if "example" not in content:
+                        without.add((method, path))
+                        continue
+                    shown.add((operation["operationId"], status))
+                    whole = content["schema"] | {"components": document["components"]}
+                    found = Draft202012Validator(whole).iter_errors(content["example"])
+                    wrong += [f"{method} {path} {status}: {error.message}" for error in found]
+    assert without == {("get", "/v1/epochs/{number}/body")}
+    assert wrong == []
+    assert shown == set(examples())
+
+
+def test_the_examples_hold_no_secret_and_nothing_of_the_machine_that_recorded_them() -> None:
+    text = FILE.read_text("utf-8")
+    for secret in re.findall(r'"(?:secret|access_token)": "([^"]*)"', text):
+        assert secret in {"comity_fictional", "whsec_fictional", "eyJfictional"}
+    assert not re.search(r"/(root|tmp|Users)/|http://127", text)
 
 
 STREAM = "/v1/streams/matches"

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
 
+from schemas.http.examples import examples
 from schemas.http.texts import MISLEADING
 from services.chassis.web import reason
 from services.chassis.web.problems import MEDIA_TYPE, Problem
@@ -31,6 +32,9 @@ _TITLES = {
     500: "Something went wrong here",
     503: "Not available now; see Retry-After",
 }
+_EXAMPLES = (
+    "Examples are answers of a small system with fictional organisations; of long lists their first entries."
+)
 _OF_EVERY_OPERATION = (400, 401, 403, 404, 429, 500, 503)
 _OF_WRITES = (409, 413, 415, 422)
 _OF_CONDITIONS = (412, 428)
@@ -157,7 +161,7 @@ def document(
     made = get_openapi(
         title=title,
         version=VERSION,
-        description=description,
+        description=f"{description}\n\n{_EXAMPLES}",
         routes=list(routes),
         servers=[{"url": public_url}],
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
@@ -174,6 +178,7 @@ def document(
         for method, operation in path.items():
             if method in _METHODS:
                 _complete(method, operation)
+                _add_examples(operation)
     for sent in webhooks:
         made.setdefault("webhooks", {}).update(sent["webhooks"])
         schemas.update(sent["schemas"])
@@ -256,6 +261,15 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
             responses[status].setdefault("headers", {}).update(headers)
     if not parameters:
         del operation["parameters"]
+
+
+def _add_examples(operation: Mapping[str, Any]) -> None:
+    """Show what was answered once, where it was JSON."""
+    for status, response in operation["responses"].items():
+        answered = examples().get((operation["operationId"], status))
+        for media, content in response.get("content", {}).items():
+            if answered is not None and media.endswith("json"):
+                content["example"] = answered
 
 
 def _add_parameters(method: str, operation: Mapping[str, Any], parameters: list[dict[str, Any]]) -> None:

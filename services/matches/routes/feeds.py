@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from schemas.feeds.matches import BATCH_CONTENT, EXAMPLE, PLACE_PATTERN, EntryType, FeedBatch
+from schemas.feeds.matches import BATCH_CONTENT, PLACE_PATTERN, EntryType, FeedBatch
 from schemas.http.projects import Level
 from schemas.http.texts import formed
 from services.chassis.identity.principal import principal_of
@@ -63,10 +63,7 @@ _BATCH: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Entries in the order of the feed",
         "content": {
-            BATCH_CONTENT: {
-                "schema": {"$ref": "#/components/schemas/FeedBatch"},
-                "example": [EXAMPLE],
-            }
+            BATCH_CONTENT: {"schema": {"$ref": "#/components/schemas/FeedBatch"}},
         },
     }
 }
