@@ -8,7 +8,8 @@ so that the one at fault is found and the others do not pay for it. Order within
 - invalid: buried at once, its key parked;
 - unexpected: a few tries, then buried, its key parked;
 - too much was buried (`limits`): the lane halts before the record, until the partition is resumed or left;
-- the position was moved by somebody else: the lane ends, for the partition has another owner.
+- the position was moved by somebody else: the lane ends, for the partition has another owner;
+- the log was compacted before the lane read on: it ends, for what was erased may never be learnt.
 
 This is the consumer edge: the one place here that catches every error of a handler, because classifying what
 nobody foresaw is its job.

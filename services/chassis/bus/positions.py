@@ -1,7 +1,7 @@
 """How far a group has come, stored beside the effects and moved with them.
 
-A position says which offset is next, and remembers two things to be found out by: the identity of the log it
-counts in, and the id of the last event before it. It is moved by compare-and-set inside the transaction that
+A position says which offset is next, and remembers three things to be found out by: the identity of the log it
+counts in, the id of the last event before it, and below which horizon its reading began. It is moved by compare-and-set inside the transaction that
 holds the effects, so whoever does not find it where it left it has lost the partition and changes nothing. That
 one statement makes effects exactly-once and fences zombies, on any log.
 

@@ -1,7 +1,7 @@
 """One import: a file's rows mapped, checked and sent, several at a time, with an account of each.
 
 What: streams rows through the map and a small pool of senders; organisations that name a parent wait until all others
-stand. Why: a row that is refused costs only itself. Bodies do not pile up, except those that wait for a parent; what is
+stand, and go parents first. Why: a row that is refused costs only itself. Bodies do not pile up, except those that wait for a parent; what is
 held of every other row is its id with its line, and the token of its write to wait with. It must not stop at a bad row,
 must not send one that it already knows to be wrong, and gives its account also of what it could not finish.
 """

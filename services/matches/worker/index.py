@@ -1,9 +1,9 @@
 """The process's own copy of both indexes, following `documents` up to the committed positions.
 
 What: loads the newest revisions at start, then applies what was archived since, a batch at a time; pins a view together
-with the vector of positions it stands for. Why: every process that ranks or reads holds the whole candidate index, and
+with the vector of positions it stands for; leaves at a stop what the next start need not weigh again. Why: every process that ranks or reads holds the whole candidate index, and
 there is no second reader of the log, so nothing is ranked that is not archived. A batch is everything that one read
-transaction sees below the committed positions, so a view never shows half of a transaction. It must not write.
+transaction sees below the committed positions, so a view never shows half of a transaction. It must not write to the database.
 """
 
 import asyncio

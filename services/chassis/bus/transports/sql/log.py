@@ -67,7 +67,7 @@ class SqlTransport:
         self._lost: LogBusy | None = None
 
     async def open(self) -> None:
-        """Hold the log, learn its identity, start compaction. Raises LogBusy."""
+        """Hold the log, learn its identity, and start compaction where it is to be compacted. Raises LogBusy."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(held(self.database, self._lose))
             await self._learn_identity()
