@@ -43,6 +43,13 @@ def test_every_body_has_an_example_that_its_schema_takes(document: dict[str, Any
     assert wrong == []
 
 
+def test_every_parameter_says_what_it_is(document: dict[str, Any]) -> None:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for one in operation.get("parameters", ()):
+                assert one.get("description"), (method, path, one["name"])
+
+
 def test_every_answer_says_what_is_in_it(document: dict[str, Any]) -> None:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():

@@ -39,8 +39,12 @@ from services.chassis.web.runtime import runtime_in
 READERS = ("auditor", "bdt_admin")
 ADMINISTRATOR = "bdt_admin"
 
-LetterId = Annotated[int, Path(ge=1, le=2**53)]
-Wanted = Annotated[str | None, Query(min_length=1, max_length=200)]
+LetterId = Annotated[int, Path(ge=1, le=2**53, description="The letter's number in this service.")]
+Group = Annotated[
+    str | None, Query(min_length=1, max_length=200, description="Only letters of this consumer group.")
+]
+Topic = Annotated[str | None, Query(min_length=1, max_length=200, description="Only records of this topic.")]
+Key = Annotated[str | None, Query(min_length=1, max_length=200, description="Only records of this key.")]
 State = Annotated[Literal["dead", "parked"] | None, Query(description="Only letters in this state.")]
 
 
@@ -77,9 +81,9 @@ def _add_reading(routes: APIRouter, service: str) -> None:
         request: Request,
         limit: Limit = 50,
         cursor: Cursor = None,
-        group: Wanted = None,
-        topic: Wanted = None,
-        key: Wanted = None,
+        group: Group = None,
+        topic: Topic = None,
+        key: Key = None,
         state: State = None,
     ) -> Response:
         """Dead records, and those that are parked behind a dead one of their key."""

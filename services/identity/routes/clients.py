@@ -2,7 +2,6 @@
 
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
@@ -18,6 +17,7 @@ from services.chassis.web.reading import respond, respond_page
 from services.chassis.web.runtime import runtime_in
 from services.identity.commands import clients as commands
 from services.identity.queries import find_client, list_clients
+from services.identity.routes.parameters import Belonging, ClientId, SecretId
 from services.identity.rules import READERS, may_see
 
 _CREATED: dict[int | str, dict[str, Any]] = {
@@ -48,14 +48,14 @@ def router() -> APIRouter:
         response_model=ClientAnswer,
         responses=_CREATED,
     )
-    async def put_client(request: Request, client_id: UUID, body: ClientBody) -> Response:
+    async def put_client(request: Request, client_id: ClientId, body: ClientBody) -> Response:
         """When it is made, its secret is in the answer; never later."""
         return await execute(request, partial(commands.put_client, client_id=str(client_id), body=body))
 
     @routes.delete(
         "/{client_id}", operation_id="revoke_client", summary="Revoke an API client", status_code=204
     )
-    async def revoke_client(request: Request, client_id: UUID) -> Response:
+    async def revoke_client(request: Request, client_id: ClientId) -> Response:
         """End it for good, with its secrets and tokens; every service knows within a minute."""
         return await execute(request, partial(commands.delete_client, client_id=str(client_id)))
 
@@ -66,7 +66,7 @@ def router() -> APIRouter:
         response_model=SecretCreated,
         status_code=201,
     )
-    async def create_secret(request: Request, client_id: UUID) -> Response:
+    async def create_secret(request: Request, client_id: ClientId) -> Response:
         """Two at most, so that a program can change over without a gap."""
         return await execute(request, partial(commands.post_secret, client_id=str(client_id)))
 
@@ -77,7 +77,7 @@ def router() -> APIRouter:
         status_code=204,
         openapi_extra={UNCONDITIONAL: True},
     )
-    async def delete_secret(request: Request, client_id: UUID, secret_id: UUID) -> Response:
+    async def delete_secret(request: Request, client_id: ClientId, secret_id: SecretId) -> Response:
         """Make it useless at once, and end all tokens of the client, for nobody knows which of them it got.
 
         Every service knows within a minute. With its other secret the client gets new ones.
@@ -91,7 +91,7 @@ def router() -> APIRouter:
 def _add_reads(routes: APIRouter) -> None:
     @routes.get("", operation_id="list_clients", summary="API clients", response_model=ClientPage)
     async def clients(
-        request: Request, limit: Limit = 50, cursor: Cursor = None, organisation: UUID | None = None
+        request: Request, limit: Limit = 50, cursor: Cursor = None, organisation: Belonging = None
     ) -> Response:
         """All for BDT administrators and auditors; an organisation's administrator sees its own."""
         principal = principal_of(request)
@@ -112,7 +112,7 @@ def _add_reads(routes: APIRouter) -> None:
     @routes.get(
         "/{client_id}", operation_id="get_client", summary="An API client", response_model=ClientAnswer
     )
-    async def client(request: Request, client_id: UUID) -> Response:
+    async def client(request: Request, client_id: ClientId) -> Response:
         """Return it with its secrets' ids, never their text."""
         principal = principal_of(request)
         require(principal, *READERS)

@@ -2,7 +2,6 @@
 
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
@@ -17,6 +16,7 @@ from services.chassis.web.reading import respond, respond_page
 from services.chassis.web.runtime import runtime_in
 from services.identity.commands import people as commands
 from services.identity.queries import find_person, list_people, person_answer
+from services.identity.routes.parameters import Belonging, PersonId
 from services.identity.rules import READERS, may_see, may_see_names
 
 _CREATED: dict[int | str, dict[str, Any]] = {201: {"model": PersonAnswer, "description": "Added"}}
@@ -28,7 +28,7 @@ def router() -> APIRouter:
 
     @routes.get("", operation_id="list_people", summary="People", response_model=PersonPage)
     async def people(
-        request: Request, limit: Limit = 50, cursor: Cursor = None, organisation: UUID | None = None
+        request: Request, limit: Limit = 50, cursor: Cursor = None, organisation: Belonging = None
     ) -> Response:
         """All for BDT administrators, without names for auditors; an organisation's administrator sees its own."""
         principal = principal_of(request)
@@ -49,7 +49,7 @@ def router() -> APIRouter:
         )
 
     @routes.get("/{person_id}", operation_id="get_person", summary="A person", response_model=PersonAnswer)
-    async def person(request: Request, person_id: UUID) -> Response:
+    async def person(request: Request, person_id: PersonId) -> Response:
         """Without name and address for auditors."""
         principal = principal_of(request)
         require(principal, *READERS)
@@ -68,12 +68,12 @@ def router() -> APIRouter:
         response_model=PersonAnswer,
         responses=_CREATED,
     )
-    async def put_person(request: Request, person_id: UUID, body: PersonBody) -> Response:
+    async def put_person(request: Request, person_id: PersonId, body: PersonBody) -> Response:
         """Name and address stay in this service."""
         return await execute(request, partial(commands.put_person, person_id=str(person_id), body=body))
 
     @routes.delete("/{person_id}", operation_id="remove_person", summary="Remove a person", status_code=204)
-    async def remove_person(request: Request, person_id: UUID) -> Response:
+    async def remove_person(request: Request, person_id: PersonId) -> Response:
         """Erase name and address, and revoke the clients that act for them."""
         return await execute(request, partial(commands.delete_person, person_id=str(person_id)))
 

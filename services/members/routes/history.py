@@ -49,7 +49,9 @@ def router() -> APIRouter:
         responses=refusals(OrganisationErased),
     )
     async def get_revision(
-        request: Request, organisation_id: OrganisationId, number: Annotated[int, Path(ge=1, le=2**53)]
+        request: Request,
+        organisation_id: OrganisationId,
+        number: Annotated[int, Path(ge=1, le=2**53, description="A revision's number, from 1 on.")],
     ) -> Response:
         """Return the record of that revision, for those who see the profile. Contacts have no history."""
         await profile_row(request, str(organisation_id))

@@ -22,7 +22,10 @@ from services.members.rules import rights
 from services.members.rules.problems import OrganisationErased
 from services.members.rules.standing import study_group_role
 
-Code = Annotated[str | None, Query(max_length=60)]
+Country = Annotated[
+    str | None, Query(max_length=60, description="ISO 3166-1 alpha-3 code of the headquarters' country.")
+]
+Region = Annotated[str | None, Query(max_length=60, description="ITU region of the headquarters.")]
 
 PRIVATE_FILTERS = ("state", "sme", "parent", "membership_state", "external_scheme", "external_id")
 """Filters on what only profiles say; a caller who sees the public view only may not ask by them."""
@@ -44,16 +47,32 @@ def router() -> APIRouter:
         *,
         limit: Limit = 50,
         cursor: Cursor = None,
-        category: Category | None = None,
-        country: Code = None,
-        region: Code = None,
+        category: Annotated[Category | None, Query(description="Only this category.")] = None,
+        country: Country = None,
+        region: Region = None,
         name: Annotated[str | None, Query(max_length=300, description="The whole legal name.")] = None,
-        state: OrganisationState | None = None,
-        sme: bool | None = None,
-        parent: UUID | None = None,
-        membership_state: MembershipState | None = None,
-        external_scheme: Annotated[str | None, Query(max_length=64)] = None,
-        external_id: Annotated[str | None, Query(max_length=200)] = None,
+        state: Annotated[
+            OrganisationState | None, Query(description="Only organisations in this state.")
+        ] = None,
+        sme: Annotated[
+            bool | None, Query(description="Only small and medium enterprises, or only others.")
+        ] = None,
+        parent: Annotated[
+            UUID | None, Query(description="Only those directly below this organisation.")
+        ] = None,
+        membership_state: Annotated[
+            MembershipState | None, Query(description="Only those whose membership is in this state.")
+        ] = None,
+        external_scheme: Annotated[
+            str | None,
+            Query(max_length=64, description="The scheme of `external_id`; refused without it."),
+        ] = None,
+        external_id: Annotated[
+            str | None,
+            Query(
+                max_length=200, description="Only whom some scheme, or `external_scheme`, knows by this id."
+            ),
+        ] = None,
     ) -> Response:
         """Name, country and category for everybody; profiles (without contacts) for those who may see them.
 
@@ -123,8 +142,10 @@ def router() -> APIRouter:
     async def check_study_group_role(
         request: Request,
         organisation_id: OrganisationId,
-        study_group: Annotated[str, Query(max_length=20, examples=["SG1"])],
-        role: Annotated[str, Query(max_length=60, examples=["rapporteur"])],
+        study_group: Annotated[
+            str, Query(max_length=20, description="The study group's code.", examples=["SG1"])
+        ],
+        role: Annotated[str, Query(max_length=60, description="The role's code.", examples=["rapporteur"])],
     ) -> Response:
         """Say whether it may, and if not, by which rule.
 

@@ -1,9 +1,10 @@
 """`/v1/projects`: write, read, list, history, erasure."""
 
 from functools import partial
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from schemas.http.project_answers import (
     ProjectAnswer,
@@ -57,13 +58,13 @@ def router() -> APIRouter:
         request: Request,
         limit: Limit = 50,
         cursor: Cursor = None,
-        state: ProjectState | None = None,
-        level: Level | None = None,
+        state: Annotated[ProjectState | None, Query(description="Only projects in this state.")] = None,
+        level: Annotated[Level | None, Query(description="Only projects of this level.")] = None,
         region: Region = None,
         country: Country = None,
-        flagship: UUID | None = None,
+        flagship: Annotated[UUID | None, Query(description="Only projects of this flagship.")] = None,
         tag: TagFilter = None,
-        owner: UUID | None = None,
+        owner: Annotated[UUID | None, Query(description="Only projects of this organisation.")] = None,
     ) -> Response:
         """List the open projects for everybody; a team its own too, offices theirs, BDT and auditors all."""
         check_codes(codebook_in(request), region=region, country=country, tag=tag)
