@@ -125,19 +125,25 @@ async def test_a_project_that_closes_from_its_rest_ends_for_who_was_told_and_for
     assert (await hall.call("GET", "/v1/notices", name="Bea"))["items"] == []
 
 
-async def test_a_project_that_rests_is_looked_at_once_for_each_version_of_its_list(
-    hall: Hall, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await hall.subscribe(channel="feed")
-    await hall.member("Ada")
-    project = await resting(hall, 1, "good")
-    looked, real = [], cycles._cycle
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The projects that cycles look at from here on."""
+    looked, real = list[Any](), cycles._cycle
 
     async def look(*given: Any) -> int | None:
         looked.append(given[-1])
         return await real(*given)
 
     monkeypatch.setattr(cycles, "_cycle", look)
+    return looked
+
+
+async def test_a_project_that_rests_is_looked_at_once_for_each_version_of_its_list(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hall.subscribe(channel="feed")
+    await hall.member("Ada")
+    project = await resting(hall, 1, "good")
+    looked = looks(monkeypatch)
     await hall.herald()
     assert looked == []
     await hall.rank(project, 2, {uuid_of("Ada"): "strong"})

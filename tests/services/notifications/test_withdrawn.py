@@ -2,15 +2,14 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from services.notifications.rules.yearly import ASK_AFTER
-from services.notifications.worker import cycles
 from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.office import ADDRESS, Sink, confirmed, crossing
 from tests.services.notifications.test_contacts import about_endpoints, agreed
+from tests.services.notifications.test_resting import looks
 from tests.services.notifications.test_undismissing import passes, taken_back
 from tests.services.notifications.test_what_is_over import by_webhook, closed, dismissed, said
 from tests.services.notifications.test_yearly import pass_time, questions
@@ -318,13 +317,7 @@ async def test_a_project_is_not_looked_at_for_who_is_away(
     project, ada = await hall.open_project(), await hall.member("Ada", state="withdrawn")
     await hall.rank(project, 1, {ada: "good"})
     await hall.settle()
-    looked, real = [], cycles._cycle
-
-    async def look(*given: Any) -> int | None:
-        looked.append(given[-1])
-        return await real(*given)
-
-    monkeypatch.setattr(cycles, "_cycle", look)
+    looked = looks(monkeypatch)
     await hall.herald()
     assert looked == []
     await hall.member("Ada")
