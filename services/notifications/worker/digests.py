@@ -280,18 +280,22 @@ async def _known(connection: AsyncConnection, subscription: str) -> dict[str, Kn
     ready = select(NOTICES.c.project).where(
         NOTICES.c.subscription == subscription, NOTICES.c.state == "ready"
     )
-    sent = (
-        select(NOTICES.c.project, NOTICES.c.type, NOTICES.c.fits, NOTICES.c.data, NOTICES.c.facts)
+    newest = (
+        select(func.max(NOTICES.c.id))
         .where(
             NOTICES.c.subscription == subscription,
             NOTICES.c.state == "sent",
             NOTICES.c.type != OPPORTUNITY_CLOSING_SOON,
             NOTICES.c.project.in_(ready),
         )
-        .order_by(NOTICES.c.id)
+        .group_by(NOTICES.c.project)
     )
-    last = {one["project"]: parsed(one) for one in (await connection.execute(sent)).mappings()}
-    return {project: known_by(one) for project, one in last.items() if one["type"] not in ENDS}
+    last = (
+        select(NOTICES.c.project, NOTICES.c.type, NOTICES.c.fits, NOTICES.c.data, NOTICES.c.facts)
+        .where(NOTICES.c.id.in_(newest))
+    )  # fmt: skip
+    told = (await connection.execute(last)).mappings()
+    return {one["project"]: known_by(parsed(one)) for one in told if one["type"] not in ENDS}
 
 
 async def _mailed(
