@@ -78,6 +78,25 @@ def test_every_json_answer_has_an_example_that_its_schema_takes(document: dict[s
     assert shown == set(examples())
 
 
+def test_every_problem_that_can_be_answered_has_an_example_of_its_status(document: dict[str, Any]) -> None:
+    components = document["components"]
+    shown = set()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for status, answer in operation["responses"].items():
+                if int(status) < 400:
+                    continue
+                found = components["responses"].get(answer.get("$ref", "").rpartition("/")[2], answer)
+                for code in found["content"]["application/problem+json"]["examples"]:
+                    example = components["examples"][code]["value"]
+                    assert (example["code"], example["status"]) == (code, int(status)), (method, path)
+                    shown.add(code)
+    assert shown == set(components["examples"])
+    problem = {"$ref": "#/components/schemas/Problem", "components": components}
+    for example in components["examples"].values():
+        Draft202012Validator(problem).validate(example["value"])
+
+
 def test_the_examples_hold_no_secret_and_nothing_of_the_machine_that_recorded_them() -> None:
     text = FILE.read_text("utf-8")
     for secret in re.findall(r'"(?:secret|access_token)": "([^"]*)"', text):

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.chassis.web.pages import problem_pages
+from services.chassis.web.pages import problem_examples
 from services.matches.commands import first_epoch
 from tests.contracts.world import World, profile, project
 
@@ -148,23 +148,14 @@ def answered(world: World) -> Mapping[str, Any]:
 
 
 def test_each_example_is_what_the_product_answers(world: World, answered: Mapping[str, Any]) -> None:
-    pages = problem_pages()
+    pages = problem_examples()
     assert set(pages) - set(answered) == UNSHOWN
     wrong = {}
     for code, answer in answered.items():
         said = answer.json() | {"instance": INSTANCE}
-        shown = example_in(pages[code])
-        if lasting(said, world.address) != lasting(shown, HOST):
+        if lasting(said, world.address) != lasting(pages[code], HOST):
             wrong[code] = answer.json()
     assert not wrong, json.dumps(wrong, indent=2)
-
-
-def example_in(page: str) -> dict[str, Any]:
-    """Return the example that a page shows."""
-    found = re.search(r"```json\n(.*?)```", page, re.DOTALL)
-    assert found
-    example: dict[str, Any] = json.loads(found[1])
-    return example
 
 
 def lasting(problem: Mapping[str, Any], host: str) -> str:

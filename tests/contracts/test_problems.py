@@ -1,6 +1,5 @@
 """Every error is a problem document whose type opens a page that explains it."""
 
-import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from services.catalogue import SERVICES
-from services.chassis.web.pages import problem_pages
+from services.chassis.web.pages import problem_examples, problem_pages
 from services.chassis.web.problems import Problem, every_problem
 from tests.contracts.world import World, profile, project, started
 
@@ -50,7 +49,7 @@ def test_every_kind_has_a_page_with_its_meaning_an_example_and_the_fix(
         for heading in ("## What it means", "## Example", "## What to do"):
             section = page.partition(heading)[2].partition("\n## ")[0]
             assert len(section.strip()) > 40, (code, heading)
-        example = json.loads(re.search(r"```json\n(.*?)```", page, re.DOTALL)[1])  # type: ignore[index]
+        example = problem_examples()[code]
         for kind in of_code:
             assert (example["status"], example["code"]) == (kind.status, code)
             assert example["title"] == kind.title

@@ -14,24 +14,26 @@ from starlette.routing import BaseRoute
 from schemas.http.examples import examples
 from schemas.http.texts import MISLEADING
 from services.chassis.web import reason
+from services.chassis.web.pages import problem_examples
 from services.chassis.web.problems import MEDIA_TYPE, Problem
 
 VERSION = version("comity")  # one for the whole system
-_TITLES = {
-    400: "The request cannot be read: unknown or wrong parameter, malformed body",
-    401: "No token, or one that cannot be used",
-    403: "Your roles do not allow this",
-    404: "Not found, or not visible to you",
-    409: "It contradicts the present state",
-    412: "Changed since you read it",
-    413: "Too large",
-    415: "Unsupported content type",
-    422: "The body breaks a rule; `errors` names each",
-    428: "If-Match is missing",
-    429: "Too many requests; see Retry-After",
-    500: "Something went wrong here",
-    503: "Not available now; see Retry-After",
+_PROBLEMS = {  # by status: what it means, and the code of the example
+    400: ("The request cannot be read: unknown or wrong parameter, malformed body", "invalid-parameter"),
+    401: ("No token, or one that cannot be used", "unauthenticated"),
+    403: ("Your roles do not allow this", "forbidden"),
+    404: ("Not found, or not visible to you", "not-found"),
+    409: ("It contradicts the present state", "conflict"),
+    412: ("Changed since you read it", "stale-revision"),
+    413: ("Too large", "body-too-large"),
+    415: ("Unsupported content type", "unsupported-media"),
+    422: ("The body breaks a rule; `errors` names each", "invalid-body"),
+    428: ("If-Match is missing", "precondition-required"),
+    429: ("Too many requests; see Retry-After", "too-many-requests"),
+    500: ("Something went wrong here", "internal"),
+    503: ("Not available now; see Retry-After", "unavailable"),
 }
+_DONE = {"200": "Answered", "201": "Made", "202": "Accepted; the work is done afterwards", "204": "Done"}
 _EXAMPLES = (
     "Examples are answers of a small system with fictional organisations; of long lists their first entries."
 )
@@ -71,14 +73,6 @@ _PROBLEM = {
             },
         },
     },
-    "example": {
-        "type": "https://comity.example/problems/not-found",
-        "title": "Not found",
-        "status": 404,
-        "detail": "There is nothing at this address, or nothing that you may see.",
-        "instance": "urn:request:019ab3c2-7d4e-7f00-8a11-3c5e9d7b2f60",
-        "code": "not-found",
-    },
 }
 _IDEMPOTENCY = {
     "name": "Idempotency-Key",
@@ -109,6 +103,14 @@ _HEADERS = {
     },
     "Link": {
         "description": "The `first` page, and the `next` one while there is one.",
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": "Of every answer where a limit is set: `r` requests are left, `t` seconds until all are.",
+        "schema": {"type": "string"},
+    },
+    "RateLimit-Policy": {
+        "description": "Of every answer where a limit is set: `q` requests in `w` seconds.",
         "schema": {"type": "string"},
     },
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "string", "pattern": "^[0-9]+$"}},
@@ -172,13 +174,16 @@ def document(
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
     schemas["Problem"] = _PROBLEM
-    components["responses"] = {f"Problem{status}": _response(status) for status in _TITLES}
+    components["responses"] = {f"Problem{status}": _response(status) for status in _PROBLEMS}
     components["headers"] = _HEADERS
+    responses = list(components["responses"].values())
     for path in made.get("paths", {}).values():
         for method, operation in path.items():
             if method in _METHODS:
                 _complete(method, operation)
                 _add_examples(operation)
+                responses += operation["responses"].values()
+    components["examples"] = _problem_examples(responses)
     for sent in webhooks:
         made.setdefault("webhooks", {}).update(sent["webhooks"])
         schemas.update(sent["schemas"])
@@ -190,15 +195,15 @@ def refusals(*kinds: type[Problem]) -> Responses:
 
     What every route or every write can answer with, `document` adds.
     """
-    by_status: dict[int, list[str]] = {}
+    by_status: dict[int, list[type[Problem]]] = {}
     for kind in kinds:
-        by_status.setdefault(kind.status, []).append(f"`{kind.code}`: {kind.title}")
+        by_status.setdefault(kind.status, []).append(kind)
     return {
         status: {
-            "description": "; ".join(lines),
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            "description": "; ".join(f"`{kind.code}`: {kind.title}" for kind in found),
+            "content": _problem(*(kind.code for kind in found)),
         }
-        for status, lines in sorted(by_status.items())
+        for status, found in sorted(by_status.items())
     }
 
 
@@ -248,6 +253,9 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
     responses = operation.setdefault("responses", {})
     if _is_frameworks_own(responses.get("422")):
         del responses["422"]
+    for status, response in responses.items():
+        if response["description"] == "Successful Response":  # the framework's own
+            response["description"] = _DONE[status]
     matched = "If-Match" in named
     statuses = _OF_EVERY_OPERATION if method == "get" else _OF_EVERY_OPERATION + _OF_WRITES
     for status in statuses + (_OF_CONDITIONS if matched else ()):
@@ -320,11 +328,23 @@ def _named_headers(*names: str) -> dict[str, Any]:
 
 
 def _response(status: int) -> dict[str, Any]:
-    made = {
-        "description": _TITLES[status],
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
-    return made | ({"headers": _named_headers("Retry-After")} if status in {429, 503} else {})
+    meaning, code = _PROBLEMS[status]
+    names = {429: ("Retry-After", "RateLimit", "RateLimit-Policy"), 503: ("Retry-After",)}.get(status, ())
+    made = {"description": meaning, "content": _problem(code)}
+    return made | ({"headers": _named_headers(*names)} if names else {})
+
+
+def _problem(*codes: str) -> dict[str, Any]:
+    """Return the content of an answer that is one of these problems, with the example of each."""
+    shown = {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
+    return {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": shown}}
+
+
+def _problem_examples(responses: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the examples that these answers name, from the pages about the problems."""
+    contents = [content for one in responses for content in one.get("content", {}).values()]
+    codes = {code for content in contents for code in content.get("examples", ())}
+    return {code: {"value": shown} for code, shown in problem_examples().items() if code in codes}
 
 
 def _security_schemes(public_url: str) -> dict[str, Any]:

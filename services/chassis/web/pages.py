@@ -4,12 +4,15 @@ All is served from here, nothing from elsewhere, so the pages work without inter
 policy. The pages about problems are docs/problems/*.md; nothing a caller sends is ever put into a page.
 """
 
+import json
+import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from markdown_it import MarkdownIt
 from starlette.responses import HTMLResponse, Response
@@ -24,6 +27,7 @@ STYLE = (
     "@media (prefers-color-scheme:dark){body{color:#e6e6ea;background:#17171a}a{color:#8ab4f8}"
     "code,pre{background:#26262b}}"
 )
+_EXAMPLE = re.compile(r"```json\n(.*?)```", re.DOTALL)
 _ICON = (  # two circles that meet: in the page itself, so that a browser asks for no other file
     "<link rel=\"icon\" href=\"data:image/svg+xml,%3Csvg xmlns='http:%2F%2Fwww.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
     "%3Cg fill='none' stroke='%230b57d0' stroke-width='2'%3E%3Ccircle cx='6' cy='8' r='4.5'/%3E"
@@ -98,6 +102,11 @@ def problem_pages() -> Mapping[str, str]:
     """Return the pages' Markdown by code. The folder stands beside the packages, or in them once installed."""
     root = Path(str(files(services))).parent
     return {path.stem: path.read_text("utf-8") for path in sorted((root / "docs" / "problems").glob("*.md"))}
+
+
+def problem_examples() -> Mapping[str, dict[str, Any]]:
+    """Return the answers that the pages show, by code."""
+    return {code: json.loads(_EXAMPLE.findall(source)[0]) for code, source in problem_pages().items()}
 
 
 def welcome(entries: Sequence[tuple[str, str, Sequence[str]]]) -> Response:
