@@ -84,6 +84,13 @@ def _put_in_place_first(patch: Patch) -> None:
     patch.setattr(restore, "_restore", restored)
 
 
+def _forget_what_went(patch: Patch) -> None:
+    async def forgotten(*_: Any) -> Mapping[Any, int]:
+        return {}
+
+    patch.setattr(said, "forgotten", forgotten)
+
+
 MUTANTS = (
     Mutant(
         name="owner-behind-its-log",
@@ -118,6 +125,15 @@ MUTANTS = (
         tests=(
             f"{CONFORMANCE}::test_an_owner_speaks_on_no_other_log_than_before_until_all_is_said_again_there[sqlite]",
             f"{CONFORMANCE}::test_a_log_that_was_cut_is_the_owners_again_once_all_was_said_anew[sqlite]",
+        ),
+    ),
+    Mutant(
+        name="erased-since-and-forgotten",
+        rule="T26",
+        how="an owner starts on a backup of before a tombstone that the log has dropped since",
+        patch=_forget_what_went,
+        tests=(
+            "tests/services/chassis/bus/test_overtaken.py::test_an_owner_put_back_to_before_a_tombstone_that_went_meanwhile_says_nothing",
         ),
     ),
     Mutant(

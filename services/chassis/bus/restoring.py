@@ -29,7 +29,7 @@ _CHUNK = 500
 
 @dataclass(slots=True, kw_only=True)
 class Restored:
-    """What a restore did: `gone` names what stands on the log and cannot be had from it, `unread` what is no event."""
+    """What a restore did: `gone` names what stood on the log and cannot be had from it, `unread` what is no event."""
 
     incarnation: int = 0
     records: int = 0
@@ -104,6 +104,10 @@ async def restore(runtime: Host, owner: Owner, *, another_log: bool = False) -> 
         for begin in range(0, len(strangers), _CHUNK):
             some = strangers[begin : begin + _CHUNK]
             done.posted += await _say(connection, runtime, owner.unsay or owner.say, some)
+        went = await said.forgotten(runtime.transport, connection)
+        done.gone += [
+            f"what tombstones up to {end} of {at} erased, and is said again" for at, end in went.items()
+        ]
         await said.know_all(runtime, connection)  # from here on it may be started
     return done
 

@@ -5,7 +5,7 @@ it again under sequences that the log and every reader hold already, and they wo
 writes, gone. So the end of each own partition is kept as a position of a group of its own, moved in the transaction
 that deletes from the outbox what the log has. What the log holds beyond it is what a relay appended and could not note
 any more: it stands in the outbox, by its id. Anything else was said by a database that is not this one: a loud stop
-that names `comity restore`.
+that names `comity restore`. So is a horizon beyond the position: tombstones went from the log that it has never known.
 
 A position that counts in another log is a loud stop too: what is said on the wrong log is on none that anybody reads
 once the right one is back. Only who says *everything* again there (`comity republish --all`, a restore) moves it over.
@@ -85,6 +85,8 @@ async def verify(
             elif held.next_offset < end.next_offset:
                 beyond = everything(host.transport, at, begin=held.next_offset, end=end.next_offset)
                 await _in_outbox(connection, beyond, partial(_behind, host))
+        for at, horizon in (await forgotten(host.transport, connection)).items():
+            raise _erased_since(host, at, horizon)
     for held, end in strange:
         if owner is not None and end.next_offset:
             await _holds(host, owner, held, end)
@@ -182,6 +184,19 @@ async def leave_out_what_stands_elsewhere(
                 waiting.pop(positions.event_id(record) or "", None)
 
 
+async def forgotten(transport: Transport, connection: AsyncConnection) -> Mapping[TopicPartition, int]:
+    """Return where tombstones went from this log that the database does not know, and up to which offset.
+
+    Only where a log tells its horizons: on Kafka nothing says so.
+    """
+    gone = {}
+    for held in await positions.all_of(connection, GROUP):
+        horizon = (await transport.horizons(held.at.topic) or {}).get(held.at.partition, 0)
+        if horizon > held.next_offset and held.log == await transport.identity(held.at.topic):
+            gone[held.at] = horizon
+    return gone
+
+
 async def know_all(host: Host, connection: AsyncConnection) -> None:
     """Note that the database knows everything on its topics, in the transaction that has just read them to the end."""
     for end in (await _ends(host)).values():
@@ -270,6 +285,15 @@ def _behind(host: Host, record: Record) -> DatabaseBehind:
         f"The log holds what {name} has said at {record.offset} of {record.topic}/{record.partition}, and the database "
         f"of {name} does not know it: it was put back from a backup, or made anew. What is written now would be dropped "
         f"as old. Stop every process of {name} and run `comity restore {name}`, which takes back what the log holds."
+    )
+
+
+def _erased_since(host: Host, at: TopicPartition, horizon: int) -> DatabaseBehind:
+    name = host.service.name
+    return DatabaseBehind(
+        f"The log has dropped tombstones of {name} up to {horizon} of {at}, and the database of {name} does not know them: it "
+        "was put back from a backup of before. What is written now to what they erased would be dropped as old. Stop every "
+        f"process of {name} and run `comity restore {name}`, which says it again, and erase anew what was erased since."
     )
 
 

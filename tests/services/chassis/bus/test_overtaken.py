@@ -10,17 +10,21 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, text
+from sqlalchemy import MetaData, delete, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.chassis.bus import consumer, limits, positions, rebuilding
+from schemas.envelope import Event
+from services.chassis.bus import consumer, incarnation, limits, positions, rebuilding, said
 from services.chassis.bus.delivery import Delivery
-from services.chassis.bus.errors import Overtaken, RebuildNeeded, Transient
+from services.chassis.bus.errors import DatabaseBehind, Overtaken, RebuildNeeded, Transient
 from services.chassis.bus.lane import LaneRules
 from services.chassis.bus.limits import Limits
+from services.chassis.bus.owner import Owner, TakenBack
 from services.chassis.bus.partitioner import partition_for
 from services.chassis.bus.reader import Reader
 from services.chassis.bus.rebuilding import rebuild
+from services.chassis.bus.relay import Relay
+from services.chassis.bus.restoring import restore
 from services.chassis.bus.transport import TopicPartition
 from services.chassis.bus.transports.sql.compaction import compact
 from services.chassis.database import DatabaseAway
@@ -33,6 +37,10 @@ ONE, BAD, *MORE = (
     key for key in (str(uuid.UUID(int=number)) for number in range(1, 200)) if partition_for(key, 8) == HERE
 )
 STOPPED = r"tombstones (that it has not read )?may be gone.*run `comity rebuild` for it"
+
+
+LIVES = MetaData()
+incarnation.attach(LIVES)
 
 
 async def forget(connection: AsyncConnection) -> None:
@@ -297,6 +305,41 @@ async def test_a_first_reading_that_a_restart_interrupts_goes_on_below_the_horiz
     with pytest.raises(RebuildNeeded, match=STOPPED):
         await bench.consume()
     assert await bench.things() == {ONE: (1, "Kigali Fibre")}
+
+
+async def test_an_owner_put_back_to_before_a_tombstone_that_went_meanwhile_says_nothing(bench: Bench) -> None:
+    """Nothing on the log speaks of it any more; what is written to what it erased would be dropped as old."""
+
+    async def say(*events: Event) -> tuple[positions.Position, ...]:
+        await bench.post(*events)
+        relay = Relay(bench.process)
+        async with bench.transport.appender("members") as appender:
+            await relay.prove()
+            await relay.step(appender)
+        async with bench.database.read() as connection:
+            return await positions.all_of(connection, said.GROUP)
+
+    backup = await say(organisation(ONE, version=1), organisation(BAD, version=1))
+    await say(erased(ONE, version=2))
+    assert (await expire(bench), await horizon(bench)) == (2, 3)
+    await said.verify(bench.process, None)
+    async with bench.database.write() as connection:
+        for one in backup:
+            await positions.put(connection, one)
+    with pytest.raises(DatabaseBehind, match=rf"up to 3 of {AT}.*run `comity restore members`"):
+        await say(organisation(ONE, version=2))
+
+    async def nothing(*_: Any) -> Any:
+        return ()
+
+    async def known(*_: Any) -> TakenBack:
+        return "known"
+
+    async with bench.database.write() as connection:
+        await connection.run_sync(LIVES.create_all)
+    restored = await restore(bench.process, Owner(keys=nothing, say=nothing, take_back=known))
+    assert restored.gone == [f"what tombstones up to 3 of {AT} erased, and is said again"]
+    await said.verify(bench.process, None)
 
 
 async def test_who_has_kept_up_is_not_stopped_by_what_goes(bench: Bench) -> None:
