@@ -50,6 +50,18 @@ def test_every_parameter_says_what_it_is(document: dict[str, Any]) -> None:
                 assert one.get("description"), (method, path, one["name"])
 
 
+def test_only_types_have_a_title(document: dict[str, Any]) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        assert not [one for one in schema.get("properties", {}).values() if "title" in one], name
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            assert not [one for one in operation.get("parameters", ()) if "title" in one["schema"]], path
+            for answer in operation["responses"].values():
+                assert not [one for one in answer.get("content", {}).values() if "title" in one["schema"]], (
+                    path
+                )
+
+
 def test_every_answer_says_what_is_in_it(document: dict[str, Any]) -> None:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():

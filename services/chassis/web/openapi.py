@@ -175,6 +175,7 @@ def document(
     schemas.pop("ValidationError", None)
     schemas["Problem"] = _PROBLEM
     components["responses"] = {f"Problem{status}": _response(status) for status in _PROBLEMS}
+    components["responses"]["NotChanged"] = _NOT_CHANGED
     components["headers"] = _HEADERS
     responses = list(components["responses"].values())
     for path in made.get("paths", {}).values():
@@ -187,6 +188,8 @@ def document(
     for sent in webhooks:
         made.setdefault("webhooks", {}).update(sent["webhooks"])
         schemas.update(sent["schemas"])
+    for schema in schemas.values():
+        _drop_titles(schema)
     return made
 
 
@@ -251,18 +254,14 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
     _add_parameters(method, operation, parameters)
     named = {one["name"] for one in parameters}
     responses = operation.setdefault("responses", {})
-    if _is_frameworks_own(responses.get("422")):
-        del responses["422"]
-    for status, response in responses.items():
-        if response["description"] == "Successful Response":  # the framework's own
-            response["description"] = _DONE[status]
+    _replace_frameworks_own(responses)
     matched = "If-Match" in named
     statuses = _OF_EVERY_OPERATION if method == "get" else _OF_EVERY_OPERATION + _OF_WRITES
     for status in statuses + (_OF_CONDITIONS if matched else ()):
         responses.setdefault(str(status), {"$ref": f"#/components/responses/Problem{status}"})
     tagged = method == "get" and not _is_stream(operation)
     if tagged:
-        responses["304"] = _NOT_CHANGED
+        responses["304"] = {"$ref": "#/components/responses/NotChanged"}
     if tagged or matched:
         headers = _named_headers("ETag", *(["Link"] if "cursor" in named else []))
         for status in {"200", "201"} & responses.keys():
@@ -296,6 +295,7 @@ def _add_parameters(method: str, operation: Mapping[str, Any], parameters: list[
         parameters.append(_REASON)
     for one in parameters:
         one["schema"] = _without_null(one.get("schema", {}))
+        one["schema"].pop("title", None)
         if one.get("in") in {"query", "path"}:
             _bound_text(one["schema"])
 
@@ -303,6 +303,12 @@ def _add_parameters(method: str, operation: Mapping[str, Any], parameters: list[
 def _is_stream(operation: Mapping[str, Any]) -> bool:
     """Whether it is answered with what comes, which has no ETag: nobody has it already."""
     return "text/event-stream" in operation["responses"]["200"].get("content", {})
+
+
+def _drop_titles(schema: Mapping[str, Any]) -> None:
+    """Drop the titles that repeat a member's name; generators take each for the name of a type."""
+    for one in schema.get("properties", {}).values():
+        one.pop("title", None)
 
 
 def _without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -319,8 +325,15 @@ def _bound_text(schema: dict[str, Any]) -> None:
             one["pattern"] = _PLAIN_TEXT
 
 
-def _is_frameworks_own(response: Mapping[str, Any] | None) -> bool:
-    return response is not None and "HTTPValidationError" in str(response)
+def _replace_frameworks_own(responses: dict[str, Any]) -> None:
+    """Take out of a route's answers what the framework says by itself."""
+    if "HTTPValidationError" in str(responses.get("422")):
+        del responses["422"]
+    for status, response in responses.items():
+        if response["description"] == "Successful Response":
+            response["description"] = _DONE[status]
+        for content in response.get("content", {}).values():
+            content["schema"].pop("title", None)
 
 
 def _named_headers(*names: str) -> dict[str, Any]:
