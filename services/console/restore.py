@@ -13,8 +13,9 @@ import json
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -123,21 +124,21 @@ def _refuse_another(settings: Any, service: str, backup: Path) -> None:
 
 
 async def _refuse_waiting(settings: Any, service: str, transport: Any, backup: Any) -> None:
-    """End the command if writes stand in the outbox of the database that is there and nowhere else, as far as it can be read."""
+    """End the command if writes stand in the outbox of the database that is there and nowhere else, as far as it can be read.
+
+    Its tables may be those of an older release.
+    """
     from services.chassis.bus import outbox, positions, said
     from services.chassis.database import Database
 
     database = Database.for_service(settings, service)
-    try:
-        if not await asyncio.to_thread(Path(database.url.database or "").is_file):
-            return
-        async with database.read() as connection:
-            waiting = await outbox.times(connection)
-            stored = await positions.all_of(connection, said.GROUP)
-    except Exception:  # noqa: BLE001 - a database that cannot be read is what a backup is for
-        return
-    finally:
-        await database.close()
+    waiting, stored = dict[str, datetime](), tuple[positions.Position, ...]()
+    with suppress(Exception):  # a database that cannot be read is what a backup is for
+        if await asyncio.to_thread(Path(database.url.database or "").is_file):
+            async with database.read() as connection:
+                waiting = await outbox.times(connection)
+                stored = await positions.all_of(connection, said.GROUP)
+    await database.close()
     await said.leave_out_what_stands_elsewhere(transport, waiting, stored, backup)
     if waiting:
         stop(
