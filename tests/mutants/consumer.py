@@ -152,6 +152,17 @@ def _note_nothing(patch: Patch) -> None:
     patch.setattr(lane.Lane, "note_end", _nothing)
 
 
+def _note_from_wherever(patch: Patch) -> None:
+    async def note_end(self: Any) -> None:
+        seen = self.position.seen_at_end(microseconds(self._runtime))
+        if seen is not self.position and self.idle:
+            async with self._runtime.database.write() as connection:
+                await positions.move(connection, self.position, seen)
+            self.position = seen
+
+    patch.setattr(lane.Lane, "note_end", note_end)
+
+
 def _let_through(patch: Patch) -> None:
     async def parked_keys(*_: Any) -> set[str]:
         return set()
@@ -306,6 +317,13 @@ MUTANTS = (
         how="a group at rest never stores that it has seen the end",
         patch=_note_nothing,
         tests=(f"{LANE}::test_a_group_at_rest_stores_every_day_that_it_has_seen_the_end",),
+    ),
+    Mutant(
+        name="moved-back-to-the-end-seen",
+        rule="R5",
+        how="noting that the end was seen moves a position back where its lane has committed meanwhile",
+        patch=_note_from_wherever,
+        tests=(f"{LANE}::test_a_lane_that_commits_while_the_end_is_noted_stays_where_it_is",),
     ),
     Mutant(
         name="parked-key-let-through",

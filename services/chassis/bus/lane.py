@@ -136,14 +136,19 @@ class Lane:
                 self._on_room()
 
     async def note_end(self) -> None:
-        """Store that the end of the log was seen; called when idle there, writes once a day at most."""
-        seen = self.position.seen_at_end(microseconds(self._runtime))
-        if seen is not self.position and self.idle:
+        """Store that the end of the log was seen; called when idle there, writes once a day at most.
+
+        Whatever arrives meanwhile is committed beside it, and then that stands.
+        """
+        before = self.position
+        seen = before.seen_at_end(microseconds(self._runtime))
+        if seen is not before and self.idle:
             # Whose partition it is now the next commit will find out; a database that is away costs one look at the end.
             with suppress(PositionMoved, *TRANSIENT):
                 async with self._runtime.database.write() as connection:
-                    await positions.move(connection, self.position, seen)
-                self.position = seen
+                    await positions.move(connection, before, seen)
+                if self.position is before:
+                    self.position = seen
 
     async def _work(self, batch: Batch) -> None:
         """Commit a batch, in as few transactions as time and faults allow."""

@@ -12,9 +12,13 @@ import pytest
 from services.chassis.bus import consumer, positions
 from services.chassis.bus.delivery import Delivery, microseconds
 from services.chassis.bus.failpoints import armed
-from services.chassis.bus.transport import Record
+from services.chassis.bus.partitioner import partition_for
+from services.chassis.bus.transport import Record, TopicPartition
 from services.chassis.database import DatabaseAway
 from tests.services.chassis.bus.bench import Bench, apply, eventually, organisation
+
+KEY = str(uuid.UUID(int=1))
+AT = TopicPartition("members.v1", partition_for(KEY, 8))
 
 
 async def noted(bench: Bench) -> set[int]:
@@ -61,6 +65,41 @@ async def test_a_database_that_is_away_when_the_end_is_noted_ends_no_membership(
             patch.setattr(bench.database, "write", away)
             await lane.note_end()
         assert lane.position == before
+
+
+@pytest.mark.parametrize("slow", ["its connection comes", "its connection goes"])
+async def test_a_lane_that_commits_while_the_end_is_noted_stays_where_it_is(
+    slow: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was moved back to where the end had been: after a crash what it had done since was done again."""
+    await bench.append(organisation(KEY, version=1))
+    async with bench.consuming() as running:
+        await bench.caught_up(running)
+        lane = running.consumer._assignment.lanes[AT]
+        tomorrow = bench.process.clock.now() + timedelta(days=1)
+        monkeypatch.setattr(bench.process.clock, "now", lambda: tomorrow)
+        write = bench.database.write
+
+        async def moved_on() -> bool:
+            return bool(lane.position.next_offset == 2)
+
+        @asynccontextmanager
+        async def slowly() -> AsyncIterator[Any]:
+            monkeypatch.setattr(bench.database, "write", write)
+            if slow == "its connection comes":
+                await bench.append(organisation(KEY, version=2))
+                await eventually(moved_on)
+            async with write() as connection:
+                yield connection
+            if slow == "its connection goes":
+                await bench.append(organisation(KEY, version=2))
+                await eventually(moved_on)
+
+        monkeypatch.setattr(bench.database, "write", slowly)
+        await lane.note_end()
+        async with bench.database.read() as connection:
+            stored = {one.at: one.next_offset for one in await positions.all_of(connection, "things")}
+        assert (stored[AT], lane.position.next_offset) == (2, 2)
 
 
 async def test_what_a_transaction_waits_for_others_is_no_time_of_its_own(
