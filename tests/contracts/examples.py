@@ -97,6 +97,15 @@ def receiver() -> Iterator[str]:
         server.shutdown()
 
 
+def furnish(world: World) -> None:
+    """Put the small world in, with a person to look at."""
+    populate(world)
+    world.ids |= {"client": world.clients["reader_a"], "person": uuid_of("person")}
+    person = {"name": "Amina Example", "email": "amina@people.example", "roles": ["organisation_reader"]}
+    where = f"/v1/people/{world.ids['person']}"
+    world.made("PUT", where, json=person | {"organisation": world.ids["a"]})
+
+
 def ask_all(world: World) -> None:
     """Ask every operation as the table of visibility does, and what is refused there on purpose."""
     paths = world.get("public", "/openapi.json")["paths"]
@@ -242,15 +251,7 @@ def record() -> Mapping[tuple[str, str], Any]:
                 NOBODY: RECEIVER,
             }
             recorder.follow(world)
-            populate(world)
-            world.ids |= {"client": world.clients["reader_a"], "person": uuid_of("person")}
-            person = {
-                "name": "Amina Example",
-                "email": "amina@people.example",
-                "roles": ["organisation_reader"],
-            }
-            belonging = {"organisation": world.ids["a"]}
-            world.made("PUT", f"/v1/people/{world.ids['person']}", json=person | belonging)
+            furnish(world)
             ask_all(world)
             ask_the_rest(world, hook)
         folder = Path(place) / "spoilt"
