@@ -74,7 +74,7 @@ class Assignment:
         self.failure: BaseException | None = None
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Prove the positions, tell the service, open the lanes; a partition that fails is left out."""
+        """Prove the positions, tell the service, open the lanes; where one cannot be proved the consumer fails, and none is read."""
         self.told = True
         with self._rebalancing(partitions):
             return await self._assigned(partitions)

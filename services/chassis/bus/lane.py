@@ -290,8 +290,9 @@ class Lane:
                     counted = await limits.load(connection, group, self.position.at)
                     why = await limits.reached(connection, self._rules.limits, counted, offset=record.offset)
                     now = microseconds(self._runtime)
+                    # Whoever has lost the partition neither buries nor halts.
+                    await positions.move(connection, self.position, self.position if why else after)
                     if why is None:
-                        await positions.move(connection, self.position, after)
                         await deadletters.bury(
                             connection, group, record, error=error, attempts=attempts, now=now
                         )

@@ -313,6 +313,23 @@ async def test_many_dead_letters_in_a_row_halt_their_partition_and_no_other(benc
     assert (row.group, row.at, row.halted_offset) == ("things", TopicPartition("members.v1", home), 3)
 
 
+async def test_who_has_lost_a_partition_does_not_halt_it(bench, monkeypatch):
+    """Else it stood there as halted, while its new owner goes on."""
+    reached, lost = limits.reached, []
+
+    async def moved(connection, *of, **more):
+        if not lost:
+            lost.append(of)
+            await connection.execute(text("UPDATE positions SET next_offset = next_offset + 1"))
+        return await reached(connection, *of, **more)
+
+    monkeypatch.setattr(limits, "reached", moved)
+    await bench.append(organisation(key(1), version=1))
+    async with bench.consuming(buggy, rules=LaneRules(limits=Limits(in_a_row=0), tries=1)):
+        await eventually(bench.halted)
+    assert bench.process.metrics.conflicts.labels("things")._value.get() == 1
+
+
 async def test_a_halt_outlives_restarts_and_ends_when_the_handler_is_mended(bench):
     _, keys = same_partition(6)
     await bench.append(*(organisation(one, version=1) for one in keys))
