@@ -48,6 +48,8 @@ def test_every_parameter_says_what_it_is(document: dict[str, Any]) -> None:
         for method, operation in methods.items():
             for one in operation.get("parameters", ()):
                 assert one.get("description"), (method, path, one["name"])
+                # Generators of clients give up at a header with one value.
+                assert one["in"] != "header" or "const" not in one["schema"], (method, path)
 
 
 def test_only_types_have_a_title(document: dict[str, Any]) -> None:
@@ -131,7 +133,7 @@ def test_if_none_match_is_taken_where_there_is_an_etag_to_send(document: dict[st
             makes = "If-Match" in str(operation.get("parameters")) and "201" in operation["responses"]
             assert len(taken) == (tagged(method, path) or makes), (method, path)
             assert ("304" in operation["responses"]) == tagged(method, path), (method, path)
-            assert all((one["schema"].get("const") == "*") == makes for one in taken), (method, path)
+            assert all((one["schema"].get("pattern") == r"^\*$") == makes for one in taken), (method, path)
 
 
 def test_the_headers_that_a_client_goes_on_with_are_named(document: dict[str, Any]) -> None:

@@ -44,7 +44,9 @@ _METHODS = {"get", "put", "post", "delete", "patch", "head", "options", "trace"}
 _PROBLEM = {
     "type": "object",
     "title": "Problem",
-    "description": "An error (RFC 9457). `type` opens a page with its meaning, an example and the fix.",
+    "description": "An error (RFC 9457). `type` opens a page with its meaning, an example and the fix. "
+    "A code may have members of its own beside these.",
+    "additionalProperties": True,
     "required": ["type", "title", "status", "detail", "instance", "code"],
     "properties": {
         "type": {"type": "string", "format": "uri"},
@@ -69,6 +71,11 @@ _PROBLEM = {
                     },
                     "detail": {"type": "string"},
                     "fix": {"type": "string"},
+                    "organisation": {
+                        "type": "string",
+                        "format": "uuid",
+                        "description": "Who stands in the way, for those who may know.",
+                    },
                 },
             },
         },
@@ -141,7 +148,7 @@ _IF_NONE_MATCH = {
 _KNOWN = _IF_NONE_MATCH | {"description": "ETags that you have: where one still holds, 304 without a body."}
 _NEW = _IF_NONE_MATCH | {
     "description": "`*`: only make it; 412 where it exists already.",
-    "schema": {"type": "string", "const": "*"},
+    "schema": {"type": "string", "pattern": r"^\*$", "maxLength": 1},
 }
 
 UNCONDITIONAL = "x-unconditional"
