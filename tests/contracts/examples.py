@@ -26,7 +26,7 @@ import httpx2
 from sqlalchemy import text as sql
 
 from schemas.envelope import Event, Sequence, new_event
-from schemas.http.examples import FILE
+from schemas.http.examples import FILE, HEADERS, Example
 from schemas.topics import LIST_REMOVED
 from services.chassis.bus.transports.sql.log import SqlTransport
 from services.chassis.database import Database, for_log
@@ -55,7 +55,7 @@ class Recorder:
     """Keeps the newest JSON that every operation answered, by status."""
 
     operations: list[tuple[str, re.Pattern[str], str]] = field(default_factory=list)
-    answers: dict[tuple[str, str], str] = field(default_factory=dict)
+    answers: dict[tuple[str, str], httpx2.Response] = field(default_factory=dict)
 
     def follow(self, world: World) -> None:
         """Keep what this system answers from now on."""
@@ -74,7 +74,7 @@ class Recorder:
         for verb, form, operation in self.operations:
             if verb == method and form.fullmatch(path):
                 answer.read()
-                self.answers[operation, str(answer.status_code)] = answer.text
+                self.answers[operation, str(answer.status_code)] = answer
                 return
 
 
@@ -239,7 +239,7 @@ def shortened(body: Any, name: str = "") -> Any:
     return body
 
 
-def record() -> Mapping[tuple[str, str], Any]:
+def record() -> Mapping[tuple[str, str], Example]:
     """Return what the systems answered, by operation and status."""
     recorder = Recorder()
     replaced = {f"{socket.gethostname()}:{os.getpid()}": "worker-0:1", f"{REPOSITORY}/": ""}
@@ -263,7 +263,10 @@ def record() -> Mapping[tuple[str, str], Any]:
             for service in ("projects", "matches", "notifications"):
                 settle_letters(world, service)
     return {
-        key: shortened(json.loads(shown(answer, replaced)))
+        key: Example(
+            shortened(json.loads(shown(answer.text, replaced))),
+            tuple(name for name in HEADERS if name in answer.headers),
+        )
         for key, answer in recorder.answers.items()
         if key not in UNRECORDED
     }
@@ -279,8 +282,8 @@ def shown(answer: str, replaced: Mapping[str, str]) -> str:
 def rewrite() -> None:
     """Record the answers, and write the file anew."""
     lines = [
-        json.dumps({"operation": operation, "status": status, "body": body}, ensure_ascii=False)
-        for (operation, status), body in sorted(record().items())
+        json.dumps({"operation": operation, "status": status} | found._asdict(), ensure_ascii=False)
+        for (operation, status), found in sorted(record().items())
     ]
     FILE.write_text("\n".join(lines) + "\n", "utf-8")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from schemas.http.examples import examples
+from schemas.http.examples import HEADERS, examples
 from tests.contracts.examples import caller_of, furnish
 from tests.contracts.visibility_rows import Get
 from tests.contracts.visibility_table import TABLE
@@ -39,6 +39,7 @@ def test_what_is_answered_now_has_the_members_of_the_examples(tmp_path: Path) ->
                 answer = row.send(world, caller_of(name, row))
                 if answer.status_code == 200:
                     compared += 1
-                    found += [f"{name}{one}" for one in differences(shown, answer.json())]
+                    found += [f"{name}{one}" for one in differences(shown.body, answer.json())]
+                    assert shown.headers == tuple(one for one in HEADERS if one in answer.headers), name
     assert compared > 40
     assert found == []

@@ -102,6 +102,11 @@ def test_every_read_has_a_strong_etag_that_answers_304(world: World, document: d
     assert seen > 25
 
 
+def test_a_question_that_is_posted_is_answered_whoever_has_the_answer(world: World) -> None:
+    answer = world.ask("admin", "POST", "/v1/ranking-progress", json={}, headers={"If-None-Match": "*"})
+    assert (answer.status_code, answer.json()["complete"]) == (200, True)
+
+
 def test_a_stream_has_no_etag_and_is_never_known_already(world: World) -> None:
     answer = world.ask("admin", "GET", "/v1/streams/matches", headers={"If-None-Match": "*"})
     assert answer.status_code == 200

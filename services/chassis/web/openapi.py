@@ -109,8 +109,12 @@ _HEADERS = {
         "schema": {"type": "string"},
     },
     "Link": {
-        "description": "The `first` page, and the `next` one while there is one.",
+        "description": "Where to go on: `next`, while there is more; of a page also `first`.",
         "schema": {"type": "string"},
+    },
+    "Location": {
+        "description": "The address of what was made.",
+        "schema": {"type": "string", "format": "uri-reference"},
     },
     "RateLimit": {
         "description": "Of every answer where a limit is set: `r` requests are left, `t` seconds until all are.",
@@ -262,28 +266,28 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
     named = {one["name"] for one in parameters}
     responses = operation.setdefault("responses", {})
     _replace_frameworks_own(responses)
-    matched = "If-Match" in named
     statuses = _OF_EVERY_OPERATION if method == "get" else _OF_EVERY_OPERATION + _OF_WRITES
-    for status in statuses + (_OF_CONDITIONS if matched else ()):
+    for status in statuses + (_OF_CONDITIONS if "If-Match" in named else ()):
         responses.setdefault(str(status), {"$ref": f"#/components/responses/Problem{status}"})
     tagged = method == "get" and not _is_stream(operation)
     if tagged:
         responses["304"] = {"$ref": "#/components/responses/NotChanged"}
-    if tagged or matched:
-        headers = _named_headers("ETag", *(["Link"] if "cursor" in named else []))
-        for status in {"200", "201"} & responses.keys():
-            responses[status].setdefault("headers", {}).update(headers)
+        responses["200"]["headers"] = _named_headers("ETag")
     if not parameters:
         del operation["parameters"]
 
 
 def _add_examples(operation: Mapping[str, Any]) -> None:
-    """Show what was answered once, where it was JSON."""
+    """Show what was answered once, where it was JSON, and with which headers."""
     for status, response in operation["responses"].items():
         answered = examples().get((operation["operationId"], status))
-        for media, content in response.get("content", {}).items():
-            if answered is not None and media.endswith("json"):
-                content["example"] = answered
+        if answered is None:
+            continue
+        if answered.headers:
+            response["headers"] = _named_headers(*answered.headers)
+        for media, content in response["content"].items():
+            if media.endswith("json"):
+                content["example"] = answered.body
 
 
 def _add_parameters(method: str, operation: Mapping[str, Any], parameters: list[dict[str, Any]]) -> None:

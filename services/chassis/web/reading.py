@@ -99,9 +99,9 @@ def _address(request: Request, parameters: list[tuple[str, str]]) -> str:
 
 
 def is_known(request: Request, tag: str) -> bool:
-    """Whether the caller has what this ETag (with its quotation marks) names already, so that 304 is the answer."""
+    """Whether the caller has what this ETag (with its quotation marks) names already, so that 304 is the answer; to a POST it never is."""
     condition = request.headers.get("if-none-match")
-    if condition is None:
+    if condition is None or request.method not in {"GET", "HEAD"}:
         return False
     return condition.strip() == "*" or tag in (
         part.strip().removeprefix("W/") for part in condition.split(",")
