@@ -259,6 +259,7 @@ NOTICES = Table(
     Column("made_at", Text, nullable=False),
     Column("deadline", Text),  # what `data` names, empty if none; NULL: no data yet, or before that was kept
     Column("facts", Text),  # the project's facts_hash that `data` was made of; NULL: as above
+    Column("band", Text),  # that `data` names; NULL: none, or no data yet
     Column("position", BigInteger),  # in the order in which notices can be read; NULL while they cannot
     UniqueConstraint("subscription", "project", "cause"),
 )

@@ -212,7 +212,9 @@ async def forget_project(connection: AsyncConnection, project: str, *, now: str)
     states = ("waiting", "ready")
     await take_back(connection, project=project, states=states, now=now)  # a digest of it has news of others
     await connection.execute(
-        update(NOTICES).where(NOTICES.c.project == project).values(data=None, deadline=None, facts=None)
+        update(NOTICES)
+        .where(NOTICES.c.project == project)
+        .values(data=None, deadline=None, facts=None, band=None)
     )
     await connection.execute(update(LISTS).where(LISTS.c.project == project).values(told_asked=None))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 import structlog
-from sqlalchemy import Select, and_, func, or_, select, update
+from sqlalchemy import Select, and_, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import OPPORTUNITY_CLOSED, OPPORTUNITY_WITHDRAWN
@@ -191,8 +191,9 @@ async def _cycle(runtime: Runtime, connection: AsyncConnection, project: str) ->
         asked_before=asked_of(reference, before, day=told_day),
         changed=changed,
         revised=occasion is not None,
+        facts=known["facts_hash"] if newer or listed["told_facts"] == known["facts_hash"] else None,
     )
-    news = _news(words, record=record, occasion=occasion)
+    news = _news(words, told, record=record, occasion=occasion)
     made = await insert_notices(
         runtime,
         connection,
@@ -308,8 +309,17 @@ def here() -> Any:
 async def _told(connection: AsyncConnection, project: str) -> dict[str, Last]:
     """Return the subscriptions that were told of a project before, with what they were told last."""
     newest = NOTICES.c.id.in_(_newest_told(project))
-    query = select(NOTICES.c.subscription, NOTICES.c.type, NOTICES.c.fits).where(newest)
-    return {row.subscription: Last(row.type, row.fits) for row in await connection.execute(query)}
+    figures = NOTICES.c.state != "waiting"  # one that waits is told by those of when it is made
+    query = select(
+        NOTICES.c.id,
+        NOTICES.c.subscription,
+        NOTICES.c.type,
+        NOTICES.c.fits,
+        case((figures, NOTICES.c.band)).label("band"),
+        case((figures, NOTICES.c.facts)).label("facts"),
+    ).where(newest)
+    rows = await connection.execute(query)
+    return {row.subscription: Last(row.type, row.fits, row.band, row.facts, row.id) for row in rows}
 
 
 def _newest_told(project: str) -> Select[tuple[str]]:
@@ -329,6 +339,7 @@ def _words(
     asked_before: Asked,
     changed: bool,
     revised: bool,
+    facts: str | None,
 ) -> list[tuple[Mapping[str, Any], Word]]:
     """Return what there is to be told of each pair whose organisation has not dismissed the project, be that away."""
     found = []
@@ -336,33 +347,47 @@ def _words(
         if pair["dismissed"]:
             continue
         last = told.get(pair["subscription"])
-        word = word_of(pair, last, asked=asked, asked_before=asked_before, changed=changed, revised=revised)
+        word = word_of(
+            pair,
+            last,
+            asked=asked,
+            asked_before=asked_before,
+            changed=changed,
+            revised=revised,
+            facts=facts,
+        )
         if word is not None and (pair["here"] or (word.fits and not knows(last))):
             found.append((pair, word))
     return found
 
 
 def _news(
-    words: Iterable[tuple[Mapping[str, Any], Word]], *, record: str, occasion: str | None
+    words: Iterable[tuple[Mapping[str, Any], Word]],
+    told: Mapping[str, Last],
+    *,
+    record: str,
+    occasion: str | None,
 ) -> Iterator[News]:
     """Yield the news of those that are here.
 
     `occasion` names what is new of the project, None if nothing is, and `record` its revision: it may return to what it was,
-    and that is news too. A crossing is named by its pair's record.
+    and that is news too. A crossing is named by its pair's record, and what a look again has found by the word that it is news after.
     """
     for pair, word in words:
         if not pair["here"]:
             continue
         crossing = f"standing:{pair['incarnation']}.{pair['version']}"
         of_project = word.rule in {PROJECT_CHANGED, LEFT, MEETS}
-        # Neither alone is free: what was told of this revision, or of this crossing, has that cause.
-        again = f"again:{record}:{crossing}" if pair["told_band"] == UNDISMISSED else crossing
+        cause = occasion if occasion and of_project else crossing
+        if cause == crossing and pair["told_band"] == UNDISMISSED:
+            last = told.get(pair["subscription"])
+            cause = f"again:{record}:{crossing}" if last is None else f"again:{last.notice}"
         yield News(
             subscription=pair["subscription"],
             organisation=pair["organisation"],
             type=word.type,
             rule=word.rule,
-            cause=(occasion or again) if of_project else crossing,
+            cause=cause,
             fits=word.fits,
         )
 

@@ -13,12 +13,18 @@ import orjson
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.webhooks.notifications import MATCH_PROPOSED, MATCH_RESCORED, OPPORTUNITY_UPDATED, Rule
+from schemas.webhooks.notifications import (
+    MATCH_PROPOSED,
+    MATCH_RESCORED,
+    MATCH_WITHDRAWN,
+    OPPORTUNITY_UPDATED,
+    Rule,
+)
 from services.notifications.commands.leaving import NEEDS_REASONS
 from services.notifications.rules.conditions import BAND_ORDER, Asked, reaches_band
 from services.notifications.tables import NOTICES, SUBSCRIPTIONS
 from services.notifications.worker.reasons import Rows
-from services.notifications.worker.telling import ENDS, FELL, LEFT, MEETS, PROJECT_CHANGED, ROSE
+from services.notifications.worker.telling import ENDS, FELL, FIRST, LEFT, PROJECT_CHANGED, ROSE
 
 AT_ONCE = 500
 """So many subscriptions are looked up together, and what they were told is parsed before anything else has its turn."""
@@ -51,9 +57,15 @@ def known_by(notice: Mapping[str, Any]) -> Known | None:
     return Known(fits=True, band=notice["data"]["band"], facts=notice["facts"])
 
 
+def same(known: Known, now: Known) -> bool:
+    """Whether nothing is another than is known; needs and countries of before they were kept count as known."""
+    facts = known.facts is None or now.facts is None or known.facts == now.facts
+    return (known.fits, known.band) == (now.fits, now.band) and facts
+
+
 def what_changed(known: Known, now: Known) -> Rule | None:
-    """Return the rule of what is another than is known; None if either is of a project that is not asked for."""
-    if not (now.fits and known.fits):
+    """Return the rule of what is another than is known; None if nothing is, or either is of a project that is not asked for."""
+    if not (now.fits and known.fits) or same(known, now):
         return None
     if now.band is None or known.band is None or now.band == known.band:
         return PROJECT_CHANGED
@@ -63,8 +75,9 @@ def what_changed(known: Known, now: Known) -> Rule | None:
 async def last_words(
     connection: AsyncConnection, project: str, waiting: Sequence[Mapping[str, Any]]
 ) -> dict[str, Known]:
-    """Return, by subscription, what is known of a project to those for whom news waits that a pair moved."""
-    asking = sorted({one["subscription"] for one in waiting if one["type"] == MATCH_RESCORED})
+    """Return, by subscription, what is known of a project to those for whom more than the first word of it waits."""
+    more = (one for one in waiting if one["type"] in NEEDS_REASONS and one["rule"] != FIRST)
+    asking = sorted({one["subscription"] for one in more})
     found: dict[str, Known] = {}
     for start in range(0, len(asking), AT_ONCE):
         newest = (
@@ -78,13 +91,12 @@ async def last_words(
             .group_by(NOTICES.c.subscription)
         )
         words = (
-            select(NOTICES.c.subscription, NOTICES.c.type, NOTICES.c.fits, NOTICES.c.data, NOTICES.c.facts)
-            .where(NOTICES.c.id.in_(newest))
+            select(NOTICES.c.subscription, NOTICES.c.fits, NOTICES.c.band, NOTICES.c.facts)
+            .where(NOTICES.c.id.in_(newest), NOTICES.c.type.not_in(ENDS), NOTICES.c.data.is_not(None))
         )  # fmt: skip
-        for one in (await connection.execute(words)).mappings():
-            known = known_by(parsed(one))
-            if known is not None:
-                found[one["subscription"]] = known
+        for one in await connection.execute(words):
+            known = Known(fits=True, band=one.band, facts=one.facts)
+            found[one.subscription] = known if one.fits else NOT_ASKED_FOR
     return found
 
 
@@ -125,58 +137,62 @@ def moves(
     *,
     facts_hash: str,
     asked: Asked,
-) -> dict[str, Mapping[str, Any] | None]:
-    """Return, by id, what news that a pair stands is told as, by its row of now and what its reader knows by then; None: nothing is new.
+) -> list[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
+    """Return waiting notices with what they are told as, by the rows of now and what their readers know by then; None: nothing is new.
 
-    One that was tried may have been read: it is told in any case, as what has moved since it was made.
+    One that was tried may have been read: it is told in any case, as what has moved since it was made. Left out is what waits on:
+    list and log have its pair in different bands, and what brings them together is on its way.
     """
-    last, found = dict(known), dict[str, Mapping[str, Any] | None]()
+    last, told = dict(known), dict[str, Mapping[str, Any] | None]()
     for notice in sorted(waiting, key=itemgetter("id")):
         row = rows.get((notice["language"], notice["organisation"]))
-        if notice["type"] not in NEEDS_REASONS or row is None or row["band"] is None:
-            continue
-        now = Known(fits=True, band=row["band"], facts=facts_hash)
-        if notice["tried"]:
-            told: Mapping[str, Any] | None = _tried_as(notice, now)
-        else:
-            told = _told_as(notice, last.get(notice["subscription"]), now, asked=asked)
-        found[notice["id"]] = told
-        if told is not None:
-            last[notice["subscription"]] = now if notice["fits"] else NOT_ASKED_FOR
-    return found
-
-
-def _tried_as(notice: Mapping[str, Any], now: Known) -> Mapping[str, Any]:
-    before = known_by(parsed(notice))
-    rule = None if before is None else what_changed(before, now)
-    return {**notice, "rule": rule} if notice["type"] == MATCH_RESCORED and rule in {ROSE, FELL} else notice
+        if row is None or row["band"] is None:
+            told[notice["id"]] = notice
+        elif notice["type"] not in NEEDS_REASONS:
+            back = notice["type"] == MATCH_WITHDRAWN and notice["standing"] and not notice["tried"]
+            told[notice["id"]] = None if back else notice
+        elif row["band"] == notice["standing_band"]:
+            now = Known(fits=True, band=row["band"], facts=facts_hash)
+            made = _told_as(notice, last.get(notice["subscription"]), now, asked=asked)
+            told[notice["id"]] = made
+            if made is not None:
+                last[notice["subscription"]] = now if made["fits"] else NOT_ASKED_FOR
+    return [(one, told[one["id"]]) for one in waiting if one["id"] in told]
 
 
 def _told_as(
     notice: Mapping[str, Any], before: Known | None, now: Known, *, asked: Asked
 ) -> Mapping[str, Any] | None:
-    """Return what a notice is told as to whom it is the first word of its news; None: nothing is new.
+    """Return what a notice of a pair that stands is told as; None: nothing is new, or the next word says what it is now.
 
-    A fall out of what was asked for is none once the pair is back, and if its project left meanwhile, that is what keeps it
-    away. Who never heard that it was not what they ask for does not hear that it is again, but what is another.
+    Who never heard that it was not what they ask for does not hear that it is again, but what is another.
     """
-    kind, fits = notice["type"], notice["fits"]
-    if kind == MATCH_RESCORED and not fits:
-        conditions = bytes(notice["conditions"])
-        if asked(conditions, now.band):
-            return None
-        if reaches_band(now.band, orjson.loads(conditions).get("minimum_band")):
-            return {**notice, "type": OPPORTUNITY_UPDATED, "rule": LEFT}
-    elif kind == MATCH_PROPOSED or not fits:
-        return notice
-    if before == now:
+    if not notice["fits"] and asked(bytes(notice["conditions"]), now.band):
         return None
-    rule = None if before is None else what_changed(before, now)
-    as_it_is = kind != MATCH_RESCORED and notice["rule"] != MEETS
-    if rule is None or as_it_is or (rule == PROJECT_CHANGED and not fits):
+    if notice["tried"]:
+        return _tried_as(notice, now)
+    if not notice["fits"] and notice["type"] != MATCH_RESCORED:
         return notice
-    return {
-        **notice,
-        "type": OPPORTUNITY_UPDATED if rule == PROJECT_CHANGED else MATCH_RESCORED,
-        "rule": rule,
-    }
+    if not notice["fits"] and reaches_band(now.band, orjson.loads(notice["conditions"]).get("minimum_band")):
+        return {
+            **notice,
+            "type": OPPORTUNITY_UPDATED,
+            "rule": LEFT,
+        }  # what keeps it away is that its project left
+    if before is None or (notice["type"] == MATCH_PROPOSED and not before.fits):
+        return notice
+    return None if same(before, now) else _as_changed(notice, what_changed(before, now))
+
+
+def _as_changed(notice: Mapping[str, Any], rule: Rule | None) -> Mapping[str, Any]:
+    """Return an untried notice as one of what is another than its reader knows by now."""
+    if rule in {None, notice["rule"]} or (rule == PROJECT_CHANGED and not notice["fits"]):
+        return notice
+    kind = OPPORTUNITY_UPDATED if rule == PROJECT_CHANGED else MATCH_RESCORED
+    return {**notice, "type": kind, "rule": rule}
+
+
+def _tried_as(notice: Mapping[str, Any], now: Known) -> Mapping[str, Any]:
+    before = known_by(parsed(notice)) if notice["type"] == MATCH_RESCORED else None
+    rule = None if before is None else what_changed(before, now)
+    return {**notice, "rule": rule} if rule in {ROSE, FELL} and rule != notice["rule"] else notice

@@ -20,7 +20,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.http.suggestion import SUGGESTION
 from schemas.webhooks.notifications import (
     MATCH_PROPOSED,
-    MATCH_RESCORED,
     MATCH_WITHDRAWN,
     OPPORTUNITY_CLOSING_SOON,
     Rule,
@@ -48,6 +47,7 @@ from services.notifications.tables import (
     SUBSCRIPTIONS,
 )
 from services.notifications.worker.cycles import AWAY, LISTENING
+from services.notifications.worker.holding import put_back_held
 from services.notifications.worker.knowing import Known, last_words, moves, terms_told
 from services.notifications.worker.reasons import READER, Asked, ListReader, ListsAway, NoAnswer, Rows
 from services.notifications.worker.reminders import causes_of
@@ -76,6 +76,7 @@ _READY = (
         data=bindparam("new_data"),
         deadline=bindparam("new_deadline"),
         facts=bindparam("new_facts"),
+        band=bindparam("new_band"),
         delivery=bindparam("new_delivery"),
         position=bindparam("new_position"),  # anew also if it had one: who has read on since has not seen it
     )
@@ -154,6 +155,8 @@ async def _ready(runtime: Runtime, project: str, *, asks: bool) -> int:
         last = await last_words(connection, project, waiting)
     reader: ListReader = runtime.state[READER]
     rows = await reader.rows(project, asked)
+    if await put_back_held(runtime, project, [one["subscription"] for one in waiting if one["told"]]):
+        return await _ready(runtime, project, asks=asks)
     known: Mapping[str, Any] = NOTHING_SAID if row.state == "erased" else orjson.loads(row.facts)
     now = runtime.clock.now()
     notices, deliveries, digests = await asyncio.to_thread(
@@ -197,13 +200,10 @@ def _made(
 ) -> tuple[list[dict[str, Any]], list[tuple[str, dict[str, Any]]], list[tuple[str, str, datetime]]]:
     """Return what becomes of waiting notices, the webhook of each, and when mails that are told at once are due. A thread's work."""
     notices, deliveries, digests = [], [], []
-    moved = moves(waiting, rows, last, facts_hash=facts_hash, asked=asked)
-    for waits in waiting:
-        notice = moved.get(waits["id"], waits)
+    for waits, notice in moves(waiting, rows, last, facts_hash=facts_hash, asked=asked):
         row = rows.get((waits["language"], waits["organisation"]))
         if notice is None:
-            dropped = _settled(waits, "dropped", None, waits["delivery"], facts=None)
-            notices += [dropped] if _agree(waits, row) else []
+            notices.append(_untold(waits))
             continue
         excluded = row is not None and row["fit"] is None
         if excluded != (notice["type"] == MATCH_WITHDRAWN):
@@ -213,15 +213,13 @@ def _made(
         chosen = orjson.loads(notice["conditions"])
         least = chosen.get("minimum_band")
         if row is not None and notice["fits"] and not reaches_band(row["band"], least):
-            if notice["fresh"] or reaches_band(notice["standing_band"], least):
-                continue  # so is the one that it is in a band that was not asked for
+            if notice["fresh"]:
+                continue  # a cycle is about to take it back
             row = None
         confidence = chosen.get("minimum_confidence")
         data = _data(notice, facts, row, terms=terms.get(notice["subscription"], []), least=confidence)
         if data is None:
-            kept = orjson.loads(notice["data"]) if notice["tried"] and notice["data"] is not None else None
-            state = "sent" if notice["tried"] else "dropped"
-            notices.append(_settled(notice, state, kept, notice["delivery"], facts=notice["facts"]))
+            notices.append(_untold(notice))
             continue
         delivery = None
         if notice["channel"] == "webhook":
@@ -236,9 +234,11 @@ def _made(
     return notices, deliveries, digests
 
 
-def _agree(notice: Mapping[str, Any], row: Mapping[str, Any] | None) -> bool:
-    """Whether list and log have a pair in one band: until then, that it has moved may be news still."""
-    return notice["type"] != MATCH_RESCORED or (row is not None and row["band"] == notice["standing_band"])
+def _untold(notice: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what becomes of a notice that is not told (on): one that was tried stays told, as what it said."""
+    kept = orjson.loads(notice["data"]) if notice["tried"] and notice["data"] is not None else None
+    state = "sent" if notice["tried"] else "dropped"
+    return _settled(notice, state, kept, notice["delivery"], facts=notice["facts"])
 
 
 async def _settle(
@@ -492,5 +492,6 @@ def _settled(
         "new_data": None if data is None else orjson.dumps(data),
         "new_deadline": None if data is None else data["deadline"] or "",
         "new_facts": None if data is None else facts,
+        "new_band": None if data is None else data["band"],
         "new_delivery": delivery,
     }

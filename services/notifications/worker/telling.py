@@ -2,7 +2,7 @@
 
 *What.* One question decides: does the subscriber know this project as open, asked for, and in a band that was asked for? Every word says
 whether it is so from then on (`fits`), so the last one answers. Who does not know it so is told once it is; who does, once it is not
-any more. *Why of what was told, and not of what was.* A project may fall, leave and come back in any order, and be
+any more, or is in another band than that word named. *Why of what was told, and not of what was.* A project may fall, leave and come back in any order, and be
 looked at by nobody in between. *Why an occasion.* A log read anew shows older states, which are no news. *Never:* read a table, or look
 at a rank.
 """
@@ -23,6 +23,8 @@ from services.notifications.rules.conditions import BAND_ORDER, BEST_BAND, Asked
 
 ENDS = OVER | {MATCH_WITHDRAWN}
 """Types of news after which a subscriber takes a project for over."""
+FIRST: Final = "above-floor"
+"""The rule of the first word of a pair that stands."""
 PROJECT_CHANGED: Final = "project-changed"
 """The rule of news that the needs or countries of a project are others."""
 ROSE: Final = "band-rose"
@@ -36,10 +38,16 @@ MEETS: Final = "meets-conditions"
 
 
 class Last(NamedTuple):
-    """What a subscription was told last of a project, reminders apart."""
+    """What a subscription was told last of a project, or is about to be, reminders apart."""
 
     type: str
     fits: bool
+    band: str | None = None
+    """The band that it named; None: none, or it waits for its figures."""
+    facts: str | None = None
+    """The hash of the needs and countries that it was made of; None: as above."""
+    notice: str = ""
+    """The id of that word."""
 
 
 class Word(NamedTuple):
@@ -57,7 +65,7 @@ def knows(last: Last | None) -> bool:
 
 def leaves(pair: Mapping[str, Any], last: Last | None, *, asked: Asked, revised: bool) -> bool:
     """Whether a pair stands whose project a subscriber knows as fitting, or is about to, and it is that no more: what has not arrived is taken back."""
-    occasion = revised or _moved(pair)
+    occasion = revised or _moved(pair, last)
     return bool(pair["standing"] and occasion and knows(last) and not _fits(pair, asked))
 
 
@@ -69,45 +77,46 @@ def word_of(
     asked_before: Asked,
     changed: bool,
     revised: bool,
+    facts: str | None = None,
 ) -> Word | None:
     """Return what is told of a pair; None: nothing. `asked_before` is of what conditions saw last.
 
     `changed`: the project's needs or countries are others than those told; `revised`: they are, or something else that
-    conditions look at is. A pair that stands where the last cycle left it is no news, however often its record was read
+    conditions look at is; `facts`: their hash, if they are no older than those told. A pair that stands where the last cycle left it is no news, however often its record was read
     meanwhile, and under whatever number.
     """
     if not pair["standing"]:
         fell = pair["fresh"] and pair["told_band"] is not None and last is not None and last.type not in ENDS
         return Word(MATCH_WITHDRAWN, "fell-below-floor", fits=False) if fell else None
     if leaves(pair, last, asked=asked, revised=revised):
-        return _of_leaving(pair, asked)
+        return _of_leaving(pair, last, asked)
     if not _fits(pair, asked):
         return None
-    if knows(last):
-        return _of_known(pair, changed=changed)
+    if last is not None and last.fits:
+        return _of_known(pair, last, changed=changed, facts=facts)
     if last is None or last.type in ENDS:
         came = last is not None or not asked_before(bytes(pair["conditions"]), pair["band"])
         return _of_unknown(pair, first=last is None, changed=changed, came=revised and came)
     return _of_left(pair, changed=changed, revised=revised)
 
 
-def _of_leaving(pair: Mapping[str, Any], asked: Asked) -> Word:
-    if _moved(pair) and _rise(pair) < 0 and asked(bytes(pair["conditions"]), BEST_BAND):
+def _of_leaving(pair: Mapping[str, Any], last: Last | None, asked: Asked) -> Word:
+    if _moved(pair, last) and _rise(pair, last) < 0 and asked(bytes(pair["conditions"]), BEST_BAND):
         return Word(MATCH_RESCORED, FELL, fits=False)
     return Word(OPPORTUNITY_UPDATED, LEFT, fits=False)
 
 
-def _of_known(pair: Mapping[str, Any], *, changed: bool) -> Word | None:
-    if _moved(pair):
-        if pair["told_band"] not in BAND_ORDER:
-            return Word(MATCH_PROPOSED, "above-floor-again")
-        return Word(MATCH_RESCORED, ROSE if _rise(pair) > 0 else FELL)
-    return Word(OPPORTUNITY_UPDATED, PROJECT_CHANGED) if changed else None
+def _of_known(pair: Mapping[str, Any], last: Last, *, changed: bool, facts: str | None) -> Word | None:
+    rise = _rise(pair, last) if pair["fresh"] else 0
+    if rise:
+        return Word(MATCH_RESCORED, ROSE if rise > 0 else FELL)
+    untold = _crossed(pair) and facts is not None and last.facts not in {None, facts}
+    return Word(OPPORTUNITY_UPDATED, PROJECT_CHANGED) if changed or untold else None
 
 
 def _of_unknown(pair: Mapping[str, Any], *, first: bool, changed: bool, came: bool) -> Word | None:
-    if _moved(pair) or _looked_at_again(pair):
-        return Word(MATCH_PROPOSED, "above-floor" if first else "above-floor-again")
+    if _crossed(pair):
+        return Word(MATCH_PROPOSED, FIRST if first else "above-floor-again")
     if changed or came:
         return Word(MATCH_PROPOSED, PROJECT_CHANGED if changed else MEETS)
     return None
@@ -116,9 +125,9 @@ def _of_unknown(pair: Mapping[str, Any], *, first: bool, changed: bool, came: bo
 def _of_left(pair: Mapping[str, Any], *, changed: bool, revised: bool) -> Word | None:
     if changed:
         return Word(OPPORTUNITY_UPDATED, PROJECT_CHANGED)
-    if _moved(pair) and _rise(pair) > 0 and not revised:
+    if _crossed(pair) and _rise(pair, None) > 0 and not revised:
         return Word(MATCH_RESCORED, ROSE)
-    if _moved(pair) or _looked_at_again(pair) or revised:
+    if _crossed(pair) or revised:
         return Word(OPPORTUNITY_UPDATED, MEETS)
     return None
 
@@ -127,16 +136,19 @@ def _fits(pair: Mapping[str, Any], asked: Asked) -> bool:
     return asked(bytes(pair["conditions"]), pair["band"])
 
 
-def _moved(pair: Mapping[str, Any]) -> bool:
-    """Whether a pair that stands is in another band than at the last cycle, or was below the floor then."""
-    return bool(pair["fresh"]) and pair["told_band"] not in {pair["band"], UNDISMISSED}
+def _crossed(pair: Mapping[str, Any]) -> bool:
+    """Whether a pair that stands does not as it did at the last cycle, or is to be looked at again."""
+    return bool(pair["fresh"]) and pair["told_band"] != pair["band"]
 
 
-def _looked_at_again(pair: Mapping[str, Any]) -> bool:
-    return bool(pair["fresh"]) and pair["told_band"] == UNDISMISSED
+def _moved(pair: Mapping[str, Any], last: Last | None) -> bool:
+    """Whether a pair that crossed is in another band than the last word of it named, or, where that named none, than at the last cycle."""
+    if last is not None and last.band is not None:
+        return bool(pair["fresh"]) and last.band != pair["band"]
+    return _crossed(pair) and pair["told_band"] != UNDISMISSED
 
 
-def _rise(pair: Mapping[str, Any]) -> int:
-    """Return by how many bands a pair has risen; 0 where it stood in none."""
-    before = pair["told_band"] if pair["told_band"] in BAND_ORDER else pair["band"]
-    return BAND_ORDER[pair["band"]] - BAND_ORDER[before]
+def _rise(pair: Mapping[str, Any], last: Last | None) -> int:
+    """Return by how many bands a pair has risen since the last word of it, or the last cycle; 0 where neither has one."""
+    before = pair["told_band"] if last is None or last.band is None else last.band
+    return BAND_ORDER[pair["band"]] - BAND_ORDER[before] if before in BAND_ORDER else 0

@@ -139,7 +139,7 @@ async def test_a_reminder_that_waits_for_its_hour_comes_if_the_band_is_out_and_b
     await hall.remind()
     hall.clock.moment = datetime(2026, 12, 16, 9, tzinfo=UTC)
     await hall.settle()
-    assert set(heard(receiver)) == {PROPOSED, FELL, ROSE, CLOSING}
+    assert heard(receiver) == [PROPOSED, CLOSING]
     hall.clock.moment = datetime(2026, 12, 17, 9, tzinfo=UTC)
     await hall.remind()
     assert heard(receiver).count(CLOSING) == 1

@@ -344,9 +344,13 @@ async def test_who_fell_during_a_pause_is_reminded_of_no_date(post: Post, receiv
     await hall.remind()
     await hall.settle()
     assert said(receiver) == [PROPOSED]
-    await hall.rank(project, 3, {uuid_of("Ada"): "good"})  # it is above the floor again, and the day is near
+    await hall.rank(project, 3, {uuid_of("Ada"): "good"})  # it never heard of the fall, and the day is near
     await hall.settle()
-    assert len(said(receiver)) == 2
+    assert said(receiver) == [PROPOSED]
+    hall.clock.moment += timedelta(days=1)
+    await hall.remind()
+    await hall.settle()
+    assert said(receiver) == [PROPOSED, "opportunity.closing-soon.v1"]
 
 
 @pytest.mark.parametrize("before", ["waits", "told that it fell"])

@@ -103,7 +103,7 @@ async def test_what_came_after_the_first_word_and_waited_comes_too(
     assert await hall.rows("SELECT id FROM notices WHERE state = 'dropped'") == []
 
 
-async def test_what_waits_while_it_is_dismissed_is_gone_once_the_project_has_changed(
+async def test_what_waits_while_it_is_dismissed_is_one_word_once_the_project_has_changed(
     post: tuple[Hall, Sink, Receiver], receiver: Receiver
 ) -> None:
     hall, _, _ = post
@@ -115,22 +115,23 @@ async def test_what_waits_while_it_is_dismissed_is_gone_once_the_project_has_cha
     await hall.settle()
     await ranked(hall, 3, "strong", countries=["KEN", "UGA"])
     await passes(hall)
-    assert said(receiver) == [PROPOSED, "opportunity.updated.v1"]
+    assert said(receiver) == [PROPOSED, RESCORED]
 
 
-async def test_who_was_told_before_is_not_told_again(hall: Hall, receiver: Receiver) -> None:
+async def test_who_was_told_before_hears_what_is_another_since(hall: Hall, receiver: Receiver) -> None:
     await by_webhook(hall, receiver)
     later = await hall.subscribe(channel="feed", conditions={"minimum_band": "strong"})
     project = await ranked(hall, 1, "good")
     await dismissed(hall, project)
     await ranked(hall, 2, "strong")
+    assert said(receiver) == [PROPOSED]
     await taken_back(hall, project)
     await hall.settle()
-    assert said(receiver) == [PROPOSED]
+    assert said(receiver) == [PROPOSED, RESCORED]
     told = (await hall.call("GET", "/v1/notices"))["items"]
     assert [one["type"] for one in told if one["subscription"] == later] == [f"org.comity.{PROPOSED}"]
     await ranked(hall, 3, "possible")
-    assert said(receiver) == [PROPOSED, RESCORED]
+    assert said(receiver) == [PROPOSED, RESCORED, RESCORED]
 
 
 async def test_who_was_told_of_a_fall_hears_that_it_rose_again_meanwhile(
