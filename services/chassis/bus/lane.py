@@ -155,12 +155,11 @@ class Lane:
         self._prove(batch)
         records = deque(batch.records)
         self._made = await self._ahead(self._runtime, batch.records) if self._ahead else {}
-        through = _through(batch)
         together, tries, pause = True, 0, _FIRST_PAUSE
         while records and not self._closing.is_set():
             group = tuple(records) if together else (records[0],)
             try:
-                committed = await self._commit(group, through if len(group) == len(records) else 0)
+                committed = await self._commit(group)
             except PositionMoved:
                 raise
             except Exception as error:  # noqa: BLE001 - the consumer edge
@@ -183,10 +182,6 @@ class Lane:
             for _ in range(committed):
                 records.popleft()
             self.trouble, tries, pause = None, 0, _FIRST_PAUSE
-        while (
-            self.position.next_offset < through and not self._closing.is_set()
-        ):  # nothing but a gap, or buried before it
-            await self._pass(through)
 
     def _prove(self, batch: Batch) -> None:
         """Prove that no tombstone went from the log before this lane read on to it. Raises RebuildNeeded.
@@ -202,26 +197,10 @@ class Lane:
                 "that it has not read may be gone; stop every process of the service that reads and run `comity rebuild` for it."
             )
 
-    async def _pass(self, through: int) -> None:
-        """Move the position over a gap, in a transaction of its own. Raises PositionMoved."""
-        after = replace(self.position, next_offset=through)
-        try:
-            async with self._runtime.database.write() as connection:
-                await positions.move(connection, self.position, after)
-        except TRANSIENT as error:
-            await self._pause(error, _FIRST_PAUSE)
-            return
-        self.position = after
-        await self._committed()
-
-    async def _commit(self, records: Sequence[Record], through: int = 0) -> int:
-        """Run one transaction over these records, or over the first of them if time runs out; how many.
-
-        `through`: up to where the log was read, if these are the last records before that.
-        """
+    async def _commit(self, records: Sequence[Record]) -> int:
+        """Run one transaction over these records, or over the first of them if time runs out; how many."""
         runtime, before = self._runtime, self.position
         planned = before.past(records[-1], positions.event_id(records[-1]))
-        planned = replace(planned, next_offset=max(planned.next_offset, through))
         taken, after = 0, planned
         applied: list[Event] = []
         together = Together(records)
@@ -361,13 +340,3 @@ class Lane:
             await asyncio.wait_for(self._closing.wait(), seconds * random.uniform(0.5, 1.0))
         except TimeoutError:
             return
-
-
-def _through(batch: Batch) -> int:
-    """Return up to where a batch has read; 0 if that is its last record.
-
-    Behind it stood tombstones, and the horizon of the partition lies behind them: a position before it would look like
-    that of somebody who was away meanwhile. Markers of transactions are no such gap, and no log with markers has horizons.
-    """
-    last = batch.records[-1].offset + 1 if batch.records else batch.offset
-    return 0 if batch.next_offset == last or batch.horizon is None else batch.next_offset

@@ -98,7 +98,7 @@ def attach(metadata: MetaData) -> Table:
         ),  # Unix microseconds when the end was last seen, to the day
         Column(
             "begun", BigInteger, nullable=False, server_default="0"
-        ),  # the horizon when the group read offset 0, 0 where it did not
+        ),  # the horizon when the group read offset 0, or the end that a rebuild has read to
     )
 
 
@@ -237,7 +237,7 @@ async def verify_tombstones(
 ) -> None:
     """Check the absence: a group that was away longer than tombstones are kept may never learn what was erased.
 
-    What tombstones below `begun` erased it has never had; see `Batch.lacks`. Raises RebuildNeeded.
+    Of tombstones below `begun` it has missed none; see `Batch.lacks`. Raises RebuildNeeded.
     """
     if position.next_offset == 0:  # it has nothing that could have been erased
         return

@@ -106,12 +106,8 @@ async def rebuild(runtime: Host, reader: Reader, *, erase_absent: bool = False) 
                 await _apply(connection, runtime, reader, record, late=late)
                 reached = reached.past(record, positions.event_id(record))
                 records += 1
-            end = ends[at.topic][at.partition]
-            if reached.next_offset < end and await runtime.transport.horizons(at.topic) is not None:
-                reached = replace(
-                    reached, next_offset=end
-                )  # tombstones stood there, and the horizon lies behind them
-            await positions.put(connection, reached)
+            # Behind the last record tombstones may have stood, and then the horizon lies behind it.
+            await positions.put(connection, replace(reached, begun=ends[at.topic][at.partition]))
         absent = tuple(await reader.absent(connection))
         if absent and not erase_absent:
             owners = sorted({TOPICS[topic].owner for topic in reader.topics})

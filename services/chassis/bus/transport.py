@@ -75,7 +75,8 @@ class Batch:
     def lacks(self, begun: int) -> bool:
         """Whether tombstones that would be learnt from it may be gone, of what was read before it; not for one read at 0.
 
-        `begun`: the horizon when offset 0 was read, else 0. What a tombstone below that erased was gone by then as well.
+        `begun`: the horizon when offset 0 was read (what tombstones below that erased was gone by then as well), or up to
+        where a rebuild has read; else 0.
         """
         return (self.horizon or 0) > max(self.offset, begun)
 
