@@ -8,7 +8,7 @@ what is above it, or beyond the projects that one mail has room for, stays ready
 late and never lost. *Why so much room.* What a mail does not name waits for a month where its reader chose one a month, and
 when somebody hears is to follow from that choice alone. *Why a keyed hash.* Those of one hour are made and sent in an order
 that nobody can choose, as webhooks are. *Why a look at what was told last.* Between two digests a project may move away and come back: to its
-reader nothing has happened. *Never:* an empty mail, the same project twice in one, one as it is known already, one as open that has ended, the end of what no mail had
+reader nothing has happened. *Why a reminder beside its word.* What a mail names was told, so it says where a pair stands, however near the date is. *Never:* an empty mail, the same project twice in one, one as it is known already, one as open that has ended, the end of what no mail had
 announced or that it is not asked for any more, or a look at a rank, a band or a category to decide who waits.
 """
 
@@ -205,8 +205,7 @@ async def _ready(
         known |= dict.fromkeys(arrived)
         not_yet |= bool(out - arrived)
         notices = [one for one in notices if one["project"] not in out - arrived]
-        newest = {one["project"]: one["type"] for one in notices}
-    word = {one["project"]: one for one in notices if one["type"] != OPPORTUNITY_CLOSING_SOON}
+    word = _words_in(notices)
     least = orjson.loads(row["conditions"]).get("minimum_band")
     over = {project for project, one in word.items() if project not in known and _gone(one, least)}
     same = {
@@ -223,6 +222,15 @@ async def _ready(
         await connection.execute(update(NOTICES).where(NOTICES.c.id.in_(dropped)).values(state="dropped"))
         notices = [one for one in notices if one["id"] not in dropped]
     return notices, known, not_yet
+
+
+def _words_in(notices: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return, by project, the newest of these notices, reminders apart."""
+    return {one["project"]: one for one in notices if one["type"] != OPPORTUNITY_CLOSING_SOON}
+
+
+def _reminders_in(notices: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {one["project"]: one for one in notices if one["type"] == OPPORTUNITY_CLOSING_SOON}
 
 
 def _gone(notice: Mapping[str, Any], least: str | None) -> bool:
@@ -267,11 +275,7 @@ async def _due_again(connection: AsyncConnection, subscription: str, moment: dat
 def _in_order(notices: Sequence[dict[str, Any]]) -> list[str]:
     """Return the projects of these notices: what closes soon first, by its deadline, then what has waited longest."""
     oldest = dict.fromkeys(one["project"] for one in notices)
-    closing = {
-        one["project"]: one["data"]["deadline"] or ""
-        for one in notices
-        if one["type"] == OPPORTUNITY_CLOSING_SOON
-    }
+    closing = {project: one["data"]["deadline"] or "" for project, one in _reminders_in(notices).items()}
     return sorted(oldest, key=lambda project: (project not in closing, closing.get(project, "")))
 
 
@@ -344,16 +348,20 @@ def cap_of(runtime: Runtime, row: Mapping[str, Any]) -> int:
     return int(row["weekly_cap"] or runtime.settings.notifications.weekly_cap)
 
 
-def _reason(notice: Mapping[str, Any], known: Known | None) -> Rule | None:
-    """Return the rule of what is another than the reader knows; None: that of the notice."""
-    now = None if notice["type"] == OPPORTUNITY_CLOSING_SOON else known_by(notice)
-    return None if now is None or known is None else what_changed(known, now)
+def _rules(notice: Mapping[str, Any], known: Known | None, reminder: Mapping[str, Any] | None) -> list[Rule]:
+    """Return the rule of what is another than the reader knows, else of the notice; and of the reminder beside it, in whichever band it is told."""
+    now = None if notice is reminder else known_by(notice)
+    changed = None if now is None or known is None else what_changed(known, now)
+    rules: list[Rule] = [changed or notice["data"]["why"]["rule"]]
+    if reminder is None or reminder is notice or _gone(notice, least=None):
+        return rules
+    return [*rules, reminder["rule"]]
 
 
 def digest_letter(
     runtime: Runtime,
     row: Mapping[str, Any],
-    notices: Sequence[Mapping[str, Any]],
+    notices: Sequence[dict[str, Any]],
     *,
     order: Sequence[str],
     more: int,
@@ -361,17 +369,19 @@ def digest_letter(
     flagships: Mapping[str, bytes],
     now: datetime,
 ) -> Letter:
-    """Return the digest of these notices: the newest of each project, by flagship and section.
+    """Return the digest of these notices: the newest word of each project, else its reminder, by flagship and section.
 
     The first of their projects by `order` are told of in full. What changed before it was ever announced is new; of what is
     `known` the reason is what is another than its reader knows. Of so many projects `more` the news waits. `flagships` are titles (JSON) by id; one of which nothing was read yet goes by its id.
     """
-    address, keys = runtime.settings.address, keys_of(runtime.state)
-    newest = {one["project"]: one for one in notices}
+    address, keys, words = runtime.settings.address, keys_of(runtime.state), words_of(row["language"])
+    reminders = _reminders_in(notices)
+    newest = reminders | _words_in(notices)
     groups: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for place, project in enumerate(order):
         one = newest[project]
         data = one["data"]
+        rules = _rules(one, known.get(project), reminders.get(project))
         flagship = data.get("flagship") or ""
         if flagship in flagships:
             flagship = title_in(orjson.loads(flagships[flagship]), row["language"])
@@ -383,7 +393,7 @@ def digest_letter(
                 "title": data["title"] or project,  # of an erased one the id is left
                 "band": data["band"],
                 "deadline": data["deadline"],
-                "rule": _reason(one, known.get(project)) or data["why"]["rule"],
+                "why": " · ".join(words["rules"][rule] for rule in rules),
                 "terms": data["why"]["shared_terms"],
                 "reasons": data["why"]["reasons"][:MOST_REASONS],
                 # What anybody may open, in a browser that has no token: an open project, and nothing of a list.
@@ -395,7 +405,7 @@ def digest_letter(
     return render(
         "digest",
         language=row["language"],
-        subject=words_of(row["language"])["digest_subject"].format(
+        subject=words["digest_subject"].format(
             count=len(newest), organisation=isolated(organisation, row["language"])
         ),
         leave=leave,

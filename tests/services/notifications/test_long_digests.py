@@ -8,7 +8,7 @@ import pytest
 from babel.dates import format_date
 
 from services.notifications.mail.letters import LANGUAGES, isolated, words_of
-from services.notifications.worker import digests
+from services.notifications.worker import digests, reminders
 from services.notifications.worker.reasons import SENTENCES_TOLD
 from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.office import Page, Sink, confirmed
@@ -36,11 +36,11 @@ async def found(hall: Hall, title: str, *, deadline: str = "2027-06-30", state: 
     return await hall.open_project(title, titles=titles, deadline=deadline, state=state)
 
 
-async def found_all(hall: Hall, titles: Iterable[str] = "ABCDE") -> None:
+async def found_all(hall: Hall, titles: Iterable[str] = "ABCDE", **changes: str) -> None:
     """Projects on whose lists Ada stands, each told of in its turn."""
     ada = await hall.member("Ada")
     for title in titles:
-        await hall.rank(await found(hall, title), 1, {ada: "good"})
+        await hall.rank(await found(hall, title, **changes), 1, {ada: "good"})
         await hall.settle()
 
 
@@ -106,10 +106,15 @@ async def test_the_largest_mail_is_shown_whole(office: tuple[Hall, Sink], langua
         "reasons": [reason] * SENTENCES_TOLD,
         "shared_terms": ["community network"] * 10,
     }
-    await found_all(hall, [f"{title} {n}" for n in range(digests.MOST_NAMED + 1)])
+    titles = [f"{title} {n}" for n in range(digests.MOST_NAMED + 1)]
+    await found_all(hall, titles, deadline="2026-12-07")
+    hall.clock.moment = hall.clock.moment.replace(hour=7) + timedelta(days=7)
+    for _ in range(0, len(titles), reminders.LOOKS_AT_ONCE):
+        await hall.remind()  # beside each first word
     await a_week_later(hall)
     [digest] = sink.digests()
     assert len(told(digest)) == digests.MOST_NAMED
+    assert said(digest).count(words_of(language)["rules"]["deadline-near"]) == digests.MOST_NAMED
     assert len(digest.get_body(("html",)).get_content().encode()) < 102_000
 
 

@@ -346,7 +346,7 @@ async def test_every_cadence_is_reminded_before_the_deadline(
         reminded += [
             hall.clock.moment
             for one in sink.digests()[before:]
-            if f"-- {words_of('en')['closing']}" in one.get_body(("plain",)).get_content()
+            if words_of("en")["rules"]["deadline-near"] in one.get_body(("plain",)).get_content()
         ]
         hall.clock.moment += timedelta(hours=6)
     first = min(reminded, default=hall.clock.moment)
