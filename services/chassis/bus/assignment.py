@@ -68,6 +68,7 @@ class Assignment:
         self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
         self._burials: dict[TopicPartition, limits.Burials] = {}  # of partitions that are about to be opened
         self.told = False  # whether the group has said what is ours, and that stands
+        self._arriving: set[TopicPartition] = set()  # what is held and has no lane yet
         self.held: set[TopicPartition] = set()  # what the group gives us, while a lane is changed too
         self.lanes: dict[TopicPartition, Lane] = {}
         self.moved: set[TopicPartition] = set()
@@ -83,7 +84,8 @@ class Assignment:
         await self._drain([at for at in sorted(partitions) if at in self.lanes])
         try:
             taken = await self._take(sorted(partitions))
-            self.held.update(position.at for position in taken)
+            self._arriving = {position.at for position in taken}
+            self.held |= self._arriving
             if self._on_assigned is not None and taken:
                 await self._on_assigned(frozenset(position.at for position in taken))
         except Exception as error:  # noqa: BLE001 - the consumer edge; a listener never raises into a client
@@ -91,6 +93,7 @@ class Assignment:
             return {}
         for position in taken:
             self._open(position)
+        self._arriving.clear()
         return {position.at: position.next_offset for position in taken}
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
@@ -119,8 +122,8 @@ class Assignment:
             return None
         await self._drain([at])
         taken = await self._take([at])
-        if not taken or at not in self.held or at in self.lanes:  # it may have left, or come back, meanwhile
-            return None
+        if not taken or at not in self.held - self._arriving or at in self.lanes:
+            return None  # it has left meanwhile, comes back, or has come back
         self._open(taken[0])
         return taken[0].next_offset
 

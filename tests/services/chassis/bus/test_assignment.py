@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from services.chassis.bus import positions
+from services.chassis.bus.partitioner import partition_for
+from services.chassis.bus.transport import TopicPartition
 from services.chassis.database import DatabaseAway
 from tests.services.chassis.bus.bench import Bench, eventually, organisation
 
 KEY = str(uuid.UUID(int=1))
+AT = TopicPartition("members.v1", partition_for(KEY, 8))
 
 
 async def test_fetching_goes_on_while_a_partition_is_taken_anew_from_a_database_that_is_away(
@@ -61,3 +64,36 @@ async def test_fetching_goes_on_while_a_partition_is_taken_anew_from_a_database_
         await bench.append(organisation(KEY, version=2))
         await bench.caught_up(running)
     assert await bench.things() == {KEY: (2, "Kigali Fibre")}
+
+
+async def test_a_partition_that_comes_back_while_it_is_taken_anew_has_one_lane(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other was never told to end, and had the counts of what was buried."""
+    verify, slow, proved = positions.verify, asyncio.Event(), asyncio.Event()
+    retaking: list[asyncio.Task[int | None]] = []
+
+    async def verified(*of: Any, **more: Any) -> None:
+        if slow.is_set():
+            slow.clear()
+            await proved.wait()
+        await verify(*of, **more)
+
+    async def back(_: Any) -> None:
+        proved.set()
+        await asyncio.gather(*retaking)
+
+    async def slowed() -> bool:
+        return not slow.is_set()
+
+    monkeypatch.setattr(positions, "verify", verified)
+    assignment = bench.consumer(on_assigned=back)._assignment
+    await assignment.assigned(frozenset({AT}))
+    proved.clear()
+    slow.set()
+    retaking.append(asyncio.create_task(assignment.retake(AT)))
+    await eventually(slowed)
+    await assignment.revoked(frozenset({AT}))
+    await assignment.assigned(frozenset({AT}))
+    assert [task.get_name() for task in asyncio.all_tasks() if str(AT) in task.get_name()] == [f"things {AT}"]
+    await assignment.revoked(frozenset({AT}))
