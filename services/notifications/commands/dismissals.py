@@ -88,12 +88,10 @@ async def undismiss(unit: Unit, *, project: str, organisation: UUID | None) -> A
 
 
 async def look_again_at(connection: AsyncConnection, which: ColumnElement[bool]) -> None:
-    """Have the next cycle look at these pairs, those that stand: news for whoever does not know them. What has moved it looks at anyway."""
+    """Have the next cycle look at these pairs: what they are now is news for whoever heard last that they are something else. What has moved it looks at anyway."""
     looked_at = or_(not_(STANDINGS.c.fresh), STANDINGS.c.told_band == STANDINGS.c.band)
     await connection.execute(
-        update(STANDINGS)
-        .where(which, STANDINGS.c.standing, looked_at)
-        .values(fresh=True, told_band=UNDISMISSED)
+        update(STANDINGS).where(which, looked_at).values(fresh=True, told_band=UNDISMISSED)
     )
 
 

@@ -76,7 +76,7 @@ async def last_words(
     connection: AsyncConnection, project: str, waiting: Sequence[Mapping[str, Any]]
 ) -> dict[str, Known]:
     """Return, by subscription, what is known of a project to those for whom more than the first word of it waits."""
-    more = (one for one in waiting if one["type"] in NEEDS_REASONS and one["rule"] != FIRST)
+    more = (one for one in waiting if _of_standing(one) and one["rule"] != FIRST)
     asking = sorted({one["subscription"] for one in more})
     found: dict[str, Known] = {}
     for start in range(0, len(asking), AT_ONCE):
@@ -146,11 +146,8 @@ def moves(
     last, told = dict(known), dict[str, Mapping[str, Any] | None]()
     for notice in sorted(waiting, key=itemgetter("id")):
         row = rows.get((notice["language"], notice["organisation"]))
-        if row is None or row["band"] is None:
+        if row is None or row["band"] is None or not _of_standing(notice):
             told[notice["id"]] = notice
-        elif notice["type"] not in NEEDS_REASONS:
-            back = notice["type"] == MATCH_WITHDRAWN and notice["standing"] and not notice["tried"]
-            told[notice["id"]] = None if back else notice
         elif row["band"] == notice["standing_band"]:
             now = Known(fits=True, band=row["band"], facts=facts_hash)
             made = _told_as(notice, last.get(notice["subscription"]), now, asked=asked)
@@ -158,6 +155,12 @@ def moves(
             if made is not None:
                 last[notice["subscription"]] = now if made["fits"] else NOT_ASKED_FOR
     return [(one, told[one["id"]]) for one in waiting if one["id"] in told]
+
+
+def _of_standing(notice: Mapping[str, Any]) -> bool:
+    """Whether a notice says where a pair stands, or that it fell, which nobody could read before it stood again."""
+    fell = notice["type"] == MATCH_WITHDRAWN and not notice["tried"]
+    return notice["type"] in NEEDS_REASONS or (fell and bool(notice["standing"]))
 
 
 def _told_as(
@@ -171,22 +174,30 @@ def _told_as(
         return None
     if notice["tried"]:
         return _tried_as(notice, now)
-    if not notice["fits"] and notice["type"] != MATCH_RESCORED:
+    if notice["type"] in {MATCH_RESCORED, MATCH_WITHDRAWN} and not notice["fits"]:
+        return _as_fallen(notice, before, now)
+    if not notice["fits"]:
         return notice
-    if not notice["fits"] and reaches_band(now.band, orjson.loads(notice["conditions"]).get("minimum_band")):
-        return {
-            **notice,
-            "type": OPPORTUNITY_UPDATED,
-            "rule": LEFT,
-        }  # what keeps it away is that its project left
     if before is None or (notice["type"] == MATCH_PROPOSED and not before.fits):
         return notice
     return None if same(before, now) else _as_changed(notice, what_changed(before, now))
 
 
+def _as_fallen(notice: Mapping[str, Any], before: Known | None, now: Known) -> Mapping[str, Any] | None:
+    """Return what the fall of a pair is told as that stands and is not what is asked for: that its project left, or the band it has."""
+    knew = before.fits if before is not None else notice["type"] != MATCH_WITHDRAWN
+    if not knew:
+        return None
+    if reaches_band(now.band, orjson.loads(notice["conditions"]).get("minimum_band")):
+        return {**notice, "type": OPPORTUNITY_UPDATED, "rule": LEFT}
+    return (
+        None if before is not None and same(before, now) else {**notice, "type": MATCH_RESCORED, "rule": FELL}
+    )
+
+
 def _as_changed(notice: Mapping[str, Any], rule: Rule | None) -> Mapping[str, Any]:
     """Return an untried notice as one of what is another than its reader knows by now."""
-    if rule in {None, notice["rule"]} or (rule == PROJECT_CHANGED and not notice["fits"]):
+    if rule in {None, notice["rule"]}:
         return notice
     kind = OPPORTUNITY_UPDATED if rule == PROJECT_CHANGED else MATCH_RESCORED
     return {**notice, "type": kind, "rule": rule}

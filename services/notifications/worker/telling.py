@@ -65,7 +65,7 @@ def knows(last: Last | None) -> bool:
 
 def leaves(pair: Mapping[str, Any], last: Last | None, *, asked: Asked, revised: bool) -> bool:
     """Whether a pair stands whose project a subscriber knows as fitting, or is about to, and it is that no more: what has not arrived is taken back."""
-    occasion = revised or _moved(pair, last)
+    occasion = revised or _moved(pair, last) or _crossed(pair)
     return bool(pair["standing"] and occasion and knows(last) and not _fits(pair, asked))
 
 

@@ -150,6 +150,16 @@ async def test_what_could_not_be_read_yet_is_told_as_one(
     assert heard(receiver) == [PROPOSED, *told]
 
 
+async def test_a_fall_that_waited_is_told_as_what_keeps_the_pair_away_now(
+    hall: Hall, receiver: Receiver
+) -> None:
+    await by_webhook(hall, receiver, conditions={"themes": SDG_9})
+    story = Story(hall)
+    await story.begins()
+    await waited(story, "lost left found")
+    assert heard(receiver) == [PROPOSED, LEFT]
+
+
 @pytest.mark.parametrize("steps", ["strong", "strong changed", "changed strong", "possible left strong back"])
 async def test_what_its_list_does_not_show_yet_is_told_once_it_does(
     hall: Hall, receiver: Receiver, steps: str
