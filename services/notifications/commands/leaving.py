@@ -98,6 +98,13 @@ TRIED = (
 )
 """Whether somebody may have read the webhook of a notice: it stays told, also where it was put back since."""
 
+ARRIVES = (
+    ~select(DELIVERIES.c.id)
+    .where(DELIVERIES.c.id == NOTICES.c.delivery, DELIVERIES.c.state.in_(("cancelled", "exhausted")))
+    .exists()
+)
+"""Whether the message of a notice that was told has arrived, or is on its way; one that was tried and taken back, or given up, may not have."""
+
 NEEDS_REASONS = frozenset({MATCH_PROPOSED, MATCH_RESCORED, OPPORTUNITY_UPDATED})
 """Types of news that somebody stands on a list, with reasons asked anew; the others tell of an end or a date."""
 

@@ -13,14 +13,14 @@ from typing import Any
 
 import orjson
 import structlog
-from sqlalchemy import Select, and_, case, func, or_, select, update
+from sqlalchemy import Select, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import OPPORTUNITY_CLOSED, OPPORTUNITY_WITHDRAWN
 from services.chassis.database import Contended
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.dismissals import UNDISMISSED
-from services.notifications.commands.leaving import DISMISSED, ERASED, OVER, take_back
+from services.notifications.commands.leaving import ARRIVES, DISMISSED, ERASED, OVER, take_back
 from services.notifications.consumers import REFERENCE, told_of_ending
 from services.notifications.rules.conditions import Asked, Facts, asked_about, asked_of, regrouped
 from services.notifications.tables import (
@@ -309,17 +309,24 @@ def here() -> Any:
 async def _told(connection: AsyncConnection, project: str) -> dict[str, Last]:
     """Return the subscriptions that were told of a project before, with what they were told last."""
     newest = NOTICES.c.id.in_(_newest_told(project))
-    figures = NOTICES.c.state != "waiting"  # one that waits is told by those of when it is made
+    waits = NOTICES.c.state == "waiting"  # it is told by the figures of when it is made
     query = select(
         NOTICES.c.id,
         NOTICES.c.subscription,
         NOTICES.c.type,
         NOTICES.c.fits,
-        case((figures, NOTICES.c.band)).label("band"),
-        case((figures, NOTICES.c.facts)).label("facts"),
+        NOTICES.c.band,
+        NOTICES.c.facts,
+        waits.label("waits"),
+        ARRIVES.label("arrives"),
     ).where(newest)
-    rows = await connection.execute(query)
-    return {row.subscription: Last(row.type, row.fits, row.band, row.facts, row.id) for row in rows}
+    told = {}
+    for row in await connection.execute(query):
+        band, facts = (row.band, row.facts) if row.arrives and not row.waits else (None, None)
+        told[row.subscription] = Last(
+            row.type, row.fits, band, facts, notice=row.id, sure=row.waits or row.arrives
+        )
+    return told
 
 
 def _newest_told(project: str) -> Select[tuple[str]]:

@@ -14,13 +14,12 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import (
-    MATCH_PROPOSED,
     MATCH_RESCORED,
     MATCH_WITHDRAWN,
     OPPORTUNITY_UPDATED,
     Rule,
 )
-from services.notifications.commands.leaving import NEEDS_REASONS
+from services.notifications.commands.leaving import ARRIVES, NEEDS_REASONS
 from services.notifications.rules.conditions import BAND_ORDER, Asked, reaches_band
 from services.notifications.tables import NOTICES, SUBSCRIPTIONS
 from services.notifications.worker.reasons import Rows
@@ -41,6 +40,8 @@ class Known(NamedTuple):
 
 
 NOT_ASKED_FOR = Known(fits=False, band=None, facts=None)
+UNSURE = Known(fits=True, band=None, facts=None)
+"""What a reader knows by a message that was tried and then taken back or given up: it may have been read."""
 
 
 def parsed(notice: Mapping[Any, Any]) -> dict[str, Any]:
@@ -91,11 +92,11 @@ async def last_words(
             .group_by(NOTICES.c.subscription)
         )
         words = (
-            select(NOTICES.c.subscription, NOTICES.c.fits, NOTICES.c.band, NOTICES.c.facts)
+            select(NOTICES.c.subscription, NOTICES.c.fits, NOTICES.c.band, NOTICES.c.facts, ARRIVES.label("arrives"))
             .where(NOTICES.c.id.in_(newest), NOTICES.c.type.not_in(ENDS), NOTICES.c.data.is_not(None))
         )  # fmt: skip
         for one in await connection.execute(words):
-            known = Known(fits=True, band=one.band, facts=one.facts)
+            known = Known(fits=True, band=one.band, facts=one.facts) if one.arrives else UNSURE
             found[one.subscription] = known if one.fits else NOT_ASKED_FOR
     return found
 
@@ -178,14 +179,14 @@ def _told_as(
         return _as_fallen(notice, before, now)
     if not notice["fits"]:
         return notice
-    if before is None or (notice["type"] == MATCH_PROPOSED and not before.fits):
+    if before is None or before.band is None:
         return notice
     return None if same(before, now) else _as_changed(notice, what_changed(before, now))
 
 
 def _as_fallen(notice: Mapping[str, Any], before: Known | None, now: Known) -> Mapping[str, Any] | None:
     """Return what the fall of a pair is told as that stands and is not what is asked for: that its project left, or the band it has."""
-    knew = before.fits if before is not None else notice["type"] != MATCH_WITHDRAWN
+    knew = notice["type"] != MATCH_WITHDRAWN if before is None else before.fits
     if not knew:
         return None
     if reaches_band(now.band, orjson.loads(notice["conditions"]).get("minimum_band")):

@@ -43,11 +43,13 @@ class Last(NamedTuple):
     type: str
     fits: bool
     band: str | None = None
-    """The band that it named; None: none, or it waits for its figures."""
+    """The band that it named; None: none, it waits for its figures, or its message may not have arrived."""
     facts: str | None = None
     """The hash of the needs and countries that it was made of; None: as above."""
     notice: str = ""
     """The id of that word."""
+    sure: bool = True
+    """It has arrived or is to be sent; not sure: it was tried, and taken back or given up."""
 
 
 class Word(NamedTuple):
@@ -107,6 +109,8 @@ def _of_leaving(pair: Mapping[str, Any], last: Last | None, asked: Asked) -> Wor
 
 
 def _of_known(pair: Mapping[str, Any], last: Last, *, changed: bool, facts: str | None) -> Word | None:
+    if _crossed(pair) and not last.sure and pair["told_band"] not in BAND_ORDER:
+        return Word(MATCH_PROPOSED, "above-floor-again")
     rise = _rise(pair, last) if pair["fresh"] else 0
     if rise:
         return Word(MATCH_RESCORED, ROSE if rise > 0 else FELL)

@@ -8,6 +8,7 @@ from services.notifications.tables import NOTICES
 from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.office import ADDRESS, Sink, confirmed
 from tests.services.notifications.test_coming_back import (
+    AGAIN,
     FELL,
     LEFT,
     PROPOSED,
@@ -210,6 +211,22 @@ async def test_who_never_heard_of_a_fall_is_not_told_that_it_stands_again(
     await hall.open_project(**story.changes, state="published")
     await story.ranked()
     assert heard(receiver) == [PROPOSED]
+
+
+async def test_who_may_not_have_heard_of_a_pair_hears_that_it_stands_again(
+    hall: Hall, receiver: Receiver
+) -> None:
+    await by_webhook(hall, receiver)
+    story = Story(hall)
+    receiver.status = 503
+    await story.begins()
+    await waited(story, "lost found")
+    receiver.status = 204
+    await hall.settle()
+    while await hall.until_due():
+        pass
+    ids = dict.fromkeys(one["id"] for one in receiver.events())
+    assert (len(ids), heard(receiver)[-1]) == (2, AGAIN)
 
 
 async def test_a_word_from_before_its_facts_were_kept_is_no_change(hall: Hall, receiver: Receiver) -> None:
