@@ -176,6 +176,7 @@ async def test_what_is_read_of_a_pair_while_a_cycle_tells_is_told_and_not_taken_
             if not read:  # the consumer of standings has a connection of its own
                 read.append(crosses)
                 await hall.say(hall.crossing(project, uuid_of(crosses), "strong", 2))
+                hall.lists.rows_of[uuid_of(crosses)] = {"band": "strong"}
             return await real(*given, **named)
 
         monkeypatch.setattr(cycles, "insert_notices", meanwhile)
