@@ -37,6 +37,8 @@ from services.notifications.rules.problems import (
 )
 from services.notifications.tables import ENDPOINTS
 
+_AS_USUAL = RotateBody()
+
 
 def router() -> APIRouter:
     """Return the routes of endpoints."""
@@ -143,7 +145,9 @@ def _add_writing(routes: APIRouter) -> None:
         status_code=201,
         response_model=SecretMade,
     )
-    async def rotate_secret(request: Request, endpoint_id: EndpointId, body: RotateBody) -> Response:
+    async def rotate_secret(
+        request: Request, endpoint_id: EndpointId, body: RotateBody = _AS_USUAL
+    ) -> Response:
         """During the overlap every message carries a signature by each secret, so either verifies it."""
         command = partial(commands.rotate_secret, endpoint=str(endpoint_id), overlap_hours=body.overlap_hours)
         return await execute(request, command)

@@ -84,8 +84,8 @@ def word_of(
     """Return what is told of a pair; None: nothing. `asked_before` is of what conditions saw last.
 
     `changed`: the project's needs or countries are others than those told; `revised`: they are, or something else that
-    conditions look at is; `facts`: their hash, if they are no older than those told. A pair that stands where the last cycle left it is no news, however often its record was read
-    meanwhile, and under whatever number.
+    conditions look at is; `facts`: their hash, if they are no older than those told. A pair that stands where the last cycle left
+    it is no news, however often its record was read meanwhile, and under whatever number.
     """
     if not pair["standing"]:
         fell = pair["fresh"] and pair["told_band"] is not None and last is not None and last.type not in ENDS

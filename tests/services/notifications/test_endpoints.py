@@ -240,7 +240,7 @@ async def test_an_endpoint_that_nothing_can_be_signed_for_is_given_up_like_any_t
         await hall.dispatch()
         hall.clock.moment += timedelta(hours=9)
     assert (await endpoint_of(hall, endpoint))["reason"] == WHY_UNSIGNED
-    await hall.call("POST", f"/v1/endpoints/{endpoint}/secrets", {}, status=201)
+    await hall.call("POST", f"/v1/endpoints/{endpoint}/secrets", status=201)
     await hall.call("POST", f"/v1/endpoints/{endpoint}/ping", status=202)
     await hall.dispatch()
     found = await endpoint_of(hall, endpoint)
