@@ -20,6 +20,8 @@ AT_ONCE = 500
 async def put_back_held(runtime: Runtime, project: str, subscriptions: Collection[str]) -> bool:
     """Have what is held for these of a project wait again, beside what is new; whether there was any."""
     some = sorted(subscriptions)
+    if not some:
+        return False
     held: list[str] = []
     untried = select(DELIVERIES.c.id).where(
         DELIVERIES.c.id == NOTICES.c.delivery,
