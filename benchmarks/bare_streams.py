@@ -21,9 +21,31 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from schemas.feeds.matches import BATCH_CONTENT, EXAMPLE
+from schemas.feeds.matches import BATCH_CONTENT, SOURCE
+from schemas.topics import STANDING_CROSSED
 
 PATH = "/v1/feeds/matches"
+_PROJECT = "018f3c2a-7d10-7000-8000-0000000000aa"
+_ORGANISATION = "018f3c2a-7d10-7000-8000-000000000001"
+ENTRY = {
+    "specversion": "1.0",
+    "type": STANDING_CROSSED,
+    "source": SOURCE,
+    "subject": f"{_PROJECT}/{_ORGANISATION}",
+    "sequence": "0000000001.000000000000000001",
+    "eventid": "019ab3c2-7d4e-7f00-8a11-3c5e9d7b2f60",
+    "datacontenttype": "application/json",
+    "dataschema": f"urn:comity:schema:{STANDING_CROSSED}:1",
+    "data": {
+        "project": _PROJECT,
+        "organisation": _ORGANISATION,
+        "number": 1,
+        "points": 207245980,
+        "fit": 113,
+        "band": "good",
+        "above_floor": True,
+    },
+}
 
 
 def application(every: float, page: bytes) -> Starlette:
@@ -41,7 +63,7 @@ def application(every: float, page: bytes) -> Starlette:
         while True:
             await asyncio.sleep(every)
             number += 1
-            entry = EXAMPLE | {"id": f"1-{number}", "time": datetime.now(UTC).isoformat()}
+            entry = ENTRY | {"id": f"1-{number}", "time": datetime.now(UTC).isoformat()}
             frame = b"id: 1-%d\nevent: standing\ndata: %b\n\n" % (number, orjson.dumps(entry))
             for queue in queues:
                 queue.put_nowait(frame)
