@@ -45,7 +45,7 @@ from services.notifications.tables import (
     SUBSCRIPTIONS,
 )
 from services.notifications.worker.cycles import AWAY
-from services.notifications.worker.knowing import Known, known_by, parsed, what_changed
+from services.notifications.worker.knowing import Known, known_by, same, what_changed
 from services.notifications.worker.readying import TELLABLE, title_in
 from services.notifications.worker.telling import ENDS, FELL, LEFT
 
@@ -189,7 +189,8 @@ async def _ready(
     shown = (NOTICES.c.subscription == subscription) & NOTICES.c.position.is_not(None)  # it was ready before
     anew = select(NOTICES.c.id).join(PROJECTS, PROJECTS.c.id == NOTICES.c.project).where(shown, TELLABLE)
     ready = select(NOTICES).where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready")
-    notices = [parsed(one) for one in (await connection.execute(ready.order_by(NOTICES.c.id))).mappings()]
+    rows = (await connection.execute(ready.order_by(NOTICES.c.id))).mappings()
+    notices = [{**one, "data": orjson.loads(one["data"])} for one in rows]
     other = {one["id"] for one in notices if one["data"]["language"] != row["language"]}
     if other:  # saved while a mail was out, as above
         await connection.execute(update(NOTICES).where(NOTICES.c.id.in_(other)).values(state="waiting"))
@@ -208,15 +209,15 @@ async def _ready(
     word = _words_in(notices)
     least = orjson.loads(row["conditions"]).get("minimum_band")
     over = {project for project, one in word.items() if project not in known and _gone(one, least)}
-    same = {
+    unchanged = {
         project
         for project, one in word.items()
-        if known.get(project) is not None and known[project] == known_by(one)
+        if (before := known.get(project)) and (now := known_by(one)) and same(before, now)
     }
     dropped = {
         one["id"]
         for one in notices
-        if one["project"] in over or (one["project"] in same and one["type"] != OPPORTUNITY_CLOSING_SOON)
+        if one["project"] in over or (one["project"] in unchanged and one["type"] != OPPORTUNITY_CLOSING_SOON)
     }
     if dropped:
         await connection.execute(update(NOTICES).where(NOTICES.c.id.in_(dropped)).values(state="dropped"))
@@ -295,11 +296,11 @@ async def _known(connection: AsyncConnection, subscription: str) -> dict[str, Kn
         .group_by(NOTICES.c.project)
     )
     last = (
-        select(NOTICES.c.project, NOTICES.c.type, NOTICES.c.fits, NOTICES.c.data, NOTICES.c.facts)
+        select(NOTICES.c.project, NOTICES.c.type, NOTICES.c.fits, NOTICES.c.band, NOTICES.c.facts)
         .where(NOTICES.c.id.in_(newest))
     )  # fmt: skip
     told = (await connection.execute(last)).mappings()
-    return {one["project"]: known_by(parsed(one)) for one in told if one["type"] not in ENDS}
+    return {one["project"]: known_by(one) for one in told if one["type"] not in ENDS}
 
 
 async def _mailed(

@@ -26,7 +26,7 @@ from services.notifications.worker.reasons import Rows
 from services.notifications.worker.telling import ENDS, FELL, FIRST, LEFT, PROJECT_CHANGED, ROSE
 
 AT_ONCE = 500
-"""So many subscriptions are looked up together, and what they were told is parsed before anything else has its turn."""
+"""So many subscriptions are looked up together."""
 
 
 class Known(NamedTuple):
@@ -44,18 +44,11 @@ UNSURE = Known(fits=True, band=None, facts=None)
 """What a reader knows by a message that was tried and then taken back or given up: it may have been read."""
 
 
-def parsed(notice: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return a notice with its data read."""
-    return {**notice, "data": None if notice["data"] is None else orjson.loads(notice["data"])}
-
-
-def known_by(notice: Mapping[str, Any]) -> Known | None:
-    """Return what a notice, `parsed`, says of its project; None of an end, or if that is not kept."""
-    if notice["type"] in ENDS or notice["data"] is None:
+def known_by(notice: Mapping[Any, Any]) -> Known | None:
+    """Return what a notice says of its project; None of an end, or if that is not kept."""
+    if notice["type"] in ENDS or (notice["fits"] and notice["band"] is None):
         return None
-    if not notice["fits"]:
-        return NOT_ASKED_FOR
-    return Known(fits=True, band=notice["data"]["band"], facts=notice["facts"])
+    return Known(fits=True, band=notice["band"], facts=notice["facts"]) if notice["fits"] else NOT_ASKED_FOR
 
 
 def same(known: Known, now: Known) -> bool:
@@ -91,13 +84,12 @@ async def last_words(
             )
             .group_by(NOTICES.c.subscription)
         )
-        words = (
-            select(NOTICES.c.subscription, NOTICES.c.fits, NOTICES.c.band, NOTICES.c.facts, ARRIVES.label("arrives"))
-            .where(NOTICES.c.id.in_(newest), NOTICES.c.type.not_in(ENDS), NOTICES.c.data.is_not(None))
-        )  # fmt: skip
-        for one in await connection.execute(words):
-            known = Known(fits=True, band=one.band, facts=one.facts) if one.arrives else UNSURE
-            found[one.subscription] = known if one.fits else NOT_ASKED_FOR
+        said = (NOTICES.c.subscription, NOTICES.c.type, NOTICES.c.fits, NOTICES.c.band, NOTICES.c.facts)
+        words = select(*said, ARRIVES.label("arrives")).where(NOTICES.c.id.in_(newest))
+        for one in (await connection.execute(words)).mappings():
+            known = known_by(one)
+            if known is not None:
+                found[one["subscription"]] = known if one["arrives"] or not known.fits else UNSURE
     return found
 
 
@@ -205,6 +197,6 @@ def _as_changed(notice: Mapping[str, Any], rule: Rule | None) -> Mapping[str, An
 
 
 def _tried_as(notice: Mapping[str, Any], now: Known) -> Mapping[str, Any]:
-    before = known_by(parsed(notice)) if notice["type"] == MATCH_RESCORED else None
+    before = known_by(notice) if notice["type"] == MATCH_RESCORED else None
     rule = None if before is None else what_changed(before, now)
     return {**notice, "rule": rule} if rule in {ROSE, FELL} and rule != notice["rule"] else notice

@@ -155,7 +155,8 @@ async def _ready(runtime: Runtime, project: str, *, asks: bool) -> int:
         last = await last_words(connection, project, waiting)
     reader: ListReader = runtime.state[READER]
     rows = await reader.rows(project, asked)
-    if await put_back_held(runtime, project, [one["subscription"] for one in waiting if one["told"]]):
+    more = [one["subscription"] for one in waiting if one["told"] and one["fits"] is not None]
+    if await put_back_held(runtime, project, more):
         return await _ready(runtime, project, asks=asks)
     known: Mapping[str, Any] = NOTHING_SAID if row.state == "erased" else orjson.loads(row.facts)
     now = runtime.clock.now()
