@@ -37,7 +37,10 @@ class SharedArray:
     def set(self, row: int, value: Any) -> None:
         """Set a row's value."""
         if row >= self._used:
-            self._reach(row + 1)
+            self._reach(row)
+            if row == len(self._array):
+                self._move(2 * row)
+            self._used = row + 1
         elif row < self._held:
             value = np.asarray(value, self._array.dtype)
             if np.array_equal(self._array[row], value):
