@@ -16,6 +16,7 @@ import numpy.typing as npt
 from matching import judging
 from matching.accounts import Accounts, MemberAccount
 from matching.backing import back
+from matching.cache import Cache
 from matching.changes import WhatIf, changes_of
 from matching.columns import CATEGORIES, MEMBER_ROW, Geography, Numbers, facts_of
 from matching.dated import dated_projects
@@ -43,6 +44,7 @@ from matching.ties import id_words, sorted_order, tie_hashes
 from matching.uncounting import uncount_items, uncount_texts
 from matching.weights import Weights
 
+_KEPT_DAYS = 16
 _CATEGORY_NAMES = np.array([*CATEGORIES, *[""] * (256 - len(CATEGORIES))], object)
 
 
@@ -68,6 +70,7 @@ class View:
         self._names = names
         self._geography = geography
         self._countries = geography.countries.names
+        self._days: Cache[tuple[str, int], judging.Day] = Cache(_KEPT_DAYS)
 
     @property
     def epoch(self) -> str:
@@ -203,8 +206,8 @@ class View:
             account, pairs = self._accounts.of_member(here.record), here.pairs
         record, document = account.record, account.document
         score = self._scored(state, account, pairs)
-        row = self._judged(state, record, document, score, reference_date)
-        failed, telling = self._failed(state, record, document), self._telling(state, language)
+        facts, telling = self._facts(record, document), self._telling(state, language)
+        row = self._judged(state, record, facts, score, reference_date)
         explained = explain_pair(
             state=state,
             account=account,
@@ -213,7 +216,7 @@ class View:
             epoch=self._epoch,
             row=row,
             reference_date=reference_date,
-            failed=codes_of(int(failed)),
+            failed=codes_of(self._failed(state, record, facts)),
             passages=passages,
         )
         if not gaps:
@@ -261,9 +264,9 @@ class View:
         """
         state = self._projects.states[project]
         account = self._edited(edited, on=reference_date)
-        record, document, score = account.record, account.document, self._scored(state, account)
-        row = self._judged(state, record, document, score, reference_date)
-        if self._failed(state, record, document):
+        record, facts = account.record, self._facts(account.record, account.document)
+        row = self._judged(state, record, facts, self._scored(state, account), reference_date)
+        if self._failed(state, record, facts):
             return row
         ranked = self.rank(project, reference_date)
         others = [
@@ -371,13 +374,12 @@ class View:
         return lambda record: self._scored(state, self._edited(record, on=None)).points
 
     def _judged(
-        self, state: ProjectState, record: Member, document: MemberDocument, score: PairScore, day: str
+        self, state: ProjectState, record: Member, facts: npt.NDArray[Any], score: PairScore, day: str
     ) -> Row:
         """One pair from its record alone, without the indexes; rank 0."""
-        facts = self._facts(record, document)
         weights = self._epoch.weights
         components = np.array([score.components[name] for name in COMPONENTS], np.int64)
-        resolved = judging.resolve_day(day, self._epoch.reference, self._geography.countries.names)
+        resolved = self._day(day, self._geography.countries.names)
         enrolled = np.asarray(any(first <= resolved.number <= last for first, last in active_terms(record)))
         labels = judging.labels_of(facts, state.facts, day=resolved, enrolled=enrolled)
         fit = judging.fits(components.sum(), state.facts)
@@ -411,18 +413,23 @@ class View:
             row[name] = fact
         return row
 
-    def _failed(self, state: ProjectState, record: Member, document: MemberDocument) -> int:
+    def _failed(self, state: ProjectState, record: Member, facts: npt.NDArray[Any]) -> int:
         parents = self._members.parents
         if parents.get(record.id) != (record.parent or None):  # an edited copy's
             parents = {child: parent for child, parent in parents.items() if child != record.id}
             parents |= {record.id: record.parent} if record.parent else {}
         root = np.asarray(self._names[root_of(record.id, parents)])
         owner_root = np.asarray(self._owner_root(state, parents))
-        facts = self._facts(record, document)
         return int(judging.failed_rules(facts, state.facts, roots=root, owner_roots=owner_root))
 
-    def _day(self, reference_date: str) -> judging.Day:
-        return judging.resolve_day(reference_date, self._epoch.reference, self._countries)
+    def _day(self, reference_date: str, countries: tuple[str, ...] | None = None) -> judging.Day:
+        """The day for countries by number: those of the members here, or those given, which are these and more."""
+        countries = countries or self._countries
+        found = self._days.get((reference_date, len(countries)))
+        if found is None:
+            found = judging.resolve_day(reference_date, self._epoch.reference, countries)
+            self._days.keep((reference_date, len(countries)), found)
+        return found
 
     def _owner_roots(self) -> npt.NDArray[np.int64]:
         return np.array([self._owner_root(state) for state in self._projects.states.values()], np.int64)
