@@ -46,7 +46,8 @@ from services.notifications.tables import (
 )
 from services.notifications.worker.cycles import AWAY
 from services.notifications.worker.knowing import Known, known_by, same, what_changed
-from services.notifications.worker.readying import TELLABLE, title_in
+from services.notifications.worker.messages import title_in
+from services.notifications.worker.readying import TELLABLE
 from services.notifications.worker.telling import ENDS, FELL, LEFT
 
 DIGEST = "digest"

@@ -43,6 +43,18 @@ NOT_ASKED_FOR = Known(fits=False, band=None, facts=None)
 UNSURE = Known(fits=True, band=None, facts=None)
 """What a reader knows by a message that was tried and then taken back or given up: it may have been read."""
 
+_OTHER = NOTICES.alias("other")
+_told = select(_OTHER.c.id).where(
+    _OTHER.c.subscription == NOTICES.c.subscription,
+    _OTHER.c.project == NOTICES.c.project,
+    _OTHER.c.state.in_(("ready", "sent")),
+    _OTHER.c.fits.is_not(None),
+)
+TOLD = _told.exists()
+"""Whether a notice's subscription was told of its project before, or is about to be: it is told on, with whatever confidence."""
+SUPERSEDED = _told.where(_OTHER.c.id > NOTICES.c.id).exists()
+"""Whether that was told what came up after a notice."""
+
 
 def known_by(notice: Mapping[Any, Any]) -> Known | None:
     """Return what a notice says of its project; None of an end, or if that is not kept."""
@@ -133,8 +145,9 @@ def moves(
 ) -> list[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
     """Return waiting notices with what they are told as, by the rows of now and what their readers know by then; None: nothing is new.
 
-    One that was tried may have been read: it is told in any case, as what has moved since it was made. Left out is what waits on:
-    list and log have its pair in different bands, and what brings them together is on its way.
+    One that was tried may have been read, and who has read it reads nothing more under its id: so it is told again as what it said, or, where
+    something else is so by now, not at all, and the next word is. Left out is what waits on: list and log have its pair in different
+    bands, and what brings them together is on its way.
     """
     last, told = dict(known), dict[str, Mapping[str, Any] | None]()
     for notice in sorted(waiting, key=itemgetter("id")):
@@ -147,12 +160,14 @@ def moves(
             told[notice["id"]] = made
             if made is not None:
                 last[notice["subscription"]] = now if made["fits"] else NOT_ASKED_FOR
+            elif notice["tried"] and not notice["superseded"]:
+                last[notice["subscription"]] = UNSURE
     return [(one, told[one["id"]]) for one in waiting if one["id"] in told]
 
 
 def _of_standing(notice: Mapping[str, Any]) -> bool:
-    """Whether a notice says where a pair stands, or that it fell, which nobody could read before it stood again."""
-    fell = notice["type"] == MATCH_WITHDRAWN and not notice["tried"]
+    """Whether a notice says where a pair stands, or that one fell which stands again."""
+    fell = notice["type"] == MATCH_WITHDRAWN
     return notice["type"] in NEEDS_REASONS or (fell and bool(notice["standing"]))
 
 
@@ -166,7 +181,7 @@ def _told_as(
     if not notice["fits"] and asked(bytes(notice["conditions"]), now.band):
         return None
     if notice["tried"]:
-        return _tried_as(notice, now)
+        return notice if _says(notice, now) and not notice["superseded"] else None
     if notice["type"] in {MATCH_RESCORED, MATCH_WITHDRAWN} and not notice["fits"]:
         return _as_fallen(notice, before, now)
     if not notice["fits"]:
@@ -196,7 +211,7 @@ def _as_changed(notice: Mapping[str, Any], rule: Rule | None) -> Mapping[str, An
     return {**notice, "type": kind, "rule": rule}
 
 
-def _tried_as(notice: Mapping[str, Any], now: Known) -> Mapping[str, Any]:
-    before = known_by(notice) if notice["type"] == MATCH_RESCORED else None
-    rule = None if before is None else what_changed(before, now)
-    return {**notice, "rule": rule} if rule in {ROSE, FELL} and rule != notice["rule"] else notice
+def _says(notice: Mapping[str, Any], now: Known) -> bool:
+    """Whether what a notice said of a pair that stands is so; that it is not what was asked for was found to be so."""
+    said = known_by(notice)
+    return not notice["fits"] or (said is not None and same(said, now))

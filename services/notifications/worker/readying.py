@@ -9,32 +9,26 @@ of that record takes it back, or finds that the pair stands again. *Never:* send
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, NamedTuple
 
 import orjson
 import structlog
 from sqlalchemy import and_, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.http.suggestion import SUGGESTION
 from schemas.webhooks.notifications import (
-    MATCH_PROPOSED,
     MATCH_WITHDRAWN,
     OPPORTUNITY_CLOSING_SOON,
-    Rule,
-    cloud_event,
 )
 from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
+from services.notifications.commands.dismissals import look_again_at
 from services.notifications.commands.leaving import DISMISSED, NEEDS_REASONS, OVER, PAUSED, TRIED, WITHDRAWN
 from services.notifications.consumers import REFERENCE
-from services.notifications.mail.letters import words_of
 from services.notifications.queries.reading import quiet_of
 from services.notifications.rules import conditions
 from services.notifications.rules.cadence import next_digest
 from services.notifications.rules.conditions import asked_of, day_told, reaches_band
-from services.notifications.rules.identifiers import identifier_of_news
 from services.notifications.tables import (
     DELIVERIES,
     ENDPOINTS,
@@ -46,20 +40,22 @@ from services.notifications.tables import (
     STANDINGS,
     SUBSCRIPTIONS,
 )
-from services.notifications.worker.cycles import AWAY, LISTENING
 from services.notifications.worker.holding import put_back_held
-from services.notifications.worker.knowing import Known, last_words, moves, terms_told
+from services.notifications.worker.knowing import (
+    AT_ONCE,
+    SUPERSEDED,
+    TOLD,
+    Known,
+    last_words,
+    moves,
+    terms_told,
+)
+from services.notifications.worker.messages import NOTHING_SAID, said_of, webhook_of
 from services.notifications.worker.reasons import READER, Asked, ListReader, ListsAway, NoAnswer, Rows
 from services.notifications.worker.reminders import causes_of
 
 ASKS = NEEDS_REASONS | {MATCH_WITHDRAWN}
 """Types that ask the list; of who stands on it no more, whether a rule leaves it out, for then nothing has fallen."""
-
-EXCLUDED: Final[Rule] = "excluded-by-a-rule"
-"""The rule of such news."""
-
-NOTHING_SAID: Mapping[str, Any] = MappingProxyType({"titles": ()})
-"""The facts of an erased project."""
 
 SILENT = "silent-list"
 """Whose list gave no answer last."""
@@ -90,19 +86,6 @@ TELLABLE = and_(
     ~WITHDRAWN,
 )
 """What waits for its reasons, and not until its project is open again, its dismissal taken back, its subscription taken up, or its organisation back."""
-
-_EARLIER = NOTICES.alias("earlier")
-TOLD = (
-    select(_EARLIER.c.id)
-    .where(
-        _EARLIER.c.subscription == NOTICES.c.subscription,
-        _EARLIER.c.project == NOTICES.c.project,
-        _EARLIER.c.state.in_(("ready", "sent")),
-        _EARLIER.c.fits.is_not(None),
-    )
-    .exists()
-)
-"""Whether a notice's subscription was told of its project before, or is about to be: it is told on, with whatever confidence."""
 
 _WITH_NEWS = (
     select(NOTICES.c.project)
@@ -160,7 +143,7 @@ async def _ready(runtime: Runtime, project: str, *, asks: bool) -> int:
         return await _ready(runtime, project, asks=asks)
     known: Mapping[str, Any] = NOTHING_SAID if row.state == "erased" else orjson.loads(row.facts)
     now = runtime.clock.now()
-    notices, deliveries, digests = await asyncio.to_thread(
+    made = await asyncio.to_thread(
         _made,
         runtime,
         waiting,
@@ -172,19 +155,34 @@ async def _ready(runtime: Runtime, project: str, *, asks: bool) -> int:
         last=last,
         now=now,
     )
-    if not notices:
+    if not made.notices:
         return 0
     async with runtime.database.write() as connection:
-        settled = await _settle(connection, project, waiting, notices=notices, deliveries=deliveries)
-        for notice, subscription, due in digests:
+        settled = await _settle(connection, project, waiting, made)
+        for notice, subscription, due in made.digests:
             if notice in settled:
                 await connection.execute(
                     update(SUBSCRIPTIONS)
                     .where(SUBSCRIPTIONS.c.id == subscription, SUBSCRIPTIONS.c.next_digest_at.is_(None))
                     .values(next_digest_at=timestamp(due))
                 )
+        outdated = [organisation for notice, organisation in made.outdated if notice in settled]
+        for start in range(0, len(outdated), AT_ONCE):
+            theirs = STANDINGS.c.organisation.in_(outdated[start : start + AT_ONCE])
+            await look_again_at(connection, theirs & (STANDINGS.c.project == project))
     runtime.signals.notify("notifications.due")
-    return len(notices)
+    return len(made.notices)
+
+
+class _Made(NamedTuple):
+    """What becomes of waiting notices, by their ids."""
+
+    notices: list[dict[str, Any]]
+    deliveries: list[tuple[str, dict[str, Any]]]
+    digests: list[tuple[str, str, datetime]]
+    """Subscriptions, and when their mails are due that are told at once."""
+    outdated: list[tuple[str, str]]
+    """Organisations that may have read what is not so any more: they are told what is, if no other word says it."""
 
 
 def _made(
@@ -198,13 +196,15 @@ def _made(
     terms: Mapping[str, list[str]],
     last: Mapping[str, Known],
     now: datetime,
-) -> tuple[list[dict[str, Any]], list[tuple[str, dict[str, Any]]], list[tuple[str, str, datetime]]]:
-    """Return what becomes of waiting notices, the webhook of each, and when mails that are told at once are due. A thread's work."""
-    notices, deliveries, digests = [], [], []
+) -> _Made:
+    """Return what becomes of waiting notices. A thread's work."""
+    made = _Made([], [], [], [])
     for waits, notice in moves(waiting, rows, last, facts_hash=facts_hash, asked=asked):
         row = rows.get((waits["language"], waits["organisation"]))
         if notice is None:
-            notices.append(_untold(waits))
+            made.notices.append(_untold(waits))
+            if waits["tried"]:
+                made.outdated.append((waits["id"], waits["organisation"]))
             continue
         excluded = row is not None and row["fit"] is None
         if excluded != (notice["type"] == MATCH_WITHDRAWN):
@@ -218,21 +218,34 @@ def _made(
                 continue  # a cycle is about to take it back
             row = None
         confidence = chosen.get("minimum_confidence")
-        data = _data(notice, facts, row, terms=terms.get(notice["subscription"], []), least=confidence)
+        data = said_of(notice, facts, row, terms=terms.get(notice["subscription"], []), least=confidence)
         if data is None:
-            notices.append(_untold(notice))
+            made.notices.append(_untold(notice))
             continue
-        delivery = None
-        if notice["channel"] == "webhook":
-            made = _delivery(runtime, notice, data, now=now)
-            delivery = made["id"]
-            deliveries.append((notice["id"], made))
-        elif notice["channel"] == "email" and notice["cadence"] == "instant":
-            due = next_digest(now, "instant", quiet_of(notice), notice["time_zone"])
-            digests.append((notice["id"], notice["subscription"], due))
-        state = "ready" if notice["channel"] == "email" else "sent"
-        notices.append(_settled(notice, state, data, delivery, facts=facts_hash))
-    return notices, deliveries, digests
+        _add(made, runtime, notice, data, facts=facts_hash, now=now)
+    return made
+
+
+def _add(
+    made: _Made,
+    runtime: Runtime,
+    notice: Mapping[str, Any],
+    data: dict[str, Any],
+    *,
+    facts: str,
+    now: datetime,
+) -> None:
+    """Add a notice that is told, with its webhook, or the hour of its mail if that is told at once."""
+    delivery = None
+    if notice["channel"] == "webhook":
+        message = webhook_of(runtime, notice, data, now=now)
+        delivery = message["id"]
+        made.deliveries.append((notice["id"], message))
+    elif notice["channel"] == "email" and notice["cadence"] == "instant":
+        due = next_digest(now, "instant", quiet_of(notice), notice["time_zone"])
+        made.digests.append((notice["id"], notice["subscription"], due))
+    state = "ready" if notice["channel"] == "email" else "sent"
+    made.notices.append(_settled(notice, state, data, delivery, facts=facts))
 
 
 def _untold(notice: Mapping[str, Any]) -> dict[str, Any]:
@@ -243,22 +256,17 @@ def _untold(notice: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def _settle(
-    connection: AsyncConnection,
-    project: str,
-    waiting: Sequence[Mapping[str, Any]],
-    *,
-    notices: Sequence[dict[str, Any]],
-    deliveries: Sequence[tuple[str, dict[str, Any]]],
+    connection: AsyncConnection, project: str, waiting: Sequence[Mapping[str, Any]], made: _Made
 ) -> frozenset[str]:
     """Queue the messages and settle the notices that wait still: reasons took their time, and people decide meanwhile.
 
     Returns those that wait still.
     """
     still = await _still_waiting(connection, project, waiting)
-    queued = [one for notice, one in deliveries if notice in still]
+    queued = [one for notice, one in made.deliveries if notice in still]
     if queued:
         await connection.execute(_queued(connection), queued)
-    settled = [one for one in notices if one["this_id"] in still]
+    settled = [one for one in made.notices if one["this_id"] in still]
     if settled:
         await connection.execute(_READY, await _placed(connection, settled))
     return still
@@ -375,6 +383,7 @@ async def _waiting(connection: AsyncConnection, project: str) -> Sequence[Mappin
             PROJECTS.c.deadline.label("project_deadline"),
             TRIED.label("tried"),
             TOLD.label("told"),
+            SUPERSEDED.label("superseded"),
         )
         .join(PROJECTS, PROJECTS.c.id == NOTICES.c.project)
         .join(SUBSCRIPTIONS, SUBSCRIPTIONS.c.id == NOTICES.c.subscription)
@@ -388,93 +397,6 @@ async def _waiting(connection: AsyncConnection, project: str) -> Sequence[Mappin
         .order_by(NOTICES.c.place)
     )
     return [dict(row) for row in (await connection.execute(query)).mappings()]
-
-
-def _data(
-    notice: Mapping[str, Any],
-    facts: Mapping[str, Any],
-    row: Mapping[str, Any] | None,
-    *,
-    terms: Sequence[str],
-    least: int | None,
-) -> dict[str, Any] | None:
-    """Return what the notice says, None if it is not to be told (any more); `terms` are those told before, `least` the confidence asked for."""
-    if notice["subscription_state"] not in LISTENING or notice["organisation_state"] in AWAY:
-        return None
-    if notice["type"] in NEEDS_REASONS:
-        if row is None:
-            return None  # and no record on its way will tell of the pair
-        first = notice["type"] == MATCH_PROPOSED or not notice["told"]
-        if least is not None and row["confidence"] < least and notice["fits"] and first:
-            return None
-    row = row or {}
-    return {
-        "subscription": notice["subscription"],
-        "organisation": notice["organisation"],
-        "project": notice["project"],
-        "title": title_in(facts["titles"], notice["language"]),
-        "language": notice["language"],
-        "list_version": notice["list_version"],
-        "fit": row.get("fit"),
-        "band": row.get("band"),
-        "confidence": row.get("confidence"),
-        "deadline": facts.get("deadline"),
-        "flagship": facts.get("flagship"),
-        "why": {
-            "rule": EXCLUDED if row and row["fit"] is None else notice["rule"],
-            "shared_terms": row.get("shared_terms", terms),
-            "reasons": row.get("reasons", []),
-        },
-        "links": {
-            "project": f"/v1/projects/{notice['project']}",
-            "why": f"/v1/lists/{notice['project']}/candidates/{notice['organisation']}",
-            "subscription": f"/v1/subscriptions/{notice['subscription']}",
-        },
-        "statement": statement_in(notice["language"]),
-    }
-
-
-def statement_in(language: str) -> str:
-    """Return what every message says of a list, in the reader's language; in English it is the answers' own sentence."""
-    return SUGGESTION if language == "en" else str(words_of(language)["statement"])
-
-
-def title_in(titles: Sequence[Mapping[str, str]], language: str) -> str:
-    """Return a title in the language asked for, else in English, else the first."""
-    by_language = {one["language"].partition("-")[0]: one["text"] for one in reversed(titles)}
-    return by_language.get(language) or by_language.get("en") or next(iter(by_language.values()), "")
-
-
-def _delivery(
-    runtime: Runtime, notice: Mapping[str, Any], data: dict[str, Any], *, now: datetime
-) -> dict[str, Any]:
-    address = runtime.settings.address
-    linked = data | {"links": {name: address + path for name, path in data["links"].items()}}
-    given_up = notice["endpoint_state"] in {"disabled", "deleted"}
-    identifier = identifier_of_news(notice)
-    body = cloud_event(
-        identifier=identifier,
-        event_type=notice["type"],
-        subject=f"{notice['project']}/{notice['organisation']}",
-        time=notice["made_at"],
-        data=linked,
-    )
-    return {
-        "id": identifier,
-        "organisation": notice["organisation"],
-        "channel": "webhook",
-        "type": notice["type"],
-        "endpoint": notice["endpoint"],
-        "subscription": notice["subscription"],
-        "body": orjson.dumps(body),
-        "state": "cancelled" if given_up else "pending",  # a disabled endpoint gets it by `recover`
-        "attempts": 0,
-        "earlier": 0,
-        "due_at": timestamp(next_digest(now, notice["cadence"], quiet_of(notice), notice["time_zone"])),
-        "place": notice["place"],
-        "created_at": timestamp(now),
-        "ended_at": timestamp(now) if given_up else None,
-    }
 
 
 def _settled(

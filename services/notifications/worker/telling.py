@@ -24,7 +24,7 @@ from services.notifications.rules.conditions import BAND_ORDER, BEST_BAND, Asked
 ENDS = OVER | {MATCH_WITHDRAWN}
 """Types of news after which a subscriber takes a project for over."""
 FIRST: Final = "above-floor"
-"""The rule of the first word of a pair that stands."""
+"""The rule of the first word of a pair that stands, or of one after a message that may not have been read."""
 PROJECT_CHANGED: Final = "project-changed"
 """The rule of news that the needs or countries of a project are others."""
 ROSE: Final = "band-rose"
@@ -110,7 +110,7 @@ def _of_leaving(pair: Mapping[str, Any], last: Last | None, asked: Asked) -> Wor
 
 def _of_known(pair: Mapping[str, Any], last: Last, *, changed: bool, facts: str | None) -> Word | None:
     if _crossed(pair) and not last.sure and pair["told_band"] not in BAND_ORDER:
-        return Word(MATCH_PROPOSED, "above-floor-again")
+        return Word(MATCH_PROPOSED, FIRST)  # it may be the first that it hears
     rise = _rise(pair, last) if pair["fresh"] else 0
     if rise:
         return Word(MATCH_RESCORED, ROSE if rise > 0 else FELL)

@@ -213,9 +213,7 @@ async def test_who_never_heard_of_a_fall_is_not_told_that_it_stands_again(
     assert heard(receiver) == [PROPOSED]
 
 
-async def test_who_may_not_have_heard_of_a_pair_hears_that_it_stands_again(
-    hall: Hall, receiver: Receiver
-) -> None:
+async def test_who_may_not_have_heard_of_a_pair_hears_that_it_stands(hall: Hall, receiver: Receiver) -> None:
     await by_webhook(hall, receiver)
     story = Story(hall)
     receiver.status = 503

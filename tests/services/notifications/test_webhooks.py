@@ -9,7 +9,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from matching.notices import Notices
 from services.notifications.mail.letters import LANGUAGES
 from services.notifications.worker import reasons
-from services.notifications.worker.readying import statement_in
+from services.notifications.worker.messages import statement_in
 from services.notifications.worker.reasons import SENTENCES_TOLD
 from tests.services.matches.town import uuid_of
 from tests.services.notifications.village import Receiver, Village, verified
