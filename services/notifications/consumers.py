@@ -30,6 +30,7 @@ from services.chassis.bus.reader import Reader
 from services.chassis.database import Insert, insert_in, insert_new
 from services.chassis.reference import Reference, load_reference
 from services.chassis.runtime import Clock, timestamp
+from services.notifications.commands.dismissals import look_again_at
 from services.notifications.commands.leaving import (
     ERASED,
     OUTDATED,
@@ -54,7 +55,7 @@ from services.notifications.tables import (
 
 GROUP = "notifications"
 REFERENCE = "reference"
-OVER = frozenset({"closed", "withdrawn"})
+ENDED = frozenset({"closed", "withdrawn"})
 """The states of a project that has ended."""
 
 
@@ -169,7 +170,7 @@ async def _project(delivery: Delivery) -> None:
             "facts_hash": facts_hash(record),
         }
         await _take_over(delivery, facts_hash_as_listed(record), values["facts_hash"])
-        if record["state"] in OVER and await _ends(delivery, held):
+        if record["state"] in ENDED and await _ends(delivery, held):
             values["ending"] = record["state"]
     elif await _ends(delivery, held):
         values["ending"] = "withdrawn"
@@ -194,7 +195,7 @@ async def _ends(delivery: Delivery, held: RowMapping | None) -> bool:
     It closes now, its end was not told yet, or somebody was told of it: a log read anew holds the record of its end alone.
     Whoever heard of the end hears of it once.
     """
-    if held is not None and (held["state"] not in OVER or held["ending"] is not None):
+    if held is not None and (held["state"] not in ENDED or held["ending"] is not None):
         return True
     told = select(NOTICES.c.id).where(NOTICES.c.project == delivery.event.key, NOTICES.c.state != "dropped")
     return (await delivery.connection.execute(told.limit(1))).first() is not None
@@ -215,7 +216,7 @@ async def _take_over(delivery: Delivery, listed: str, ordered: str) -> None:
 async def _lift(delivery: Delivery, facts_hash: str) -> None:
     """Lift the dismissals of a project that has changed since, for good: whoever returns to what was dismissed is news.
 
-    What had waited is not told any more, for the change is.
+    What had waited is not told any more, for the change is; and what moved while it stood is looked at again.
 
     Kept with the dismissal, and asked by its sequence, for a log read anew holds the newest revision alone, or older ones.
     """
@@ -233,6 +234,10 @@ async def _lift(delivery: Delivery, facts_hash: str) -> None:
     whose = select(DISMISSALS.c.organisation).where(changed)
     await drop_waiting(
         delivery.connection, NOTICES.c.project == delivery.event.key, NOTICES.c.organisation.in_(whose)
+    )
+    await look_again_at(
+        delivery.connection,
+        and_(STANDINGS.c.project == delivery.event.key, STANDINGS.c.organisation.in_(whose)),
     )
     await delivery.connection.execute(update(DISMISSALS).where(changed).values(lifted=True))
 

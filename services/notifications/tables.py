@@ -256,6 +256,9 @@ NOTICES = Table(
     Column("place", Text, nullable=False),
     Column("data", LargeBinary),  # reasons and standing as JSON, once they are known
     Column("delivery", Text, ForeignKey(DELIVERIES.c.id)),  # NULL again once the log has let go of it
+    Column(
+        "unsure", Boolean, nullable=False, server_default=false()
+    ),  # the log has let go of its message, which may not have arrived
     Column("made_at", Text, nullable=False),
     Column("deadline", Text),  # what `data` names, empty if none; NULL: no data yet, or before that was kept
     Column("facts", Text),  # the project's facts_hash that `data` was made of; NULL: as above

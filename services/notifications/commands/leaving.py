@@ -98,8 +98,8 @@ TRIED = (
 )
 """Whether somebody may have read the webhook of a notice: it stays told, also where it was put back since."""
 
-ARRIVES = (
-    ~select(DELIVERIES.c.id)
+ARRIVES = ~NOTICES.c.unsure & ~(
+    select(DELIVERIES.c.id)
     .where(DELIVERIES.c.id == NOTICES.c.delivery, DELIVERIES.c.state.in_(("cancelled", "exhausted")))
     .exists()
 )

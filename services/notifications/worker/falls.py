@@ -14,19 +14,17 @@ from typing import Any
 from sqlalchemy import and_, bindparam, not_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.webhooks.notifications import MATCH_WITHDRAWN
 from services.chassis.database import Contended
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.dismissals import UNDISMISSED
-from services.notifications.commands.leaving import OVER, take_back
+from services.notifications.commands.leaving import take_back
 from services.notifications.tables import STANDINGS
+from services.notifications.worker.telling import ENDS
 
 FALLEN = and_(STANDINGS.c.fresh, not_(STANDINGS.c.standing), STANDINGS.c.told_band.is_not(None))
 """Pairs that stood at the last cycle and do not now. Of one that rose and fell since, the word that it fell before stands."""
 TAKEN_BACK = ""
 """In place of the band that a pair was told in: it has fallen since, and something of what it was told was taken back."""
-_STANDS = OVER | {MATCH_WITHDRAWN}
-"""Types of news that what comes after it does not undo: a project is over, or a pair fell, and does not stand now either."""
 AT_ONCE = 1_000
 """Ids in one statement: databases bound the number of its parameters, and join badly what came in a moment ago."""
 
@@ -55,7 +53,7 @@ async def take_back_from(connection: AsyncConnection, project: str, some: Sequen
         .with_for_update()
     )
     fallen = (await connection.scalars(held)).all()
-    untold = await take_back(connection, project=project, organisations=fallen, but=_STANDS, now=now)
+    untold = await take_back(connection, project=project, organisations=fallen, but=ENDS, now=now)
     if untold:
         await connection.execute(_MARK, [{"this_project": project, "this_one": one} for one in untold])
 
@@ -72,7 +70,7 @@ async def take_back_of(
                 connection,
                 project=project,
                 subscriptions=some,
-                but=_STANDS,
+                but=ENDS,
                 states=("waiting", "ready"),
                 now=now,
             )

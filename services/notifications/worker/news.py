@@ -15,15 +15,15 @@ import uuid_utils
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schemas.webhooks.notifications import OPPORTUNITY_CLOSING_SOON, Rule
+from schemas.webhooks.notifications import MATCH_WITHDRAWN, OPPORTUNITY_CLOSING_SOON, Rule
 from services.chassis.database import insert_for
 from services.chassis.runtime import Runtime, timestamp
 from services.notifications.commands.leaving import NEEDS_REASONS
 from services.notifications.rules.keys import keys_of
 from services.notifications.tables import NOTICES
 
-AGAIN = NEEDS_REASONS | {OPPORTUNITY_CLOSING_SOON}
-"""Types of news that are made again once they were dropped: where somebody stands, and a date that is still to come."""
+AGAIN = NEEDS_REASONS | {MATCH_WITHDRAWN, OPPORTUNITY_CLOSING_SOON}
+"""Types of news that are made again once they were dropped: where somebody stands or that it fell, and a date that is still to come."""
 NOTICES_AT_ONCE = 500
 """Rows written together; others have the event loop between two parts."""
 
@@ -58,7 +58,9 @@ async def insert_notices(
     anew = ("type", "rule", "fits", "list_version", "state", "place", "made_at")
     add = statement.on_conflict_do_update(
         index_elements=["subscription", "project", "cause"],
-        set_={name: statement.excluded[name] for name in anew} | dict.fromkeys(("data", "band", "facts")),
+        set_={name: statement.excluded[name] for name in anew}
+        | dict.fromkeys(("data", "band", "facts"))
+        | {"unsure": False},
         where=(NOTICES.c.state == "dropped")
         & or_(*(statement.excluded.type == one for one in sorted(AGAIN))),
     )

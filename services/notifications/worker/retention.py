@@ -7,7 +7,7 @@ forgotten after a day, too. What has waited as long for an endpoint that is not 
 until it goes in its turn, so nothing grows without end. *Why the newest notice of a project stays while that is open.* It is how a
 subscriber is known to have been told; that the same is not told twice is in what was last told of pairs and lists, which stays.
 *Never:* a message that may still be sent, however old, one whose end lies within the time that a cap of mails looks back on, or a
-question whose answer is waited for; a notice whose message is in the log, by which an erasure finds it.
+question whose answer is waited for, or one that is made anew; a notice whose message is in the log, by which an erasure finds it.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.webhooks.notifications import ENDPOINT_PINGED
 from services.chassis.runtime import Runtime, timestamp
 from services.chassis.web import idempotency
+from services.notifications.commands.leaving import ARRIVES
 from services.notifications.mail.letters import CONFIRMATION
 from services.notifications.rules.yearly import ANSWER_WITHIN, ASKED_WITHIN
 from services.notifications.tables import (
@@ -157,6 +158,9 @@ async def _batch(connection: AsyncConnection, before: str, waited_for: str) -> i
         .where(
             DELIVERIES.c.ended_at < before,  # NULL while it may still be sent
             or_(DELIVERIES.c.type.not_in((CONFIRMATION, YEARLY)), DELIVERIES.c.ended_at < waited_for),
+            ~select(NOTICES.c.id)
+            .where(NOTICES.c.delivery == DELIVERIES.c.id, NOTICES.c.state == "waiting")
+            .exists(),
         )
         .order_by(DELIVERIES.c.ended_at)
         .limit(BATCH)
@@ -164,7 +168,9 @@ async def _batch(connection: AsyncConnection, before: str, waited_for: str) -> i
     )
     found = (await connection.scalars(old)).all()
     if found:
-        await connection.execute(update(NOTICES).where(NOTICES.c.delivery.in_(found)).values(delivery=None))
+        theirs = NOTICES.c.delivery.in_(found)
+        await connection.execute(update(NOTICES).where(theirs, ~ARRIVES).values(unsure=True))
+        await connection.execute(update(NOTICES).where(theirs).values(delivery=None))
         await connection.execute(delete(ATTEMPTS).where(ATTEMPTS.c.delivery.in_(found)))
         await connection.execute(delete(DELIVERIES).where(DELIVERIES.c.id.in_(found)))
     return len(found)

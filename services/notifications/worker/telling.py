@@ -22,7 +22,7 @@ from services.notifications.commands.leaving import OVER
 from services.notifications.rules.conditions import BAND_ORDER, BEST_BAND, Asked
 
 ENDS = OVER | {MATCH_WITHDRAWN}
-"""Types of news after which a subscriber takes a project for over."""
+"""Types of news after which a subscriber takes a project for over: it has ended, or its pair fell. What comes after does not undo them."""
 FIRST: Final = "above-floor"
 """The rule of the first word of a pair that stands, or of one after a message that may not have been read."""
 PROJECT_CHANGED: Final = "project-changed"
@@ -99,7 +99,7 @@ def word_of(
     if last is None or last.type in ENDS:
         came = last is not None or not asked_before(bytes(pair["conditions"]), pair["band"])
         return _of_unknown(pair, first=last is None, changed=changed, came=revised and came)
-    return _of_left(pair, changed=changed, revised=revised)
+    return _of_left(pair, last, changed=changed, revised=revised)
 
 
 def _of_leaving(pair: Mapping[str, Any], last: Last | None, asked: Asked) -> Word:
@@ -126,10 +126,10 @@ def _of_unknown(pair: Mapping[str, Any], *, first: bool, changed: bool, came: bo
     return None
 
 
-def _of_left(pair: Mapping[str, Any], *, changed: bool, revised: bool) -> Word | None:
+def _of_left(pair: Mapping[str, Any], last: Last, *, changed: bool, revised: bool) -> Word | None:
     if changed:
         return Word(OPPORTUNITY_UPDATED, PROJECT_CHANGED)
-    if _crossed(pair) and _rise(pair, None) > 0 and not revised:
+    if _crossed(pair) and _rise(pair, last) > 0 and not revised:
         return Word(MATCH_RESCORED, ROSE)
     if _crossed(pair) or revised:
         return Word(OPPORTUNITY_UPDATED, MEETS)

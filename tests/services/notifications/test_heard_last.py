@@ -9,12 +9,14 @@ from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.office import ADDRESS, Sink, confirmed
 from tests.services.notifications.test_coming_back import (
     AGAIN,
+    BACK,
     FELL,
     LEFT,
     PROPOSED,
     ROSE,
     SDG_4,
     SDG_9,
+    WITHDRAWN,
     Story,
     heard,
 )
@@ -235,3 +237,56 @@ async def test_a_word_from_before_its_facts_were_kept_is_no_change(hall: Hall, r
         await connection.execute(update(NOTICES).values(facts=None))
     await waited(story, "strong good")
     assert heard(receiver) == [PROPOSED]
+
+
+@pytest.mark.parametrize(("moves", "word"), [("strong", ROSE), ("lost", WITHDRAWN)])
+async def test_what_moved_under_a_dismissal_that_a_change_lifts_is_told(
+    hall: Hall, receiver: Receiver, moves: str, word: tuple[str, str]
+) -> None:
+    await by_webhook(hall, receiver)
+    story = Story(hall)
+    await story.begins(countries=["KEN"])
+    await goes(story, f"dismissed {moves} changed")
+    assert heard(receiver) == [PROPOSED, word]
+
+
+async def test_what_moved_under_a_dismissal_is_told_where_the_change_that_lifts_it_was_taken_back(
+    hall: Hall, receiver: Receiver
+) -> None:
+    await by_webhook(hall, receiver)
+    story = Story(hall)
+    await story.begins(countries=["KEN"])
+    await goes(story, "dismissed strong")
+    for country in ("TZA", "KEN"):
+        story.changes["countries"] = [country]
+        await hall.open_project(**story.changes, state="dormant")
+        await story.ranked()
+    await hall.open_project(**story.changes, state="published")
+    await story.ranked()
+    assert heard(receiver) == [PROPOSED, ROSE]
+
+
+async def test_a_fall_is_told_though_a_word_after_the_same_one_was_dropped(
+    hall: Hall, receiver: Receiver
+) -> None:
+    await by_webhook(hall, receiver, cadence="weekly")
+    story = Story(hall)
+    await story.begins()
+    await passes(hall)
+    for step in ("strong", "lost"):
+        await goes(story, f"dismissed {step}")
+        await hall.call("DELETE", f"/v1/dismissals/{story.project}", If_Match='"1"', status=204)
+        await hall.settle()
+    await passes(hall)
+    assert heard(receiver) == [PROPOSED, WITHDRAWN]
+
+
+async def test_back_in_the_band_that_was_heard_last_is_no_rise(hall: Hall, receiver: Receiver) -> None:
+    mine = await by_webhook(hall, receiver, conditions=GOOD)
+    story = Story(hall)
+    await story.begins()
+    await goes(story, "possible weak")
+    await saved(hall, mine, {"minimum_band": "possible"})
+    await hall.settle()
+    await goes(story, "possible")
+    assert (heard(receiver), bands(receiver)) == ([PROPOSED, FELL, BACK], ["good", "possible", "possible"])

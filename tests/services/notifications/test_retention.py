@@ -7,8 +7,11 @@ import pytest
 
 from services.notifications.worker import retention
 from tests.services.notifications.hall import Hall, uuid_of
+from tests.services.notifications.test_coming_back import PROPOSED, WITHDRAWN, Story, heard
 from tests.services.notifications.test_endpoints import put
+from tests.services.notifications.test_other_conditions import passes
 from tests.services.notifications.test_schedule import send_test
+from tests.services.notifications.test_what_is_over import by_webhook
 from tests.services.notifications.village import Receiver
 
 
@@ -152,3 +155,44 @@ async def test_erasure_empties_what_was_said_also_after_the_message_is_gone(
     [row, *_] = await hall.rows("SELECT data, state, delivery FROM notices ORDER BY id")
     assert row == {"data": None, "state": "dropped", "delivery": None}
     assert uuid_of("Ada") == ada
+
+
+@pytest.mark.parametrize("days", [20, 40])
+async def test_that_a_message_was_tried_is_known_for_as_long_as_it_waits(
+    hall: Hall, receiver: Receiver, days: int
+) -> None:
+    await by_webhook(hall, receiver)
+    story = Story(hall)
+    receiver.status = 504
+    await story.begins()
+    await hall.open_project(**story.changes, state="dormant")
+    await story.ranked()
+    receiver.status = 204
+    hall.clock.moment += timedelta(days=days)
+    await retention.step(hall.runtime)
+    await story.ranked(lost=True)
+    await hall.open_project(**story.changes, state="published")
+    await story.ranked()
+    await passes(hall)
+    assert heard(receiver)[-1] == WITHDRAWN
+
+
+@pytest.mark.parametrize("days", [20, 40])
+async def test_that_a_message_was_given_up_is_known_after_the_log_has_let_go_of_it(
+    hall: Hall, receiver: Receiver, days: int
+) -> None:
+    await by_webhook(hall, receiver)
+    story = Story(hall)
+    receiver.status = 503
+    await story.begins()
+    while await hall.until_due():
+        pass
+    receiver.status = 204
+    receiver.taken.clear()
+    hall.clock.moment += timedelta(days=days)
+    await retention.step(hall.runtime)
+    assert await counted(hall) == ((2, 11) if days < 30 else (0, 0))
+    await story.goes_on("dismissed")
+    await story.goes_on("undismissed")
+    await passes(hall)
+    assert heard(receiver) == [PROPOSED]
