@@ -181,7 +181,7 @@ def _told_as(
     if not notice["fits"] and asked(bytes(notice["conditions"]), now.band):
         return None
     if notice["tried"]:
-        return notice if _says(notice, now) and not notice["superseded"] else None
+        return None if notice["superseded"] else _as_said(notice, now)
     if notice["type"] in {MATCH_RESCORED, MATCH_WITHDRAWN} and not notice["fits"]:
         return _as_fallen(notice, before, now)
     if not notice["fits"]:
@@ -194,13 +194,17 @@ def _told_as(
 def _as_fallen(notice: Mapping[str, Any], before: Known | None, now: Known) -> Mapping[str, Any] | None:
     """Return what the fall of a pair is told as that stands and is not what is asked for: that its project left, or the band it has."""
     knew = notice["type"] != MATCH_WITHDRAWN if before is None else before.fits
-    if not knew:
+    left = _as_left(notice, now)
+    if not knew or (left["rule"] == FELL and before is not None and same(before, now)):
         return None
+    return left
+
+
+def _as_left(notice: Mapping[str, Any], now: Known) -> Mapping[str, Any]:
+    """Return the fall of a pair that stands as what keeps it from what is asked for by now: its project, or its band."""
     if reaches_band(now.band, orjson.loads(notice["conditions"]).get("minimum_band")):
         return {**notice, "type": OPPORTUNITY_UPDATED, "rule": LEFT}
-    return (
-        None if before is not None and same(before, now) else {**notice, "type": MATCH_RESCORED, "rule": FELL}
-    )
+    return {**notice, "type": MATCH_RESCORED, "rule": FELL}
 
 
 def _as_changed(notice: Mapping[str, Any], rule: Rule | None) -> Mapping[str, Any]:
@@ -211,7 +215,12 @@ def _as_changed(notice: Mapping[str, Any], rule: Rule | None) -> Mapping[str, An
     return {**notice, "type": kind, "rule": rule}
 
 
-def _says(notice: Mapping[str, Any], now: Known) -> bool:
-    """Whether what a notice said of a pair that stands is so; that it is not what was asked for was found to be so."""
+def _as_said(notice: Mapping[str, Any], now: Known) -> Mapping[str, Any] | None:
+    """Return what a notice that was tried is told as again: what it said; None: that is not so any more.
+
+    That a pair is not what is asked for is said with the figures of now: whoever has read it knows enough.
+    """
+    if not notice["fits"]:
+        return notice if notice["rule"] == LEFT else _as_left(notice, now)
     said = known_by(notice)
-    return not notice["fits"] or (said is not None and same(said, now))
+    return notice if said is not None and same(said, now) else None

@@ -24,7 +24,7 @@ from services.notifications.rules.conditions import BAND_ORDER, BEST_BAND, Asked
 ENDS = OVER | {MATCH_WITHDRAWN}
 """Types of news after which a subscriber takes a project for over: it has ended, or its pair fell. What comes after does not undo them."""
 FIRST: Final = "above-floor"
-"""The rule of the first word of a pair that stands, or of one after a message that may not have been read."""
+"""The rule of the first word of a pair that stands."""
 PROJECT_CHANGED: Final = "project-changed"
 """The rule of news that the needs or countries of a project are others."""
 ROSE: Final = "band-rose"
@@ -34,7 +34,7 @@ FELL: Final = "band-fell"
 LEFT: Final = "left-conditions"
 """The rule of the word that a project is not what a subscription asks for any more: the last, but for its end or its fall, until it is again."""
 MEETS: Final = "meets-conditions"
-"""The rule of the word that it is what is asked for now, by anything but its needs and countries."""
+"""The rule of the word that it is what is asked for now, by anything but its needs and countries, or after a message that may not have been read."""
 
 
 class Last(NamedTuple):
@@ -110,7 +110,7 @@ def _of_leaving(pair: Mapping[str, Any], last: Last | None, asked: Asked) -> Wor
 
 def _of_known(pair: Mapping[str, Any], last: Last, *, changed: bool, facts: str | None) -> Word | None:
     if _crossed(pair) and not last.sure and pair["told_band"] not in BAND_ORDER:
-        return Word(MATCH_PROPOSED, FIRST)  # it may be the first that it hears
+        return Word(MATCH_PROPOSED, MEETS)  # so it is, whether it is the first that its reader hears or not
     rise = _rise(pair, last) if pair["fresh"] else 0
     if rise:
         return Word(MATCH_RESCORED, ROSE if rise > 0 else FELL)

@@ -7,6 +7,7 @@ from tests.services.notifications.hall import Hall, uuid_of
 from tests.services.notifications.test_coming_back import (
     BACK,
     CLOSED,
+    ENTERED,
     FELL,
     LEFT,
     PROPOSED,
@@ -132,7 +133,7 @@ async def test_after_a_rise_that_may_have_been_read_what_is_so_is_told(
     await story.goes_on("undismissed")
     while await hall.until_due():
         pass
-    assert (heard(receiver)[2:], bands(receiver)[2:]) == ([PROPOSED], ["good"])
+    assert (heard(receiver)[2:], bands(receiver)[2:]) == ([ENTERED], ["good"])
     assert receiver.events()[2]["id"] not in {one["id"] for one in receiver.events()[:2]}
     assert uuid_of("schools") == receiver.events()[-1]["data"]["project"]
 

@@ -7,7 +7,7 @@ import pytest
 
 from services.notifications.worker import retention
 from tests.services.notifications.hall import Hall, uuid_of
-from tests.services.notifications.test_coming_back import PROPOSED, WITHDRAWN, Story, heard
+from tests.services.notifications.test_coming_back import ENTERED, WITHDRAWN, Story, heard
 from tests.services.notifications.test_endpoints import put
 from tests.services.notifications.test_other_conditions import passes
 from tests.services.notifications.test_schedule import send_test
@@ -195,4 +195,4 @@ async def test_that_a_message_was_given_up_is_known_after_the_log_has_let_go_of_
     await story.goes_on("dismissed")
     await story.goes_on("undismissed")
     await passes(hall)
-    assert heard(receiver) == [PROPOSED]
+    assert heard(receiver) == [ENTERED]

@@ -167,3 +167,33 @@ async def test_who_has_read_that_it_fell_hears_that_it_stands_again(
         await hall.settle()
     await passed(hall)
     assert [rule for rule, _ in read(receiver)] == ["above-floor", "fell-below-floor", "above-floor-again"]
+
+
+@ANSWERS
+@pytest.mark.parametrize(
+    ("first", "then", "rule"),
+    [
+        ("lost", "good", "left-conditions"),
+        ("possible", "weak", "band-fell"),
+        ("possible", "good", "left-conditions"),
+        ("possible", "strong", "left-conditions"),
+    ],
+)
+async def test_that_it_is_not_what_is_asked_for_is_told_again_with_what_keeps_it_so(
+    hall: Hall, receiver: Receiver, first: str, then: str, rule: str, answer: int
+) -> None:
+    await by_webhook(hall, receiver, conditions={"themes": SDG_9, "minimum_band": "good"})
+    story = Story(hall)
+    await story.begins()
+    receiver.status = answer
+    await goes(story, first)
+    await hall.open_project(**story.changes, state="dormant")
+    await story.ranked()
+    await story.ranked(then)
+    story.changes["tags"] = SDG_4
+    receiver.status = 204
+    await hall.open_project(**story.changes, state="published")
+    await story.ranked()
+    await passed(hall)
+    tried, last = receiver.events()[1], receiver.events()[-1]
+    assert (last["id"], last["data"]["why"]["rule"], last["data"]["band"]) == (tried["id"], rule, then)
