@@ -52,6 +52,12 @@ def test_every_parameter_says_what_it_is(document: dict[str, Any]) -> None:
                 assert one["in"] != "header" or "const" not in one["schema"], (method, path)
 
 
+def test_every_security_scheme_is_named_by_an_operation(document: dict[str, Any]) -> None:
+    operations = [one for path in document["paths"].values() for one in path.values()]
+    named = {scheme for one in operations for way in one["security"] for scheme in way}
+    assert named == document["components"]["securitySchemes"].keys()
+
+
 def test_only_types_have_a_title(document: dict[str, Any]) -> None:
     for name, schema in document["components"]["schemas"].items():
         assert not [one for one in schema.get("properties", {}).values() if "title" in one], name

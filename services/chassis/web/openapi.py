@@ -126,6 +126,19 @@ _HEADERS = {
     },
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "string", "pattern": "^[0-9]+$"}},
 }
+_SECURITY_SCHEMES = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A token from /v1/tokens, by OAuth 2.0 client credentials.",
+    },
+    "basic": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "Client id and secret, for /v1/tokens only.",
+    },
+}
 _NOT_CHANGED = {
     "description": "Not changed since the ETag in If-None-Match",
     "headers": {"ETag": {"$ref": "#/components/headers/ETag"}},
@@ -180,7 +193,7 @@ def document(
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     components = made.setdefault("components", {})
-    components["securitySchemes"] = _security_schemes(public_url)
+    components["securitySchemes"] = _SECURITY_SCHEMES
     schemas = components.setdefault("schemas", {})
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
@@ -369,23 +382,3 @@ def _problem_examples(responses: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     contents = [content for one in responses for content in one.get("content", {}).values()]
     codes = {code for content in contents for code in content.get("examples", ())}
     return {code: {"value": shown} for code, shown in problem_examples().items() if code in codes}
-
-
-def _security_schemes(public_url: str) -> dict[str, Any]:
-    return {
-        "bearer": {
-            "type": "http",
-            "scheme": "bearer",
-            "bearerFormat": "JWT",
-            "description": "A token from /v1/tokens.",
-        },
-        "client_credentials": {
-            "type": "oauth2",
-            "flows": {"clientCredentials": {"tokenUrl": f"{public_url}/v1/tokens", "scopes": {}}},
-        },
-        "basic": {
-            "type": "http",
-            "scheme": "basic",
-            "description": "Client id and secret, for /v1/tokens only.",
-        },
-    }
