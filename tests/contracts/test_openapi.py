@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from jsonschema import Draft202012Validator
 
 from schemas.http.examples import FILE, examples
+from schemas.http.glossary import glossary
 from services.catalogue import SERVICES
 from services.chassis.settings import load_settings
 from services.chassis.web.application import merged_openapi
@@ -50,6 +51,60 @@ def test_every_parameter_says_what_it_is(document: dict[str, Any]) -> None:
                 assert one.get("description"), (method, path, one["name"])
                 # Generators of clients give up at a header with one value.
                 assert one["in"] != "header" or "const" not in one["schema"], (method, path)
+
+
+def members_of(schema: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every member of a schema, those of the objects within it too."""
+    if isinstance(schema, dict):
+        yield from schema.get("properties", {}).items()
+        for within in schema.values():
+            yield from members_of(within)
+    elif isinstance(schema, list):
+        for within in schema:
+            yield from members_of(within)
+
+
+def test_every_member_and_every_tag_says_what_it_is(document: dict[str, Any]) -> None:
+    silent = {
+        (model, name)
+        for model, schema in document["components"]["schemas"].items()
+        for name, member in members_of(schema)
+        if not member.get("description")
+    }
+    assert silent == set()
+    inline = [
+        (path, name)
+        for path, methods in document["paths"].items()
+        for one in methods.values()
+        for name, member in members_of([one.get("requestBody"), one["responses"]])
+        if not member.get("description")
+    ]
+    assert inline == []
+    operations = [
+        one for part in ("paths", "webhooks") for path in document[part].values() for one in path.values()
+    ]
+    tags = {one["name"]: one["description"] for one in document["tags"]}
+    assert tags.keys() == {tag for one in operations for tag in one["tags"]}
+    assert all(tags.values())
+
+
+def test_every_meaning_is_used_where_it_says(document: dict[str, Any]) -> None:
+    schemas, words = document["components"]["schemas"], glossary()
+    elsewhere = {
+        (name, member.get("description"))
+        for model, schema in schemas.items()
+        for name, member in schema.get("properties", {}).items()
+        if (model, name) not in words.particular
+    }
+    assert [(name, text) for name, text in words.members.items() if (name, text) not in elsewhere] == []
+    unused = [
+        (model, name)
+        for (model, name), text in words.particular.items()
+        if schemas.get(model, {}).get("properties", {}).get(name, {}).get("description") != text
+        or text == words.members.get(name)
+    ]
+    assert unused == []
+    assert words.tags.keys() == {one["name"] for one in document["tags"]}
 
 
 def test_every_security_scheme_is_named_by_an_operation(document: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
 
 from schemas.http.examples import examples
+from schemas.http.glossary import glossary
 from schemas.http.texts import MISLEADING
 from services.chassis.web import reason
 from services.chassis.web.pages import problem_examples
@@ -49,28 +50,45 @@ _PROBLEM = {
     "additionalProperties": True,
     "required": ["type", "title", "status", "detail", "instance", "code"],
     "properties": {
-        "type": {"type": "string", "format": "uri"},
-        "title": {"type": "string"},
-        "status": {"type": "integer", "minimum": 400, "maximum": 599},
-        "detail": {"type": "string"},
+        "type": {
+            "type": "string",
+            "format": "uri",
+            "description": "The address of the page about this code.",
+        },
+        "title": {"type": "string", "description": "The code in a few words, the same each time."},
+        "status": {
+            "type": "integer",
+            "minimum": 400,
+            "maximum": 599,
+            "description": "The HTTP status of the answer.",
+        },
+        "detail": {"type": "string", "description": "What is wrong this time, in a sentence."},
         "instance": {"type": "string", "description": "The request's id, as in X-Request-ID."},
-        "code": {"type": "string", "pattern": "^[a-z][a-z0-9-]*$"},
+        "code": {
+            "type": "string",
+            "pattern": "^[a-z][a-z0-9-]*$",
+            "description": "The stable code of the problem.",
+        },
         "errors": {
             "type": "array",
+            "description": "Each fault of the request, with its place and its fix.",
             "items": {
                 "type": "object",
                 "required": ["rule", "detail", "fix"],
                 "properties": {
                     "pointer": {"type": "string", "description": "Where in the body (RFC 6901)."},
-                    "parameter": {"type": "string"},
-                    "header": {"type": "string"},
+                    "parameter": {
+                        "type": "string",
+                        "description": "The parameter of the address that is at fault.",
+                    },
+                    "header": {"type": "string", "description": "The header that is at fault."},
                     "rule": {
                         "type": "string",
                         "pattern": "^[a-z][a-z0-9-]*$",
                         "description": "The stable code of the rule that is broken.",
                     },
-                    "detail": {"type": "string"},
-                    "fix": {"type": "string"},
+                    "detail": {"type": "string", "description": "What is wrong there, in a sentence."},
+                    "fix": {"type": "string", "description": "What to send instead."},
                     "organisation": {
                         "type": "string",
                         "format": "uuid",
@@ -212,8 +230,8 @@ def document(
     for sent in webhooks:
         made.setdefault("webhooks", {}).update(sent["webhooks"])
         schemas.update(sent["schemas"])
-    for schema in schemas.values():
-        _drop_titles(schema)
+    components["schemas"] = {name: _described(name, schema) for name, schema in schemas.items()}
+    made["tags"] = _tags(made)
     return made
 
 
@@ -269,6 +287,8 @@ def _older_schema(plain: dict[str, Any]) -> dict[str, Any]:
             del plain[comparison]
     if "prefixItems" in plain:
         plain["items"] = {"anyOf": plain.pop("prefixItems")}
+    if "$ref" in plain and len(plain) > 1:  # there nothing is read beside it
+        plain["allOf"] = [{"$ref": plain.pop("$ref")}]
     return plain
 
 
@@ -329,10 +349,23 @@ def _is_stream(operation: Mapping[str, Any]) -> bool:
     return "text/event-stream" in operation["responses"]["200"].get("content", {})
 
 
-def _drop_titles(schema: Mapping[str, Any]) -> None:
-    """Drop the titles that repeat a member's name; generators take each for the name of a type."""
-    for one in schema.get("properties", {}).values():
-        one.pop("title", None)
+def _described(model: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema whose members say what they mean, without titles, which generators take each for the name of a type."""
+    if "properties" not in schema:
+        return schema
+    members = {}
+    for name, one in schema["properties"].items():
+        meaning = glossary().meaning_of(model, name)
+        told = {} if meaning is None else {"description": meaning}
+        members[name] = told | {key: value for key, value in one.items() if key != "title"}
+    return schema | {"properties": members}
+
+
+def _tags(made: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return what stands under each tag of these operations, in the order of the table."""
+    paths = [*made.get("paths", {}).values(), *made.get("webhooks", {}).values()]
+    used = {tag for path in paths for operation in path.values() for tag in operation.get("tags", ())}
+    return [{"name": tag, "description": text} for tag, text in glossary().tags.items() if tag in used]
 
 
 def _without_null(schema: Mapping[str, Any]) -> dict[str, Any]:

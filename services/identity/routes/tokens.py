@@ -25,9 +25,15 @@ _TOKEN_REQUEST: dict[str, Any] = {
                     "type": "object",
                     "required": ["grant_type"],
                     "properties": {
-                        "grant_type": {"type": "string", "const": GRANT},
-                        "client_id": _TEXT,
-                        "client_secret": _TEXT,
+                        "grant_type": {
+                            "type": "string",
+                            "const": GRANT,
+                            "description": "The one grant that there is.",
+                        },
+                        "client_id": _TEXT
+                        | {"description": "The client's id, unless it is sent by HTTP Basic."},
+                        "client_secret": _TEXT
+                        | {"description": "One of its secrets, unless it is sent by HTTP Basic."},
                     },
                 },
                 "example": {"grant_type": GRANT, "client_id": "019ab3c2-…", "client_secret": "comity_…"},

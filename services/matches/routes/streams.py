@@ -24,7 +24,14 @@ _HEADERS = {
 _EVENT = {
     "type": "object",
     "description": "One server-sent event, its fields by name.",
-    "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
+    "properties": {
+        "id": {"type": "string", "description": "The entry's place in the feed: take it as it is."},
+        "event": {"type": "string", "description": "The type of the entry, or `reset`."},
+        "data": {
+            "type": "string",
+            "description": "The entry as JSON; of `reset`, why and where to read anew.",
+        },
+    },
 }
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import BaseModel
 
+from services.chassis.web import openapi
 from services.chassis.web.application import Door, merge_applications
 from services.chassis.web.reading import respond
 
@@ -116,3 +117,14 @@ async def test_the_whole_systems_document_is_valid_in_both_dialects(bench: Any) 
     served = tuple(prefix for service in SERVICES.values() for prefix in service.prefixes)
     outside = [path for path in made["paths"] if not path.startswith(served)]
     assert sorted(outside) == ["/healthz", "/progress", "/readyz"]
+
+
+def test_the_older_dialect_keeps_what_stands_beside_a_reference() -> None:
+    member = {"$ref": "#/components/schemas/Thing", "description": "What it is."}
+    assert openapi.older_dialect(member) == {
+        "allOf": [{"$ref": "#/components/schemas/Thing"}],
+        "description": "What it is.",
+    }
+    assert openapi.older_dialect({"$ref": "#/components/schemas/Thing"}) == {
+        "$ref": "#/components/schemas/Thing"
+    }
