@@ -109,7 +109,7 @@ def _of_leaving(pair: Mapping[str, Any], last: Last | None, asked: Asked) -> Wor
 
 
 def _of_known(pair: Mapping[str, Any], last: Last, *, changed: bool, facts: str | None) -> Word | None:
-    if _crossed(pair) and not last.sure and pair["told_band"] not in BAND_ORDER:
+    if _crossed(pair) and not last.sure:
         return Word(MATCH_PROPOSED, MEETS)  # so it is, whether it is the first that its reader hears or not
     rise = _rise(pair, last) if pair["fresh"] else 0
     if rise:
