@@ -7,7 +7,8 @@ backup was put back is the same mail to whoever filters by Message-ID, unless it
 what is above it, or beyond the projects that one mail has room for, stays ready and comes with the next digest, so it is
 late and never lost. *Why so much room.* What a mail does not name waits for a month where its reader chose one a month, and
 when somebody hears is to follow from that choice alone. *Why a keyed hash.* Those of one hour are made and sent in an order
-that nobody can choose, as webhooks are. *Why a look at what was told last.* Between two digests a project may move away and come back: to its
+that nobody can choose, as webhooks are. *Why with what no server took yet.* Of two
+mails on their way the older could come last, and tell what is not so any more; one that may have been taken stays as it is. *Why a look at what was told last.* Between two digests a project may move away and come back: to its
 reader nothing has happened. *Why a reminder beside its word.* What a mail names was told, so it says where a pair stands, however near the date is. *Never:* an empty mail, the same project twice in one, one as it is known already, one as open that has ended, the end of what no mail had
 announced or that it is not asked for any more, or a look at a rank, a band or a category to decide who waits.
 """
@@ -26,7 +27,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.webhooks.notifications import MATCH_WITHDRAWN, OPPORTUNITY_CLOSING_SOON, Rule
 from services.chassis.database import Insert, insert_for
 from services.chassis.runtime import Runtime, timestamp
-from services.notifications.commands.leaving import DISMISSED, ERASED, HELD, OUTDATED, OVER, RESTING
+from services.notifications.commands.leaving import (
+    ARRIVES,
+    DISMISSED,
+    ERASED,
+    HELD,
+    OUTDATED,
+    OVER,
+    RESTING,
+    UNENDED,
+    open_digests,
+)
 from services.notifications.commands.narrowing import take_back_unasked
 from services.notifications.commands.queueing import delivery_row
 from services.notifications.consumers import REFERENCE
@@ -58,11 +69,27 @@ MOST_NAMED = 200
 MOST_REASONS = 3
 """So many sentences of why a mail has for each of the first: with more of them the largest is cut off where it is read."""
 LOOK_AGAIN = timedelta(minutes=1)
-"""When news is looked at again that was ready and could not be told: its project is being read anew, or about to be told as ended."""
+"""When news is looked at again that was ready and could not be told: its project is being read anew, or about to be told as ended, or an earlier mail is out."""
 AT_ONCE = 500
 """Of one step. All that are due are put in order first, so that whoever subscribed early is in no earlier batch."""
 _SECTION = {OPPORTUNITY_CLOSING_SOON: "closing", MATCH_WITHDRAWN: "fallen"} | dict.fromkeys(OVER, "ended")
 SECTIONS = ("new", "changed", "closing", "fallen", "ended")
+
+_NEWER = NOTICES.alias("newer")
+_OVERTAKEN = and_(
+    NOTICES.c.fits.is_not(None),
+    select(_NEWER.c.id)
+    .where(
+        _NEWER.c.subscription == NOTICES.c.subscription,
+        _NEWER.c.project == NOTICES.c.project,
+        _NEWER.c.state == "sent",
+        _NEWER.c.fits.is_not(None),
+        _NEWER.c.id > NOTICES.c.id,
+        _NEWER.c.made_at > NOTICES.c.made_at,  # what is made again once it was dropped keeps its id
+    )
+    .exists(),
+)
+"""Whether a word is older than one of its project that was sent: by webhook, before there were mails."""
 
 
 async def step(runtime: Runtime) -> int:
@@ -95,14 +122,10 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
         .with_for_update(of=SUBSCRIPTIONS)
     )
     row = dict((await connection.execute(query)).mappings().one())
+    if not await _is_due(connection, row, now=now):
+        return
     period = row["next_digest_at"]
-    if period is None:
-        return  # another process was first
     hour = next_digest(now, row["cadence"], quiet_of(row), row["time_zone"])
-    if period > timestamp(now):
-        if period > timestamp(now + FURTHEST[row["cadence"]]):
-            await _due_again(connection, subscription, hour)
-        return  # another process was first, or a clock that was ahead
     written_to = row["state"] == "active" and row["refused_at"] is None
     following = timestamp(hour) if written_to and row["cadence"] != "instant" else None
     await connection.execute(
@@ -160,6 +183,26 @@ async def _digest(runtime: Runtime, connection: AsyncConnection, subscription: s
     )
 
 
+async def _is_due(connection: AsyncConnection, row: Mapping[str, Any], *, now: datetime) -> bool:
+    """Whether a digest is to be made now; an earlier one that no server took yet is opened for what is new, and waited for while it is out."""
+    subscription, period = row["id"], row["next_digest_at"]
+    if period is None:
+        return False  # another process was first
+    if period > timestamp(now):
+        if period > timestamp(now + FURTHEST[row["cadence"]]):
+            hour = next_digest(now, row["cadence"], quiet_of(row), row["time_zone"])
+            await _due_again(connection, subscription, hour)
+        return False  # another process was first, or a clock that was ahead
+    ready = select(NOTICES.c.id).where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready")
+    earlier = and_(DELIVERIES.c.subscription == subscription, DELIVERIES.c.type == DIGEST, ready.exists())
+    await open_digests(connection, earlier, now=timestamp(now))
+    out = select(DELIVERIES.c.id).where(earlier, DELIVERIES.c.state == "sending")
+    if await connection.scalar(out.limit(1)) is None:
+        return True
+    await _due_again(connection, subscription, now + LOOK_AGAIN)
+    return False
+
+
 async def _narrow(
     runtime: Runtime, connection: AsyncConnection, row: Mapping[str, Any], *, now: datetime
 ) -> None:
@@ -185,8 +228,8 @@ async def _ready(
     held = update(NOTICES).where(mine, RESTING | DISMISSED)
     await connection.execute(held.values(state="waiting"))  # since a mail was out with it that nobody took
     await connection.execute(update(NOTICES).where(mine, OUTDATED).values(state="waiting"))
-    emptied = update(NOTICES).where(mine, NOTICES.c.data.is_(None))  # its project was erased meanwhile
-    await connection.execute(emptied.values(state="dropped"))
+    emptied = NOTICES.c.data.is_(None)  # its project was erased meanwhile
+    await connection.execute(update(NOTICES).where(mine, emptied | _OVERTAKEN).values(state="dropped"))
     shown = (NOTICES.c.subscription == subscription) & NOTICES.c.position.is_not(None)  # it was ready before
     anew = select(NOTICES.c.id).join(PROJECTS, PROJECTS.c.id == NOTICES.c.project).where(shown, TELLABLE)
     ready = select(NOTICES).where(NOTICES.c.subscription == subscription, NOTICES.c.state == "ready")
@@ -203,10 +246,7 @@ async def _ready(
     notices = [one for one in notices if one["project"] in told]
     erased = {one["project"] for one in notices if one["rule"] == ERASED}
     if erased:  # what announced them went with them
-        arrived, out = await _mailed(connection, subscription, erased)
-        known |= dict.fromkeys(arrived)
-        not_yet |= bool(out - arrived)
-        notices = [one for one in notices if one["project"] not in out - arrived]
+        known |= dict.fromkeys(await _mailed(connection, subscription, erased))
     word = _words_in(notices)
     least = orjson.loads(row["conditions"]).get("minimum_band")
     over = {project for project, one in word.items() if project not in known and _gone(one, least)}
@@ -243,14 +283,18 @@ def _gone(notice: Mapping[str, Any], least: str | None) -> bool:
 
 
 async def _open_of(connection: AsyncConnection, subscription: str) -> frozenset[str]:
-    """Return which projects of its ready news are open, and hold them: each is revised before this digest, or finds it made.
+    """Return which projects are open of its ready news, and of what no server took yet, and hold them: each is revised before this digest, or finds it made.
 
     Held before the subscription, in the order of whoever makes messages ready or takes them back.
     """
-    ready = select(NOTICES.c.project).where(
-        NOTICES.c.subscription == subscription, NOTICES.c.state == "ready"
+    not_taken = select(DELIVERIES.c.id).where(
+        DELIVERIES.c.subscription == subscription, DELIVERIES.c.state.in_(UNENDED)
     )
-    records = select(PROJECTS.c.id, PROJECTS.c.state).where(PROJECTS.c.id.in_(ready)).order_by(PROJECTS.c.id)
+    news = select(NOTICES.c.project).where(
+        NOTICES.c.subscription == subscription,
+        or_(NOTICES.c.state == "ready", NOTICES.c.delivery.in_(not_taken)),
+    )
+    records = select(PROJECTS.c.id, PROJECTS.c.state).where(PROJECTS.c.id.in_(news)).order_by(PROJECTS.c.id)
     held = await connection.execute(records.with_for_update(read=True))
     return frozenset(row.id for row in held if row.state == "published")
 
@@ -306,23 +350,15 @@ async def _known(connection: AsyncConnection, subscription: str) -> dict[str, Kn
 
 async def _mailed(
     connection: AsyncConnection, subscription: str, projects: AbstractSet[str]
-) -> tuple[frozenset[str], frozenset[str]]:
-    """Return of which of these projects a mail has arrived, or may have, and of which one is out that may yet."""
-    mails = (
-        select(NOTICES.c.project, DELIVERIES.c.state)
-        .outerjoin(DELIVERIES, DELIVERIES.c.id == NOTICES.c.delivery)
-        .where(
-            NOTICES.c.subscription == subscription,
-            NOTICES.c.project.in_(projects),
-            NOTICES.c.delivery.is_not(None),
-        )
+) -> Sequence[str]:
+    """Return of which of these projects a mail has arrived, or may have."""
+    mails = select(NOTICES.c.project).where(
+        NOTICES.c.subscription == subscription,
+        NOTICES.c.project.in_(projects),
+        NOTICES.c.delivery.is_not(None),
+        ARRIVES,
     )
-    found = (await connection.execute(mails)).all()
-    arrived = {None, "delivered", "unconfirmed"}  # None: so long ago that its mail is kept no more
-    return (
-        frozenset(one.project for one in found if one.state in arrived),
-        frozenset(one.project for one in found if one.state == "sending"),
-    )
+    return (await connection.scalars(mails)).all()
 
 
 async def _held_until(

@@ -330,6 +330,7 @@ async def test_news_that_becomes_ready_while_a_digest_begins_is_not_left_without
 
         monkeypatch.setattr(digests, "_open_of", and_then_more)
         await digests.step(hall.runtime)
+        await hall.dispatch()
         hall.clock.moment += digests.LOOK_AGAIN
         await hall.settle()
         texts = [mail.get_body(("plain",)).get_content() for mail in sink.digests()]
