@@ -90,6 +90,16 @@ _OVERTAKEN = and_(
     .exists(),
 )
 """Whether a word is older than one of its project that was sent: by webhook, before there were mails."""
+_UNREAD = (
+    select(DELIVERIES.c.id)
+    .where(
+        DELIVERIES.c.id == NOTICES.c.delivery,
+        DELIVERIES.c.state.in_(("cancelled", "exhausted")),
+        or_(DELIVERIES.c.channel == "email", DELIVERIES.c.attempts == 0),
+    )
+    .exists()
+)
+"""Whether what was sent was surely not taken: a mail that was refused, for itself too, or a webhook that nobody tried."""
 
 
 async def step(runtime: Runtime) -> int:
@@ -326,7 +336,10 @@ def _in_order(notices: Sequence[dict[str, Any]]) -> list[str]:
 
 
 async def _known(connection: AsyncConnection, subscription: str) -> dict[str, Known | None]:
-    """Return the projects with news that the subscriber knows as open, for the last that was sent of them was no end, and as what."""
+    """Return the projects with news that the subscriber knows as open, for the last that it may have read of them was no end, and as what.
+
+    None: nobody knows as what; a webhook said it that may not have arrived.
+    """
     ready = select(NOTICES.c.project).where(
         NOTICES.c.subscription == subscription, NOTICES.c.state == "ready"
     )
@@ -335,17 +348,16 @@ async def _known(connection: AsyncConnection, subscription: str) -> dict[str, Kn
         .where(
             NOTICES.c.subscription == subscription,
             NOTICES.c.state == "sent",
+            ~_UNREAD,
             NOTICES.c.type != OPPORTUNITY_CLOSING_SOON,
             NOTICES.c.project.in_(ready),
         )
         .group_by(NOTICES.c.project)
     )
-    last = (
-        select(NOTICES.c.project, NOTICES.c.type, NOTICES.c.fits, NOTICES.c.band, NOTICES.c.facts)
-        .where(NOTICES.c.id.in_(newest))
-    )  # fmt: skip
-    told = (await connection.execute(last)).mappings()
-    return {one["project"]: known_by(one) for one in told if one["type"] not in ENDS}
+    said = (NOTICES.c.project, NOTICES.c.type, NOTICES.c.fits, NOTICES.c.band, NOTICES.c.facts)
+    last = select(*said, ARRIVES.label("arrives")).where(NOTICES.c.id.in_(newest))
+    told = [one for one in (await connection.execute(last)).mappings() if one["type"] not in ENDS]
+    return {one["project"]: known_by(one) if one["arrives"] else None for one in told}
 
 
 async def _mailed(

@@ -15,7 +15,7 @@ from tests.services.notifications.test_what_is_over import by_webhook, sections
 from tests.services.notifications.village import Receiver
 
 Post = tuple[Hall, Sink, Receiver]
-LATER = "451 4.3.0 later"
+LATER, TOO_BIG = "451 4.3.0 later", "552 5.3.4 too big"
 
 
 def says(digest: EmailMessage) -> list[str]:
@@ -106,3 +106,54 @@ async def test_no_mail_tells_a_word_that_is_older_than_one_that_came_by_webhook(
     await story.ranked("strong")
     await passes(hall, 1)
     assert await come(hall, sink) == [["changed", "strong"]]
+
+
+async def test_what_was_refused_for_itself_has_told_nobody_anything(post: Post) -> None:
+    hall, sink, _ = post
+    await confirmed(hall, sink, cadence="daily")
+    story = Story(hall)
+    sink.refuse_content = TOO_BIG
+    await story.begins()
+    await passes(hall, 1)
+    sink.refuse_content = ""
+    await hall.end(number=story.number + 1)
+    await passes(hall, 1)
+    assert await come(hall, sink) == []
+
+
+async def test_after_a_mail_that_was_refused_for_itself_the_one_before_it_is_what_is_known(
+    post: Post,
+) -> None:
+    hall, sink, _ = post
+    await confirmed(hall, sink, cadence="daily")
+    story = Story(hall)
+    await story.begins()
+    await passes(hall, 1)
+    sink.refuse_content = TOO_BIG
+    await story.ranked("possible")
+    await passes(hall, 1)
+    sink.refuse_content = ""
+    await story.ranked("good")
+    await passes(hall, 1)
+    assert await come(hall, sink) == [["new", "good"]]
+    await story.ranked("possible")
+    await passes(hall, 1)
+    assert await come(hall, sink) == [["new", "good"], ["changed", "possible"]]
+
+
+async def test_what_a_webhook_may_have_told_is_told_by_mail_once_it_is_looked_at_again(post: Post) -> None:
+    hall, sink, receiver = post
+    mine = await by_webhook(hall, receiver)
+    story = Story(hall)
+    receiver.status = 504
+    await story.begins()
+    await by_mail_instead(hall, sink, mine, cadence="daily")
+    await passes(hall, 1)
+    assert await come(hall, sink) == []
+    await story.goes_on("dismissed")
+    await story.goes_on("undismissed")
+    await passes(hall, 1)
+    assert await come(hall, sink) == [["changed", "good"]]
+    await hall.end(number=story.number + 1)
+    await passes(hall, 1)
+    assert await come(hall, sink) == [["changed", "good"], ["ended"]]
