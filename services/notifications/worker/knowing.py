@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import (
+    MATCH_PROPOSED,
     MATCH_RESCORED,
     MATCH_WITHDRAWN,
     OPPORTUNITY_UPDATED,
@@ -23,7 +24,7 @@ from services.notifications.commands.leaving import ARRIVES, NEEDS_REASONS
 from services.notifications.rules.conditions import BAND_ORDER, Asked, reaches_band
 from services.notifications.tables import NOTICES, SUBSCRIPTIONS
 from services.notifications.worker.reasons import Rows
-from services.notifications.worker.telling import ENDS, FELL, FIRST, LEFT, PROJECT_CHANGED, ROSE
+from services.notifications.worker.telling import ENDS, FELL, FIRST, LEFT, MEETS, PROJECT_CHANGED, ROSE
 
 AT_ONCE = 500
 """So many subscriptions are looked up together."""
@@ -176,16 +177,17 @@ def _told_as(
 ) -> Mapping[str, Any] | None:
     """Return what a notice of a pair that stands is told as; None: nothing is new, or the next word says what it is now.
 
-    Who never heard that it was not what they ask for does not hear that it is again, but what is another.
+    Who never heard that it was not what they ask for does not hear that it is again, but what is another; who may have heard nothing, that it is
+    what they ask for.
     """
     if not notice["fits"] and asked(bytes(notice["conditions"]), now.band):
         return None
     if notice["tried"]:
         return None if notice["superseded"] else _as_said(notice, now)
-    if notice["type"] in {MATCH_RESCORED, MATCH_WITHDRAWN} and not notice["fits"]:
-        return _as_fallen(notice, before, now)
     if not notice["fits"]:
-        return notice
+        return notice if notice["rule"] == LEFT else _as_fallen(notice, before, now)
+    if before == UNSURE and notice["type"] != MATCH_PROPOSED:
+        return {**notice, "type": MATCH_PROPOSED, "rule": MEETS}
     if before is None or before.band is None:
         return notice
     return None if same(before, now) else _as_changed(notice, what_changed(before, now))

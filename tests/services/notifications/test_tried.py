@@ -197,3 +197,22 @@ async def test_that_it_is_not_what_is_asked_for_is_told_again_with_what_keeps_it
     await passed(hall)
     tried, last = receiver.events()[1], receiver.events()[-1]
     assert (last["id"], last["data"]["why"]["rule"], last["data"]["band"]) == (tried["id"], rule, then)
+
+
+@ANSWERS
+@pytest.mark.parametrize("moves", ["changed", "strong", "possible"])
+async def test_who_may_have_heard_nothing_is_told_of_a_pair_and_not_of_what_has_moved(
+    hall: Hall, receiver: Receiver, moves: str, answer: int
+) -> None:
+    mine = await by_webhook(hall, receiver)
+    story = Story(hall)
+    receiver.status = answer
+    await story.begins(countries=["KEN"])
+    hall.lists.away = True
+    await saved(hall, mine, {}, language="fr")
+    await goes(story, moves)
+    receiver.status, hall.lists.away = 204, False
+    await hall.settle()
+    await passed(hall)
+    assert read(receiver)[1:] == [("meets-conditions", moves if moves != "changed" else "good")]
+    assert receiver.events()[-1]["type"] == "org.comity.match.proposed.v1"
