@@ -98,7 +98,6 @@ async def test_no_mail_tells_a_word_that_is_older_than_one_that_came_by_webhook(
     receiver.status = 503
     await story.begins()
     receiver.status = 204
-    hall.clock.moment += timedelta(seconds=1)
     await story.ranked("possible")
     await by_mail_instead(hall, sink, mine, cadence=cadence)
     await passes(hall, 1)
