@@ -51,11 +51,11 @@ async def insert_notices(
     list_version: int | None,
     cycle: str,
 ) -> int:
-    """Add the notices that are not there yet, and those of `AGAIN` that were dropped, a part at a time; returns how many were given."""
+    """Add the notices that are not there yet, and those of `AGAIN` that were dropped, under new ids, a part at a time; returns how many were given."""
     keys = keys_of(runtime.state)
     moment = timestamp(runtime.clock.now())
     statement = insert_for(connection, NOTICES)
-    anew = ("type", "rule", "fits", "list_version", "state", "place", "made_at")
+    anew = ("id", "type", "rule", "fits", "list_version", "state", "place", "made_at")
     add = statement.on_conflict_do_update(
         index_elements=["subscription", "project", "cause"],
         set_={name: statement.excluded[name] for name in anew}
