@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
-from services.notifications.commands.leaving import WANTED, make_anew
+from services.notifications.commands.recovering import WANTED, make_anew
 from services.notifications.queries.finding import require_here
 from services.notifications.queries.reading import delivery_json
 from services.notifications.rules import rights

@@ -18,15 +18,10 @@ from services.chassis.runtime import timestamp
 from services.chassis.web.operation import Answer, Unit
 from services.chassis.web.problems import InvalidBody
 from services.notifications.commands.contacts import contact_asked
-from services.notifications.commands.leaving import (
-    NO_CONTACT,
-    UNENDED,
-    WANTED,
-    cancel_mails_to_contact,
-    make_anew,
-)
+from services.notifications.commands.leaving import NO_CONTACT, UNENDED, cancel_mails_to_contact
 from services.notifications.commands.pinging import cancel_pings, ping
 from services.notifications.commands.queueing import event_row
+from services.notifications.commands.recovering import WANTED, make_anew
 from services.notifications.queries.finding import require_here, secrets_of
 from services.notifications.queries.reading import endpoint_json
 from services.notifications.rules import rights

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, and_, delete, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, literal, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import (
@@ -50,23 +50,6 @@ DISMISSED = (
 )
 """Whether a notice is of a project that its organisation does not want to hear of."""
 
-WANTED = and_(
-    or_(
-        DELIVERIES.c.subscription.is_(None),
-        DELIVERIES.c.subscription.in_(
-            select(SUBSCRIPTIONS.c.id).where(
-                SUBSCRIPTIONS.c.state == "active", SUBSCRIPTIONS.c.channel == "webhook"
-            )
-        ),
-    ),
-    DELIVERIES.c.id.not_in(
-        select(NOTICES.c.delivery).where(
-            or_(RESTING, DISMISSED, NOTICES.c.state == "dropped"), NOTICES.c.delivery.is_not(None)
-        )
-    ),
-)
-"""Whether a webhook may be sent again: none of a subscription that has ended, is paused or has none any more, nor of a project that rests or was dismissed, nor what was dropped."""
-
 NO_CONTACT: Mapping[str, None] = MappingProxyType(
     dict.fromkeys(("contact_email", "contact_language", "contact_asked_at", "contact_confirmed_at"))
 )
@@ -98,12 +81,24 @@ TRIED = (
 )
 """Whether somebody may have read the webhook of a notice: it stays told, also where it was put back since."""
 
+UNREAD = and_(
+    DELIVERIES.c.channel == "webhook",
+    DELIVERIES.c.attempts == 0,
+    DELIVERIES.c.state.in_(("pending", "cancelled")),
+    DELIVERIES.c.body.is_not(None),
+)
+"""Whether a webhook is one that nobody could read yet: it waits for its hour or its endpoint, or was cancelled with that and is there for `recover`."""
+
 ARRIVES = ~NOTICES.c.unsure & ~(
     select(DELIVERIES.c.id)
-    .where(DELIVERIES.c.id == NOTICES.c.delivery, DELIVERIES.c.state.in_(("cancelled", "exhausted")))
+    .where(
+        DELIVERIES.c.id == NOTICES.c.delivery,
+        DELIVERIES.c.state.in_(("cancelled", "exhausted")),
+        not_(UNREAD),
+    )
     .exists()
 )
-"""Whether the message of a notice that was told has arrived, or is on its way; one that was tried and taken back, or given up, may not have."""
+"""Whether the message of a notice that was told has arrived, or is still to; one that was tried and taken back, or given up, may not have."""
 
 NEEDS_REASONS = frozenset({MATCH_PROPOSED, MATCH_RESCORED, OPPORTUNITY_UPDATED})
 """Types of news that somebody stands on a list, with reasons asked anew; the others tell of an end or a date."""
@@ -401,41 +396,22 @@ async def drop_waiting(connection: AsyncConnection, *whose: ColumnElement[bool])
     )
 
 
-async def make_anew(connection: AsyncConnection, which: ColumnElement[bool], *, now: str) -> int:
-    """Have those of these webhooks that name a deadline which holds no more wait, to be made anew under their ids; returns how many."""
-    told = await connection.scalars(
-        update(NOTICES)
-        .where(
-            NOTICES.c.delivery.in_(select(DELIVERIES.c.id).where(which)), OUTDATED, NOTICES.c.state == "sent"
-        )
-        .values(state="waiting")
-        .returning(NOTICES.c.delivery)
-    )
-    outdated = list(told)
-    if outdated:
-        await connection.execute(
-            update(DELIVERIES)
-            .where(DELIVERIES.c.id.in_(outdated))
-            .values(state="cancelled", body=None, due_at=now, ended_at=now)
-        )
-    return len(outdated)
-
-
 async def put_back(connection: AsyncConnection, whose: ColumnElement[bool], *, now: str) -> None:
     """Have, of these notices, what has not arrived wait, to be made anew from what holds when it is told.
 
     That is when its project is open again, its dismissal taken back, its subscription taken up, or its organisation back; at once where
     its deadline was moved, or its language is another. A webhook that was
-    tried comes under the same id, for it may have been read. A digest that has not left is made anew. A webhook that is out is
+    tried comes under the same id, for it may have been read; one that nobody could read yet, be its endpoint disabled, as well. A digest that has not left is made anew. A webhook that is out is
     put back once its try has failed, if it is still to wait then.
     """
     about = DELIVERIES.c.id.in_(select(NOTICES.c.delivery).where(whose, NOTICES.c.delivery.is_not(None)))
-    held = select(DELIVERIES.c.id).where(about, DELIVERIES.c.state.in_(UNENDED)).order_by(DELIVERIES.c.id)
-    await connection.execute(held.with_for_update())
+    held = select(DELIVERIES.c.id).where(about, or_(DELIVERIES.c.state.in_(UNENDED), UNREAD))
+    await connection.execute(held.order_by(DELIVERIES.c.id).with_for_update())
     out = and_(about, DELIVERIES.c.period.is_not(None), DELIVERIES.c.state == "sending")
     await connection.execute(update(DELIVERIES).where(out).values(body=None))
     await open_digests(connection, about, now=now)
-    to_be_sent = and_(DELIVERIES.c.channel == "webhook", DELIVERIES.c.state.in_(("pending", "retrying")))
+    waiting = and_(DELIVERIES.c.channel == "webhook", DELIVERIES.c.state.in_(("pending", "retrying")))
+    to_be_sent = or_(waiting, UNREAD)
     waits = select(DELIVERIES.c.id).where(DELIVERIES.c.id == NOTICES.c.delivery, to_be_sent).exists()
     await connection.execute(
         update(NOTICES)

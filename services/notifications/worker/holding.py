@@ -1,6 +1,6 @@
 """Webhooks that wait for their hour, or their endpoint, when more is to be told of the same project: they are made anew with it, as one.
 
-*What.* Those that nobody has tried yet, of subscriptions for which another word of the project is about to be made ready. *Why.* What
+*What.* Those that nobody could read yet, be their endpoint disabled, of subscriptions for which another word of the project is about to be made ready. *Why.* What
 moved and came back before it could be read is nothing new, and of two that leave together the first is not true any more.
 *Never:* touch what was tried: it may have been read.
 """
@@ -10,7 +10,7 @@ from collections.abc import Collection
 from sqlalchemy import select
 
 from services.chassis.runtime import Runtime, timestamp
-from services.notifications.commands.leaving import put_back
+from services.notifications.commands.leaving import UNREAD, put_back
 from services.notifications.tables import DELIVERIES, NOTICES
 
 AT_ONCE = 500
@@ -23,12 +23,7 @@ async def put_back_held(runtime: Runtime, project: str, subscriptions: Collectio
     if not some:
         return False
     held: list[str] = []
-    untried = select(DELIVERIES.c.id).where(
-        DELIVERIES.c.id == NOTICES.c.delivery,
-        DELIVERIES.c.channel == "webhook",
-        DELIVERIES.c.state == "pending",
-        DELIVERIES.c.attempts == 0,
-    )
+    unread = select(DELIVERIES.c.id).where(DELIVERIES.c.id == NOTICES.c.delivery, UNREAD)
     async with runtime.database.read() as connection:
         for start in range(0, len(some), AT_ONCE):
             mine = NOTICES.c.subscription.in_(some[start : start + AT_ONCE])
@@ -37,7 +32,7 @@ async def put_back_held(runtime: Runtime, project: str, subscriptions: Collectio
                 NOTICES.c.project == project,
                 NOTICES.c.state == "sent",
                 NOTICES.c.fits.is_not(None),
-                untried.exists(),
+                unread.exists(),
             )
             held += await connection.scalars(told)
     for start in range(0, len(held), AT_ONCE):

@@ -19,7 +19,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.webhooks.notifications import ENDPOINT_PINGED
 from services.chassis.runtime import Runtime, timestamp
 from services.chassis.web import idempotency
-from services.notifications.commands.leaving import ARRIVES
 from services.notifications.mail.letters import CONFIRMATION
 from services.notifications.rules.yearly import ANSWER_WITHIN, ASKED_WITHIN
 from services.notifications.tables import (
@@ -169,7 +168,10 @@ async def _batch(connection: AsyncConnection, before: str, waited_for: str) -> i
     found = (await connection.scalars(old)).all()
     if found:
         theirs = NOTICES.c.delivery.in_(found)
-        await connection.execute(update(NOTICES).where(theirs, ~ARRIVES).values(unsure=True))
+        missed = select(DELIVERIES.c.id).where(
+            DELIVERIES.c.id.in_(found), DELIVERIES.c.state.in_(("cancelled", "exhausted"))
+        )
+        await connection.execute(update(NOTICES).where(NOTICES.c.delivery.in_(missed)).values(unsure=True))
         await connection.execute(update(NOTICES).where(theirs).values(delivery=None))
         await connection.execute(delete(ATTEMPTS).where(ATTEMPTS.c.delivery.in_(found)))
         await connection.execute(delete(DELIVERIES).where(DELIVERIES.c.id.in_(found)))
