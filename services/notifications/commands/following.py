@@ -2,7 +2,7 @@
 
 *What.* Whoever saves a subscription finds what waits; the dispatcher, once a try has failed, what was out meanwhile. *Why.* Who
 has left a receiver or a mailbox reads there no more. *Why nothing twice.* A webhook keeps its id and its tries; by another
-channel only what was surely not taken is told again: it was never tried, or every try was refused in words. *Never:* send to
+channel only what was surely not taken is told again, as what is so by then: it was never tried, or every try was refused in words. *Never:* send to
 an endpoint or an address that is not verified; what follows there waits, as all that comes up for it.
 """
 
@@ -128,7 +128,7 @@ async def _from_mail(
 
 
 async def _from_webhook(connection: AsyncConnection, about: ColumnElement[bool], *, now: str) -> None:
-    """Send no webhook any more where there is none now; what was surely not taken comes with a mail, if there are mails."""
+    """Send no webhook any more where there is none now; what was surely not taken, be it given up, comes with a mail, if there are mails."""
     mails = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.channel == "email")
     others = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.channel != "webhook")
     theirs = and_(about, DELIVERIES.c.channel == "webhook", DELIVERIES.c.subscription.in_(others))
@@ -136,25 +136,21 @@ async def _from_webhook(connection: AsyncConnection, about: ColumnElement[bool],
     await connection.execute(  # that was put back since
         update(NOTICES).where(NOTICES.c.delivery.in_(read), NOTICES.c.state == "waiting").values(state="sent")
     )
-    left = and_(theirs, _WAITS)
-    untaken = select(DELIVERIES.c.id).where(left, DELIVERIES.c.subscription.in_(mails), ~_MAY_HAVE_ARRIVED)
-    told = await connection.scalars(
-        update(NOTICES)
-        .where(NOTICES.c.delivery.in_(untaken), NOTICES.c.state == "sent")
-        .values(state="ready", delivery=None)
-        .returning(NOTICES.c.subscription)
+    untaken = select(DELIVERIES.c.id).where(
+        theirs,
+        DELIVERIES.c.state.in_(_NOT_ARRIVED),
+        DELIVERIES.c.body.is_not(None),
+        DELIVERIES.c.subscription.in_(mails),
+        ~_MAY_HAVE_ARRIVED,
     )
-    whose = set(told)
-    if whose:
-        await connection.execute(
-            update(SUBSCRIPTIONS)
-            .where(
-                SUBSCRIPTIONS.c.id.in_(whose),
-                SUBSCRIPTIONS.c.state == "active",
-                SUBSCRIPTIONS.c.next_digest_at.is_(None),
-            )
-            .values(next_digest_at=now)
-        )
+    found = (await connection.scalars(untaken.order_by(DELIVERIES.c.id).with_for_update())).all()
     await connection.execute(
-        update(DELIVERIES).where(left).values(state="cancelled", body=None, ended_at=now)
+        update(NOTICES)
+        .where(NOTICES.c.delivery.in_(found), NOTICES.c.state == "sent")
+        .values(state="waiting", delivery=None)
+    )
+    await connection.execute(
+        update(DELIVERIES)
+        .where(or_(and_(theirs, _WAITS), DELIVERIES.c.id.in_(found)))
+        .values(state="cancelled", body=None, ended_at=now)
     )

@@ -6,11 +6,13 @@ import pytest
 
 from services.notifications.worker import retention
 from tests.services.notifications.hall import Hall
-from tests.services.notifications.office import Sink
+from tests.services.notifications.office import ADDRESS, Sink, link_in
 from tests.services.notifications.test_coming_back import Story
+from tests.services.notifications.test_following import saved
 from tests.services.notifications.test_heard_last import goes
+from tests.services.notifications.test_other_conditions import passes
 from tests.services.notifications.test_tried import passed
-from tests.services.notifications.test_what_is_over import by_webhook
+from tests.services.notifications.test_what_is_over import by_webhook, sections
 from tests.services.notifications.village import Receiver
 
 
@@ -118,3 +120,63 @@ async def test_what_nobody_recovered_was_not_heard(hall: Hall, receiver: Receive
     await story.goes_on("dismissed")
     await story.goes_on("undismissed")
     assert told(receiver) == [("meets-conditions", "good")]
+
+
+@pytest.mark.parametrize(("answer", "mails"), [(None, 1), (410, 1), (503, 1), (504, 0)])
+async def test_what_it_surely_did_not_take_comes_by_mail_where_that_is_chosen_instead(
+    post: tuple[Hall, Sink, Receiver], answer: int | None, mails: int
+) -> None:
+    """Also what was tried before it was disabled, if each answer says so."""
+    hall, sink, receiver = post
+    mine = await by_webhook(hall, receiver)
+    story = Story(hall)
+    if answer is not None:
+        receiver.status = answer
+        await story.begins()
+        await passed(hall)
+    if answer != 410:
+        await disabled(hall, receiver)
+    if answer is None:
+        await story.begins()
+    await saved(hall, mine, channel="email", email=ADDRESS, cadence="daily")
+    await hall.settle()
+    await hall.http.post(link_in(sink.taken[-1][1], hall))
+    await passes(hall)
+    assert [sections(one) for one in sink.digests()] == [["new"]] * mails
+
+
+async def test_what_was_refused_and_is_known_otherwise_by_now_comes_by_no_mail(
+    post: tuple[Hall, Sink, Receiver],
+) -> None:
+    hall, sink, receiver = post
+    mine = await by_webhook(hall, receiver)
+    story = Story(hall)
+    receiver.status = 503
+    await story.begins()
+    receiver.status = 204
+    await goes(story, "possible")
+    assert told(receiver)[-1] == ("band-fell", "possible")
+    await saved(hall, mine, channel="email", email=ADDRESS, cadence="daily")
+    await hall.settle()
+    await hall.http.post(link_in(sink.taken[-1][1], hall))
+    await passes(hall)
+    assert sink.digests() == []
+
+
+async def test_what_was_dismissed_comes_by_no_mail_until_that_is_taken_back(
+    post: tuple[Hall, Sink, Receiver],
+) -> None:
+    hall, sink, receiver = post
+    mine = await by_webhook(hall, receiver)
+    story = Story(hall)
+    receiver.status = 410
+    await story.begins()
+    await story.goes_on("dismissed")
+    await saved(hall, mine, channel="email", email=ADDRESS, cadence="daily")
+    await hall.settle()
+    await hall.http.post(link_in(sink.taken[-1][1], hall))
+    await passes(hall)
+    assert sink.digests() == []
+    await story.goes_on("undismissed")
+    await passes(hall)
+    assert [sections(one) for one in sink.digests()] == [["new"]]
