@@ -152,8 +152,9 @@ async def _confirm(unit: Unit, row: Row) -> Row:
         update(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id == row["id"]).values(changed)
     )
     if row["state"] == "paused":
-        await take_back_unasked(unit.connection, row, unit.runtime.state["reference"], now=unit.now)
-        await look_again(unit, row)
+        reference = unit.runtime.state["reference"]
+        asked_for = await take_back_unasked(unit.connection, row, reference, now=unit.now)
+        await look_again(unit, row, asked_for)
         await put_back(unit.connection, NOTICES.c.subscription == row["id"], now=now)
     await unit.audit(
         action="subscription.confirmed", subject=row["id"], before=row["revision"], after=changed["revision"]

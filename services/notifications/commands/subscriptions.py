@@ -80,11 +80,11 @@ async def _settle(unit: Unit, before: Row | None, row: Row) -> None:
     """Do with what waits what the saved row says: send it where it says, or not at all; ask an address that is new."""
     subscription, now = row["id"], timestamp(unit.now)
     if before is not None and (before["conditions"] != row["conditions"] or before["state"] == "paused"):
-        await take_back_unasked(
+        asked_for = await take_back_unasked(
             unit.connection, row, unit.runtime.state["reference"], now=unit.now
         )  # during a pause it left without a word
         if row["state"] in {"active", "unconfirmed"}:
-            await look_again(unit, row)
+            await look_again(unit, row, asked_for)
     if row["state"] not in {"active", "unconfirmed"}:
         unsent = hold_unsent if row["state"] == "paused" else cancel_unsent
         await unsent(unit.connection, subscription=subscription, now=now)

@@ -204,3 +204,43 @@ async def test_a_mail_that_was_out_meanwhile_and_no_server_took_announces_it_no_
         await passes(hall)
     assert sink.ask is None
     assert sink.digests() == []
+
+
+@pytest.mark.parametrize("answer", [503, 504])
+async def test_conditions_that_are_put_right_lose_no_word_that_was_refused(
+    post: tuple[Hall, Sink, Receiver], answer: int
+) -> None:
+    hall, _, receiver = post
+    subscription = await by_webhook(hall, receiver, conditions={"themes": SDG_9})
+    story = Story(hall)
+    receiver.status = answer
+    await story.begins()
+    await saved(hall, subscription, {"themes": SDG_4})
+    receiver.status = 204
+    receiver.taken.clear()
+    await story.ranked()
+    await passes(hall)
+    assert heard(receiver) == []  # who changed them knows
+    for _ in range(2):
+        await saved(hall, subscription, {"themes": SDG_9})
+        await story.ranked()
+        await saved(hall, subscription, {"themes": [*SDG_9, *SDG_4]})
+        await story.ranked()
+    assert heard(receiver) == [ENTERED]
+
+
+async def test_what_was_refused_before_somebody_opted_in_anew_is_not_told_for_other_conditions(
+    hall: Hall, receiver: Receiver
+) -> None:
+    subscription = await by_webhook(hall, receiver)
+    story = Story(hall)
+    receiver.status = 503
+    await story.begins()
+    await saved(hall, subscription, {}, opt_in=False)
+    receiver.status = 204
+    receiver.taken.clear()
+    await passes(hall)
+    await saved(hall, subscription, {"themes": SDG_9})
+    await story.ranked()
+    await passes(hall)
+    assert heard(receiver) == []
