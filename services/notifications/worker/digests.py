@@ -90,7 +90,7 @@ _OVERTAKEN = and_(
     .exists(),
 )
 """Whether a word is older than one of its project that was sent: by webhook, before there were mails."""
-_UNREAD = (
+_NOT_TAKEN = (
     select(DELIVERIES.c.id)
     .where(
         DELIVERIES.c.id == NOTICES.c.delivery,
@@ -348,7 +348,7 @@ async def _known(connection: AsyncConnection, subscription: str) -> dict[str, Kn
         .where(
             NOTICES.c.subscription == subscription,
             NOTICES.c.state == "sent",
-            ~_UNREAD,
+            ~_NOT_TAKEN,
             NOTICES.c.type != OPPORTUNITY_CLOSING_SOON,
             NOTICES.c.project.in_(ready),
         )
