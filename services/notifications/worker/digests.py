@@ -85,7 +85,6 @@ _OVERTAKEN = and_(
         _NEWER.c.state == "sent",
         _NEWER.c.fits.is_not(None),
         _NEWER.c.id > NOTICES.c.id,
-        _NEWER.c.made_at >= NOTICES.c.made_at,  # what is made again once it was dropped keeps its id
     )
     .exists(),
 )
