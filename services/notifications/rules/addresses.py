@@ -106,6 +106,8 @@ class Reach:
 
     def _refusal_of_host(self, host: str) -> tuple[str, str, str] | None:
         fix = "Use a host name that leads to a public address."
+        if not self.public:
+            fix = "Use an address of the networks that `notifications.allowed_networks` names."
         if host in self.own_hosts and not self._excepts(host):
             return "webhook-own-host", "This host is this system's own.", fix
         literal = ":" in host or re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3}){3}", host)

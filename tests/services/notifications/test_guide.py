@@ -9,6 +9,7 @@ from asyncio.subprocess import PIPE
 from datetime import UTC, datetime
 from pathlib import Path
 
+from schemas.http.notifications import Conditions, SubscriptionBody
 from schemas.webhooks.notifications import NEWS, RULES
 from tests.services.notifications.hall import Hall
 from tests.services.notifications.village import Receiver
@@ -28,6 +29,13 @@ def test_the_guide_names_every_rule_of_each_type() -> None:
     codes = {kind: set(re.findall(r"`([^`]*)`", named)) for kind, named in rows}
     assert {kind: codes[kind] for kind in NEWS} == {kind: set(RULES[kind]) for kind in NEWS}
     assert not any(codes[kind] for kind in codes.keys() - RULES.keys())
+
+
+def test_the_printed_subscription_has_every_condition_and_is_one() -> None:
+    [body] = re.findall(r"```json\n(\{\"channel.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    read = SubscriptionBody.model_validate_json(body)
+    assert read.conditions.model_fields_set == set(Conditions.model_fields)
+    assert read.model_fields_set >= {"language", "cadence", "quiet_hours", "time_zone"}
 
 
 def free_port() -> int:

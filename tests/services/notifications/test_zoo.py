@@ -92,6 +92,7 @@ async def test_the_healthy_are_served_at_once_beside_a_whole_zoo(tmp_path: Path)
             await queue(hall, named[name], 12)  # in front of everybody else's
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         arrived = await served()
+        print(f"p99 of 200 first tries: {arrived[197]:.2f} s, without a zoo {alone[197]:.2f} s")  # noqa: T201 - with -rP
         assert arrived[197] <= max(5.0 * others, 10 * alone[197])
         await drive(hall, until=lambda: not hall.dispatcher._tasks and not hall.dispatcher._ended)
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
