@@ -56,7 +56,7 @@ from services.notifications.tables import (
     SUBSCRIPTIONS,
 )
 from services.notifications.worker.cycles import AWAY
-from services.notifications.worker.knowing import Known, known_by, same, what_changed
+from services.notifications.worker.knowing import Known, known_by, later, same, what_changed
 from services.notifications.worker.messages import title_in
 from services.notifications.worker.readying import TELLABLE
 from services.notifications.worker.telling import ENDS, FELL, LEFT
@@ -75,19 +75,7 @@ AT_ONCE = 500
 _SECTION = {OPPORTUNITY_CLOSING_SOON: "closing", MATCH_WITHDRAWN: "fallen"} | dict.fromkeys(OVER, "ended")
 SECTIONS = ("new", "changed", "closing", "fallen", "ended")
 
-_NEWER = NOTICES.alias("newer")
-_OVERTAKEN = and_(
-    NOTICES.c.fits.is_not(None),
-    select(_NEWER.c.id)
-    .where(
-        _NEWER.c.subscription == NOTICES.c.subscription,
-        _NEWER.c.project == NOTICES.c.project,
-        _NEWER.c.state == "sent",
-        _NEWER.c.fits.is_not(None),
-        _NEWER.c.id > NOTICES.c.id,
-    )
-    .exists(),
-)
+_OVERTAKEN = NOTICES.c.fits.is_not(None) & later("sent")
 """Whether a word is older than one of its project that was sent: by webhook, before there were mails."""
 _NOT_TAKEN = (
     select(DELIVERIES.c.id)

@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.webhooks.notifications import (
@@ -45,16 +45,23 @@ UNSURE = Known(fits=True, band=None, facts=None)
 """What a reader knows by a message that was tried and then taken back or given up: it may have been read."""
 
 _OTHER = NOTICES.alias("other")
-_told = select(_OTHER.c.id).where(
-    _OTHER.c.subscription == NOTICES.c.subscription,
-    _OTHER.c.project == NOTICES.c.project,
-    _OTHER.c.state.in_(("ready", "sent")),
-    _OTHER.c.fits.is_not(None),
+_THEIRS = and_(_OTHER.c.subscription == NOTICES.c.subscription, _OTHER.c.project == NOTICES.c.project)
+TOLD = (
+    select(_OTHER.c.id)
+    .where(_THEIRS, _OTHER.c.state.in_(("ready", "sent")), _OTHER.c.fits.is_not(None))
+    .exists()
 )
-TOLD = _told.exists()
 """Whether a notice's subscription was told of its project before, or is about to be: it is told on, with whatever confidence."""
-SUPERSEDED = _told.where(_OTHER.c.id > NOTICES.c.id).exists()
-"""Whether that was told what came up after a notice."""
+
+
+def later(*states: str) -> ColumnElement[bool]:
+    """Return the condition that a notice's subscription has a later one of the project in one of these states, that says as much.
+
+    A reminder does not say whether the project is asked for.
+    """
+    says_as_much = or_(_OTHER.c.fits.is_not(None), NOTICES.c.fits.is_(None))
+    which = (_THEIRS, _OTHER.c.id > NOTICES.c.id, _OTHER.c.state.in_(states), says_as_much)
+    return select(_OTHER.c.id).where(*which).exists()
 
 
 def known_by(notice: Mapping[Any, Any]) -> Known | None:

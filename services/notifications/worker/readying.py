@@ -43,10 +43,10 @@ from services.notifications.tables import (
 from services.notifications.worker.holding import put_back_held
 from services.notifications.worker.knowing import (
     AT_ONCE,
-    SUPERSEDED,
     TOLD,
     Known,
     last_words,
+    later,
     moves,
     terms_told,
 )
@@ -383,7 +383,7 @@ async def _waiting(connection: AsyncConnection, project: str) -> Sequence[Mappin
             PROJECTS.c.deadline.label("project_deadline"),
             TRIED.label("tried"),
             TOLD.label("told"),
-            SUPERSEDED.label("superseded"),
+            later("ready", "sent").label("superseded"),
         )
         .join(PROJECTS, PROJECTS.c.id == NOTICES.c.project)
         .join(SUBSCRIPTIONS, SUBSCRIPTIONS.c.id == NOTICES.c.subscription)

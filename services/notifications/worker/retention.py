@@ -30,6 +30,7 @@ from services.notifications.tables import (
     QUESTIONS,
     SUBSCRIPTIONS,
 )
+from services.notifications.worker.knowing import later
 from services.notifications.worker.yearly import YEARLY
 
 BATCH = 500
@@ -75,7 +76,7 @@ async def _forget_notices(runtime: Runtime) -> None:
     passed = (
         NOTICES.c.made_at < _long_ago(runtime),
         NOTICES.c.delivery.is_(None),
-        or_(NOTICES.c.state == "dropped", _later("sent"), and_(_OVER, not_(_later("waiting", "ready")))),
+        or_(NOTICES.c.state == "dropped", later("sent"), and_(_OVER, not_(later("waiting", "ready")))),
     )
     await _forget(runtime, NOTICES, passed, by=NOTICES.c.made_at)
 
@@ -108,25 +109,6 @@ async def _forget(
                 await connection.execute(delete(table).where(table.c.id.in_(found), *passed))
         if len(found) < BATCH:
             break
-
-
-def _later(*states: str) -> ColumnElement[bool]:
-    """Return the condition that the subscription has a later notice of the project in one of these states, that says as much.
-
-    A reminder does not say whether the project is asked for.
-    """
-    later = NOTICES.alias("later")
-    return (
-        select(later.c.id)
-        .where(
-            later.c.subscription == NOTICES.c.subscription,
-            later.c.project == NOTICES.c.project,
-            later.c.id > NOTICES.c.id,
-            later.c.state.in_(states),
-            or_(later.c.fits.is_not(None), NOTICES.c.fits.is_(None)),
-        )
-        .exists()
-    )
 
 
 async def _give_up_waiting(connection: AsyncConnection, before: str, *, now: str) -> int:

@@ -6,10 +6,10 @@ import pytest
 
 from services.notifications.worker import retention
 from tests.services.notifications.hall import Hall
-from tests.services.notifications.office import ADDRESS, Sink, link_in
+from tests.services.notifications.office import Sink
 from tests.services.notifications.test_coming_back import Story
-from tests.services.notifications.test_following import saved
 from tests.services.notifications.test_heard_last import goes
+from tests.services.notifications.test_mails_in_order import by_mail_instead
 from tests.services.notifications.test_other_conditions import passes
 from tests.services.notifications.test_tried import passed
 from tests.services.notifications.test_what_is_over import by_webhook, sections
@@ -138,9 +138,7 @@ async def test_what_it_surely_did_not_take_comes_by_mail_where_that_is_chosen_in
         await disabled(hall, receiver)
     if answer is None:
         await story.begins()
-    await saved(hall, mine, channel="email", email=ADDRESS, cadence="daily")
-    await hall.settle()
-    await hall.http.post(link_in(sink.taken[-1][1], hall))
+    await by_mail_instead(hall, sink, mine, cadence="daily")
     await passes(hall)
     assert [sections(one) for one in sink.digests()] == [["new"]] * mails
 
@@ -156,9 +154,7 @@ async def test_what_was_refused_and_is_known_otherwise_by_now_comes_by_no_mail(
     receiver.status = 204
     await goes(story, "possible")
     assert told(receiver)[-1] == ("band-fell", "possible")
-    await saved(hall, mine, channel="email", email=ADDRESS, cadence="daily")
-    await hall.settle()
-    await hall.http.post(link_in(sink.taken[-1][1], hall))
+    await by_mail_instead(hall, sink, mine, cadence="daily")
     await passes(hall)
     assert sink.digests() == []
 
@@ -172,9 +168,7 @@ async def test_what_was_dismissed_comes_by_no_mail_until_that_is_taken_back(
     receiver.status = 410
     await story.begins()
     await story.goes_on("dismissed")
-    await saved(hall, mine, channel="email", email=ADDRESS, cadence="daily")
-    await hall.settle()
-    await hall.http.post(link_in(sink.taken[-1][1], hall))
+    await by_mail_instead(hall, sink, mine, cadence="daily")
     await passes(hall)
     assert sink.digests() == []
     await story.goes_on("undismissed")
